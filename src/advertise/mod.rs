@@ -1,0 +1,1 @@
+//! Where prefixes go: the embedded speaker.

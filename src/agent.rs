@@ -1,0 +1,1 @@
+//! The loop: wait, snapshot, exposures, wiring, diff, apply, report.

@@ -1,0 +1,1 @@
+//! bgp-agent.conf, the oslo.config dialect, into typed configuration.

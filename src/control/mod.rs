@@ -1,0 +1,1 @@
+//! The unix-socket API of the running agent.

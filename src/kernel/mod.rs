@@ -1,0 +1,1 @@
+//! Links, addresses, rules, routes, neighbours, sysctls: observe and apply.

@@ -1,0 +1,1 @@
+//! Typed rows, indexes and the snapshot.

@@ -1,0 +1,1 @@
+//! The speaker's shell: listener, sockets, timers.

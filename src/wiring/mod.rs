@@ -1,0 +1,1 @@
+//! Exposures to desired objects, one file per exposing method.
