@@ -180,8 +180,7 @@ fn make(dir: &Path, extra: &[&str]) -> Result<()> {
     if dir.exists() {
         std::fs::remove_dir_all(dir).context("cannot remove a half-made tree")?;
     }
-    let sources = dir.with_extension("sources");
-    std::fs::write(&sources, format!("deb {} trixie main\n", mirror()?))?;
+    let source = format!("deb {} trixie main", mirror()?);
     let packages: Vec<&str> = PACKAGES.iter().chain(extra).copied().collect();
     run("mmdebstrap", [
         "--variant=minbase",
@@ -192,7 +191,7 @@ fn make(dir: &Path, extra: &[&str]) -> Result<()> {
         &format!("--include={}", packages.join(",")),
         "trixie",
         &dir.display().to_string(),
-        &sources.display().to_string(),
+        &source,
     ])
     .context("cannot make the Debian 13 tree")?;
     Ok(())
