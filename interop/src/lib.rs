@@ -1,1 +1,3 @@
 //! labs
+
+pub mod collector;
