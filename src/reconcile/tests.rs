@@ -150,7 +150,9 @@ fn observed() -> impl Strategy<Value = Observed> {
         }
         for ((key, value), owned) in objects {
             let removable = !matches!(key, Key::Sysctl { .. } | Key::TableName { .. });
-            let owned = owned && removable;
+            // Nobody else's routes are in our tables: those of BGP and the kernel are not observed.
+            let route = matches!(key, Key::Route { .. });
+            let owned = (owned || route) && removable;
             state.objects.insert(key, Found { value, owned });
         }
         drop_dangling(&mut state);
