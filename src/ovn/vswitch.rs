@@ -1,0 +1,219 @@
+//! The local Open vSwitch: who this node is, its bridges and their ports.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use uuid::Uuid;
+
+use super::BridgeMappings;
+use super::row::{ColumnError, Reader};
+use crate::mac::MacAddr;
+
+/// What `Open_vSwitch.external_ids` says about this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeIds {
+    /// `system-id`: the chassis name.
+    pub system_id: Option<Arc<str>>,
+    /// `hostname`; the caller falls back to the host's own.
+    pub hostname: Option<Arc<str>>,
+    /// `ovn-remote`: where the Southbound database is.
+    pub southbound: Option<Arc<str>>,
+    /// `ovn-nb-remote`: where the Northbound database is.
+    pub northbound: Option<Arc<str>>,
+    /// `ovn-bridge-mappings`.
+    pub mappings: BridgeMappings,
+}
+
+/// `Bridge`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    pub name: Arc<str>,
+    pub ports: Vec<Uuid>,
+}
+
+/// `Port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub name: Arc<str>,
+    pub interfaces: Vec<Uuid>,
+    /// `external_ids:ovn-localnet-port`: ovn-controller's note of the localnet port that a patch
+    /// port belongs to.
+    pub localnet: Option<Arc<str>>,
+}
+
+/// `Interface`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    pub name: Arc<str>,
+    /// `type`: empty, `internal`, `patch`, …
+    pub kind: Arc<str>,
+    /// `ofport`, 1–65534; `None` while OVS has not made the port, or could not.
+    pub ofport: Option<u32>,
+    /// `mac_in_use`.
+    pub mac: Option<MacAddr>,
+}
+
+/// A bridge's end of the patch to OVN's integration bridge, for one localnet port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PatchPort {
+    /// Name of the localnet port.
+    pub localnet: Arc<str>,
+    /// OpenFlow port number on the bridge.
+    pub ofport: u32,
+}
+
+impl NodeIds {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["external_ids"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        let id = |key| {
+            let text = row.entry("external_ids", key)?;
+            Ok(text.filter(|text| !text.is_empty()).map(Arc::from))
+        };
+        let mappings = row.entry("external_ids", "ovn-bridge-mappings")?;
+        Ok(Self {
+            system_id: id("system-id")?,
+            hostname: id("hostname")?,
+            southbound: id("ovn-remote")?,
+            northbound: id("ovn-nb-remote")?,
+            mappings: BridgeMappings::parse(mappings.unwrap_or_default()),
+        })
+    }
+}
+
+impl Bridge {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "ports"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        Ok(Self {
+            name: row.string("name")?.into(),
+            ports: row.uuids("ports")?,
+        })
+    }
+}
+
+impl Port {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "interfaces", "external_ids"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        let localnet = row.entry("external_ids", "ovn-localnet-port")?;
+        Ok(Self {
+            name: row.string("name")?.into(),
+            interfaces: row.uuids("interfaces")?,
+            localnet: localnet.map(Arc::from),
+        })
+    }
+
+    /// The localnet port this is the patch port of, by ovn-controller's note or by its name,
+    /// `patch-<localnet>-to-<integration bridge>`.
+    fn localnet(&self) -> Option<Arc<str>> {
+        let by_name = || {
+            let name = self.name.strip_prefix("patch-")?;
+            let (localnet, _) = name.rsplit_once("-to-")?;
+            Some(Arc::from(localnet))
+        };
+        // The integration bridge's end carries the same note; its name starts otherwise.
+        let ours = |localnet: &Arc<str>| {
+            let rest = self.name.strip_prefix("patch-");
+            rest.is_some_and(|rest| rest.starts_with(&**localnet))
+        };
+        self.localnet.clone().filter(ours).or_else(by_name)
+    }
+}
+
+impl Interface {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "type", "ofport", "mac_in_use"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        Ok(Self {
+            name: row.string("name")?.into(),
+            kind: row.string("type")?.into(),
+            // -1 says that OVS could not add the port.
+            ofport: row.optional_u32("ofport").unwrap_or(None),
+            mac: row.optional_parse("mac_in_use")?,
+        })
+    }
+}
+
+/// A replica of the Open_vSwitch rows the agent uses.
+#[derive(Clone, Debug, Default)]
+pub struct Vswitch {
+    roots: FxHashMap<Uuid, NodeIds>,
+    bridges: FxHashMap<Uuid, Bridge>,
+    ports: FxHashMap<Uuid, Port>,
+    interfaces: FxHashMap<Uuid, Interface>,
+}
+
+/// A row of one of the tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    Root(NodeIds),
+    Bridge(Bridge),
+    Port(Port),
+    Interface(Interface),
+}
+
+/// The tables the agent uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    Root,
+    Bridge,
+    Port,
+    Interface,
+}
+
+impl Vswitch {
+    /// Puts a row in place of what `table` has under `uuid`; `None` removes that.
+    pub fn replace(&mut self, table: Table, uuid: Uuid, row: Option<Row>) {
+        match table {
+            Table::Root => self.roots.remove(&uuid).map(drop),
+            Table::Bridge => self.bridges.remove(&uuid).map(drop),
+            Table::Port => self.ports.remove(&uuid).map(drop),
+            Table::Interface => self.interfaces.remove(&uuid).map(drop),
+        };
+        match row {
+            Some(Row::Root(row)) => drop(self.roots.insert(uuid, row)),
+            Some(Row::Bridge(row)) => drop(self.bridges.insert(uuid, row)),
+            Some(Row::Port(row)) => drop(self.ports.insert(uuid, row)),
+            Some(Row::Interface(row)) => drop(self.interfaces.insert(uuid, row)),
+            None => {}
+        }
+    }
+
+    /// What `external_ids` says about this node; `None` before the row has arrived.
+    pub fn node_ids(&self) -> Option<&NodeIds> {
+        let first = self.roots.iter().min_by_key(|(uuid, _)| **uuid);
+        first.map(|(_, ids)| ids)
+    }
+
+    /// Whether OVS has a bridge of this name.
+    pub fn has_bridge(&self, name: &str) -> bool {
+        self.bridges.values().any(|bridge| &*bridge.name == name)
+    }
+
+    /// The patch ports to OVN on a bridge, sorted; those OVS has not made yet are left out.
+    pub fn patch_ports(&self, bridge: &str) -> Vec<PatchPort> {
+        let bridges = self.bridges.values().filter(|b| &*b.name == bridge);
+        let ports = bridges
+            .flat_map(|b| &b.ports)
+            .filter_map(|uuid| self.ports.get(uuid));
+        let mut patches: Vec<_> = ports.filter_map(|port| self.patch_port(port)).collect();
+        patches.sort();
+        patches.dedup();
+        patches
+    }
+
+    fn patch_port(&self, port: &Port) -> Option<PatchPort> {
+        let mut interfaces = port.interfaces.iter();
+        let interface = interfaces.find_map(|uuid| self.interfaces.get(uuid))?;
+        (&*interface.kind == "patch").then_some(())?;
+        Some(PatchPort {
+            localnet: port.localnet()?,
+            ofport: interface.ofport.filter(|n| (1..=65_534).contains(n))?,
+        })
+    }
+}
