@@ -97,10 +97,7 @@ mod tests {
     #[test]
     fn b007_a_malformed_entry_is_ignored_with_a_warning_and_still_counted() {
         let text = "physnet0,physnet1:br-ex,a:b:c,physnet2:br-vlan";
-        assert_eq!(
-            bridges(text),
-            [("br-ex".into(), 2), ("br-vlan".into(), 4)]
-        );
+        assert_eq!(bridges(text), [("br-ex".into(), 2), ("br-vlan".into(), 4)]);
         let mappings = BridgeMappings::parse(text);
         let warnings: Vec<_> = mappings.invalid().iter().map(ToString::to_string).collect();
         assert!(warnings[0].contains("'physnet0'"), "{warnings:?}");

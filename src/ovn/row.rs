@@ -66,10 +66,7 @@ impl<'a> Reader<'a> {
         self.single(column, Value::as_str, "a string")
     }
 
-    pub(crate) fn optional_bool(
-        &self,
-        column: &'static str,
-    ) -> Result<Option<bool>, ColumnError> {
+    pub(crate) fn optional_bool(&self, column: &'static str) -> Result<Option<bool>, ColumnError> {
         self.single(column, Value::as_bool, "a boolean")
     }
 
@@ -96,7 +93,9 @@ impl<'a> Reader<'a> {
         &self,
         column: &'static str,
     ) -> Result<Option<T>, ColumnError> {
-        let text = self.optional_string(column)?.filter(|text| !text.is_empty());
+        let text = self
+            .optional_string(column)?
+            .filter(|text| !text.is_empty());
         text.map(|text| parse(column, text)).transpose()
     }
 
@@ -157,7 +156,10 @@ impl<'a> Reader<'a> {
         column: &'static str,
         key: &str,
     ) -> Result<Vec<T>, ColumnError> {
-        let words = self.entry(column, key)?.unwrap_or_default().split_whitespace();
+        let words = self
+            .entry(column, key)?
+            .unwrap_or_default()
+            .split_whitespace();
         words
             .map(|word| {
                 word.parse()

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use super::BridgeMappings;
-use super::row::{ColumnError, Reader};
+use super::row::{ColumnError, Reader, RowProblem};
 use crate::mac::MacAddr;
 
 /// What `Open_vSwitch.external_ids` says about this node.
@@ -166,7 +166,62 @@ pub enum Table {
     Interface,
 }
 
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 4] = [Self::Root, Self::Bridge, Self::Port, Self::Interface];
+
+    /// The table's name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "Open_vSwitch",
+            Self::Bridge => "Bridge",
+            Self::Port => "Port",
+            Self::Interface => "Interface",
+        }
+    }
+
+    /// The table of that name, if it is one of these.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// The columns read.
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Root => NodeIds::COLUMNS,
+            Self::Bridge => Bridge::COLUMNS,
+            Self::Port => Port::COLUMNS,
+            Self::Interface => Interface::COLUMNS,
+        }
+    }
+}
+
 impl Vswitch {
+    /// Takes over a row that was inserted or changed (`Some`), or deleted (`None`). A row that does
+    /// not parse is left out, and what is wrong with it returned.
+    pub fn apply(
+        &mut self,
+        table: Table,
+        uuid: Uuid,
+        row: Option<Reader<'_>>,
+    ) -> Option<RowProblem> {
+        let read = |row: Reader<'_>| -> Result<Row, ColumnError> {
+            Ok(match table {
+                Table::Root => Row::Root(NodeIds::read(&row)?),
+                Table::Bridge => Row::Bridge(Bridge::read(&row)?),
+                Table::Port => Row::Port(Port::read(&row)?),
+                Table::Interface => Row::Interface(Interface::read(&row)?),
+            })
+        };
+        let (row, problem) = match row.map(read) {
+            Some(Ok(row)) => (Some(row), None),
+            Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
+            None => (None, None),
+        };
+        self.replace(table, uuid, row);
+        problem
+    }
+
     /// Puts a row in place of what `table` has under `uuid`; `None` removes that.
     pub fn replace(&mut self, table: Table, uuid: Uuid, row: Option<Row>) {
         match table {

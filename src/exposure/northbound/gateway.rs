@@ -37,7 +37,10 @@ fn hosted<'a>(
                        or newer is needed";
             (Code::NotSupported, why.to_owned())
         } else {
-            (Code::NotBound, "status:hosting-chassis is not set".to_owned())
+            (
+                Code::NotBound,
+                "status:hosting-chassis is not set".to_owned(),
+            )
         });
     };
     if *chassis != node.chassis {
@@ -61,7 +64,9 @@ fn hosted<'a>(
     match place::network(inputs, network) {
         Place::Attached(attachment) => Ok((network, attachment)),
         Place::NotMapped => Err(not_mapped(place::not_mapped(inputs, network))),
-        Place::Tenant => Err(not_mapped(format!("network {network} has no localnet port"))),
+        Place::Tenant => Err(not_mapped(format!(
+            "network {network} has no localnet port"
+        ))),
     }
 }
 

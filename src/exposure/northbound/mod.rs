@@ -77,13 +77,20 @@ impl Standing {
 
     /// The exposures in force, in no particular order.
     pub fn exposures(&self) -> impl Iterator<Item = &Arc<Exposure>> {
-        self.ports.values().chain(self.router_ports.values()).flatten()
+        self.ports
+            .values()
+            .chain(self.router_ports.values())
+            .flatten()
     }
 
     fn update_everything(&mut self, inputs: Inputs<'_>, delta: &mut Delta) {
         let nb = inputs.northbound;
         let gone = |known: &ByRow, exists: &dyn Fn(Uuid) -> bool| -> Vec<Uuid> {
-            known.keys().copied().filter(|uuid| !exists(*uuid)).collect()
+            known
+                .keys()
+                .copied()
+                .filter(|uuid| !exists(*uuid))
+                .collect()
         };
         for uuid in gone(&self.ports, &|uuid| nb.port(uuid).is_some()) {
             self.update_port(inputs, uuid, delta);
@@ -108,7 +115,10 @@ impl Standing {
             affected.ports.extend(network.ports());
             affected.router_ports.extend(network.router_ports());
             for nat in network.nats().iter().filter_map(|uuid| nb.nat(*uuid)) {
-                let port = nat.logical_port.as_ref().and_then(|name| nb.port_named(name));
+                let port = nat
+                    .logical_port
+                    .as_ref()
+                    .and_then(|name| nb.port_named(name));
                 affected.ports.extend(port.map(|port| port.uuid));
             }
         }

@@ -11,11 +11,16 @@ use crate::ovn::northbound::{PortKind, SwitchPort};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Absent {
     /// Another host or chassis, and the column that says so.
-    Elsewhere { host: Arc<str>, by: &'static str },
+    Elsewhere {
+        host: Arc<str>,
+        by: &'static str,
+    },
     /// Nobody has it.
     NotBound,
     /// It is a subport, and this parent is not in the database.
-    ParentMissing { parent: Arc<str> },
+    ParentMissing {
+        parent: Arc<str>,
+    },
     Disabled,
     Down,
 }

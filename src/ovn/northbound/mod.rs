@@ -1,6 +1,7 @@
 //! The Northbound database as the drivers see it: typed rows, indexes, and which rows a change
 //! concerns.
 
+mod feed;
 mod index;
 mod network;
 mod rows;
@@ -196,7 +197,10 @@ impl Northbound {
     /// The localnet ports of a network.
     pub fn localnets(&self, network: &str) -> impl Iterator<Item = &Arc<SwitchPort>> {
         let ports = self.networks.get(network).map(|n| n.localnets.iter());
-        ports.into_iter().flatten().filter_map(|uuid| self.ports.get(uuid))
+        ports
+            .into_iter()
+            .flatten()
+            .filter_map(|uuid| self.ports.get(uuid))
     }
 
     /// Every localnet port that a network has, in no particular order.
@@ -351,7 +355,11 @@ impl Northbound {
     /// Changes which switches list some ports, moving those whose network that decides.
     fn relist(&mut self, ports: &[Uuid], change: impl Fn(&mut Self, Uuid)) {
         for uuid in ports {
-            let port = self.ports.get(uuid).filter(|p| p.network.is_none()).cloned();
+            let port = self
+                .ports
+                .get(uuid)
+                .filter(|p| p.network.is_none())
+                .cloned();
             if let Some(port) = &port {
                 self.unlink_port(port);
             }
@@ -373,10 +381,14 @@ impl Northbound {
         let (gone_nat, come_nat) = difference(old_nat, new_nat);
         let (gone_ports, come_ports) = difference(old_ports, new_ports);
         let mut affected: Vec<Uuid> = gone_nat.iter().chain(&come_nat).copied().collect();
-        self.affected.router_ports.extend(gone_ports.iter().chain(&come_ports));
+        self.affected
+            .router_ports
+            .extend(gone_ports.iter().chain(&come_ports));
         if old.as_ref().map(|r| r.enabled) != new.as_ref().map(|r| r.enabled) {
             affected.extend(old_nat.iter().chain(new_nat));
-            self.affected.router_ports.extend(old_ports.iter().chain(new_ports));
+            self.affected
+                .router_ports
+                .extend(old_ports.iter().chain(new_ports));
         }
         for nat in gone_nat {
             self.routers_of_nat.remove(&nat, uuid);
@@ -488,7 +500,9 @@ impl Northbound {
     fn affect_networks_around(&mut self, gateway: Ipv6Addr) {
         let networks = self.networks.iter();
         let around = networks.filter(|(_, network)| network.covers(gateway));
-        self.affected.networks.extend(around.map(|(name, _)| name.clone()));
+        self.affected
+            .networks
+            .extend(around.map(|(name, _)| name.clone()));
     }
 
     fn replace_global(&mut self, uuid: Uuid, new: Option<FipMode>) {

@@ -122,11 +122,7 @@ fn ipv6(net: &IpNet) -> Option<Ipv6Net> {
 }
 
 /// Counts up or down; true if the key appeared or went.
-fn count<K: std::hash::Hash + Eq>(
-    counts: &mut FxHashMap<K, u32>,
-    key: K,
-    present: bool,
-) -> bool {
+fn count<K: std::hash::Hash + Eq>(counts: &mut FxHashMap<K, u32>, key: K, present: bool) -> bool {
     use std::collections::hash_map::Entry;
     match counts.entry(key) {
         Entry::Vacant(entry) => {

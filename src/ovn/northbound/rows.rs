@@ -180,7 +180,14 @@ pub struct RouterPort {
 
 impl RouterPort {
     /// The columns read; `status` is missing before OVN 23.09.
-    pub const COLUMNS: &[&str] = &["name", "mac", "enabled", "networks", "status", "external_ids"];
+    pub const COLUMNS: &[&str] = &[
+        "name",
+        "mac",
+        "enabled",
+        "networks",
+        "status",
+        "external_ids",
+    ];
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
