@@ -118,16 +118,20 @@ fn one_change(c: &mut Criterion) {
                 assert_eq!(black_box(bench.step()), 1);
             });
         });
-        c.bench_with_input(BenchmarkId::new("everything anew", ports), &ports, |b, _| {
-            b.iter(|| {
-                let inputs = Inputs {
-                    northbound: &bench.nb,
-                    southbound: None,
-                    node: &bench.node,
-                };
-                black_box(decide(inputs).exposures.len())
-            });
-        });
+        c.bench_with_input(
+            BenchmarkId::new("everything anew", ports),
+            &ports,
+            |b, _| {
+                b.iter(|| {
+                    let inputs = Inputs {
+                        northbound: &bench.nb,
+                        southbound: None,
+                        node: &bench.node,
+                    };
+                    black_box(decide(inputs).exposures.len())
+                });
+            },
+        );
     }
 }
 

@@ -4,27 +4,23 @@
 //! `tests/fixtures/golden/nb_underlay` has the outputs of `ip`, `ovs-ofctl` and `sysctl` on that node.
 //! Tenant addresses are left out: there, tenant networks were exposed.
 
+mod notation;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use ovn_bgp_agent::exposure::Node;
 use ovn_bgp_agent::exposure::northbound::{Inputs, decide};
-use ovn_bgp_agent::ovn::row::Reader;
 use ovn_bgp_agent::ovn::vswitch::PatchPort;
 use ovn_bgp_agent::ovn::{BridgeMappings, Northbound, northbound};
 use ovn_bgp_agent::reconcile::object::EtherType;
 use ovn_bgp_agent::reconcile::{Desired, Key, Value};
 use ovn_bgp_agent::wiring::{BridgeFacts, Facts, desired, localnets};
-use serde_json::json;
 use uuid::Uuid;
 
-const PUBLIC: &str = "neutron-38c12e4f-e819-5336-9a2b-8b7f94a6286c";
-const VLAN: &str = "neutron-1d2931ed-2d05-5d54-8a9a-825704eb7467";
-const TENANT: &str = "neutron-05f13b8c-8bfe-50a3-8422-d376b526a123";
 const PUBLIC_LOCALNET: &str = "provnet-719da409-e1b8-5b04-89ef-3d926a188006";
 const VLAN_LOCALNET: &str = "provnet-7e9d38e8-00a2-55ea-a140-42445206049b";
-const VM_A: &str = "7e81fefd-5daa-5bcd-befd-e19e15d90282";
 const BRIDGE_MAC: &str = "52:8e:1f:3d:97:48";
 
 #[test]
@@ -243,91 +239,16 @@ fn wished() -> Desired {
     desired(&decision.exposures, &facts)
 }
 
-/// The node's Northbound database, as its `ovn-nbctl show` and `list` say.
+/// The node's Northbound database, as far as its `ovn-nbctl show` and `list` told.
 fn database() -> Northbound {
-    use northbound::Table;
+    let rows: Vec<(String, Uuid, serde_json::Map<String, serde_json::Value>)> =
+        serde_json::from_str(&lines("nb.json").join("\n")).unwrap();
     let mut nb = Northbound::default();
-    let mut number = 0;
-    let mut put = |table, row: serde_json::Value| {
-        number += 1;
-        let uuid = Uuid::from_u128(number);
-        let problem = nb.apply(table, uuid, row.as_object().map(Reader::new));
-        assert_eq!(problem, None);
-        json!(["uuid", uuid.to_string()])
-    };
-    for (network, localnet, tag) in [
-        (PUBLIC, PUBLIC_LOCALNET, None),
-        (VLAN, VLAN_LOCALNET, Some(123)),
-    ] {
-        let port = put(
-            Table::SwitchPort,
-            json!({
-                "name": localnet, "type": "localnet", "addresses": "unknown", "up": false,
-                "tag": tag.map_or_else(|| json!(["set", []]), |tag| json!(tag)),
-                "options": ["map", [["network_name", "physnet1"]]],
-            }),
-        );
-        put(Table::Switch, json!({"name": network, "ports": port}));
+    for (table, uuid, row) in rows {
+        let table = northbound::Table::named(&table).unwrap();
+        let change = notation::insertion(table.name(), table.columns(), uuid, &row);
+        assert_eq!(nb.apply([&change]), []);
     }
-    for (name, network, address, cidrs) in [
-        (
-            VM_A,
-            TENANT,
-            "fa:16:3e:0a:00:01 10.10.0.19 2001:db8:200::19",
-            "10.10.0.19/24 2001:db8:200::19/64",
-        ),
-        (
-            "19be73c9-ba65-5183-a191-3988556375de",
-            PUBLIC,
-            "fa:16:3e:0a:00:02 172.24.4.138 2001:db8:100::138",
-            "172.24.4.138/24 2001:db8:100::138/64",
-        ),
-        (
-            "fc42fc47-8f08-5e77-982c-3eb1a82cf21e",
-            VLAN,
-            "fa:16:3e:0a:00:03 172.30.0.182",
-            "172.30.0.182/24",
-        ),
-        (
-            "b8421ab8-7e28-511c-873b-d3661e4773fb",
-            TENANT,
-            "fa:16:3e:0a:00:04 10.10.0.20",
-            "10.10.0.20/24",
-        ),
-    ] {
-        put(
-            Table::SwitchPort,
-            json!({
-                "name": name, "type": "", "addresses": address, "up": true, "enabled": true,
-                "options": ["map", [["requested-chassis", "compute-1"]]],
-                "external_ids": ["map", [
-                    ["neutron:network_name", network], ["neutron:cidrs", cidrs],
-                    ["neutron:host_id", "compute-1"],
-                ]],
-            }),
-        );
-    }
-    put(
-        Table::RouterPort,
-        json!({
-            "name": "lrp-4a252a93-9771-5708-9c86-b16a16d18f36", "mac": "fa:16:3e:94:ec:e8",
-            "networks": ["set", ["172.24.4.76/24", "2001:db8:100:0:f816:3eff:fe94:ece8/64"]],
-            "status": ["map", [["hosting-chassis", "compute-1"]]],
-            "external_ids": ["map", [
-                ["neutron:is_ext_gw", "True"], ["neutron:network_name", PUBLIC],
-            ]],
-        }),
-    );
-    put(
-        Table::Nat,
-        json!({
-            "type": "dnat_and_snat", "external_ip": "172.24.4.151", "logical_ip": "10.10.0.19",
-            "logical_port": VM_A, "external_mac": "fa:16:3e:0a:00:01",
-            "external_ids": ["map", [[
-                "neutron:fip_network_id", PUBLIC.trim_start_matches("neutron-"),
-            ]]],
-        }),
-    );
     nb
 }
 

@@ -1,6 +1,8 @@
 //! Databases that a real Neutron wrote: each node exposes exactly what `expected.json` says. Pure:
 //! the database files are read here, no server runs.
 
+mod notation;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,8 +10,8 @@ use std::sync::Arc;
 
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
 use ovn_bgp_agent::exposure::{Decision, Node};
-use ovn_bgp_agent::ovn::row::Reader;
 use ovn_bgp_agent::ovn::{Northbound, Vswitch, northbound, vswitch};
+use ovn_bgp_agent::ovsdb::Change;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -106,29 +108,20 @@ fn inputs<'a>(northbound: &'a Northbound, node: &'a Node) -> Inputs<'a> {
 
 fn northbound(dir: &Path) -> Northbound {
     let mut nb = Northbound::default();
-    for_each_row(&dir.join("nb.db.gz"), |table, uuid, row| {
-        if let Some(table) = northbound::Table::named(table) {
-            assert_eq!(nb.apply(table, uuid, Some(row)), None, "{}", dir.display());
-        }
-    });
+    let problems = nb.apply(&insertions(&dir.join("nb.db.gz"), |table| {
+        Some(northbound::Table::named(table)?.columns())
+    }));
+    assert_eq!(problems, [], "{}", dir.display());
     nb
 }
 
 fn node(dir: &Path, host: &str) -> Node {
     let mut vswitch = Vswitch::default();
-    for_each_row(
-        &dir.join(format!("ovs-{host}.db.gz")),
-        |table, uuid, row| {
-            if let Some(table) = vswitch::Table::named(table) {
-                assert_eq!(
-                    vswitch.apply(table, uuid, Some(row)),
-                    None,
-                    "{}",
-                    dir.display()
-                );
-            }
-        },
-    );
+    let path = dir.join(format!("ovs-{host}.db.gz"));
+    let problems = vswitch.apply(&insertions(&path, |table| {
+        Some(vswitch::Table::named(table)?.columns())
+    }));
+    assert_eq!(problems, [], "{}", path.display());
     let ids = vswitch.node_ids().unwrap();
     Node {
         hostname: ids.hostname.clone().unwrap_or_else(|| Arc::from(host)),
@@ -139,7 +132,10 @@ fn node(dir: &Path, host: &str) -> Node {
 
 /// Rows of a standalone database file: records `OVSDB JSON <length> <sha1>` and a line of JSON; the
 /// first is the schema, the others are transactions, of which a backup has one.
-fn for_each_row(path: &Path, mut each: impl FnMut(&str, Uuid, Reader<'_>)) {
+fn insertions(
+    path: &Path,
+    columns: impl Fn(&str) -> Option<&'static [&'static str]>,
+) -> Vec<Change> {
     let mut text = String::new();
     let file = std::fs::File::open(path).unwrap();
     flate2::read::GzDecoder::new(file)
@@ -153,11 +149,15 @@ fn for_each_row(path: &Path, mut each: impl FnMut(&str, Uuid, Reader<'_>)) {
         path.display()
     );
     let json: Value = serde_json::from_str(records[1]).unwrap();
+    let mut changes = Vec::new();
     for (table, rows) in json.as_object().unwrap() {
-        for (uuid, row) in rows.as_object().into_iter().flatten() {
-            if let (Ok(uuid), Some(row)) = (uuid.parse(), row.as_object()) {
-                each(table, uuid, Reader::new(row));
-            }
+        let Some(columns) = columns(table) else {
+            continue;
+        };
+        for (uuid, row) in rows.as_object().unwrap() {
+            let (uuid, row) = (uuid.parse::<Uuid>().unwrap(), row.as_object().unwrap());
+            changes.push(notation::insertion(table, columns, uuid, row));
         }
     }
+    changes
 }

@@ -5,7 +5,7 @@
 
 mod mappings;
 pub mod northbound;
-pub mod row;
+mod row;
 pub mod southbound;
 pub mod vswitch;
 

@@ -2,9 +2,11 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use serde_json::Value;
 use uuid::Uuid;
+
+use crate::ovsdb::{Atom, Datum, Row};
 
 /// A row that was left out because it does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +20,9 @@ pub struct RowProblem {
 
 /// Why one column does not parse.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ColumnError {
-    pub(crate) column: &'static str,
-    pub(crate) why: String,
+pub(crate) struct ColumnError {
+    column: &'static str,
+    why: String,
 }
 
 impl ColumnError {
@@ -32,7 +34,7 @@ impl ColumnError {
     }
 
     /// Adds which row it was.
-    pub fn of(self, table: &'static str, uuid: Uuid) -> RowProblem {
+    pub(crate) fn of(self, table: &'static str, uuid: Uuid) -> RowProblem {
         RowProblem {
             table,
             uuid,
@@ -42,19 +44,26 @@ impl ColumnError {
     }
 }
 
-/// The columns of a row in RFC 7047 notation. A column that the server lacks reads as empty.
+/// A monitored row and the names of its columns. A column that the server lacks reads as empty.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
-    row: &'a serde_json::Map<String, Value>,
+pub(crate) struct Reader<'a> {
+    columns: &'static [&'static str],
+    row: &'a Row,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from a `<row>` of RFC 7047 section 5.1.
-    pub fn new(row: &'a serde_json::Map<String, Value>) -> Self {
-        Self { row }
+    /// `columns` are those that are monitored, in their order.
+    pub(crate) fn new(columns: &'static [&'static str], row: &'a Row) -> Self {
+        Self { columns, row }
     }
 
-    pub(crate) fn string(&self, column: &'static str) -> Result<&'a str, ColumnError> {
+    /// Whether the server has no such column.
+    pub(crate) fn lacks(&self, column: &str) -> bool {
+        self.datum(column).is_none()
+    }
+
+    /// A string that must be there.
+    pub(crate) fn string(&self, column: &'static str) -> Result<&'a Arc<str>, ColumnError> {
         self.optional_string(column)?
             .ok_or_else(|| ColumnError::new(column, "is empty or missing"))
     }
@@ -62,22 +71,20 @@ impl<'a> Reader<'a> {
     pub(crate) fn optional_string(
         &self,
         column: &'static str,
-    ) -> Result<Option<&'a str>, ColumnError> {
-        self.single(column, Value::as_str, "a string")
+    ) -> Result<Option<&'a Arc<str>>, ColumnError> {
+        self.single(column, text, "a string")
     }
 
     pub(crate) fn optional_bool(&self, column: &'static str) -> Result<Option<bool>, ColumnError> {
-        self.single(column, Value::as_bool, "a boolean")
+        self.single(column, Atom::as_bool, "a boolean")
     }
 
-    pub(crate) fn optional_u16(&self, column: &'static str) -> Result<Option<u16>, ColumnError> {
-        let number = |v: &Value| v.as_i64().and_then(|n| u16::try_from(n).ok());
-        self.single(column, number, "an integer in 0–65535")
-    }
-
-    pub(crate) fn optional_u32(&self, column: &'static str) -> Result<Option<u32>, ColumnError> {
-        let number = |v: &Value| v.as_i64().and_then(|n| u32::try_from(n).ok());
-        self.single(column, number, "an integer in 0–4294967295")
+    pub(crate) fn optional_integer<T: TryFrom<i64>>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, ColumnError> {
+        let number = |atom: &Atom| T::try_from(atom.as_integer()?).ok();
+        self.single(column, number, "an integer in range")
     }
 
     /// A string that must parse.
@@ -93,9 +100,8 @@ impl<'a> Reader<'a> {
         &self,
         column: &'static str,
     ) -> Result<Option<T>, ColumnError> {
-        let text = self
-            .optional_string(column)?
-            .filter(|text| !text.is_empty());
+        let text = self.optional_string(column)?;
+        let text = text.filter(|text| !text.is_empty());
         text.map(|text| parse(column, text)).transpose()
     }
 
@@ -117,17 +123,13 @@ impl<'a> Reader<'a> {
 
     /// A set of row ids, sorted.
     pub(crate) fn uuids(&self, column: &'static str) -> Result<Vec<Uuid>, ColumnError> {
-        let mut uuids = Vec::new();
-        for atom in self.atoms(column) {
-            let text = atom
-                .as_array()
-                .filter(|pair| pair.first().and_then(Value::as_str) == Some("uuid"))
-                .and_then(|pair| pair.get(1)?.as_str())
-                .ok_or_else(|| ColumnError::new(column, format!("{atom} is not a uuid")))?;
-            uuids.push(parse(column, text)?);
-        }
-        uuids.sort_unstable();
-        Ok(uuids)
+        let atoms = self.atoms(column).iter();
+        atoms
+            .map(|atom| {
+                atom.as_uuid()
+                    .ok_or_else(|| ColumnError::new(column, format!("{atom} is not a uuid")))
+            })
+            .collect()
     }
 
     /// The value of a key in a map of strings.
@@ -135,19 +137,21 @@ impl<'a> Reader<'a> {
         &self,
         column: &'static str,
         key: &str,
-    ) -> Result<Option<&'a str>, ColumnError> {
-        for pair in self.pairs(column)? {
-            let (Some(name), Some(value)) = (pair.get(0), pair.get(1)) else {
-                return Err(ColumnError::new(column, "is not a map"));
-            };
-            if name.as_str() == Some(key) {
-                let text = value.as_str();
-                return text.map(Some).ok_or_else(|| {
-                    ColumnError::new(column, format!("key {key}: {value} is not a string"))
-                });
-            }
+    ) -> Result<Option<&'a Arc<str>>, ColumnError> {
+        let Some(datum) = self.datum(column) else {
+            return Ok(None);
+        };
+        if !datum.atoms().is_empty() {
+            return Err(ColumnError::new(column, "is not a map"));
         }
-        Ok(None)
+        let pairs = datum.pairs().iter();
+        let mut values = pairs.filter(|(name, _)| name.as_str() == Some(key));
+        let Some((_, value)) = values.next() else {
+            return Ok(None);
+        };
+        text(value)
+            .map(Some)
+            .ok_or_else(|| ColumnError::new(column, format!("key {key}: {value} is not a string")))
     }
 
     /// The words of a map's value, each of which must parse.
@@ -156,11 +160,9 @@ impl<'a> Reader<'a> {
         column: &'static str,
         key: &str,
     ) -> Result<Vec<T>, ColumnError> {
-        let words = self
-            .entry(column, key)?
-            .unwrap_or_default()
-            .split_whitespace();
+        let words = self.entry(column, key)?.map_or("", |text| text);
         words
+            .split_whitespace()
             .map(|word| {
                 word.parse()
                     .map_err(|e| ColumnError::new(column, format!("key {key}: '{word}': {e}")))
@@ -171,7 +173,7 @@ impl<'a> Reader<'a> {
     fn single<T>(
         &self,
         column: &'static str,
-        read: impl Fn(&'a Value) -> Option<T>,
+        read: impl Fn(&'a Atom) -> Option<T>,
         what: &str,
     ) -> Result<Option<T>, ColumnError> {
         match self.atoms(column) {
@@ -183,25 +185,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The atoms of a set; a lone atom is a set of one.
-    fn atoms(&self, column: &'static str) -> &'a [Value] {
-        let Some(value) = self.row.get(column) else {
-            return &[];
-        };
-        match value.as_array().map(Vec::as_slice) {
-            Some([Value::String(kind), Value::Array(atoms)]) if kind == "set" => atoms,
-            _ => std::slice::from_ref(value),
-        }
+    fn atoms(&self, column: &str) -> &'a [Atom] {
+        self.datum(column).map_or(&[], Datum::atoms)
     }
 
-    fn pairs(&self, column: &'static str) -> Result<&'a [Value], ColumnError> {
-        let Some(value) = self.row.get(column) else {
-            return Ok(&[]);
-        };
-        match value.as_array().map(Vec::as_slice) {
-            Some([Value::String(kind), Value::Array(pairs)]) if kind == "map" => Ok(pairs),
-            _ => Err(ColumnError::new(column, "is not a map")),
-        }
+    fn datum(&self, column: &str) -> Option<&'a Datum> {
+        let index = self.columns.iter().position(|name| *name == column)?;
+        self.row.get(index)
+    }
+}
+
+/// The text of an atom, shared.
+fn text(atom: &Atom) -> Option<&Arc<str>> {
+    match atom {
+        Atom::String(text) => Some(text),
+        _ => None,
     }
 }
 

@@ -5,7 +5,26 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
-use super::row::{ColumnError, Reader};
+use super::row::{ColumnError, Reader, RowProblem};
+use crate::ovsdb::{Change, Clause, Condition, Monitor};
+
+/// What to follow of OVN_Southbound: the bindings of these logical ports, and every chassis.
+pub fn monitor<'a>(logical_ports: impl IntoIterator<Item = &'a str>) -> Monitor {
+    let ports = logical_ports.into_iter();
+    let clauses = ports
+        .map(|name| Clause::equal("logical_port", name))
+        .collect();
+    Monitor::default()
+        .with_table(CHASSIS, Chassis::COLUMNS, Condition::All)
+        .with_table(
+            PORT_BINDING,
+            PortBinding::COLUMNS,
+            Condition::AnyOf(clauses),
+        )
+}
+
+const CHASSIS: &str = "Chassis";
+const PORT_BINDING: &str = "Port_Binding";
 
 /// `Port_Binding`: where a logical port is bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +50,7 @@ impl PortBinding {
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
             uuid,
-            logical_port: row.string("logical_port")?.into(),
+            logical_port: row.string("logical_port")?.clone(),
             chassis: row.uuids("chassis")?.first().copied(),
         })
     }
@@ -44,7 +63,7 @@ impl Chassis {
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
             uuid,
-            name: row.string("name")?.into(),
+            name: row.string("name")?.clone(),
         })
     }
 }
@@ -58,6 +77,34 @@ pub struct Southbound {
 }
 
 impl Southbound {
+    /// Takes over what the client reports. Answers the logical ports whose chassis may have changed
+    /// (for [`super::Northbound::affect_port_named`]), and the rows that do not parse.
+    pub fn apply<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'a Change>,
+    ) -> (Vec<Arc<str>>, Vec<RowProblem>) {
+        let (mut ports, mut problems) = (Vec::new(), Vec::new());
+        for change in changes {
+            let uuid = change.uuid;
+            let row = change.new.as_deref();
+            match &*change.table {
+                CHASSIS => {
+                    let read = |row| Chassis::read(uuid, &Reader::new(Chassis::COLUMNS, row));
+                    let row = sound(row.map(read), CHASSIS, uuid, &mut problems);
+                    ports.extend(self.replace_chassis(uuid, row));
+                }
+                PORT_BINDING => {
+                    let columns = PortBinding::COLUMNS;
+                    let read = |row| PortBinding::read(uuid, &Reader::new(columns, row));
+                    let row = sound(row.map(read), PORT_BINDING, uuid, &mut problems);
+                    ports.extend(self.replace_binding(uuid, row));
+                }
+                _ => {}
+            }
+        }
+        (ports, problems)
+    }
+
     /// Puts a binding in place of what was under `uuid`; `None` removes that. Answers the logical
     /// ports whose chassis may have changed.
     pub fn replace_binding(&mut self, uuid: Uuid, new: Option<PortBinding>) -> Vec<Arc<str>> {
@@ -91,5 +138,21 @@ impl Southbound {
     pub fn chassis_of(&self, logical_port: &str) -> Option<&Arc<str>> {
         let binding = self.bindings.get(self.by_port.get(logical_port)?)?;
         Some(&self.chassis.get(&binding.chassis?)?.name)
+    }
+}
+
+/// The row, if it parses; else what is wrong with it is noted.
+fn sound<T>(
+    row: Option<Result<T, ColumnError>>,
+    table: &'static str,
+    uuid: Uuid,
+    problems: &mut Vec<RowProblem>,
+) -> Option<T> {
+    match row? {
+        Ok(row) => Some(row),
+        Err(error) => {
+            problems.push(error.of(table, uuid));
+            None
+        }
     }
 }

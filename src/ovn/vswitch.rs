@@ -8,6 +8,16 @@ use uuid::Uuid;
 use super::BridgeMappings;
 use super::row::{ColumnError, Reader, RowProblem};
 use crate::mac::MacAddr;
+use crate::ovsdb::{self, Change, Condition, Monitor};
+
+/// What to follow of Open_vSwitch.
+pub fn monitor() -> Monitor {
+    Table::ALL
+        .into_iter()
+        .fold(Monitor::default(), |monitor, table| {
+            monitor.with_table(table.name(), table.columns(), Condition::All)
+        })
+}
 
 /// What `Open_vSwitch.external_ids` says about this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +79,7 @@ impl NodeIds {
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         let id = |key| {
             let text = row.entry("external_ids", key)?;
-            Ok(text.filter(|text| !text.is_empty()).map(Arc::from))
+            Ok(text.filter(|text| !text.is_empty()).cloned())
         };
         let mappings = row.entry("external_ids", "ovn-bridge-mappings")?;
         Ok(Self {
@@ -77,7 +87,7 @@ impl NodeIds {
             hostname: id("hostname")?,
             southbound: id("ovn-remote")?,
             northbound: id("ovn-nb-remote")?,
-            mappings: BridgeMappings::parse(mappings.unwrap_or_default()),
+            mappings: BridgeMappings::parse(mappings.map_or("", |text| text)),
         })
     }
 }
@@ -88,7 +98,7 @@ impl Bridge {
 
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
-            name: row.string("name")?.into(),
+            name: row.string("name")?.clone(),
             ports: row.uuids("ports")?,
         })
     }
@@ -101,9 +111,9 @@ impl Port {
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         let localnet = row.entry("external_ids", "ovn-localnet-port")?;
         Ok(Self {
-            name: row.string("name")?.into(),
+            name: row.string("name")?.clone(),
             interfaces: row.uuids("interfaces")?,
-            localnet: localnet.map(Arc::from),
+            localnet: localnet.cloned(),
         })
     }
 
@@ -130,10 +140,10 @@ impl Interface {
 
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
-            name: row.string("name")?.into(),
-            kind: row.string("type")?.into(),
+            name: row.string("name")?.clone(),
+            kind: row.string("type")?.clone(),
             // -1 says that OVS could not add the port.
-            ofport: row.optional_u32("ofport").unwrap_or(None),
+            ofport: row.optional_integer("ofport").unwrap_or(None),
             mac: row.optional_parse("mac_in_use")?,
         })
     }
@@ -197,28 +207,24 @@ impl Table {
 }
 
 impl Vswitch {
-    /// Takes over a row that was inserted or changed (`Some`), or deleted (`None`). A row that does
-    /// not parse is left out, and what is wrong with it returned.
-    pub fn apply(
-        &mut self,
-        table: Table,
-        uuid: Uuid,
-        row: Option<Reader<'_>>,
-    ) -> Option<RowProblem> {
-        let read = |row: Reader<'_>| -> Result<Row, ColumnError> {
-            Ok(match table {
-                Table::Root => Row::Root(NodeIds::read(&row)?),
-                Table::Bridge => Row::Bridge(Bridge::read(&row)?),
-                Table::Port => Row::Port(Port::read(&row)?),
-                Table::Interface => Row::Interface(Interface::read(&row)?),
-            })
-        };
-        let (row, problem) = match row.map(read) {
+    /// Takes over what the client reports. Rows that do not parse are left out, and what is wrong
+    /// with each returned.
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
+        let changes = changes.into_iter();
+        changes
+            .filter_map(|change| self.apply_one(change))
+            .collect()
+    }
+
+    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
+        let table = Table::named(&change.table)?;
+        let row = change.new.as_deref();
+        let (row, problem) = match row.map(|row| read(table, row)) {
             Some(Ok(row)) => (Some(row), None),
-            Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
+            Some(Err(error)) => (None, Some(error.of(table.name(), change.uuid))),
             None => (None, None),
         };
-        self.replace(table, uuid, row);
+        self.replace(table, change.uuid, row);
         problem
     }
 
@@ -271,4 +277,14 @@ impl Vswitch {
             ofport: interface.ofport.filter(|n| (1..=65_534).contains(n))?,
         })
     }
+}
+
+fn read(table: Table, row: &ovsdb::Row) -> Result<Row, ColumnError> {
+    let row = Reader::new(table.columns(), row);
+    Ok(match table {
+        Table::Root => Row::Root(NodeIds::read(&row)?),
+        Table::Bridge => Row::Bridge(Bridge::read(&row)?),
+        Table::Port => Row::Port(Port::read(&row)?),
+        Table::Interface => Row::Interface(Interface::read(&row)?),
+    })
 }

@@ -23,7 +23,7 @@ pub(super) fn decide(
     for nat in inputs.northbound.nats_of_port(&port.name) {
         match exposure(inputs, port, here, nat) {
             Ok(exposure) => verdict.expose(exposure),
-            Err((code, why)) => withhold(nat, &port.name, code, verdict, || why()),
+            Err((code, why)) => withhold(nat, &port.name, code, verdict, why),
         }
     }
 }

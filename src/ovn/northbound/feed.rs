@@ -2,10 +2,21 @@
 
 use uuid::Uuid;
 
+use super::rows::{FIP_TYPE, IPV6_DEFAULT};
 use super::{
     FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort, Table,
 };
 use crate::ovn::row::{ColumnError, Reader, RowProblem};
+use crate::ovsdb::{self, Change, Clause, Condition, Monitor};
+
+/// What to follow of OVN_Northbound.
+pub fn monitor() -> Monitor {
+    Table::ALL
+        .into_iter()
+        .fold(Monitor::default(), |monitor, table| {
+            monitor.with_table(table.name(), table.columns(), table.condition())
+        })
+}
 
 impl Table {
     /// Every table, in the order in which it is best to monitor them.
@@ -37,6 +48,16 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.name() == name)
     }
 
+    /// The rows of interest, as far as the server can tell them.
+    fn condition(self) -> Condition {
+        let clause = match self {
+            Self::Nat => Clause::equal("type", FIP_TYPE),
+            Self::StaticRoute => Clause::equal("ip_prefix", IPV6_DEFAULT),
+            _ => return Condition::All,
+        };
+        Condition::AnyOf(vec![clause])
+    }
+
     /// The columns read. A server may lack some of them.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
@@ -52,15 +73,20 @@ impl Table {
 }
 
 impl Northbound {
-    /// Takes over a row that was inserted or changed (`Some`), or deleted (`None`). A row that does
-    /// not parse is left out, and what is wrong with it returned.
-    pub fn apply(
-        &mut self,
-        table: Table,
-        uuid: Uuid,
-        row: Option<Reader<'_>>,
-    ) -> Option<RowProblem> {
-        let (row, problem) = match row.map(|row| read(table, uuid, &row)) {
+    /// Takes over what the client reports. Rows that do not parse are left out, and what is wrong
+    /// with each returned.
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
+        let changes = changes.into_iter();
+        changes
+            .filter_map(|change| self.apply_one(change))
+            .collect()
+    }
+
+    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
+        let table = Table::named(&change.table)?;
+        let uuid = change.uuid;
+        let row = change.new.as_deref();
+        let (row, problem) = match row.map(|row| self.read(table, uuid, row)) {
             Some(Ok(row)) => (row, None),
             Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
             None => (None, None),
@@ -68,17 +94,26 @@ impl Northbound {
         self.replace(table, uuid, row);
         problem
     }
-}
 
-/// `None` for a row that is well but of no interest.
-fn read(table: Table, uuid: Uuid, row: &Reader<'_>) -> Result<Option<Row>, ColumnError> {
-    Ok(match table {
-        Table::SwitchPort => Some(Row::SwitchPort(SwitchPort::read(uuid, row)?)),
-        Table::Switch => Some(Row::Switch(Switch::read(uuid, row)?)),
-        Table::Router => Some(Row::Router(Router::read(uuid, row)?)),
-        Table::RouterPort => Some(Row::RouterPort(RouterPort::read(uuid, row)?)),
-        Table::Nat => Nat::read(uuid, row)?.map(Row::Nat),
-        Table::StaticRoute => Some(Row::StaticRoute(StaticRoute::read(uuid, row)?)),
-        Table::Global => Some(Row::Global(FipMode::read(row)?)),
-    })
+    /// `None` for a row that is well but of no interest.
+    fn read(
+        &mut self,
+        table: Table,
+        uuid: Uuid,
+        row: &ovsdb::Row,
+    ) -> Result<Option<Row>, ColumnError> {
+        let row = &Reader::new(table.columns(), row);
+        Ok(match table {
+            Table::SwitchPort => Some(Row::SwitchPort(SwitchPort::read(uuid, row)?)),
+            Table::Switch => Some(Row::Switch(Switch::read(uuid, row)?)),
+            Table::Router => Some(Row::Router(Router::read(uuid, row)?)),
+            Table::RouterPort => {
+                self.set_lacks_hosting_chassis(row.lacks("status"));
+                Some(Row::RouterPort(RouterPort::read(uuid, row)?))
+            }
+            Table::Nat => Nat::read(uuid, row)?.map(Row::Nat),
+            Table::StaticRoute => Some(Row::StaticRoute(StaticRoute::read(uuid, row)?)),
+            Table::Global => Some(Row::Global(FipMode::read(row)?)),
+        })
+    }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
+pub use self::feed::monitor;
 use self::index::{Index, difference};
 pub use self::network::Network;
 use self::network::OnNetwork;
@@ -85,9 +86,9 @@ pub enum Table {
 }
 
 impl Northbound {
-    /// Says whether the server lacks `Logical_Router_Port.status` (OVN before 23.09): gateway ports
+    /// Notes whether the server lacks `Logical_Router_Port.status` (OVN before 23.09): gateway ports
     /// are then withheld.
-    pub fn set_lacks_hosting_chassis(&mut self, lacks: bool) {
+    pub(crate) fn set_lacks_hosting_chassis(&mut self, lacks: bool) {
         self.affected.everything |= self.lacks_hosting_chassis != lacks;
         self.lacks_hosting_chassis = lacks;
     }

@@ -74,14 +74,14 @@ impl SwitchPort {
         let requested = row.entry("options", "requested-chassis")?;
         Ok(Self {
             uuid,
-            name: row.string("name")?.into(),
-            kind: PortKind::from(row.string("type")?),
+            name: row.string("name")?.clone(),
+            kind: PortKind::from(&**row.string("type")?),
             up: row.optional_bool("up")?.unwrap_or(false),
             enabled: row.optional_bool("enabled")?.unwrap_or(true),
             addresses: row.parsed("addresses", port_address)?,
-            tag: row.optional_u16("tag")?,
+            tag: row.optional_integer("tag")?,
             parent: non_empty(row.optional_string("parent_name")?),
-            requested_chassis: requested.map(list).unwrap_or_default(),
+            requested_chassis: requested.map(|text| list(text)).unwrap_or_default(),
             host_id: non_empty(row.entry("external_ids", "neutron:host_id")?),
             network: non_empty(row.entry("external_ids", "neutron:network_name")?),
             cidrs: row.words("external_ids", "neutron:cidrs")?,
@@ -125,7 +125,7 @@ impl Switch {
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
             uuid,
-            name: row.string("name")?.into(),
+            name: row.string("name")?.clone(),
             ports: row.uuids("ports")?,
         })
     }
@@ -151,7 +151,7 @@ impl Router {
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
             uuid,
-            name: row.string("name")?.into(),
+            name: row.string("name")?.clone(),
             enabled: row.optional_bool("enabled")?.unwrap_or(true),
             ports: row.uuids("ports")?,
             nat: row.uuids("nat")?,
@@ -192,16 +192,24 @@ impl RouterPort {
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
             uuid,
-            name: row.string("name")?.into(),
+            name: row.string("name")?.clone(),
             mac: row.parse("mac")?,
             enabled: row.optional_bool("enabled")?.unwrap_or(true),
             networks: row.parsed("networks", |text| parse(text).map(Some))?,
             hosting_chassis: non_empty(row.entry("status", "hosting-chassis")?),
             network: non_empty(row.entry("external_ids", "neutron:network_name")?),
-            is_gateway: row.entry("external_ids", "neutron:is_ext_gw")? == Some("True"),
+            is_gateway: row
+                .entry("external_ids", "neutron:is_ext_gw")?
+                .is_some_and(|text| **text == *"True"),
         })
     }
 }
+
+/// `NAT.type` of floating IPs.
+pub(super) const FIP_TYPE: &str = "dnat_and_snat";
+
+/// `Logical_Router_Static_Route.ip_prefix` of an IPv6 default route.
+pub(super) const IPV6_DEFAULT: &str = "::/0";
 
 /// `NAT` with `type = dnat_and_snat`: a floating IP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +236,7 @@ impl Nat {
 
     /// `None` for rows of another `type`: they are no floating IPs.
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Option<Self>, ColumnError> {
-        if row.string("type")? != "dnat_and_snat" {
+        if **row.string("type")? != *FIP_TYPE {
             return Ok(None);
         }
         let network = row.entry("external_ids", "neutron:fip_network_id")?;
@@ -258,8 +266,8 @@ impl StaticRoute {
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         // `nexthop` may also be `discard` or a router port's name: those are no gateways.
-        let ipv6_gateway = match row.string("ip_prefix")? {
-            "::/0" => row.string("nexthop")?.parse().ok(),
+        let ipv6_gateway = match &**row.string("ip_prefix")? {
+            IPV6_DEFAULT => row.string("nexthop")?.parse().ok(),
             _ => None,
         };
         Ok(Self { uuid, ipv6_gateway })
@@ -285,7 +293,10 @@ impl FipMode {
 
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(
-            match row.entry("external_ids", "neutron:fip-distributed")? {
+            match row
+                .entry("external_ids", "neutron:fip-distributed")?
+                .map(|text| &**text)
+            {
                 None => Self::Unset,
                 Some("True") => Self::Distributed,
                 Some(_) => Self::Centralised,
@@ -294,8 +305,8 @@ impl FipMode {
     }
 }
 
-fn non_empty(text: Option<&str>) -> Option<Arc<str>> {
-    text.filter(|t| !t.is_empty()).map(Arc::from)
+fn non_empty(text: Option<&Arc<str>>) -> Option<Arc<str>> {
+    text.filter(|t| !t.is_empty()).cloned()
 }
 
 fn list(text: &str) -> Vec<Arc<str>> {
