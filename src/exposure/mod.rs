@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
-pub use node::Node;
+pub use node::{NoSystemId, Node};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -288,3 +288,6 @@ fn read(table: Table, row: &ovsdb::Row) -> Result<Row, ColumnError> {
         Table::Interface => Row::Interface(Interface::read(&row)?),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use crate::exposure::{Delta, Exposure};
 use crate::mac::MacAddr;
 use crate::ovn::vswitch::PatchPort;
-use crate::ovn::{BridgeMappings, Northbound};
+use crate::ovn::{BridgeMappings, Northbound, Vswitch};
 use crate::reconcile::object::TableId;
 use crate::reconcile::{Advert, Desired, Key, Value};
 
@@ -50,6 +50,33 @@ pub struct BridgeFacts {
     pub patch_ports: Vec<PatchPort>,
 }
 
+impl Facts {
+    /// Gathers the facts: `tables` are those of `rt_tables` by bridge, `mac` tells the MAC of an
+    /// interface of the kernel.
+    pub fn gather(
+        mappings: &BridgeMappings,
+        nb: &Northbound,
+        vswitch: &Vswitch,
+        tables: &BTreeMap<Arc<str>, TableId>,
+        mac: impl Fn(&str) -> Option<MacAddr>,
+    ) -> Self {
+        let bridges = mappings.entries().iter().map(|mapping| {
+            let bridge = &mapping.bridge;
+            let facts = BridgeFacts {
+                table: tables.get(bridge).copied(),
+                mac: mac(bridge),
+                patch_ports: vswitch.patch_ports(bridge),
+            };
+            (bridge.clone(), facts)
+        });
+        Self {
+            bridges: bridges.collect(),
+            localnets: localnets(nb),
+            mappings: mappings.clone(),
+        }
+    }
+}
+
 impl BridgeFacts {
     /// The OpenFlow port of a localnet port's patch port.
     pub fn ofport(&self, localnet: &str) -> Option<u32> {
@@ -58,7 +85,8 @@ impl BridgeFacts {
     }
 }
 
-/// The localnet ports of all provider networks, as [`Facts`] wants them.
+/// The localnet ports of all provider networks, as [`Facts`] wants them. They change when
+/// [`crate::ovn::northbound::Affected::localnets`] says so.
 pub fn localnets(nb: &Northbound) -> Vec<Localnet> {
     let localnets: BTreeSet<_> = nb
         .all_localnets()
