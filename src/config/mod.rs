@@ -5,7 +5,15 @@
 //! the file uses. Every field is set through the one option table, and its default is the table's.
 
 mod choice;
+mod ini;
+mod interpolate;
+mod kind;
+mod lint;
+mod load;
+mod options;
+mod problem;
 mod secret;
+mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -14,6 +22,8 @@ use std::time::Duration;
 pub use choice::{
     Backend, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl, UpdateSource,
 };
+pub use load::{Input, Loaded};
+pub use problem::{Fault, Place, Problem, Severity};
 pub use secret::Secret;
 
 /// The whole configuration, valid: what could not be accepted has stopped the start.
