@@ -10,9 +10,11 @@ mod interpolate;
 mod kind;
 mod lint;
 mod load;
+mod markdown;
 mod options;
 mod problem;
 mod secret;
+mod source;
 mod table;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,8 +25,10 @@ pub use choice::{
     Backend, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl, UpdateSource,
 };
 pub use load::{Input, Loaded};
+pub use markdown::option_tables;
 pub use problem::{Fault, Place, Problem, Severity};
 pub use secret::Secret;
+pub use source::{Files, Source};
 
 /// The whole configuration, valid: what could not be accepted has stopped the start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
