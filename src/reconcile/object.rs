@@ -167,6 +167,15 @@ pub enum LinkKind {
     Vlan { parent: Arc<str>, id: u16 },
 }
 
+/// The kind of an 802.1Q device.
+#[cfg(test)]
+pub(crate) fn vlan(parent: &str, id: u16) -> LinkKind {
+    LinkKind::Vlan {
+        parent: Arc::from(parent),
+        id,
+    }
+}
+
 /// The value of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Route {

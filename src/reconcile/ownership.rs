@@ -9,7 +9,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::FxHashSet;
 
 use super::object::TableId;
 
@@ -113,10 +112,10 @@ impl Scope {
             && (vlan.alias == Some(LINK_ALIAS) || vlan.has_helper_address)
     }
 
-    /// Permanent neighbours on a device of ours with our mark, or without any and with an
-    /// address that we steer: the Python agent's.
-    pub fn owns_neighbour(&self, protocol: u8, address: &IpAddr, steered: &Steered) -> bool {
-        protocol == PROTOCOL || (protocol == 0 && steered.0.contains(address))
+    /// Permanent neighbours on a device of ours with our mark, or without any when a rule or route
+    /// of ours steers the address: the Python agent's.
+    pub fn owns_neighbour(&self, protocol: u8, steered: bool) -> bool {
+        protocol == PROTOCOL || (protocol == 0 && steered)
     }
 
     /// NDP proxies on a device of ours with our mark, or, as the Python agent's have none, in a
@@ -125,24 +124,6 @@ impl Scope {
         let address = IpAddr::V6(address);
         protocol == PROTOCOL
             || (protocol == 0 && self.proxied.iter().any(|net| net.contains(&address)))
-    }
-}
-
-/// The host addresses that a rule or route of ours names.
-#[derive(Clone, Debug, Default)]
-pub struct Steered(FxHashSet<IpAddr>);
-
-impl Steered {
-    /// Adds the destination of a rule or route; only host prefixes count.
-    pub fn add(&mut self, to: &IpNet) {
-        if to.prefix_len() == to.max_prefix_len() {
-            self.0.insert(to.addr());
-        }
-    }
-
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        self.0.clear();
     }
 }
 
@@ -234,17 +215,10 @@ mod tests {
 
     #[test]
     fn unmarked_neighbours_are_ours_where_the_address_is_steered() {
-        let mut steered = Steered::default();
-        steered.add(&"172.24.4.138/32".parse().unwrap());
-        steered.add(&"10.10.0.1/24".parse().unwrap());
-        let owns = |protocol, address: &str| {
-            scope().owns_neighbour(protocol, &address.parse().unwrap(), &steered)
-        };
-        assert!(owns(0, "172.24.4.138"));
-        assert!(!owns(0, "10.10.0.1"));
-        assert!(!owns(0, "172.24.4.1"));
-        assert!(owns(PROTOCOL, "172.24.4.1"));
-        assert!(!owns(4, "172.24.4.138"), "somebody else's mark");
+        assert!(scope().owns_neighbour(0, true));
+        assert!(!scope().owns_neighbour(0, false));
+        assert!(scope().owns_neighbour(PROTOCOL, false));
+        assert!(!scope().owns_neighbour(4, true), "somebody else's mark");
     }
 
     #[test]

@@ -295,6 +295,11 @@ impl Reconciler {
         if let Some(prefixes) = self.awaiting_object.remove(key) {
             self.dirty_adverts.extend(prefixes);
         }
+        self.wake_objects_on(key);
+    }
+
+    /// Marks what was blocked for want of an interface.
+    fn wake_objects_on(&mut self, key: &Key) {
         if let Key::Link { name } = key
             && let Some(keys) = self.awaiting_link.remove(name)
         {
@@ -386,6 +391,7 @@ impl Reconciler {
                 self.wake_adverts(&key);
             }
             Verdict::Do(step) => {
+                self.wake_objects_on(&key);
                 if recreates_link(&step) {
                     self.touch_objects_on(&key);
                 }
