@@ -59,7 +59,9 @@ impl Bird {
 
     /// The BGP next hops of an exact prefix, best first; empty if it is not there.
     pub fn next_hops(&self, prefix: &str) -> Result<Vec<String>> {
-        let shown = self.show(&format!("show route for {prefix} all"))?;
+        let Ok(shown) = self.show(&format!("show route for {prefix} all")) else {
+            return Ok(Vec::new()); // "Network not found", with status 1
+        };
         let hops = shown.lines().filter_map(|l| {
             l.trim()
                 .strip_prefix("BGP.next_hop:")

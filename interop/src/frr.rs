@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::PATIENCE;
 use crate::ovsdb::text;
 use crate::process::{Daemon, run, wait_until};
-use crate::rootfs::Place;
+use crate::rootfs::{Generation, Place};
 
 /// A running FRR.
 #[derive(Debug)]
@@ -142,7 +142,8 @@ impl Frr {
             "/dev/null",
         ]);
         command.args(["--log", "stdout", "--log-level", "informational"]);
-        if name == "bfdd" {
+        // later versions have no control socket any more
+        if name == "bfdd" && self.place.generation() == Generation::Bookworm {
             command.args(["--bfdctl", &format!("{dir}/bfdd.sock")]);
         }
         let mut daemon = Daemon::spawn(name, &self.dir, &mut command)?;
@@ -178,7 +179,6 @@ impl Frr {
 mod tests {
     use super::*;
     use crate::netns::connect;
-    use crate::rootfs::Generation;
     use crate::{Namespace, Need, require, scratch};
 
     #[test]

@@ -109,7 +109,7 @@ mod tests {
             let gobgp = "[global.config]\nas = 64999\nrouter-id = \"10.9.0.2\"\n[[neighbors]]\n[neighbors.config]\nneighbor-address = \"10.9.0.1\"\npeer-as = 64999\n\
                          [[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"ipv4-unicast\"\n";
             let bird = "router id 10.9.0.1;\nprotocol device {}\nprotocol static origin { ipv4; route 198.51.100.1/32 blackhole; }\n\
-                        protocol bgp peer { local as 64999; neighbor 10.9.0.2 as 64999; ipv4 { import all; export all; next hop self; }; }\n";
+                        protocol bgp gobgp1 { local as 64999; neighbor 10.9.0.2 as 64999; ipv4 { import all; export all; next hop self; }; }\n";
             let bird = Bird::start(
                 &Place::inside(&a).with(generation),
                 &dir.path().join("bird"),
@@ -122,7 +122,7 @@ mod tests {
                 gobgp,
             )
             .unwrap();
-            bird.wait_established("peer").unwrap();
+            bird.wait_established("gobgp1").unwrap();
             gobgp.wait_established("10.9.0.1").unwrap();
             gobgp
                 .run("global rib add 198.51.100.2/32 nexthop 10.9.0.2")

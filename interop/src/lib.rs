@@ -10,6 +10,7 @@
 //! | [`ovsdb`], [`pki`] | ovsdb-server: standalone, from a snapshot, clustered, with TLS |
 //! | [`ovs`], [`ovn`] | Open vSwitch, northd, chassis, VMs |
 //! | [`frr`], [`bird`], [`gobgp`] | routers |
+//! | [`collector`] | a BGP peer that only listens and records |
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
 //! | [`requirement`] | [`require!`]: skip with a reason, fail instead in CI |
 //!
@@ -20,6 +21,7 @@
 )]
 
 pub mod bird;
+pub mod collector;
 pub mod frr;
 pub mod gobgp;
 pub mod netns;

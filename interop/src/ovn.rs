@@ -249,7 +249,12 @@ mod tests {
 
     #[test]
     fn a_plugged_vm_is_up_and_reached_from_the_provider_bridge() {
-        require!(Need::Root, Need::Program("ovs-vswitchd"), Need::Trixie);
+        require!(
+            Need::Root,
+            Need::Program("ovs-vswitchd"),
+            Need::Program("ping"),
+            Need::Trixie
+        );
         let (dir, node) = (scratch().unwrap(), Namespace::new("compute").unwrap());
         let place = Place::inside(&node).with(Generation::Trixie);
         let central = Central::start(&Place::host().with(Generation::Trixie), dir.path()).unwrap();

@@ -143,7 +143,7 @@ fn modules(root: &Path, kernel: &str) -> Result<Vec<PathBuf>> {
         for file in shown.lines().filter_map(|l| l.strip_prefix("insmod ")) {
             let inner = Path::new(file.trim())
                 .strip_prefix(root)
-                .unwrap_or(Path::new(file.trim()));
+                .unwrap_or_else(|_| Path::new(file.trim()));
             let path = root.join(inner.strip_prefix("/").unwrap_or(inner));
             if !files.contains(&path) {
                 files.push(path);
@@ -224,14 +224,14 @@ mod tests {
     fn the_machine_has_what_this_kernel_lacks() {
         require!(Need::Root, Need::Vm, Need::Trixie);
         let (root, share) = (Generation::Trixie.root().unwrap(), scratch().unwrap());
-        let command = "set -e; modprobe openvswitch; ip link add v type vrf table 10; ip link add d type dummy; \
-                       ip link add link d name d.5 type vlan id 5; ip -br link > /share/links; echo done; exit 3";
+        let command = "set -e; modprobe openvswitch; ip link add v type vrf table 10; ip link add dum0 type dummy; \
+                       ip link add link dum0 name dum0.5 type vlan id 5; ip -br link > /share/links; echo done; exit 3";
         let outcome = boot(&root, share.path(), command, Duration::from_secs(240)).unwrap();
         assert_eq!((outcome.status, outcome.output.trim()), (3, "done"));
         assert!(
             std::fs::read_to_string(share.path().join("links"))
                 .unwrap()
-                .contains("d.5@d")
+                .contains("dum0.5@dum0")
         );
     }
 }
