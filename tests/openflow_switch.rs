@@ -1,4 +1,5 @@
 //! Flows on a real Open vSwitch (userspace datapath), with ovs-ofctl as the judge.
+#![allow(clippy::disallowed_methods, reason = "ovs-ofctl is the judge")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
