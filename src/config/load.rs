@@ -12,7 +12,8 @@ use super::table::{Effect, Row};
 use super::{Config, Neighbour, lint};
 
 /// What there is to read, in the order in which later wins.
-#[derive(Clone, Debug, Default)]
+// No Debug: the text holds passwords.
+#[derive(Clone, Default)]
 pub struct Input {
     /// Files with their text.
     pub files: Vec<(PathBuf, String)>,
@@ -27,7 +28,7 @@ pub struct Input {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
-    /// In the order of the files; lint's come last.
+    /// In the order of files and lines; what has no line comes last.
     pub problems: Vec<Problem>,
 }
 
@@ -35,7 +36,8 @@ pub struct Loaded {
 pub(super) type Given = BTreeMap<(String, String), Set>;
 
 /// The value that counts.
-#[derive(Clone, Debug)]
+// No Debug: the text may be a password.
+#[derive(Clone)]
 pub(super) struct Set {
     pub(super) text: String,
     pub(super) place: Place,
@@ -55,7 +57,13 @@ impl Loaded {
             let place = Place::CommandLine(flag.clone());
             reader.set("DEFAULT", option, value.clone(), place);
         }
-        reader.finish()
+        let mut loaded = reader.finish();
+        let position = |path: &PathBuf| input.files.iter().position(|(file, _)| file == path);
+        loaded.problems.sort_by_key(|p| match &p.place {
+            Place::Line(path, line) => (position(path).unwrap_or(usize::MAX), *line),
+            _ => (usize::MAX, 0),
+        });
+        loaded
     }
 
     /// Whether the agent may start.
@@ -186,11 +194,24 @@ impl Reader {
             match neighbour(&name, draft, &config) {
                 Ok(neighbour) => config.neighbours.push(neighbour),
                 Err(fault) => {
-                    self.problem(Severity::Error, place, Some(section_of(&name)), fault);
+                    self.problem(
+                        Severity::Error,
+                        place,
+                        Some(format!("[{}]", section_of(&name))),
+                        fault,
+                    );
                 }
             }
         }
-        self.problems.extend(lint::lint(&config, &self.given));
+        // Where a value was not accepted, the default is not the operator's choice.
+        let errors = self
+            .problems
+            .iter()
+            .filter(|p| p.severity == Severity::Error);
+        let refused: Vec<_> = errors.filter_map(|p| p.option.clone()).collect();
+        let mut more = lint::lint(&config, &self.given);
+        more.retain(|p| p.option.as_ref().is_none_or(|o| !refused.contains(o)));
+        self.problems.extend(more);
         Loaded {
             config,
             problems: self.problems,
