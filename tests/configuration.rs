@@ -234,6 +234,23 @@ fn environment_variables_win_over_files() {
 }
 
 #[test]
+fn an_environment_variable_of_default_may_be_one_of_ovn() {
+    let loaded = read_with(
+        VALID,
+        &[("OS_DEFAULT__OVN_NB_CONNECTION", "tcp:192.0.2.1:6641")],
+    );
+    assert!(
+        loaded.is_valid() && loaded.problems.is_empty(),
+        "{:?}",
+        loaded.problems
+    );
+    assert_eq!(
+        loaded.config.ovn.northbound.connection.as_deref(),
+        Some("tcp:192.0.2.1:6641")
+    );
+}
+
+#[test]
 fn the_command_line_wins_over_all() {
     let loaded = Loaded::read(&Input {
         files: vec![("a.conf".into(), VALID.into())],
