@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::table::{table, text};
-use crate::control::{Explanation, Verdict};
+use crate::config::Config;
+use crate::control::{self, AskError, Explanation, Query, Verdict};
 
 /// Arguments of `explain`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -13,6 +14,13 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Asks the running agent, and renders its explanation.
+pub fn run(args: &Args, config: &Config) -> Result<String, AskError> {
+    let query = Query::Explain { ip: args.ip };
+    let reply = control::ask(&config.agent.control_socket, &query)?;
+    Ok(super::show::render(&reply, args.json))
 }
 
 /// The explanation as JSON.

@@ -4,7 +4,10 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::table::{or_dash, table, text};
-use crate::control::{Advertised, ExposureList, Neighbors, Query, Reply, Routes, Summary};
+use crate::config::Config;
+use crate::control::{
+    self, Advertised, AskError, ExposureList, Neighbors, Query, Reply, Routes, Summary,
+};
 
 /// Arguments of `show`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -39,6 +42,21 @@ impl What {
             Self::Exposures => Query::Exposures,
         }
     }
+}
+
+/// Asks the running agent, and renders its answer.
+pub fn run(args: &Args, config: &Config) -> Result<String, AskError> {
+    let reply = control::ask(&config.agent.control_socket, &args.what.query())?;
+    Ok(render(&reply, args.json))
+}
+
+/// The answer as JSON with a line end, or for people.
+pub(super) fn render(reply: &Reply, json: bool) -> String {
+    if !json {
+        return render_text(reply);
+    }
+    // Every map of a reply has keys of text, so it is always JSON.
+    render_json(reply).map_or_else(|error| error.to_string(), |text| text + "\n")
 }
 
 /// The answer as JSON: its body alone.

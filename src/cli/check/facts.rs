@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
+
+/// How long a database may take to accept a connection.
+const PROBE: Duration = Duration::from_secs(3);
 
 /// The state of a node, as far as `check` judges it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +72,24 @@ impl NodeFacts {
             u32::from_str_radix(digits, 16).is_ok_and(|flags| flags & 1 == 1)
         });
         self.bridges.insert(name.to_owned(), BridgeFact { is_up });
+    }
+}
+
+impl SocketFact {
+    /// Connects to the first of `remotes` and hangs up. A host name needs a resolver, so `tcp:`
+    /// and `ssl:` are tried with addresses only.
+    pub fn probe(remotes: &str) -> Self {
+        let first = remotes.split(',').next().unwrap_or_default().trim();
+        if let Some(path) = first.strip_prefix("unix:") {
+            return UnixStream::connect(path).map(drop).into();
+        }
+        let address = first
+            .strip_prefix("tcp:")
+            .or_else(|| first.strip_prefix("ssl:"));
+        match address.and_then(|a| a.parse().ok()) {
+            Some(address) => TcpStream::connect_timeout(&address, PROBE).map(drop).into(),
+            None => Self::Failed(format!("'{first}' is not scheme:address:port")),
+        }
     }
 }
 
@@ -140,7 +164,19 @@ mod tests {
 
     #[test]
     fn a_socket_is_told_by_its_error() {
-        let missing = std::os::unix::net::UnixStream::connect("/none/db.sock").map(drop);
-        assert_eq!(SocketFact::from(missing), SocketFact::Missing);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db.sock");
+        let remote = format!("unix:{},tcp:192.0.2.1:1", path.display());
+        assert_eq!(SocketFact::probe(&remote), SocketFact::Missing);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(SocketFact::probe(&remote), SocketFact::Reachable);
+        drop(listener);
+        assert_eq!(SocketFact::probe(&remote), SocketFact::Missing);
+        assert!(matches!(
+            SocketFact::probe("tcp:host"),
+            SocketFact::Failed(_)
+        ));
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert_eq!(SocketFact::from(Err(denied)), SocketFact::Denied);
     }
 }

@@ -8,7 +8,7 @@ pub use node::node_findings;
 
 use serde::Serialize;
 
-use crate::config::{Problem, Severity};
+use crate::config::{Loaded, Problem, Severity};
 
 /// Arguments of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -29,6 +29,22 @@ pub struct Finding {
     pub place: String,
     pub problem: String,
     pub remedy: String,
+}
+
+/// Checks the configuration and, unless it was told not to look, the node. `facts` are read only
+/// then. Gives the report and the exit status: 1 with any finding.
+pub fn run(args: &Args, loaded: &Loaded, facts: impl FnOnce() -> NodeFacts) -> (String, u8) {
+    let mut findings = config_findings(&loaded.problems);
+    if !args.config_only {
+        findings.extend(node_findings(&facts(), &loaded.config));
+    }
+    let report = if args.json {
+        // Findings are text throughout, so they are always JSON.
+        render_json(&findings).map_or_else(|error| error.to_string(), |text| text + "\n")
+    } else {
+        render_text(&findings)
+    };
+    (report, status(&findings))
 }
 
 /// The configuration's problems as findings.

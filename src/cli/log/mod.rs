@@ -81,7 +81,7 @@ where
 
 /// oslo.log: `log_file` below `log_dir`, or the program's name there.
 fn path(logging: &Logging) -> Option<PathBuf> {
-    let dir = logging.log_dir.as_deref().unwrap_or(Path::new(""));
+    let dir = logging.log_dir.as_deref().unwrap_or_else(|| Path::new(""));
     match (&logging.log_file, &logging.log_dir) {
         (Some(file), _) => Some(dir.join(file)),
         (None, Some(dir)) => Some(dir.join("ovn-bgp-agent.log")),
@@ -147,6 +147,46 @@ mod tests {
             path(&logging(None, Some("/var"))),
             Some("/var/ovn-bgp-agent.log".into())
         );
+    }
+
+    /// What the log file holds after one event.
+    fn logged(use_json: bool) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let logging = Logging {
+            log_file: Some(dir.path().join("a.log")),
+            use_json,
+            ..Logging::default()
+        };
+        let subscriber = tracing_subscriber::registry().with(sinks(&logging).unwrap());
+        tracing::subscriber::with_default(subscriber, || {
+            let password = crate::config::Secret::new("hunter2");
+            tracing::warn!(peer = "leaf0", ?password, "session\nlost");
+        });
+        std::fs::read_to_string(dir.path().join("a.log")).unwrap()
+    }
+
+    #[test]
+    fn a_line_looks_like_oslos_and_stays_one_line() {
+        let line = logged(false);
+        let pid = std::process::id();
+        let expected = format!(
+            " {pid} WARNING ovn_bgp_agent::cli::log::tests session lost peer=\"leaf0\" password=***\n"
+        );
+        assert!(line.ends_with(&expected), "{line}");
+        assert_eq!(line.lines().count(), 1);
+        assert_eq!(line.find(&expected), Some("2026-11-21 04:55:00.123".len()));
+    }
+
+    #[test]
+    fn use_json_writes_one_object_per_line() {
+        let line = logged(true);
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&object["level"], &object["peer"]),
+            (&"WARN".into(), &"leaf0".into())
+        );
+        assert_eq!(object["message"], "session\nlost");
+        assert_eq!(object["password"], "***");
     }
 
     #[test]
