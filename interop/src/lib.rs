@@ -1,1 +1,57 @@
-//! labs
+//! Labs on one machine: real routers, a real OVN, a real kernel.
+//!
+//! The pieces, from the ground up:
+//!
+//! | module | what it gives |
+//! | --- | --- |
+//! | [`netns`] | network namespaces, veth links, addresses, threads inside |
+//! | [`rootfs`] | two Debian generations of every program, [`Place`]: whose programs, which namespace |
+//! | [`process`] | daemons with a log that end with their owner, [`wait_until`] |
+//! | [`ovsdb`], [`pki`] | ovsdb-server: standalone, from a snapshot, clustered, with TLS |
+//! | [`ovs`], [`ovn`] | Open vSwitch, northd, chassis, VMs |
+//! | [`frr`], [`bird`], [`gobgp`] | routers |
+//! | [`collector`] | a BGP peer that only listens and records |
+//! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
+//! | [`requirement`] | [`require!`]: skip with a reason, fail instead in CI |
+//!
+//! Everything cleans up behind itself when dropped; what a killed run left behind is swept by the next one.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a lab runs other people's programs; the agent does not"
+)]
+
+pub mod bird;
+pub mod collector;
+pub mod frr;
+pub mod gobgp;
+pub mod netns;
+pub mod ovn;
+pub mod ovs;
+pub mod ovsdb;
+pub mod pki;
+pub mod process;
+pub mod requirement;
+pub mod rootfs;
+pub mod vm;
+
+pub use netns::Namespace;
+pub use process::{Daemon, output, wait_until};
+pub use requirement::Need;
+pub use rootfs::{Generation, Place};
+
+use std::time::Duration;
+
+/// How long a lab waits for a daemon to answer: generous, because two busy cores are slow and a
+/// condition that holds ends the wait at once.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A scratch directory under `/tmp`, with a path short enough for unix sockets (108 bytes) and the
+/// same inside every root filesystem of [`rootfs`]. Removed when dropped, unless `LAB_KEEP` is set.
+pub fn scratch() -> anyhow::Result<tempfile::TempDir> {
+    let mut dir = tempfile::Builder::new().prefix("lab-").tempdir_in("/tmp")?;
+    dir.disable_cleanup(std::env::var_os("LAB_KEEP").is_some());
+    // daemons that drop to their own user (FRR) pass through
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), mode)?;
+    Ok(dir)
+}

@@ -2,6 +2,9 @@
 //!
 //! Pure: rows in, [`Decision`] out. One file per driver; this file holds the one vocabulary.
 
+mod node;
+pub mod northbound;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
+pub use node::{NoSystemId, Node};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -130,6 +134,22 @@ pub enum Code {
     RouterDisabled,
     /// This version does not expose such objects yet.
     NotSupported,
+}
+
+/// What changed since the last decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Sorted by prefix, then by the rest.
+    pub added: Vec<Arc<Exposure>>,
+    /// Sorted by prefix, then by the rest.
+    pub removed: Vec<Arc<Exposure>>,
+}
+
+impl Delta {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
 }
 
 /// What a driver decided, for one snapshot.

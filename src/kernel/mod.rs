@@ -1,1 +1,229 @@
-//! Links, addresses, rules, routes, neighbours, sysctls: observe and apply.
+//! The node's kernel: observes and applies links, addresses, routes, neighbours, NDP proxies and
+//! rules over netlink, sysctls in `/proc/sys` and table names in `rt_tables`. No process is started
+//! for anything.
+//!
+//! ```text
+//! notifications ─► state (pure) ─► Observation ─► reconcile ─► steps ─► apply ─► request (pure) ─► kernel
+//!       └ overrun, flush ─► dump ─┘
+//! ```
+//!
+//! The kernel takes things away that it does not announce: IPv4 routes with their interface or
+//! with its last address. Whenever that can have happened, and whenever notifications were lost,
+//! everything is dumped again. NDP proxies and sysctls are never announced: whoever deletes
+//! those is noticed at the next dump.
+//!
+//! A [`Kernel`] acts in the network namespace of the thread that opened it, and is to be used on it.
+
+mod apply;
+mod dump;
+mod message;
+mod request;
+pub mod rt_tables;
+mod socket;
+mod state;
+mod sysctl;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use self::apply::ApplyError;
+pub use self::message::LinkFacts;
+use self::socket::{Notifications, Requests};
+use self::state::{State, Touched};
+use crate::mac::MacAddr;
+use crate::reconcile::Found;
+use crate::reconcile::object::Key;
+use crate::reconcile::ownership::Scope;
+
+/// rtnetlink.h, `enum rtnetlink_groups`: links, neighbours, and addresses, routes and rules of both families.
+const GROUPS: [u32; 8] = [1, 3, 5, 7, 8, 9, 11, 19];
+
+/// Datagrams taken in at once, before what they changed is handed over.
+const DATAGRAMS_AT_ONCE: usize = 256;
+
+/// Netlink itself failed. The next use opens new sockets or dumps again.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    #[error("cannot open a netlink socket: {0}; the agent needs CAP_NET_ADMIN")]
+    Open(#[source] std::io::Error),
+    #[error("netlink socket failed: {0}")]
+    Socket(#[source] std::io::Error),
+    #[error("the kernel did not answer a netlink request within 5 s")]
+    Timeout,
+    #[error("cannot dump {what}: {error}{}", text.as_ref().map(|t| format!(" ({t})")).unwrap_or_default())]
+    Dump {
+        what: &'static str,
+        error: std::io::Error,
+        /// The kernel's own words.
+        text: Option<String>,
+    },
+}
+
+/// News of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Everything in scope: what is not here does not exist.
+    Dump(Vec<(Key, Found)>),
+    /// What changed; `None` is gone.
+    Changes(Vec<(Key, Option<Found>)>),
+}
+
+/// The node's kernel.
+pub struct Kernel {
+    requests: Requests,
+    notifications: Notifications,
+    state: State,
+    /// What is known may be wrong: the next [`Kernel::observe`] dumps.
+    stale: bool,
+    rt_tables: PathBuf,
+    writes_total: u64,
+}
+
+impl Kernel {
+    /// Subscribes; the first [`Kernel::observe`] then dumps. `rt_tables` is the file to keep
+    /// table names in, see [`rt_tables::DEFAULT_PATH`]. Needs a tokio runtime with I/O.
+    pub fn open(rt_tables: PathBuf) -> Result<Self, KernelError> {
+        Ok(Self {
+            notifications: Notifications::open(&GROUPS)?,
+            requests: Requests::open()?,
+            state: State::default(),
+            stale: true,
+            rt_tables,
+            writes_total: 0,
+        })
+    }
+
+    /// Changes what concerns us; the next [`Kernel::observe`] then dumps.
+    pub fn set_scope(&mut self, scope: Scope) {
+        if *self.state.scope() != scope {
+            self.state = State::new(scope);
+            self.stale = true;
+        }
+    }
+
+    /// What concerns us.
+    pub fn scope(&self) -> &Scope {
+        self.state.scope()
+    }
+
+    /// Asks for a dump at the next [`Kernel::observe`]: the periodic safety net.
+    pub fn refresh(&mut self) {
+        self.stale = true;
+    }
+
+    /// Waits for news. May be dropped at any await without losing any. After an error the next
+    /// call dumps, so call it again, with a pause.
+    pub async fn observe(&mut self) -> Result<Observation, KernelError> {
+        loop {
+            if self.stale {
+                return self.dump().await.map(Observation::Dump);
+            }
+            let mut touched = Touched::default();
+            if self.take_in(&mut touched).await? && !touched.stale {
+                let changes = self.changes(touched);
+                if !changes.is_empty() {
+                    return Ok(Observation::Changes(changes));
+                }
+            } else {
+                self.stale = true;
+            }
+        }
+    }
+
+    /// An interface as last seen, in scope or not.
+    pub fn link(&self, name: &str) -> Option<&LinkFacts> {
+        self.state.link(name)
+    }
+
+    /// All interfaces as last seen.
+    pub fn links(&self) -> impl Iterator<Item = &LinkFacts> {
+        self.state.links()
+    }
+
+    /// The MAC address of an interface as last seen.
+    pub fn mac(&self, name: &str) -> Option<MacAddr> {
+        self.state.mac(name)
+    }
+
+    /// How many changes were asked of the kernel, sysctl and rt_tables writes included.
+    pub fn writes_total(&self) -> u64 {
+        self.writes_total
+    }
+
+    /// Everything there is, now. Read-only: this is what `plan` needs.
+    async fn dump(&mut self) -> Result<Vec<(Key, Found)>, KernelError> {
+        // What is announced up to here the dump sees; what comes later is on top of it.
+        while self.notifications.receive_now(|_| ())?.is_some() {}
+        let scope = self.state.scope().clone();
+        self.state = dump::state(&mut self.requests, scope).await?;
+        self.read_files();
+        self.stale = false;
+        Ok(self.state.objects())
+    }
+
+    fn read_files(&mut self) {
+        for path in self.state.scope().sysctls.clone() {
+            self.state.set_sysctl(&path, sysctl::read(&path));
+        }
+        match rt_tables::read(&self.rt_tables) {
+            Ok(text) => {
+                let mut names = rt_tables::parse(&text);
+                names.retain(|name, _| self.state.scope().bridges.contains_key(name));
+                self.state.set_table_names(names);
+            }
+            Err(error) => tracing::warn!(%error, "table names are not known"),
+        }
+    }
+
+    /// Takes in what was announced; false when announcements were lost.
+    async fn take_in(&mut self, touched: &mut Touched) -> Result<bool, KernelError> {
+        let Self {
+            notifications,
+            state,
+            ..
+        } = self;
+        let mut complete = notifications
+            .receive(|raw| take_message(state, raw, touched))
+            .await
+            .inspect_err(|_| self.stale = true)?;
+        for _ in 1..DATAGRAMS_AT_ONCE {
+            match notifications.receive_now(|raw| take_message(state, raw, touched))? {
+                Some(whole) => complete &= whole,
+                None => break,
+            }
+        }
+        Ok(complete)
+    }
+
+    fn changes(&mut self, mut touched: Touched) -> Vec<(Key, Option<Found>)> {
+        for interface in &touched.interfaces {
+            self.read_sysctls_of(interface, &mut touched.keys);
+        }
+        let found = |key: Key| {
+            let found = self.state.found(&key);
+            (key, found)
+        };
+        touched.keys.into_iter().map(found).collect()
+    }
+
+    fn read_sysctls_of(
+        &mut self,
+        interface: &Arc<str>,
+        touched: &mut std::collections::BTreeSet<Key>,
+    ) {
+        for path in self.state.scope().sysctls.clone() {
+            if path.split('/').any(|part| part == &**interface) {
+                self.state.set_sysctl(&path, sysctl::read(&path));
+                touched.insert(Key::Sysctl { path });
+            }
+        }
+    }
+}
+
+fn take_message(state: &mut State, raw: &[u8], touched: &mut Touched) {
+    if dump::concerns(state, raw)
+        && let Some(object) = socket::decode_object(raw)
+    {
+        state.handle(&object, touched);
+    }
+}

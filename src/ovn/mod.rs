@@ -1,1 +1,16 @@
-//! Typed rows, indexes and the snapshot.
+//! Typed rows of OVN's databases and of the local Open vSwitch, with the indexes the drivers ask for.
+//!
+//! Fed by [`crate::ovsdb`]; pure otherwise. A row that does not parse is reported once (table, uuid,
+//! column, why), again when it changes and still fails, and left out: nothing else stops.
+
+mod mappings;
+pub mod northbound;
+mod row;
+pub mod southbound;
+pub mod vswitch;
+
+pub use mappings::{BridgeMapping, BridgeMappings, InvalidMapping};
+pub use northbound::Northbound;
+pub use row::RowProblem;
+pub use southbound::Southbound;
+pub use vswitch::Vswitch;

@@ -26,6 +26,7 @@ pub enum Key {
     Link {
         name: Arc<str>,
     },
+    /// `path` is below `/proc/sys`, as in `net/ipv4/conf/br-ex.123/proxy_arp`.
     Sysctl {
         path: Arc<str>,
     },
@@ -60,6 +61,67 @@ pub enum Key {
         in_port: u32,
         ether_type: EtherType,
     },
+    /// A unicast route in a table of ours that no [`Key::Route`] describes, because it has a metric
+    /// or a type of service. Observed only: nobody wishes for one, so it goes.
+    StrayRoute {
+        table: TableId,
+        prefix: IpNet,
+        metric: u32,
+        tos: u8,
+    },
+    /// A flow with our cookie that no [`Key::Flow`] describes. Observed only: it goes.
+    StrayFlow {
+        bridge: Arc<str>,
+        table: u8,
+        priority: u16,
+        /// The OXM fields of its match, as on the wire: what deletes it strictly.
+        oxm: Arc<[u8]>,
+    },
+}
+
+impl Key {
+    /// True when the OpenFlow client observes and applies it; the kernel has the rest.
+    pub fn is_flow(&self) -> bool {
+        matches!(self, Self::Flow { .. } | Self::StrayFlow { .. })
+    }
+
+    /// The bridge of a flow.
+    pub fn bridge(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Flow { bridge, .. } | Self::StrayFlow { bridge, .. } => Some(bridge),
+            _ => None,
+        }
+    }
+
+    /// The interface that must exist before an object with this value can.
+    pub fn device<'a>(&'a self, value: &'a Value) -> Option<&'a str> {
+        match (self, value) {
+            (
+                Self::Address { dev, .. } | Self::Neighbour { dev, .. } | Self::Proxy { dev, .. },
+                _,
+            ) => Some(dev),
+            (_, Value::Route(route)) => Some(&route.dev),
+            (Self::Sysctl { path }, _) => sysctl_device(path),
+            (
+                Self::Link { .. },
+                Value::Link(Link {
+                    kind: LinkKind::Vlan { parent, .. },
+                    ..
+                }),
+            ) => Some(parent),
+            _ => None,
+        }
+    }
+}
+
+/// The interface of `net/ipv4/conf/<interface>/<name>` and its like.
+fn sysctl_device(path: &str) -> Option<&str> {
+    let mut parts = path.split('/');
+    let known = parts.next() == Some("net")
+        && matches!(parts.next(), Some("ipv4" | "ipv6"))
+        && matches!(parts.next(), Some("conf" | "neigh"));
+    let device = parts.next().filter(|d| !matches!(*d, "all" | "default"))?;
+    (known && parts.next().is_some()).then_some(device)
 }
 
 /// Everything about an object besides its identity.
@@ -82,6 +144,10 @@ pub enum Value {
     Proxy {},
     Rule {},
     Flow(Flow),
+    /// Of a [`Key::StrayFlow`]: its text for people.
+    Stray {
+        text: Arc<str>,
+    },
 }
 
 /// A network interface we need up, and create if its kind says so.
@@ -99,6 +165,15 @@ pub enum LinkKind {
     Foreign,
     /// An 802.1Q device on `parent`.
     Vlan { parent: Arc<str>, id: u16 },
+}
+
+/// The kind of an 802.1Q device.
+#[cfg(test)]
+pub(crate) fn vlan(parent: &str, id: u16) -> LinkKind {
+    LinkKind::Vlan {
+        parent: Arc::from(parent),
+        id,
+    }
 }
 
 /// The value of a route.

@@ -1,0 +1,230 @@
+//! FRR: zebra, bgpd and bfdd of one node, from a configuration text.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::PATIENCE;
+use crate::ovsdb::text;
+use crate::process::{Daemon, run, wait_until};
+use crate::rootfs::{Generation, Place};
+
+/// A running FRR.
+#[derive(Debug)]
+pub struct Frr {
+    place: Place,
+    dir: PathBuf,
+    daemons: Vec<(&'static str, Daemon)>,
+}
+
+impl Frr {
+    /// Starts zebra, bgpd and bfdd with `config`, in `dir`, and waits until they answer.
+    pub fn start(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        std::fs::write(dir.join("frr.conf"), config)?;
+        std::fs::write(dir.join("vtysh.conf"), "")?;
+        let mut this = Self {
+            place: place.clone(),
+            dir: dir.to_owned(),
+            daemons: Vec::new(),
+        };
+        this.own_dir()?;
+        for name in ["zebra", "bgpd", "bfdd"] {
+            this.start_daemon(name)?;
+        }
+        // FRR 10 reads the whole file in vtysh; daemons skip what is not theirs
+        this.vtysh_raw(&["-b"])?;
+        Ok(this)
+    }
+
+    /// Ends one daemon at once (SIGKILL).
+    pub fn kill(&mut self, name: &str) {
+        if let Some(at) = self.daemons.iter().position(|(n, _)| *n == name) {
+            self.daemons.remove(at).1.kill();
+        }
+    }
+
+    /// Starts a daemon again after [`Self::kill`], with the configuration of the start.
+    pub fn revive(&mut self, name: &'static str) -> Result<()> {
+        self.start_daemon(name)?;
+        self.vtysh_raw(&["-b"]).map(drop)
+    }
+
+    /// `vtysh -c <command>`.
+    pub fn vtysh(&self, command: &str) -> Result<String> {
+        self.vtysh_raw(&["-c", command])
+    }
+
+    /// Several lines of configuration, as typed after `configure terminal`.
+    pub fn configure(&self, lines: &[&str]) -> Result<()> {
+        let mut args = vec!["-c", "configure terminal"];
+        args.extend(lines.iter().flat_map(|line| ["-c", line]));
+        self.vtysh_raw(&args).map(drop)
+    }
+
+    /// `vtysh -c '<command> json'`, parsed.
+    pub fn json(&self, command: &str) -> Result<Value> {
+        let answer = self.vtysh(&format!("{command} json"))?;
+        serde_json::from_str(&answer).with_context(|| format!("{command}: {answer}"))
+    }
+
+    /// The next hops of a prefix in the BGP table, best path first; empty if it is not there.
+    pub fn next_hops(&self, prefix: &str) -> Result<Vec<IpAddr>> {
+        let family = if prefix.contains(':') { "ipv6" } else { "ipv4" };
+        let route = self.json(&format!("show bgp {family} unicast {prefix}"))?;
+        let mut hops: Vec<(bool, IpAddr)> = Vec::new();
+        for path in route["paths"].as_array().into_iter().flatten() {
+            let best = path["bestpath"]["overall"].as_bool().unwrap_or(false);
+            let global = path["nexthops"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|h| h["scope"] != "link-local");
+            let ip = global
+                .and_then(|h| h["ip"].as_str())
+                .and_then(|ip| ip.parse().ok());
+            hops.extend(ip.map(|ip| (!best, ip)));
+        }
+        hops.sort_unstable();
+        Ok(hops.into_iter().map(|(_, ip)| ip).collect())
+    }
+
+    /// Every prefix of the BGP table of a family (`ipv4` or `ipv6`), sorted.
+    pub fn prefixes(&self, family: &str) -> Result<Vec<String>> {
+        let table = self.json(&format!("show bgp {family} unicast"))?;
+        let mut all: Vec<String> = table["routes"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(p, _)| p.clone())
+            .collect();
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    /// Whether the session with `peer` is established.
+    pub fn is_established(&self, peer: &str) -> bool {
+        self.json(&format!("show bgp neighbors {peer}"))
+            .is_ok_and(|n| n[peer]["bgpState"] == "Established")
+    }
+
+    /// Waits for [`Self::is_established`].
+    pub fn wait_established(&self, peer: &str) -> Result<()> {
+        wait_until(PATIENCE, &format!("session with {peer}"), || {
+            self.is_established(peer)
+        })
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn start_daemon(&mut self, name: &'static str) -> Result<()> {
+        let dir = text(&self.dir);
+        let mut command = self.place.command(&format!("/usr/lib/frr/{name}"))?;
+        command.args([
+            "-i",
+            &format!("{dir}/{name}.pid"),
+            "-z",
+            &format!("{dir}/zserv.api"),
+        ]);
+        command.args([
+            "--vty_socket",
+            &dir,
+            "-A",
+            "127.0.0.1",
+            "-P",
+            "0",
+            "-f",
+            "/dev/null",
+        ]);
+        command.args(["--log", "stdout", "--log-level", "informational"]);
+        // later versions have no control socket any more
+        if name == "bfdd" && self.place.generation() == Generation::Bookworm {
+            command.args(["--bfdctl", &format!("{dir}/bfdd.sock")]);
+        }
+        let mut daemon = Daemon::spawn(name, &self.dir, &mut command)?;
+        let vty = self.dir.join(format!("{name}.vty"));
+        let _ = std::fs::remove_file(&vty);
+        daemon.wait_ready(PATIENCE, || {
+            std::os::unix::net::UnixStream::connect(&vty).is_ok()
+        })?;
+        self.daemons.push((name, daemon));
+        Ok(())
+    }
+
+    fn vtysh_raw(&self, args: &[&str]) -> Result<String> {
+        let dir = text(&self.dir);
+        let mut all = vec!["--vty_socket", dir.as_str(), "--config_dir", dir.as_str()];
+        all.extend(args);
+        self.place.run("vtysh", &all)
+    }
+
+    /// The daemons run as user frr, whose number the root filesystem knows.
+    fn own_dir(&self) -> Result<()> {
+        let passwd = std::fs::read_to_string(self.place.generation().file("/etc/passwd")?)?;
+        let line = passwd
+            .lines()
+            .find(|l| l.starts_with("frr:"))
+            .context("no user frr: apt-get install frr")?;
+        let ids: Vec<&str> = line.split(':').skip(2).take(2).collect();
+        run("chown", ["-R", &ids.join(":"), &text(&self.dir)]).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netns::connect;
+    use crate::{Namespace, Need, require, scratch};
+
+    #[test]
+    fn two_generations_hold_a_session() {
+        require!(Need::Root, Need::Program("/usr/lib/frr/bgpd"), Need::Trixie);
+        let (dir, a, b) = (
+            scratch().unwrap(),
+            Namespace::new("a").unwrap(),
+            Namespace::new("b").unwrap(),
+        );
+        connect((&a, "eth0"), (&b, "eth0")).unwrap();
+        a.address("eth0", "10.9.0.1/24").unwrap();
+        b.address("eth0", "10.9.0.2/24").unwrap();
+        let config = |id: u8, peer: u8, network: &str| {
+            format!(
+                "router bgp 64999\n bgp router-id 10.9.0.{id}\n no bgp network import-check\n neighbor 10.9.0.{peer} remote-as internal\n \
+                 address-family ipv4 unicast\n  network {network}\n exit-address-family\n"
+            )
+        };
+        let old = Frr::start(
+            &Place::inside(&a),
+            &dir.path().join("a"),
+            &config(1, 2, "198.51.100.1/32"),
+        )
+        .unwrap();
+        let new = Place::inside(&b).with(Generation::Trixie);
+        let new = Frr::start(
+            &new,
+            &dir.path().join("b"),
+            &config(2, 1, "198.51.100.2/32"),
+        )
+        .unwrap();
+        old.wait_established("10.9.0.2").unwrap();
+        for (frr, prefix, hop) in [
+            (&old, "198.51.100.2/32", "10.9.0.2"),
+            (&new, "198.51.100.1/32", "10.9.0.1"),
+        ] {
+            wait_until(PATIENCE, prefix, || {
+                frr.next_hops(prefix)
+                    .is_ok_and(|h| h == [hop.parse::<IpAddr>().unwrap()])
+            })
+            .unwrap();
+        }
+        assert_eq!(
+            old.prefixes("ipv4").unwrap(),
+            ["198.51.100.1/32", "198.51.100.2/32"]
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Ports of provider networks.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::place::{self, Absent, Place};
+use super::{Inputs, Verdict, fip, proxied};
+use crate::exposure::{Code, Exposure, Kind, Reason, Withheld};
+use crate::ovn::northbound::{PortKind, SwitchPort};
+
+/// Decides about a switch port's own addresses and its floating IPs.
+pub(super) fn decide(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
+    match &port.kind {
+        PortKind::Vif | PortKind::Virtual => {
+            let here = place::here(inputs, port);
+            own_addresses(inputs, port, &here, verdict);
+            fip::decide(inputs, port, &here, verdict);
+        }
+        PortKind::Other(kind) if &**kind == "external" => {
+            withhold_all(port, Kind::Provider, Code::NotSupported, verdict, || {
+                "type is external: its traffic does not pass through OVN on any node".to_owned()
+            });
+        }
+        PortKind::Localnet | PortKind::Router | PortKind::Other(_) => {}
+    }
+}
+
+fn own_addresses(
+    inputs: Inputs<'_>,
+    port: &SwitchPort,
+    here: &Result<Arc<str>, Absent>,
+    verdict: &mut Verdict,
+) {
+    if here.is_err() && verdict.withheld.is_none() {
+        return;
+    }
+    let Some(network) = inputs.northbound.network_of(port) else {
+        return;
+    };
+    let attachment = match place::network(inputs, network) {
+        Place::Attached(attachment) => attachment,
+        Place::NotMapped if here.is_ok() => {
+            let code = Code::PhysicalNetworkNotMapped;
+            withhold_all(port, Kind::Provider, code, verdict, || {
+                place::not_mapped(inputs, network)
+            });
+            return;
+        }
+        Place::Tenant => {
+            let code = Code::TenantNetworksDisabled;
+            withhold_all(port, Kind::Tenant, code, verdict, || {
+                format!("network {network} has no localnet port, and expose_tenant_networks is off")
+            });
+            return;
+        }
+        Place::NotMapped => {
+            return withhold_absent(port, here, verdict);
+        }
+    };
+    let Ok(host) = here else {
+        return withhold_absent(port, here, verdict);
+    };
+    let proxied = proxied::of(inputs.northbound, network, &port.cidrs);
+    for (ip, mac) in addresses(port) {
+        verdict.expose(Exposure {
+            prefix: IpNet::from(ip),
+            kind: Kind::Provider,
+            port: port.name.clone(),
+            network: network.clone(),
+            attachment: attachment.clone(),
+            vni: None,
+            via: None,
+            // A virtual port's address is answered for by whichever parent holds it, with the
+            // parent's MAC: OVN drops frames to the virtual port's own.
+            mac: (port.kind != PortKind::Virtual).then_some(mac),
+            proxied: match ip {
+                IpAddr::V4(_) => proxied::none(),
+                IpAddr::V6(_) => proxied.clone(),
+            },
+            reason: Reason::PortHere {
+                port: port.name.clone(),
+                host: host.clone(),
+            },
+        });
+    }
+}
+
+/// A port's addresses that can be routed to, each once, with the MAC of its first entry.
+fn addresses(port: &SwitchPort) -> Vec<(IpAddr, crate::mac::MacAddr)> {
+    let mut addresses: Vec<(IpAddr, _)> = Vec::new();
+    for (ip, mac) in port.ips() {
+        let known = addresses.iter().any(|(other, _)| *other == ip);
+        if !known && is_routable(ip) {
+            addresses.push((ip, mac));
+        }
+    }
+    addresses
+}
+
+/// Link-local and special addresses mean nothing outside their link.
+pub(super) fn is_routable(ip: IpAddr) -> bool {
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !(link_local || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
+}
+
+fn withhold_absent(port: &SwitchPort, here: &Result<Arc<str>, Absent>, verdict: &mut Verdict) {
+    if let Err(absent) = here {
+        let code = absent.code();
+        withhold_all(port, Kind::Provider, code, verdict, || absent.to_string());
+    }
+}
+
+fn withhold_all(
+    port: &SwitchPort,
+    kind: Kind,
+    code: Code,
+    verdict: &mut Verdict,
+    why: impl Fn() -> String,
+) {
+    for (ip, _) in addresses(port) {
+        verdict.withhold(|| Withheld {
+            prefix: IpNet::from(ip),
+            kind,
+            port: port.name.clone(),
+            code,
+            reason: format!("Logical_Switch_Port {}: {}", port.name, why()),
+        });
+    }
+}

@@ -1,0 +1,288 @@
+//! A small cloud to decide about: host-1 (this node), host-2; physnet1 on br-ex.
+
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::super::{Inputs, Standing, decide};
+use crate::exposure::{Code, Decision, Delta, Exposure, Node};
+use crate::mac::MacAddr;
+use crate::ovn::northbound::{
+    FipMode, Nat, PortAddress, PortKind, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort,
+    Table,
+};
+use crate::ovn::southbound::{Chassis, PortBinding};
+use crate::ovn::{BridgeMappings, Northbound, Southbound};
+
+pub(super) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
+pub(super) const FIP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0xf1]);
+pub(super) const LRP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0x10]);
+
+pub(super) struct Cloud {
+    pub(super) nb: Northbound,
+    pub(super) sb: Option<Southbound>,
+    pub(super) node: Node,
+    pub(super) standing: Standing,
+}
+
+impl Cloud {
+    /// Networks `provider` (flat on physnet1) and `tenant`.
+    pub(super) fn new() -> Self {
+        let mut cloud = Self {
+            nb: Northbound::default(),
+            sb: None,
+            node: node("physnet1:br-ex"),
+            standing: Standing::default(),
+        };
+        cloud.network("provider", Some(("physnet1", None)));
+        cloud.network("tenant", None);
+        cloud
+    }
+
+    /// A logical switch, and its localnet port if it has a physical network (and VLAN).
+    pub(super) fn network(&mut self, name: &str, localnet: Option<(&str, Option<u16>)>) {
+        let mut ports = Vec::new();
+        if let Some((physical_network, vlan)) = localnet {
+            let port = localnet_port(name, physical_network, vlan);
+            ports.push(port.uuid);
+            self.port(port);
+        }
+        let uuid = id(name);
+        let name = name.into();
+        let switch = Switch { uuid, name, ports };
+        self.nb
+            .replace(Table::Switch, uuid, Some(Row::Switch(switch)));
+    }
+
+    pub(super) fn port(&mut self, port: SwitchPort) {
+        let row = Row::SwitchPort(port.clone());
+        self.nb.replace(Table::SwitchPort, port.uuid, Some(row));
+    }
+
+    pub(super) fn delete_port(&mut self, name: &str) {
+        self.nb.replace(Table::SwitchPort, id(name), None);
+    }
+
+    pub(super) fn delete_network(&mut self, name: &str) {
+        self.nb.replace(Table::Switch, id(name), None);
+        self.delete_port(&format!("provnet-{name}"));
+    }
+
+    pub(super) fn nat(&mut self, nat: Nat) {
+        self.nb.replace(Table::Nat, nat.uuid, Some(Row::Nat(nat)));
+    }
+
+    pub(super) fn delete_nat(&mut self, ip: &str) {
+        self.nb.replace(Table::Nat, id(ip), None);
+    }
+
+    pub(super) fn router_port(&mut self, port: RouterPort) {
+        let row = Row::RouterPort(port.clone());
+        self.nb.replace(Table::RouterPort, port.uuid, Some(row));
+    }
+
+    pub(super) fn delete_router_port(&mut self, name: &str) {
+        self.nb.replace(Table::RouterPort, id(name), None);
+    }
+
+    pub(super) fn router(&mut self, enabled: bool, ports: &[&str], nat: &[&str]) {
+        let mut router = Router {
+            uuid: id("router"),
+            name: "neutron-router".into(),
+            enabled,
+            ports: ports.iter().map(|name| id(name)).collect(),
+            nat: nat.iter().map(|ip| id(ip)).collect(),
+        };
+        router.ports.sort();
+        router.nat.sort();
+        self.nb
+            .replace(Table::Router, router.uuid, Some(Row::Router(router)));
+    }
+
+    pub(super) fn default_route(&mut self, gateway: &str) {
+        let route = StaticRoute {
+            uuid: id(gateway),
+            ipv6_gateway: Some(gateway.parse().unwrap()),
+        };
+        self.nb.replace(
+            Table::StaticRoute,
+            route.uuid,
+            Some(Row::StaticRoute(route)),
+        );
+    }
+
+    pub(super) fn fip_mode(&mut self, mode: FipMode) {
+        self.nb
+            .replace(Table::Global, id("global"), Some(Row::Global(mode)));
+    }
+
+    /// Connects SB, with the port bound to this chassis.
+    pub(super) fn bind(&mut self, port: &str, chassis: &str) {
+        let sb = self.sb.get_or_insert_default();
+        let uuid = id(chassis);
+        let name = chassis.into();
+        let mut touched = sb.replace_chassis(uuid, Some(Chassis { uuid, name }));
+        let binding = PortBinding {
+            uuid: id(port),
+            logical_port: port.into(),
+            chassis: Some(uuid),
+        };
+        touched.extend(sb.replace_binding(id(port), Some(binding)));
+        for name in touched {
+            self.nb.affect_port_named(&name);
+        }
+    }
+
+    pub(super) fn decide(&self) -> Decision {
+        decide(inputs(&self.nb, self.sb.as_ref(), &self.node))
+    }
+
+    /// The change since the last call, checked against the whole decision.
+    pub(super) fn delta(&mut self) -> Delta {
+        let affected = self.nb.take_affected();
+        let inputs = inputs(&self.nb, self.sb.as_ref(), &self.node);
+        let delta = self.standing.update(inputs, affected);
+        let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
+        kept.sort();
+        assert_eq!(kept, self.decide().exposures);
+        delta
+    }
+
+    /// The exposed prefixes, checked to be the standing ones too.
+    pub(super) fn exposed(&mut self) -> Vec<String> {
+        self.delta();
+        let exposures = self.decide().exposures;
+        exposures.iter().map(|e| e.prefix.to_string()).collect()
+    }
+
+    pub(super) fn exposure(&self, prefix: &str) -> Arc<Exposure> {
+        let prefix: IpNet = prefix.parse().unwrap();
+        let decision = self.decide();
+        let found = decision.exposures.iter().find(|e| e.prefix == prefix);
+        found
+            .unwrap_or_else(|| panic!("{prefix} is not exposed: {decision:#?}"))
+            .clone()
+    }
+
+    pub(super) fn proxied(&self, prefix: &str) -> Vec<Ipv6Addr> {
+        self.exposure(prefix).proxied.to_vec()
+    }
+
+    /// The code and the reason for which a prefix is withheld.
+    pub(super) fn withheld(&self, prefix: &str) -> (Code, String) {
+        let prefix: IpNet = prefix.parse().unwrap();
+        let decision = self.decide();
+        let found = decision.withheld.iter().find(|w| w.prefix == prefix);
+        let found = found.unwrap_or_else(|| panic!("{prefix} is not withheld: {decision:#?}"));
+        (found.code, found.reason.clone())
+    }
+}
+
+fn inputs<'a>(
+    northbound: &'a Northbound,
+    southbound: Option<&'a Southbound>,
+    node: &'a Node,
+) -> Inputs<'a> {
+    Inputs {
+        northbound,
+        southbound,
+        node,
+    }
+}
+
+/// host-1, chassis-1.
+pub(super) fn node(mappings: &str) -> Node {
+    Node {
+        hostname: "host-1".into(),
+        chassis: "chassis-1".into(),
+        mappings: BridgeMappings::parse(mappings),
+    }
+}
+
+/// One row id per name.
+pub(super) fn id(name: &str) -> Uuid {
+    let mut bytes = [0_u8; 16];
+    for (i, byte) in name.bytes().enumerate() {
+        let place = &mut bytes[i % 16];
+        *place = place.wrapping_mul(31).wrapping_add(byte);
+    }
+    Uuid::from_bytes(bytes)
+}
+
+pub(super) fn localnet_port(
+    network: &str,
+    physical_network: &str,
+    vlan: Option<u16>,
+) -> SwitchPort {
+    SwitchPort {
+        kind: PortKind::Localnet,
+        up: false,
+        addresses: Vec::new(),
+        tag: vlan,
+        requested_chassis: Vec::new(),
+        network: None,
+        physical_network: Some(physical_network.into()),
+        ..vm(&format!("provnet-{network}"), network, &[])
+    }
+}
+
+/// A VM's port, up on host-1.
+pub(super) fn vm(name: &str, network: &str, ips: &[&str]) -> SwitchPort {
+    SwitchPort {
+        uuid: id(name),
+        name: name.into(),
+        kind: PortKind::Vif,
+        up: true,
+        enabled: true,
+        addresses: vec![address(MAC, ips)],
+        tag: None,
+        parent: None,
+        requested_chassis: vec!["host-1".into()],
+        host_id: None,
+        network: Some(network.into()),
+        cidrs: Vec::new(),
+        physical_network: None,
+    }
+}
+
+pub(super) fn address(mac: MacAddr, ips: &[&str]) -> PortAddress {
+    PortAddress {
+        mac,
+        ips: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
+    }
+}
+
+pub(super) fn cidrs(cidrs: &[&str]) -> Vec<IpNet> {
+    cidrs.iter().map(|cidr| cidr.parse().unwrap()).collect()
+}
+
+pub(super) fn hosts(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|name| Arc::from(*name)).collect()
+}
+
+/// A distributed floating IP of network `provider`.
+pub(super) fn fip(ip: &str, port: &str) -> Nat {
+    Nat {
+        uuid: id(ip),
+        external_ip: ip.parse().unwrap(),
+        logical_port: Some(port.into()),
+        external_mac: Some(FIP_MAC),
+        network: Some("provider".into()),
+    }
+}
+
+/// A gateway port on network `provider`, hosted by chassis-1.
+pub(super) fn gateway(name: &str, networks: &[&str]) -> RouterPort {
+    RouterPort {
+        uuid: id(name),
+        name: name.into(),
+        mac: LRP_MAC,
+        enabled: true,
+        networks: cidrs(networks),
+        hosting_chassis: Some("chassis-1".into()),
+        network: Some("provider".into()),
+        is_gateway: true,
+    }
+}

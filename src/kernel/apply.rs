@@ -1,0 +1,271 @@
+//! Taking steps: requests in batches where the kernel allows, one by one where later steps need
+//! the outcome.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use netlink_packet_route::RouteNetlinkMessage;
+
+use super::message::RouteId;
+use super::rt_tables::{self, RtTablesError};
+use super::socket::{Refusal, Request};
+use super::state::Touched;
+use super::{Kernel, KernelError, request, sysctl};
+use crate::reconcile::Step;
+use crate::reconcile::object::{Key, Link, LinkKind, Value};
+
+/// A step was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("the kernel refused it: {error}{}", text.as_ref().map(|t| format!(" ({t})")).unwrap_or_default())]
+    Refused {
+        error: io::Error,
+        /// The kernel's own words (extended acknowledgement).
+        text: Option<String>,
+    },
+    #[error("interface {0} does not exist")]
+    NoDevice(Arc<str>),
+    #[error("cannot write /proc/sys/{path}: {error}")]
+    Sysctl { path: Arc<str>, error: io::Error },
+    #[error(transparent)]
+    RtTables(#[from] RtTablesError),
+    #[error(
+        "a rule of somebody else's has the same priority, destination and table and more \
+         selectors: the kernel might delete that one; delete one of them by hand"
+    )]
+    LookAlike,
+    #[error("this is not for the kernel to do")]
+    NotOurs,
+    /// Whether it was taken is not known.
+    #[error(transparent)]
+    Kernel(#[from] Arc<KernelError>),
+}
+
+/// How a step is taken.
+enum Action {
+    Request(Request),
+    /// Later steps depend on it: it is taken, and its outcome looked at, before they are.
+    Link(Option<Request>, Request, Arc<str>),
+    Sysctl(Arc<str>, Arc<str>),
+    TableName(Arc<str>, u32),
+}
+
+impl Kernel {
+    /// Takes steps in order; a failed one does not keep the later ones from being tried. One
+    /// answer per step. Adding what exists as wished and removing what is gone succeed.
+    pub async fn apply(&mut self, steps: &[Step]) -> Vec<Result<(), ApplyError>> {
+        let mut answers: Vec<Result<(), ApplyError>> = Vec::with_capacity(steps.len());
+        let mut pending: Vec<(&Step, Request)> = Vec::new();
+        for step in steps {
+            match self.action(step) {
+                Ok(Action::Request(request)) => pending.push((step, request)),
+                Ok(action) => {
+                    self.flush(&mut pending, &mut answers).await;
+                    answers.push(self.act(step, action).await);
+                }
+                Err(error) => {
+                    self.flush(&mut pending, &mut answers).await;
+                    answers.push(gone_with_its_device(step, error));
+                }
+            }
+        }
+        self.flush(&mut pending, &mut answers).await;
+        answers
+    }
+
+    async fn flush(
+        &mut self,
+        pending: &mut Vec<(&Step, Request)>,
+        answers: &mut Vec<Result<(), ApplyError>>,
+    ) {
+        let (steps, requests): (Vec<&Step>, Vec<Request>) = pending.drain(..).unzip();
+        self.writes_total += requests.len() as u64;
+        match self.requests.change(requests).await {
+            Ok(replies) => {
+                let judged = steps.iter().zip(replies);
+                answers.extend(judged.map(|(step, reply)| judge(step, reply)));
+            }
+            Err(error) => {
+                self.stale = true;
+                let error = Arc::new(error);
+                let failed = |_| Err(ApplyError::Kernel(Arc::clone(&error)));
+                answers.extend(steps.iter().map(failed));
+            }
+        }
+    }
+
+    async fn act(&mut self, step: &Step, action: Action) -> Result<(), ApplyError> {
+        match action {
+            Action::Request(request) => self.change(step, request).await,
+            Action::Link(before, request, name) => {
+                if let Some(before) = before {
+                    self.change(step, before).await?;
+                }
+                self.change(step, request).await?;
+                self.learn_link(&name).await
+            }
+            Action::Sysctl(path, value) => {
+                self.writes_total += 1;
+                sysctl::write(&path, &value).map_err(|error| ApplyError::Sysctl {
+                    path: Arc::clone(&path),
+                    error,
+                })?;
+                self.state.set_sysctl(&path, Some(value));
+                Ok(())
+            }
+            Action::TableName(name, id) => {
+                let written = rt_tables::add(&self.rt_tables, &name, id)?;
+                self.writes_total += u64::from(written);
+                Ok(())
+            }
+        }
+    }
+
+    async fn change(&mut self, step: &Step, request: Request) -> Result<(), ApplyError> {
+        self.writes_total += 1;
+        let replies = self.requests.change(vec![request]).await;
+        let replies = replies.map_err(Arc::new)?;
+        replies.into_iter().try_for_each(|reply| judge(step, reply))
+    }
+
+    /// Later steps of the same batch need the index of a new interface.
+    async fn learn_link(&mut self, name: &str) -> Result<(), ApplyError> {
+        let found = self.requests.get(request::link_by_name(name)).await;
+        if let Some(object @ RouteNetlinkMessage::NewLink(_)) = found.map_err(Arc::new)? {
+            self.state.handle(&object, &mut Touched::default());
+        }
+        Ok(())
+    }
+
+    fn index(&self, name: &Arc<str>) -> Result<u32, ApplyError> {
+        let link = self.state.link(name);
+        link.map(|l| l.index)
+            .ok_or_else(|| ApplyError::NoDevice(Arc::clone(name)))
+    }
+
+    fn action(&self, step: &Step) -> Result<Action, ApplyError> {
+        match step {
+            Step::Add { key, value } => self.put(key, value, false),
+            Step::Replace { key, value } => self.put(key, value, true),
+            Step::Remove { key, value } => self.remove(key, value).map(Action::Request),
+            Step::Withdraw { .. } | Step::Advertise { .. } => Err(ApplyError::NotOurs),
+        }
+    }
+
+    fn put(&self, key: &Key, value: &Value, exists: bool) -> Result<Action, ApplyError> {
+        let request = match (key, value) {
+            (Key::TableName { name }, Value::TableName { id }) => {
+                return Ok(Action::TableName(Arc::clone(name), *id));
+            }
+            (Key::Sysctl { path }, Value::Sysctl { value }) => {
+                return Ok(Action::Sysctl(Arc::clone(path), Arc::clone(value)));
+            }
+            (Key::Link { name }, Value::Link(link)) => return self.put_link(name, link, exists),
+            (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
+            (Key::Route { .. }, Value::Route(route)) => {
+                let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
+                request::add_route(&id, self.index(&route.dev)?, route.via)
+            }
+            (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
+                request::add_neighbour(self.index(dev)?, *address, *mac)
+            }
+            (Key::Proxy { dev, address }, _) => {
+                request::add_proxy(self.index(dev)?, IpAddr::V6(*address))
+            }
+            (
+                Key::Rule {
+                    priority,
+                    to,
+                    table,
+                },
+                _,
+            ) => request::add_rule(*priority, to, *table),
+            _ => return Err(ApplyError::NotOurs),
+        };
+        Ok(Action::Request(request))
+    }
+
+    /// Sets an interface up, creates a VLAN device, or deletes one and creates another in its place.
+    fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
+        let found = self.state.link(name).filter(|_| exists);
+        let (before, request) = match (&link.kind, found) {
+            (LinkKind::Vlan { parent, id }, found) => {
+                let parent = self.index(parent)?;
+                match found {
+                    Some(found) if found.vlan == Some((parent, *id)) => {
+                        (None, request::set_up(found.index))
+                    }
+                    _ => (
+                        found.map(|found| request::remove_link(found.index)),
+                        request::add_vlan(name, parent, *id),
+                    ),
+                }
+            }
+            (LinkKind::Foreign, _) => (None, request::set_up(self.index(name)?)),
+        };
+        Ok(Action::Link(before, request, Arc::clone(name)))
+    }
+
+    fn remove(&self, key: &Key, value: &Value) -> Result<Request, ApplyError> {
+        Ok(match key {
+            Key::Link { name } => request::remove_link(self.index(name)?),
+            Key::Address { dev, address } => request::remove_address(self.index(dev)?, address),
+            Key::Route { .. } | Key::StrayRoute { .. } => {
+                let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
+                let hop = match value {
+                    Value::Route(route) => Some((self.index(&route.dev)?, route.via)),
+                    _ => None,
+                };
+                request::remove_route(&id, hop, self.state.route_protocol(&id))
+            }
+            Key::Neighbour { dev, address } => {
+                request::remove_neighbour(self.index(dev)?, *address)
+            }
+            Key::Proxy { dev, address } => {
+                request::remove_proxy(self.index(dev)?, IpAddr::V6(*address))
+            }
+            Key::Rule {
+                priority,
+                to,
+                table,
+            } => {
+                if self.state.has_look_alike(&(*priority, *to, *table)) {
+                    return Err(ApplyError::LookAlike);
+                }
+                request::remove_rule(*priority, to, *table)
+            }
+            _ => return Err(ApplyError::NotOurs),
+        })
+    }
+}
+
+/// What was on an interface that is gone is gone too.
+fn gone_with_its_device(step: &Step, error: ApplyError) -> Result<(), ApplyError> {
+    match (step, error) {
+        (Step::Remove { .. }, ApplyError::NoDevice(_)) => Ok(()),
+        (_, error) => Err(error),
+    }
+}
+
+/// An object that is there already, or gone already, is as wished.
+fn judge(step: &Step, reply: Result<(), Refusal>) -> Result<(), ApplyError> {
+    let Err(Refusal { errno, text }) = reply else {
+        return Ok(());
+    };
+    let benign = match step {
+        Step::Add { key, .. } => errno == libc::EEXIST && !matches!(key, Key::Link { .. }),
+        Step::Remove { .. } => matches!(
+            errno,
+            libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO
+        ),
+        _ => false,
+    };
+    if benign {
+        return Ok(());
+    }
+    Err(ApplyError::Refused {
+        error: io::Error::from_raw_os_error(errno),
+        text,
+    })
+}

@@ -1,0 +1,119 @@
+//! From rows of the OVSDB client to typed rows: what to monitor, and how to read it.
+
+use uuid::Uuid;
+
+use super::rows::{FIP_TYPE, IPV6_DEFAULT};
+use super::{
+    FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort, Table,
+};
+use crate::ovn::row::{ColumnError, Reader, RowProblem};
+use crate::ovsdb::{self, Change, Clause, Condition, Monitor};
+
+/// What to follow of OVN_Northbound.
+pub fn monitor() -> Monitor {
+    Table::ALL
+        .into_iter()
+        .fold(Monitor::default(), |monitor, table| {
+            monitor.with_table(table.name(), table.columns(), table.condition())
+        })
+}
+
+impl Table {
+    /// Every table, in the order in which it is best to monitor them.
+    pub const ALL: [Self; 7] = [
+        Self::Global,
+        Self::Switch,
+        Self::Router,
+        Self::SwitchPort,
+        Self::RouterPort,
+        Self::Nat,
+        Self::StaticRoute,
+    ];
+
+    /// The table's name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SwitchPort => "Logical_Switch_Port",
+            Self::Switch => "Logical_Switch",
+            Self::Router => "Logical_Router",
+            Self::RouterPort => "Logical_Router_Port",
+            Self::Nat => "NAT",
+            Self::StaticRoute => "Logical_Router_Static_Route",
+            Self::Global => "NB_Global",
+        }
+    }
+
+    /// The table of that name, if it is one of these.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// The rows of interest, as far as the server can tell them.
+    fn condition(self) -> Condition {
+        let clause = match self {
+            Self::Nat => Clause::equal("type", FIP_TYPE),
+            Self::StaticRoute => Clause::equal("ip_prefix", IPV6_DEFAULT),
+            _ => return Condition::All,
+        };
+        Condition::AnyOf(vec![clause])
+    }
+
+    /// The columns read. A server may lack some of them.
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::SwitchPort => SwitchPort::COLUMNS,
+            Self::Switch => Switch::COLUMNS,
+            Self::Router => Router::COLUMNS,
+            Self::RouterPort => RouterPort::COLUMNS,
+            Self::Nat => Nat::COLUMNS,
+            Self::StaticRoute => StaticRoute::COLUMNS,
+            Self::Global => FipMode::COLUMNS,
+        }
+    }
+}
+
+impl Northbound {
+    /// Takes over what the client reports. Rows that do not parse are left out, and what is wrong
+    /// with each returned.
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
+        let changes = changes.into_iter();
+        changes
+            .filter_map(|change| self.apply_one(change))
+            .collect()
+    }
+
+    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
+        let table = Table::named(&change.table)?;
+        let uuid = change.uuid;
+        let row = change.new.as_deref();
+        let (row, problem) = match row.map(|row| self.read(table, uuid, row)) {
+            Some(Ok(row)) => (row, None),
+            Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
+            None => (None, None),
+        };
+        self.replace(table, uuid, row);
+        problem
+    }
+
+    /// `None` for a row that is well but of no interest.
+    fn read(
+        &mut self,
+        table: Table,
+        uuid: Uuid,
+        row: &ovsdb::Row,
+    ) -> Result<Option<Row>, ColumnError> {
+        let row = &Reader::new(table.columns(), row);
+        Ok(match table {
+            Table::SwitchPort => Some(Row::SwitchPort(SwitchPort::read(uuid, row)?)),
+            Table::Switch => Some(Row::Switch(Switch::read(uuid, row)?)),
+            Table::Router => Some(Row::Router(Router::read(uuid, row)?)),
+            Table::RouterPort => {
+                self.set_lacks_hosting_chassis(row.lacks("status"));
+                Some(Row::RouterPort(RouterPort::read(uuid, row)?))
+            }
+            Table::Nat => Nat::read(uuid, row)?.map(Row::Nat),
+            Table::StaticRoute => Some(Row::StaticRoute(StaticRoute::read(uuid, row)?)),
+            Table::Global => Some(Row::Global(FipMode::read(row)?)),
+        })
+    }
+}

@@ -1,0 +1,293 @@
+//! The local Open vSwitch: who this node is, its bridges and their ports.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use uuid::Uuid;
+
+use super::BridgeMappings;
+use super::row::{ColumnError, Reader, RowProblem};
+use crate::mac::MacAddr;
+use crate::ovsdb::{self, Change, Condition, Monitor};
+
+/// What to follow of Open_vSwitch.
+pub fn monitor() -> Monitor {
+    Table::ALL
+        .into_iter()
+        .fold(Monitor::default(), |monitor, table| {
+            monitor.with_table(table.name(), table.columns(), Condition::All)
+        })
+}
+
+/// What `Open_vSwitch.external_ids` says about this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeIds {
+    /// `system-id`: the chassis name.
+    pub system_id: Option<Arc<str>>,
+    /// `hostname`; the caller falls back to the host's own.
+    pub hostname: Option<Arc<str>>,
+    /// `ovn-remote`: where the Southbound database is.
+    pub southbound: Option<Arc<str>>,
+    /// `ovn-nb-remote`: where the Northbound database is.
+    pub northbound: Option<Arc<str>>,
+    /// `ovn-bridge-mappings`.
+    pub mappings: BridgeMappings,
+}
+
+/// `Bridge`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bridge {
+    pub name: Arc<str>,
+    pub ports: Vec<Uuid>,
+}
+
+/// `Port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub name: Arc<str>,
+    pub interfaces: Vec<Uuid>,
+    /// `external_ids:ovn-localnet-port`: ovn-controller's note of the localnet port that a patch
+    /// port belongs to.
+    pub localnet: Option<Arc<str>>,
+}
+
+/// `Interface`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    pub name: Arc<str>,
+    /// `type`: empty, `internal`, `patch`, …
+    pub kind: Arc<str>,
+    /// `ofport`, 1–65534; `None` while OVS has not made the port, or could not.
+    pub ofport: Option<u32>,
+    /// `mac_in_use`.
+    pub mac: Option<MacAddr>,
+}
+
+/// A bridge's end of the patch to OVN's integration bridge, for one localnet port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PatchPort {
+    /// Name of the localnet port.
+    pub localnet: Arc<str>,
+    /// OpenFlow port number on the bridge.
+    pub ofport: u32,
+}
+
+impl NodeIds {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["external_ids"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        let id = |key| {
+            let text = row.entry("external_ids", key)?;
+            Ok(text.filter(|text| !text.is_empty()).cloned())
+        };
+        let mappings = row.entry("external_ids", "ovn-bridge-mappings")?;
+        Ok(Self {
+            system_id: id("system-id")?,
+            hostname: id("hostname")?,
+            southbound: id("ovn-remote")?,
+            northbound: id("ovn-nb-remote")?,
+            mappings: BridgeMappings::parse(mappings.map_or("", |text| text)),
+        })
+    }
+}
+
+impl Bridge {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "ports"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        Ok(Self {
+            name: row.string("name")?.clone(),
+            ports: row.uuids("ports")?,
+        })
+    }
+}
+
+impl Port {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "interfaces", "external_ids"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        let localnet = row.entry("external_ids", "ovn-localnet-port")?;
+        Ok(Self {
+            name: row.string("name")?.clone(),
+            interfaces: row.uuids("interfaces")?,
+            localnet: localnet.cloned(),
+        })
+    }
+
+    /// The localnet port this is the patch port of, by ovn-controller's note or by its name,
+    /// `patch-<localnet>-to-<integration bridge>`.
+    fn localnet(&self) -> Option<Arc<str>> {
+        let by_name = || {
+            let name = self.name.strip_prefix("patch-")?;
+            let (localnet, _) = name.rsplit_once("-to-")?;
+            Some(Arc::from(localnet))
+        };
+        // The integration bridge's end carries the same note; its name starts otherwise.
+        let ours = |localnet: &Arc<str>| {
+            let rest = self.name.strip_prefix("patch-");
+            rest.is_some_and(|rest| rest.starts_with(&**localnet))
+        };
+        self.localnet.clone().filter(ours).or_else(by_name)
+    }
+}
+
+impl Interface {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "type", "ofport", "mac_in_use"];
+
+    pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        Ok(Self {
+            name: row.string("name")?.clone(),
+            kind: row.string("type")?.clone(),
+            // -1 says that OVS could not add the port.
+            ofport: row.optional_integer("ofport").unwrap_or(None),
+            mac: row.optional_parse("mac_in_use")?,
+        })
+    }
+}
+
+/// A replica of the Open_vSwitch rows the agent uses.
+#[derive(Clone, Debug, Default)]
+pub struct Vswitch {
+    roots: FxHashMap<Uuid, NodeIds>,
+    bridges: FxHashMap<Uuid, Bridge>,
+    ports: FxHashMap<Uuid, Port>,
+    interfaces: FxHashMap<Uuid, Interface>,
+}
+
+/// A row of one of the tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    Root(NodeIds),
+    Bridge(Bridge),
+    Port(Port),
+    Interface(Interface),
+}
+
+/// The tables the agent uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    Root,
+    Bridge,
+    Port,
+    Interface,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 4] = [Self::Root, Self::Bridge, Self::Port, Self::Interface];
+
+    /// The table's name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "Open_vSwitch",
+            Self::Bridge => "Bridge",
+            Self::Port => "Port",
+            Self::Interface => "Interface",
+        }
+    }
+
+    /// The table of that name, if it is one of these.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// The columns read.
+    pub fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Root => NodeIds::COLUMNS,
+            Self::Bridge => Bridge::COLUMNS,
+            Self::Port => Port::COLUMNS,
+            Self::Interface => Interface::COLUMNS,
+        }
+    }
+}
+
+impl Vswitch {
+    /// Takes over what the client reports. Rows that do not parse are left out, and what is wrong
+    /// with each returned.
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
+        let changes = changes.into_iter();
+        changes
+            .filter_map(|change| self.apply_one(change))
+            .collect()
+    }
+
+    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
+        let table = Table::named(&change.table)?;
+        let row = change.new.as_deref();
+        let (row, problem) = match row.map(|row| read(table, row)) {
+            Some(Ok(row)) => (Some(row), None),
+            Some(Err(error)) => (None, Some(error.of(table.name(), change.uuid))),
+            None => (None, None),
+        };
+        self.replace(table, change.uuid, row);
+        problem
+    }
+
+    /// Puts a row in place of what `table` has under `uuid`; `None` removes that.
+    pub fn replace(&mut self, table: Table, uuid: Uuid, row: Option<Row>) {
+        match table {
+            Table::Root => self.roots.remove(&uuid).map(drop),
+            Table::Bridge => self.bridges.remove(&uuid).map(drop),
+            Table::Port => self.ports.remove(&uuid).map(drop),
+            Table::Interface => self.interfaces.remove(&uuid).map(drop),
+        };
+        match row {
+            Some(Row::Root(row)) => drop(self.roots.insert(uuid, row)),
+            Some(Row::Bridge(row)) => drop(self.bridges.insert(uuid, row)),
+            Some(Row::Port(row)) => drop(self.ports.insert(uuid, row)),
+            Some(Row::Interface(row)) => drop(self.interfaces.insert(uuid, row)),
+            None => {}
+        }
+    }
+
+    /// What `external_ids` says about this node; `None` before the row has arrived.
+    pub fn node_ids(&self) -> Option<&NodeIds> {
+        let first = self.roots.iter().min_by_key(|(uuid, _)| **uuid);
+        first.map(|(_, ids)| ids)
+    }
+
+    /// Whether OVS has a bridge of this name.
+    pub fn has_bridge(&self, name: &str) -> bool {
+        self.bridges.values().any(|bridge| &*bridge.name == name)
+    }
+
+    /// The patch ports to OVN on a bridge, sorted; those OVS has not made yet are left out.
+    pub fn patch_ports(&self, bridge: &str) -> Vec<PatchPort> {
+        let bridges = self.bridges.values().filter(|b| &*b.name == bridge);
+        let ports = bridges
+            .flat_map(|b| &b.ports)
+            .filter_map(|uuid| self.ports.get(uuid));
+        let mut patches: Vec<_> = ports.filter_map(|port| self.patch_port(port)).collect();
+        patches.sort();
+        patches.dedup();
+        patches
+    }
+
+    fn patch_port(&self, port: &Port) -> Option<PatchPort> {
+        let mut interfaces = port.interfaces.iter();
+        let interface = interfaces.find_map(|uuid| self.interfaces.get(uuid))?;
+        (&*interface.kind == "patch").then_some(())?;
+        Some(PatchPort {
+            localnet: port.localnet()?,
+            ofport: interface.ofport.filter(|n| (1..=65_534).contains(n))?,
+        })
+    }
+}
+
+fn read(table: Table, row: &ovsdb::Row) -> Result<Row, ColumnError> {
+    let row = Reader::new(table.columns(), row);
+    Ok(match table {
+        Table::Root => Row::Root(NodeIds::read(&row)?),
+        Table::Bridge => Row::Bridge(Bridge::read(&row)?),
+        Table::Port => Row::Port(Port::read(&row)?),
+        Table::Interface => Row::Interface(Interface::read(&row)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Which rows: clauses of RFC 7047 §5.1 `<condition>`.
+
+use serde::ser::{Serialize, SerializeTuple, Serializer};
+
+use super::datum::Datum;
+
+/// How a column is compared (RFC 7047 §5.1 `<function>`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Function {
+    /// The column is less than the value.
+    #[serde(rename = "<")]
+    Less,
+    /// The column is at most the value.
+    #[serde(rename = "<=")]
+    LessOrEqual,
+    /// The column equals the value.
+    #[serde(rename = "==")]
+    Equal,
+    /// The column differs from the value.
+    #[serde(rename = "!=")]
+    NotEqual,
+    /// The column is at least the value.
+    #[serde(rename = ">=")]
+    GreaterOrEqual,
+    /// The column is greater than the value.
+    #[serde(rename = ">")]
+    Greater,
+    /// The column holds every member, or pair, of the value.
+    #[serde(rename = "includes")]
+    Includes,
+    /// The column holds no member, or pair, of the value.
+    #[serde(rename = "excludes")]
+    Excludes,
+}
+
+/// One comparison: `[column, function, value]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clause {
+    /// Column of the table; `_uuid` is one too.
+    pub column: String,
+    /// How the column is compared.
+    pub function: Function,
+    /// What the column is compared with.
+    pub value: Datum,
+}
+
+impl Clause {
+    /// A clause in the order of the wire.
+    pub fn new(column: &str, function: Function, value: impl Into<Datum>) -> Self {
+        Self {
+            column: column.to_owned(),
+            function,
+            value: value.into(),
+        }
+    }
+
+    /// `column == value`
+    pub fn equal(column: &str, value: impl Into<Datum>) -> Self {
+        Self::new(column, Function::Equal, value)
+    }
+
+    /// `column includes value`
+    pub fn includes(column: &str, value: impl Into<Datum>) -> Self {
+        Self::new(column, Function::Includes, value)
+    }
+}
+
+impl Serialize for Clause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut triple = serializer.serialize_tuple(3)?;
+        triple.serialize_element(&self.column)?;
+        triple.serialize_element(&self.function)?;
+        triple.serialize_element(&self.value)?;
+        triple.end()
+    }
+}
+
+/// The rows of a table that a monitor wants (ovsdb-server(7) §4.1.12).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// Every row.
+    #[default]
+    All,
+    /// The rows for which at least one clause holds; without clauses no row at all.
+    AnyOf(Vec<Clause>),
+}
+
+impl Condition {
+    /// No row at all.
+    pub fn none() -> Self {
+        Self::AnyOf(Vec::new())
+    }
+
+    /// The condition without the clauses on columns that `has` denies: such a clause can hold for
+    /// no row of that server.
+    #[must_use]
+    pub fn without_missing(&self, has: impl Fn(&str) -> bool) -> Self {
+        match self {
+            Self::All => Self::All,
+            Self::AnyOf(clauses) => Self::AnyOf(
+                clauses
+                    .iter()
+                    .filter(|clause| has(&clause.column))
+                    .cloned()
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => [true].serialize(serializer),
+            // An empty `where` means every row, so "none" must be said.
+            Self::AnyOf(clauses) if clauses.is_empty() => [false].serialize(serializer),
+            Self::AnyOf(clauses) => clauses.serialize(serializer),
+        }
+    }
+}

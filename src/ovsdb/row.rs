@@ -1,0 +1,79 @@
+//! What is monitored, and the rows that come of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::condition::Condition;
+use super::datum::Datum;
+
+/// The tables, columns and rows a client wants to follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Monitor {
+    /// By table name.
+    pub tables: BTreeMap<String, TableMonitor>,
+}
+
+impl Monitor {
+    /// The monitor with one table more.
+    #[must_use]
+    pub fn with_table(mut self, table: &str, columns: &[&str], condition: Condition) -> Self {
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        self.tables
+            .insert(table.to_owned(), TableMonitor { columns, condition });
+        self
+    }
+}
+
+/// The part of a [`Monitor`] about one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableMonitor {
+    /// The columns, in the order in which [`Row::get`] counts them.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub condition: Condition,
+}
+
+/// The monitored columns of one row, in the order of [`TableMonitor::columns`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub(super) columns: Box<[Option<Datum>]>,
+}
+
+impl Row {
+    /// A row of the given columns; for tests and replays.
+    pub fn new(columns: impl IntoIterator<Item = Option<Datum>>) -> Self {
+        Self {
+            columns: columns.into_iter().collect(),
+        }
+    }
+
+    /// The value of the `index`th monitored column; `None` if the server has no such column.
+    pub fn get(&self, index: usize) -> Option<&Datum> {
+        self.columns.get(index)?.as_ref()
+    }
+
+    /// How many columns are monitored, those the server lacks included.
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// True if no column is monitored.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+}
+
+/// One row that appeared (`old` is `None`), changed or disappeared (`new` is `None`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Table name, as in [`Monitor::tables`].
+    pub table: Arc<str>,
+    /// `_uuid` of the row.
+    pub uuid: Uuid,
+    /// The row before.
+    pub old: Option<Arc<Row>>,
+    /// The row now.
+    pub new: Option<Arc<Row>>,
+}

@@ -1,0 +1,242 @@
+//! What, of all that exists on a node, is ours or the Python agent's. Pure predicates.
+//!
+//! Everything the agent creates carries [`PROTOCOL`] where the kernel has a place for it. The
+//! Python agent marked nothing, so its objects are told by their shape (upstream.md 3.0.1), as far
+//! as nobody else's could have it. In doubt an object is foreign: it may be used, never removed.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::object::TableId;
+
+/// Our mark on routes (`rtm_protocol`), rules (`FRA_PROTOCOL`), neighbours and proxies
+/// (`NDA_PROTOCOL`). Not in iproute2's `rt_protos`, nor used by FRR (186–198) or BIRD (12).
+/// The Python agent's routes say `boot` (3); a route equal but for its protocol is adopted unwritten.
+pub const PROTOCOL: u8 = 215;
+
+/// Priority of our rules, and of the Python agent's.
+pub const RULE_PRIORITY: u32 = 32000;
+
+/// Cookie of our flows, and of the Python agent's: 999.
+pub const FLOW_COOKIE: u64 = 0x3e7;
+
+/// `IFLA_IFALIAS` of the VLAN devices we create.
+pub const LINK_ALIAS: &str = "ovn-bgp-agent";
+
+/// Route protocols that are never ours, whatever the table: the kernel's and BGP's.
+const FOREIGN_PROTOCOLS: [u8; 2] = [libc::RTPROT_KERNEL, 186];
+
+/// The part of the node that concerns the agent. Changing it calls for a new dump.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The bridges of `ovn-bridge-mappings`, with their routing tables.
+    pub bridges: BTreeMap<Arc<str>, TableId>,
+    /// The IPv6 networks for which this process answers, or has answered, neighbour solicitations.
+    pub proxied: Vec<IpNet>,
+    /// The sysctls to watch, below `/proc/sys`.
+    pub sysctls: Vec<Arc<str>>,
+    /// Other interfaces whose state is wanted, which have no object of ours on them.
+    pub interfaces: Vec<Arc<str>>,
+}
+
+/// A routing rule, as far as ownership asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFacts {
+    /// `lookup` of this table.
+    pub table: TableId,
+    /// It has a destination and no other selector, and is not inverted.
+    pub destination_only: bool,
+}
+
+/// A VLAN device, as far as ownership asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VlanFacts<'a> {
+    pub name: &'a str,
+    pub parent: &'a str,
+    /// 802.1Q id, 0–4094.
+    pub id: u16,
+    pub alias: Option<&'a str>,
+    pub has_helper_address: bool,
+}
+
+/// The name of the VLAN device for tag `id` on `bridge`: the first ten characters, a dot, the tag.
+pub fn vlan_device_name(bridge: &str, id: u16) -> String {
+    let short: String = bridge.chars().take(10).collect();
+    format!("{short}.{id}")
+}
+
+/// True for the addresses that make a device answer ARP and NDP: `169.254.0.0/16` with length 32
+/// and `fd53:d91e:400:7f17::/64` with length 128.
+pub fn is_helper_address(address: &IpNet) -> bool {
+    let host = address.prefix_len() == address.max_prefix_len();
+    host && match address.addr() {
+        IpAddr::V4(v4) => v4.octets().starts_with(&[169, 254]),
+        IpAddr::V6(v6) => v6.segments().starts_with(&[0xfd53, 0xd91e, 0x400, 0x7f17]),
+    }
+}
+
+impl Scope {
+    /// True for the table of a mapped bridge.
+    pub fn has_table(&self, table: TableId) -> bool {
+        self.bridges.values().any(|t| *t == table)
+    }
+
+    /// True for a device that can carry objects of ours: a mapped bridge, or a VLAN device on one
+    /// with the name we would give it.
+    pub fn has_device(&self, name: &str, vlan: Option<(&str, u16)>) -> bool {
+        self.bridges.contains_key(name)
+            || vlan.is_some_and(|(parent, id)| {
+                self.bridges.contains_key(parent) && name == vlan_device_name(parent, id)
+            })
+    }
+
+    /// Rules that select on nothing but the destination and look up a bridge's table, whatever
+    /// their priority and protocol.
+    pub fn owns_rule(&self, rule: &RuleFacts) -> bool {
+        rule.destination_only && self.has_table(rule.table)
+    }
+
+    /// Unicast routes in a bridge's table, unless the kernel or BGP put them there (b012).
+    pub fn owns_route(&self, table: TableId, protocol: u8) -> bool {
+        self.has_table(table) && !FOREIGN_PROTOCOLS.contains(&protocol)
+    }
+
+    /// VLAN devices with our alias, or the Python agent's, which carry its helper address. An
+    /// operator's VLAN device has neither (b031).
+    pub fn owns_vlan(&self, vlan: &VlanFacts<'_>) -> bool {
+        self.has_device(vlan.name, Some((vlan.parent, vlan.id)))
+            && !self.bridges.contains_key(vlan.name)
+            && (vlan.alias == Some(LINK_ALIAS) || vlan.has_helper_address)
+    }
+
+    /// Permanent neighbours on a device of ours with our mark, or without any when a rule or route
+    /// of ours steers the address: the Python agent's.
+    pub fn owns_neighbour(&self, protocol: u8, steered: bool) -> bool {
+        protocol == PROTOCOL || (protocol == 0 && steered)
+    }
+
+    /// NDP proxies on a device of ours with our mark, or, as the Python agent's have none, in a
+    /// network for which we answer. Its proxies for networks that vanished while no agent ran stay.
+    pub fn owns_proxy(&self, protocol: u8, address: Ipv6Addr) -> bool {
+        let address = IpAddr::V6(address);
+        protocol == PROTOCOL
+            || (protocol == 0 && self.proxied.iter().any(|net| net.contains(&address)))
+    }
+}
+
+/// The prefix that an absent destination means.
+pub fn default_prefix(v6: bool) -> IpNet {
+    if v6 {
+        IpNet::V6(ipnet::Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0))
+    } else {
+        IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope {
+            bridges: [(Arc::from("br-ex"), 189), (Arc::from("br-provider"), 190)].into(),
+            proxied: vec!["2001:db8:100::/64".parse().unwrap()],
+            ..Scope::default()
+        }
+    }
+
+    fn vlan<'a>(name: &'a str, parent: &'a str, id: u16) -> VlanFacts<'a> {
+        VlanFacts {
+            name,
+            parent,
+            id,
+            alias: None,
+            has_helper_address: false,
+        }
+    }
+
+    #[test]
+    fn b012_routes_of_bgp_are_never_ours() {
+        assert!(scope().owns_route(189, 3));
+        assert!(scope().owns_route(189, PROTOCOL));
+        assert!(!scope().owns_route(189, 186));
+        assert!(!scope().owns_route(189, libc::RTPROT_KERNEL));
+        assert!(!scope().owns_route(254, PROTOCOL));
+    }
+
+    #[test]
+    fn b023_the_bridge_name_is_cut_to_ten_characters() {
+        assert_eq!(vlan_device_name("br-provider", 1020), "br-provide.1020");
+        assert!(scope().has_device("br-provide.1020", Some(("br-provider", 1020))));
+        assert!(!scope().has_device("br-provide.1020", Some(("br-provider", 1021))));
+    }
+
+    #[test]
+    fn b031_an_operators_vlan_device_is_not_ours() {
+        assert!(!scope().owns_vlan(&vlan("br-ex.100", "br-ex", 100)));
+        assert!(!scope().owns_vlan(&VlanFacts {
+            alias: Some("storage"),
+            ..vlan("br-ex.100", "br-ex", 100)
+        }));
+        assert!(!scope().owns_vlan(&VlanFacts {
+            alias: Some(LINK_ALIAS),
+            ..vlan("vlan100", "br-ex", 100)
+        }));
+    }
+
+    #[test]
+    fn marked_and_python_vlan_devices_are_ours() {
+        assert!(scope().owns_vlan(&VlanFacts {
+            alias: Some(LINK_ALIAS),
+            ..vlan("br-ex.100", "br-ex", 100)
+        }));
+        assert!(scope().owns_vlan(&VlanFacts {
+            has_helper_address: true,
+            ..vlan("br-ex.100", "br-ex", 100)
+        }));
+    }
+
+    #[test]
+    fn helper_addresses_are_host_prefixes_of_two_networks() {
+        for (text, ours) in [
+            ("169.254.1.1/32", true),
+            ("169.254.1.1/16", false),
+            ("fd53:d91e:400:7f17::1:64/128", true),
+            ("fd53:d91e:400:7f17::1/64", false),
+            ("fd53:d91e:400:7f18::1/128", false),
+            ("10.0.0.1/32", false),
+        ] {
+            assert_eq!(is_helper_address(&text.parse().unwrap()), ours, "{text}");
+        }
+    }
+
+    #[test]
+    fn unmarked_neighbours_are_ours_where_the_address_is_steered() {
+        assert!(scope().owns_neighbour(0, true));
+        assert!(!scope().owns_neighbour(0, false));
+        assert!(scope().owns_neighbour(PROTOCOL, false));
+        assert!(!scope().owns_neighbour(4, true), "somebody else's mark");
+    }
+
+    #[test]
+    fn proxies_are_ours_by_mark_or_network() {
+        assert!(scope().owns_proxy(0, "2001:db8:100::".parse().unwrap()));
+        assert!(!scope().owns_proxy(0, "2001:db8:200::1".parse().unwrap()));
+        assert!(scope().owns_proxy(PROTOCOL, "2001:db8:200::1".parse().unwrap()));
+        assert!(!scope().owns_proxy(4, "2001:db8:100::".parse().unwrap()));
+    }
+
+    #[test]
+    fn rules_with_another_selector_are_foreign() {
+        let rule = |table, destination_only| RuleFacts {
+            table,
+            destination_only,
+        };
+        assert!(scope().owns_rule(&rule(189, true)));
+        assert!(!scope().owns_rule(&rule(189, false)));
+        assert!(!scope().owns_rule(&rule(254, true)));
+    }
+}

@@ -1,0 +1,464 @@
+//! The diff, kept up to date: a change costs what it touches, however much is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::diff::{Made, Verdict, judge, link_key, satisfies};
+use super::object::{Key, LinkKind, Value};
+use super::{Advert, BlockReason, Blocked, Found, Plan, Step};
+
+/// On whose behalf an object is desired. An object is desired while somebody holds it; where
+/// holders differ about its value, the first in this order has its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// The node: what is there whether or not anything is exposed.
+    Base,
+    /// One exposed prefix.
+    Prefix(IpNet),
+}
+
+/// What one dump covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Domain {
+    Kernel,
+    /// The flows of one bridge.
+    Bridge(Arc<str>),
+}
+
+impl Domain {
+    fn covers(&self, key: &Key) -> bool {
+        match self {
+            Self::Kernel => !key.is_flow(),
+            Self::Bridge(bridge) => key.bridge() == Some(bridge),
+        }
+    }
+}
+
+/// Remembers what is desired and what is observed, and says what to do next.
+///
+/// ```text
+/// hold, set_advert, observe…  →  next_steps  →  apply  →  succeeded / failed  →  next_steps  → … → empty
+/// ```
+///
+/// Each [`Reconciler::next_steps`] returns one phase of the order in [`super`]: the next phase
+/// depends on what the steps of this one came to.
+#[derive(Debug, Default)]
+pub struct Reconciler {
+    wishes: FxHashMap<Key, Vec<(Holder, Value)>>,
+    held: FxHashMap<Holder, Arc<[Key]>>,
+    observed: FxHashMap<Key, Found>,
+    adverts: BTreeMap<IpNet, Advert>,
+    advertised: BTreeSet<IpNet>,
+    dirty: BTreeSet<Key>,
+    dirty_adverts: BTreeSet<IpNet>,
+    blocked: BTreeMap<Key, BlockReason>,
+    /// Blocked objects by the interface whose change could help.
+    awaiting_link: FxHashMap<Arc<str>, FxHashSet<Key>>,
+    /// Adverts not out yet, by the first object found missing.
+    awaiting_object: FxHashMap<Key, BTreeSet<IpNet>>,
+}
+
+impl Reconciler {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Replaces everything `holder` wants; an empty list lets go of it all.
+    pub fn hold(&mut self, holder: Holder, objects: Vec<(Key, Value)>) {
+        let keys: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
+        let before = if keys.is_empty() {
+            self.held.remove(&holder)
+        } else {
+            self.held.insert(holder, keys)
+        };
+        let mut gone: FxHashSet<Key> = before.iter().flat_map(|b| b.iter().cloned()).collect();
+        for (key, value) in objects {
+            gone.remove(&key);
+            self.wish(holder, key, value);
+        }
+        for key in gone {
+            self.unwish(holder, &key);
+        }
+    }
+
+    /// The holders that want something now.
+    pub fn holders(&self) -> impl Iterator<Item = Holder> {
+        self.held.keys().copied()
+    }
+
+    /// Wants `prefix` advertised once `advert.requires` are in place, or not any more.
+    pub fn set_advert(&mut self, prefix: IpNet, advert: Option<Advert>) {
+        let changed = match advert {
+            Some(advert) if self.adverts.get(&prefix) == Some(&advert) => false,
+            Some(advert) => {
+                self.adverts.insert(prefix, advert);
+                true
+            }
+            None => self.adverts.remove(&prefix).is_some(),
+        };
+        if changed {
+            self.dirty_adverts.insert(prefix);
+        }
+    }
+
+    /// One object was seen to be so, or (`None`) not to be there.
+    pub fn observe(&mut self, key: Key, found: Option<Found>) {
+        if self.record(&key, found) {
+            self.touch(key);
+        }
+    }
+
+    /// A dump: everything of `domain` that exists. What it does not name does not exist.
+    pub fn observe_all(
+        &mut self,
+        domain: &Domain,
+        objects: impl IntoIterator<Item = (Key, Found)>,
+    ) {
+        let mut gone: FxHashSet<Key> = self
+            .observed
+            .keys()
+            .filter(|key| domain.covers(key))
+            .cloned()
+            .collect();
+        for (key, found) in objects {
+            gone.remove(&key);
+            self.observe(key, Some(found));
+        }
+        for key in gone {
+            self.observe(key, None);
+        }
+    }
+
+    /// The next phase of what is to be done; no steps when there is nothing to do.
+    pub fn next_steps(&mut self) -> Plan {
+        let mut plan = Plan::default();
+        self.withdraw(&mut plan);
+        if plan.steps.is_empty() {
+            self.wire(&mut plan);
+        }
+        if plan.steps.is_empty() {
+            self.advertise(&mut plan);
+        }
+        if plan.steps.is_empty() {
+            self.remove(&mut plan);
+        }
+        plan
+    }
+
+    /// A step was taken: the kernel, the bridge or the speaker has acknowledged it.
+    pub fn succeeded(&mut self, step: &Step) {
+        match step {
+            Step::Withdraw { prefix } => {
+                self.advertised.remove(prefix);
+                self.dirty_adverts.insert(*prefix);
+            }
+            Step::Advertise { prefix } => {
+                self.advertised.insert(*prefix);
+            }
+            Step::Add { key, value } | Step::Replace { key, value } => {
+                let found = self.made(key, value);
+                self.record(key, Some(found));
+                self.unblock(key);
+                self.wake(key);
+            }
+            Step::Remove { key, .. } => {
+                self.record(key, None);
+                self.unblock(key);
+            }
+        }
+    }
+
+    /// A step failed; it is tried again when the object or its interface changes, or at
+    /// [`Reconciler::retry`]. Returns what to report, unless it was reported before.
+    pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
+        match step {
+            Step::Withdraw { prefix } | Step::Advertise { prefix } => {
+                self.dirty_adverts.insert(*prefix);
+                None
+            }
+            Step::Add { key, value }
+            | Step::Replace { key, value }
+            | Step::Remove { key, value } => {
+                let device = key.device(value).map(Arc::from);
+                self.block(key, BlockReason::Failed(error.into()), device)
+            }
+        }
+    }
+
+    /// Examines everything again at the next [`Reconciler::next_steps`]: the periodic safety net.
+    pub fn full(&mut self) {
+        self.dirty.extend(self.wishes.keys().cloned());
+        self.dirty.extend(self.observed.keys().cloned());
+        self.dirty_adverts.extend(self.adverts.keys());
+        self.dirty_adverts.extend(&self.advertised);
+    }
+
+    /// Tries again what failed or was blocked.
+    pub fn retry(&mut self) {
+        self.dirty.extend(self.blocked.keys().cloned());
+    }
+
+    /// What cannot be had now, and why.
+    pub fn blocked(&self) -> impl Iterator<Item = (&Key, &BlockReason)> {
+        self.blocked.iter()
+    }
+
+    /// What an object should be, if it should be.
+    pub fn desired(&self, key: &Key) -> Option<&Value> {
+        let (_, value) = self.wishes.get(key)?.first()?;
+        Some(value)
+    }
+
+    /// What an object is, if it exists.
+    pub fn observed(&self, key: &Key) -> Option<&Found> {
+        self.observed.get(key)
+    }
+
+    /// The desired objects that a holder wants, in the order given.
+    pub fn held(&self, holder: Holder) -> &[Key] {
+        self.held.get(&holder).map_or(&[], |keys| keys)
+    }
+
+    /// True when the desired object exists as desired.
+    pub fn is_settled(&self, key: &Key) -> bool {
+        match (self.desired(key), self.observed.get(key)) {
+            (Some(wish), Some(found)) => satisfies(&found.value, wish),
+            _ => false,
+        }
+    }
+
+    /// True when the prefix is out.
+    pub fn is_advertised(&self, prefix: &IpNet) -> bool {
+        self.advertised.contains(prefix)
+    }
+}
+
+/// Wishes and observations.
+impl Reconciler {
+    fn wish(&mut self, holder: Holder, key: Key, value: Value) {
+        let wishes = self.wishes.entry(key.clone()).or_default();
+        match wishes.binary_search_by_key(&holder, |(h, _)| *h) {
+            Ok(at) if wishes.get(at).is_some_and(|(_, v)| *v == value) => return,
+            Ok(at) => {
+                if let Some(wish) = wishes.get_mut(at) {
+                    wish.1 = value;
+                }
+            }
+            Err(at) => {
+                wishes.insert(at, (holder, value));
+                if at > 0 {
+                    return;
+                }
+            }
+        }
+        self.touch(key);
+    }
+
+    fn unwish(&mut self, holder: Holder, key: &Key) {
+        let Some(wishes) = self.wishes.get_mut(key) else {
+            return;
+        };
+        let Ok(at) = wishes.binary_search_by_key(&holder, |(h, _)| *h) else {
+            return;
+        };
+        wishes.remove(at);
+        if wishes.is_empty() {
+            self.wishes.remove(key);
+        }
+        if at == 0 {
+            self.touch(key.clone());
+        }
+    }
+
+    /// Stores an observation; false when nothing changed.
+    fn record(&mut self, key: &Key, found: Option<Found>) -> bool {
+        match found {
+            Some(found) if self.observed.get(key) == Some(&found) => false,
+            Some(found) => {
+                self.observed.insert(key.clone(), found);
+                true
+            }
+            None => self.observed.remove(key).is_some(),
+        }
+    }
+
+    /// Marks an object for examination, and whatever waits for it.
+    fn touch(&mut self, key: Key) {
+        self.wake(&key);
+        self.dirty.insert(key);
+    }
+
+    fn wake(&mut self, key: &Key) {
+        if let Some(prefixes) = self.awaiting_object.remove(key) {
+            self.dirty_adverts.extend(prefixes);
+        }
+        self.wake_objects_on(key);
+    }
+
+    /// Marks what was blocked for want of an interface.
+    fn wake_objects_on(&mut self, key: &Key) {
+        if let Key::Link { name } = key
+            && let Some(keys) = self.awaiting_link.remove(name)
+        {
+            self.dirty.extend(keys);
+        }
+    }
+
+    /// What a successful step leaves. Setting up somebody else's interface, a sysctl, or a row of
+    /// rt_tables does not make it ours to remove.
+    fn made(&self, key: &Key, value: &Value) -> Found {
+        let before = self.observed.get(key);
+        match (key, value, before.map(|f| &f.value)) {
+            (Key::TableName { .. } | Key::Sysctl { .. }, ..) => Found::foreign(value.clone()),
+            (_, Value::Link(wish), Some(Value::Link(found)))
+                if wish.kind == LinkKind::Foreign || wish.kind == found.kind =>
+            {
+                let mut link = found.clone();
+                link.up |= wish.up;
+                Found {
+                    value: Value::Link(link),
+                    owned: before.is_some_and(|f| f.owned),
+                }
+            }
+            _ => Found::owned(value.clone()),
+        }
+    }
+
+    fn block(
+        &mut self,
+        key: &Key,
+        reason: BlockReason,
+        device: Option<Arc<str>>,
+    ) -> Option<Blocked> {
+        if let Some(device) = device {
+            let waiting = self.awaiting_link.entry(device).or_default();
+            waiting.insert(key.clone());
+        }
+        if self.blocked.get(key) == Some(&reason) {
+            return None;
+        }
+        self.blocked.insert(key.clone(), reason.clone());
+        Some(Blocked {
+            key: key.clone(),
+            reason,
+        })
+    }
+
+    fn unblock(&mut self, key: &Key) {
+        self.blocked.remove(key);
+    }
+}
+
+/// The four phases.
+impl Reconciler {
+    fn withdraw(&mut self, plan: &mut Plan) {
+        let withdrawn = |p: &&IpNet| self.advertised.contains(*p) && !self.adverts.contains_key(*p);
+        let prefixes: Vec<IpNet> = self
+            .dirty_adverts
+            .iter()
+            .filter(withdrawn)
+            .copied()
+            .collect();
+        for prefix in prefixes {
+            self.dirty_adverts.remove(&prefix);
+            plan.steps.push(Step::Withdraw { prefix });
+        }
+    }
+
+    /// Examines the dirty objects that are desired; the others stay for [`Self::remove`].
+    fn wire(&mut self, plan: &mut Plan) {
+        let mut made = Made::default();
+        let mut unwanted = BTreeSet::new();
+        while let Some(key) = self.dirty.pop_first() {
+            let Some(wish) = self.desired(&key) else {
+                unwanted.insert(key);
+                continue;
+            };
+            let exists = |name: &str| self.observed.contains_key(&link_key(name));
+            let verdict = judge(&key, wish, self.observed.get(&key), exists, &mut made);
+            self.follow(key, verdict, plan);
+        }
+        self.dirty = unwanted;
+    }
+
+    fn follow(&mut self, key: Key, verdict: Verdict, plan: &mut Plan) {
+        match verdict {
+            Verdict::Settled => {
+                self.unblock(&key);
+                self.wake_adverts(&key);
+            }
+            Verdict::Do(step) => {
+                self.wake_objects_on(&key);
+                if recreates_link(&step) {
+                    self.touch_objects_on(&key);
+                }
+                plan.steps.push(step);
+            }
+            Verdict::Blocked(reason) => {
+                let device = match &reason {
+                    BlockReason::NoDevice(device) => Some(Arc::clone(device)),
+                    _ => None,
+                };
+                plan.blocked.extend(self.block(&key, reason, device));
+            }
+        }
+    }
+
+    fn wake_adverts(&mut self, key: &Key) {
+        if let Some(prefixes) = self.awaiting_object.remove(key) {
+            self.dirty_adverts.extend(prefixes);
+        }
+    }
+
+    /// What is on an interface that is replaced has to be examined in the same phase.
+    fn touch_objects_on(&mut self, key: &Key) {
+        let Key::Link { name } = key else { return };
+        let on_it = |key: &&Key, value: &Value| key.device(value) == Some(name);
+        let keys: Vec<Key> = self
+            .wishes
+            .iter()
+            .filter(|(key, wishes)| wishes.first().is_some_and(|(_, v)| on_it(key, v)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.dirty.extend(keys);
+    }
+
+    fn advertise(&mut self, plan: &mut Plan) {
+        while let Some(prefix) = self.dirty_adverts.pop_first() {
+            let Some(advert) = self.adverts.get(&prefix) else {
+                continue;
+            };
+            if self.advertised.contains(&prefix) {
+                continue;
+            }
+            let missing = advert.requires.iter().find(|key| !self.is_settled(key));
+            match missing.cloned() {
+                Some(key) => {
+                    self.awaiting_object.entry(key).or_default().insert(prefix);
+                }
+                None => plan.steps.push(Step::Advertise { prefix }),
+            }
+        }
+    }
+
+    fn remove(&mut self, plan: &mut Plan) {
+        while let Some(key) = self.dirty.pop_last() {
+            self.unblock(&key);
+            if let Some(found) = self.observed.get(&key).filter(|f| f.owned) {
+                plan.steps.push(Step::Remove {
+                    key,
+                    value: found.value.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// A step on a link that is not merely setting it up, judged without the observation: an
+/// examination too many does no harm.
+fn recreates_link(step: &Step) -> bool {
+    matches!(step, Step::Replace { key: Key::Link { .. }, value: Value::Link(link) } if link.kind != LinkKind::Foreign)
+}

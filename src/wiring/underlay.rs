@@ -1,0 +1,241 @@
+//! `exposing_method = underlay`: the kernel routes what arrives for an exposure into the provider
+//! bridge, and takes what OVN sends out of it.
+//!
+//! Inwards: a rule per prefix (`to P lookup <bridge's table>`), an on-link route in that table, and
+//! a neighbour that pins the MAC behind it. Outwards: a flow per patch port rewrites the destination
+//! MAC to the bridge's own, so that the kernel takes the frame and routes it; proxy ARP and NDP, and
+//! addresses that make the kernel do so, answer for the ports' gateways.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::{BridgeFacts, Facts, Pending};
+use crate::exposure::{Attachment, Exposure};
+use crate::ovn::BridgeMapping;
+use crate::reconcile::object::{EtherType, Flow, Link, LinkKind, Route, TableId};
+use crate::reconcile::ownership::{FLOW_COOKIE, RULE_PRIORITY, vlan_device_name};
+use crate::reconcile::{Key, Value};
+
+/// Priority of the flows, the Python agent's and ours.
+pub const FLOW_PRIORITY: u16 = 900;
+
+/// OpenFlow numbers ports from 1. A flow on port 0 never exists: an advert that requires one waits.
+const NO_PORT: u32 = 0;
+
+/// The objects of the node itself.
+pub fn base(facts: &Facts) -> Vec<(Key, Value)> {
+    let mut objects = Vec::new();
+    for mapping in facts.mappings.entries() {
+        bridge(mapping, facts.bridges.get(&mapping.bridge), &mut objects);
+        for localnet in &facts.localnets {
+            if localnet.physical_network == mapping.physical_network
+                && let Some(vlan) = localnet.vlan
+            {
+                vlan_device(mapping, vlan, &mut objects);
+            }
+        }
+    }
+    // Two physical networks may share a bridge.
+    objects.sort_by(|(a, _), (b, _)| a.cmp(b));
+    objects.dedup_by(|(a, _), (b, _)| a == b);
+    objects
+}
+
+/// What steers an exposure's traffic into OVN: everything but [`proxies`].
+pub fn steering(exposure: &Exposure, facts: &Facts) -> Vec<(Key, Value)> {
+    let Some(table) = table(exposure, facts) else {
+        return Vec::new();
+    };
+    let dev = device(&exposure.attachment);
+    let mut objects = vec![
+        (rule(exposure, table), Value::Rule {}),
+        (
+            route(exposure, table),
+            Value::Route(Route {
+                dev: dev.clone(),
+                via: exposure.via,
+            }),
+        ),
+    ];
+    if let Some(mac) = exposure.mac {
+        objects.push((neighbour(exposure, dev), Value::Neighbour { mac }));
+    }
+    objects
+}
+
+/// What answers neighbour solicitations for the gateways of an exposure's port.
+pub fn proxies(exposure: &Exposure) -> impl Iterator<Item = (Key, Value)> {
+    let dev = (!exposure.proxied.is_empty()).then(|| device(&exposure.attachment));
+    let addresses = exposure.proxied.iter();
+    addresses.filter_map(move |address| {
+        let key = Key::Proxy {
+            dev: dev.clone()?,
+            address: *address,
+        };
+        Some((key, Value::Proxy {}))
+    })
+}
+
+/// What must be in place before an exposure is advertised.
+pub fn requires(exposure: &Exposure, facts: &Facts) -> Vec<Key> {
+    let bridge = &exposure.attachment.bridge;
+    let Some(table) = table(exposure, facts) else {
+        return vec![Key::TableName {
+            name: bridge.clone(),
+        }];
+    };
+    let mut keys = vec![rule(exposure, table), route(exposure, table)];
+    if exposure.mac.is_some() {
+        keys.push(neighbour(exposure, device(&exposure.attachment)));
+    }
+    keys.push(Key::Flow {
+        bridge: bridge.clone(),
+        priority: FLOW_PRIORITY,
+        in_port: ofport(exposure, facts).unwrap_or(NO_PORT),
+        ether_type: match exposure.prefix {
+            IpNet::V4(_) => EtherType::Ipv4,
+            IpNet::V6(_) => EtherType::Ipv6,
+        },
+    });
+    keys
+}
+
+/// What an exposure waits for, beyond what can be wished already.
+pub fn pending(exposure: &Exposure, facts: &Facts) -> Option<Pending> {
+    let bridge = exposure.attachment.bridge.clone();
+    let known = facts.bridges.get(&bridge);
+    if known.is_none_or(|known| known.table.is_none()) {
+        return Some(Pending::NoTable { bridge });
+    }
+    if known.is_none_or(|known| known.mac.is_none()) {
+        return Some(Pending::NoBridgeMac { bridge });
+    }
+    let localnet = &exposure.attachment.localnet;
+    ofport(exposure, facts)
+        .is_none()
+        .then(|| Pending::NoPatchPort {
+            bridge,
+            localnet: localnet.clone(),
+        })
+}
+
+/// The interface that an attachment's traffic passes: the bridge's own, or its VLAN device.
+pub fn device(attachment: &Attachment) -> Arc<str> {
+    match attachment.vlan {
+        None => attachment.bridge.clone(),
+        Some(vlan) => vlan_device_name(&attachment.bridge, vlan).into(),
+    }
+}
+
+fn table(exposure: &Exposure, facts: &Facts) -> Option<TableId> {
+    facts.bridges.get(&exposure.attachment.bridge)?.table
+}
+
+fn ofport(exposure: &Exposure, facts: &Facts) -> Option<u32> {
+    let bridge = facts.bridges.get(&exposure.attachment.bridge)?;
+    bridge.ofport(&exposure.attachment.localnet)
+}
+
+fn rule(exposure: &Exposure, table: TableId) -> Key {
+    Key::Rule {
+        priority: RULE_PRIORITY,
+        to: exposure.prefix,
+        table,
+    }
+}
+
+fn route(exposure: &Exposure, table: TableId) -> Key {
+    Key::Route {
+        table,
+        prefix: exposure.prefix.trunc(),
+    }
+}
+
+fn neighbour(exposure: &Exposure, dev: Arc<str>) -> Key {
+    Key::Neighbour {
+        dev,
+        address: exposure.prefix.addr(),
+    }
+}
+
+fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Vec<(Key, Value)>) {
+    let name = &mapping.bridge;
+    let up = Link {
+        kind: LinkKind::Foreign,
+        up: true,
+    };
+    objects.push((Key::Link { name: name.clone() }, Value::Link(up)));
+    answering(name, mapping.position, mapping.position, objects);
+    let Some(facts) = facts else {
+        return;
+    };
+    if let Some(id) = facts.table {
+        objects.push((
+            Key::TableName { name: name.clone() },
+            Value::TableName { id },
+        ));
+        for prefix in [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())] {
+            let route = Route {
+                dev: name.clone(),
+                via: None,
+            };
+            objects.push((Key::Route { table: id, prefix }, Value::Route(route)));
+        }
+    }
+    let Some(mac) = facts.mac else {
+        return;
+    };
+    for port in &facts.patch_ports {
+        for ether_type in [EtherType::Ipv4, EtherType::Ipv6] {
+            let key = Key::Flow {
+                bridge: name.clone(),
+                priority: FLOW_PRIORITY,
+                in_port: port.ofport,
+                ether_type,
+            };
+            let flow = Flow {
+                cookie: FLOW_COOKIE,
+                set_eth_dst: mac,
+            };
+            objects.push((key, Value::Flow(flow)));
+        }
+    }
+}
+
+fn vlan_device(mapping: &BridgeMapping, vlan: u16, objects: &mut Vec<(Key, Value)>) {
+    let name: Arc<str> = vlan_device_name(&mapping.bridge, vlan).into();
+    let link = Link {
+        kind: LinkKind::Vlan {
+            parent: mapping.bridge.clone(),
+            id: vlan,
+        },
+        up: true,
+    };
+    objects.push((Key::Link { name: name.clone() }, Value::Link(link)));
+    answering(&name, mapping.position, vlan % 256, objects);
+}
+
+/// Makes a device answer ARP and NDP for gateways: the kernel only does on a device with an address.
+/// These never leave the node.
+fn answering(dev: &Arc<str>, position: u16, index: u16, objects: &mut Vec<(Key, Value)>) {
+    let [_, low_position] = position.to_be_bytes();
+    let [_, low_index] = index.to_be_bytes();
+    let v4 = Ipv4Addr::new(169, 254, low_position, low_index);
+    let v6 = Ipv6Addr::new(0xfd53, 0xd91e, 0x400, 0x7f17, 0, 0, position, index);
+    for address in [IpAddr::V4(v4), IpAddr::V6(v6)] {
+        let key = Key::Address {
+            dev: dev.clone(),
+            address: IpNet::from(address),
+        };
+        objects.push((key, Value::Address {}));
+    }
+    for (family, name) in [("ipv4", "proxy_arp"), ("ipv6", "proxy_ndp")] {
+        let key = Key::Sysctl {
+            path: format!("net/{family}/conf/{dev}/{name}").into(),
+        };
+        let value = Value::Sysctl { value: "1".into() };
+        objects.push((key, value));
+    }
+}

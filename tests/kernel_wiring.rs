@@ -1,0 +1,390 @@
+//! Wiring in a real kernel: made, kept, adopted, removed; what is somebody else's survives.
+
+mod kernel_node;
+
+use kernel_node::*;
+use ovn_bgp_agent::reconcile::Holder;
+use ovn_bgp_agent::reconcile::object::{Key, LinkKind};
+
+#[test]
+fn b020_base_wiring_and_an_exposure_as_iproute2_sees_them() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        let (v4, v6) = (host("172.24.4.10"), host("2001:db8:100::10"));
+        let mut v6_objects = exposure(v6, BRIDGE, 2);
+        v6_objects.push(proxy("2001:db8:100::1", BRIDGE));
+        node.expose(v4, exposure(v4, BRIDGE, 1));
+        node.expose(v6, v6_objects);
+        let subnet = net("10.10.0.1/24");
+        let via = Some("172.24.4.10".parse().unwrap());
+        node.expose(
+            subnet,
+            vec![rule(subnet), route(subnet.trunc(), BRIDGE, via)],
+        );
+        node.settle().await;
+        assert_eq!(node.reported, Vec::<String>::new());
+
+        let rules = ip("rule show") + &ip("-6 rule show");
+        for rule in [
+            "32000:\tfrom all to 172.24.4.10 lookup 189 proto 215",
+            "32000:\tfrom all to 10.10.0.1/24 lookup 189 proto 215",
+            "32000:\tfrom all to 2001:db8:100::10 lookup 189 proto 215",
+        ] {
+            assert!(rules.contains(rule), "{rule} in {rules}");
+        }
+        let routes = ip("route show table 189") + &ip("-6 route show table 189");
+        for route in [
+            "default dev br-ex proto 215 scope link",
+            "172.24.4.10 dev br-ex proto 215 scope link",
+            "10.10.0.0/24 via 172.24.4.10 dev br-ex proto 215 onlink",
+            "2001:db8:100::10 dev br-ex proto 215 metric 1024",
+            "default dev br-ex proto 215 metric 1024",
+        ] {
+            assert!(routes.contains(route), "{route} in {routes}");
+        }
+        let neighbours = ip("neigh show dev br-ex nud permanent");
+        assert!(
+            neighbours.contains("172.24.4.10 lladdr fa:16:3e:00:00:01"),
+            "{neighbours}"
+        );
+        assert!(
+            neighbours.contains("2001:db8:100::10 lladdr fa:16:3e:00:00:02"),
+            "{neighbours}"
+        );
+        assert!(ip("-6 neigh show proxy").contains("2001:db8:100::1 dev br-ex proxy"));
+        let addresses = ip("addr show dev br-ex");
+        assert!(addresses.contains("169.254.1.1/32"), "{addresses}");
+        assert!(
+            addresses.contains("fd53:d91e:400:7f17::1:1/128"),
+            "{addresses}"
+        );
+        for path in ["ipv4/conf/br-ex/proxy_arp", "ipv6/conf/br-ex/proxy_ndp"] {
+            assert_eq!(read_sysctl(path), "1");
+        }
+    });
+}
+
+/// `/proc/sys/net` of the calling thread's namespace.
+fn read_sysctl(path: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/sys/net/{path}")).unwrap();
+    text.trim().to_owned()
+}
+
+#[test]
+fn a_restart_with_nothing_changed_writes_nothing() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        let wish = |node: &mut Node| {
+            node.reconciler.hold(Holder::Base, base(BRIDGE));
+            for last in 1..=50 {
+                let address = host(&format!("172.24.4.{last}"));
+                let mut objects = exposure(address, BRIDGE, last);
+                objects.push(proxy("2001:db8:100::1", BRIDGE));
+                node.expose(address, objects);
+            }
+        };
+        let mut node = Node::new();
+        wish(&mut node);
+        node.settle().await;
+        assert!(node.kernel.writes_total() > 150);
+        node.drain().await;
+
+        let mut node = node.restarted();
+        wish(&mut node);
+        node.settle().await;
+        node.drain().await;
+        assert_eq!(node.kernel.writes_total(), 0, "{:#?}", node.taken.first());
+        assert_eq!(node.taken.len(), 50, "the adverts of the new speaker");
+    });
+}
+
+/// What the Python agent's `pyroute2` calls leave, done with iproute2 (golden/nb_ovn_bgp_driver).
+fn as_the_python_agent() {
+    make_bridge(BRIDGE);
+    for command in [
+        "link set br-ex up",
+        "addr add 169.254.1.1/32 dev br-ex",
+        "-6 addr add fd53:d91e:400:7f17::1:1/128 dev br-ex nodad",
+        "route add default dev br-ex scope link table 189",
+        "-6 route add default dev br-ex table 189",
+        "route add 172.24.4.10 dev br-ex scope link table 189",
+        "rule add to 172.24.4.10 lookup 189 pref 32000",
+        "neigh add 172.24.4.10 lladdr fa:16:3e:00:00:01 dev br-ex nud permanent",
+        "route add 10.10.0.0/24 via 172.24.4.10 dev br-ex table 189",
+        "rule add to 10.10.0.1/24 lookup 189 pref 32000",
+        "-6 neigh add proxy 2001:db8:100:: dev br-ex",
+    ] {
+        ip(command);
+    }
+    for path in ["ipv4/conf/br-ex/proxy_arp", "ipv6/conf/br-ex/proxy_ndp"] {
+        std::fs::write(format!("/proc/sys/net/{path}"), "1").unwrap();
+    }
+}
+
+fn wish_what_python_did(node: &mut Node) {
+    node.reconciler.hold(Holder::Base, base(BRIDGE));
+    let address = host("172.24.4.10");
+    let mut objects = exposure(address, BRIDGE, 1);
+    objects.push(proxy("2001:db8:100::", BRIDGE));
+    node.expose(address, objects);
+    let subnet = net("10.10.0.1/24");
+    let via = Some("172.24.4.10".parse().unwrap());
+    node.expose(
+        subnet,
+        vec![rule(subnet), route(subnet.trunc(), BRIDGE, via)],
+    );
+}
+
+#[test]
+fn the_python_agents_state_is_adopted_without_a_write() {
+    in_namespace(|| async {
+        as_the_python_agent();
+        let mut node = Node::new();
+        wish_what_python_did(&mut node);
+        node.settle().await;
+        // Only the name of the table: this node's rt_tables is the test's, and empty.
+        assert_eq!(node.kernel.writes_total(), 1, "{:#?}", node.taken);
+    });
+}
+
+#[test]
+fn the_python_agents_leftovers_are_removed() {
+    in_namespace(|| async {
+        as_the_python_agent();
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        node.settle().await;
+        assert_eq!(node.reported, Vec::<String>::new());
+        assert!(!ip("rule show").contains("lookup 189"));
+        assert_eq!(ip("route show table 189").lines().count(), 1);
+        assert_eq!(ip("neigh show dev br-ex nud permanent"), "");
+        assert_eq!(ip("-6 neigh show proxy"), "");
+    });
+}
+
+#[test]
+fn b011_b012_foreign_objects_survive_and_extra_ones_go() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        make_bridge("eth0");
+        let foreign = [
+            "rule add from 10.9.9.9 to 172.24.4.99 lookup 189 pref 32000",
+            "rule add to 172.24.4.98 iif lo lookup 189 pref 32000",
+            "rule add to 172.24.4.97 lookup 254 pref 32000",
+            "rule add fwmark 7 lookup 189 pref 100",
+        ];
+        ip("link set br-ex up");
+        ip("link set eth0 up");
+        for command in foreign {
+            ip(command);
+        }
+        for command in [
+            "route add 192.0.2.0/24 dev eth0 table 100",
+            "route add 192.0.2.1 dev br-ex table 189 proto bgp",
+            "route add blackhole 192.0.2.2 table 189",
+            "route add 192.0.2.3 dev br-ex",
+            "neigh add 172.24.4.77 lladdr 02:00:00:00:00:77 dev br-ex nud permanent",
+            "neigh add 172.24.4.10 lladdr 02:00:00:00:00:78 dev eth0 nud permanent",
+            "-6 neigh add proxy 2001:db8:999::1 dev br-ex",
+            "-6 neigh add proxy 2001:db8:100::1 dev eth0",
+            "addr add 198.51.100.1/24 dev br-ex",
+            "addr add 169.254.7.7/16 dev br-ex",
+        ] {
+            ip(command);
+        }
+        let listing = || {
+            ip("rule show")
+                + &ip("-6 neigh show proxy")
+                + &ip("neigh show nud permanent")
+                + &ip("route show table 100")
+                + &ip("route show table 189")
+                + &ip("-4 addr show")
+        };
+        let before = listing();
+        let mut node = Node::new();
+        node.settle().await;
+        node.drain().await;
+        assert_eq!(node.taken, vec![]);
+        assert_eq!(listing(), before);
+
+        // These are shaped like ours, and nobody wishes for them.
+        for extra in [
+            "rule add to 172.24.4.66 lookup 189 pref 31000",
+            "route add 172.24.4.66 dev br-ex table 189",
+            "route add 172.24.4.67 dev eth0 table 189 metric 77",
+            "-6 route add 2001:db8:100::66 dev br-ex table 189 metric 7",
+            "addr add 169.254.9.9/32 dev br-ex",
+        ] {
+            ip(extra);
+        }
+        node.until(|node| node.taken.len() >= 5).await;
+        node.drain().await;
+        assert_eq!(listing(), before);
+        assert_eq!(node.kernel.writes_total(), 5, "{:#?}", node.taken);
+    });
+}
+
+#[test]
+fn twins_of_a_rule_all_go() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        // Without NLM_F_EXCL the kernel makes twins; iproute2 does not, so one has a protocol.
+        ip("rule add to 172.24.4.10 lookup 189 pref 32000");
+        let (twins, _) = try_ip("rule add to 172.24.4.10 lookup 189 pref 32000 protocol static");
+        let mut node = Node::new();
+        node.settle().await;
+        node.drain().await;
+        assert!(
+            !ip("rule show").contains("172.24.4.10"),
+            "twins made: {twins}"
+        );
+    });
+}
+
+#[test]
+fn a_foreign_rule_that_a_delete_could_hit_is_never_risked() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        ip("rule add to 172.24.4.10 iif lo lookup 189 pref 32000");
+        ip("rule add to 172.24.4.10 lookup 189 pref 32000");
+        let mut node = Node::new();
+        node.settle().await;
+        assert!(ip("rule show").contains("iif lo"));
+        assert_eq!(node.reported.len(), 1, "{:?}", node.reported);
+        ip("rule del to 172.24.4.10 iif lo lookup 189 pref 32000");
+        node.drain().await;
+        node.reconciler.retry();
+        node.act().await;
+        assert!(!ip("rule show").contains("172.24.4.10"));
+    });
+}
+
+#[test]
+fn b054_unexposing_removes_address_rule_route_and_neighbour() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        let address = host("172.24.4.10");
+        node.expose(address, exposure(address, BRIDGE, 1));
+        node.settle().await;
+        assert!(node.reconciler.is_advertised(&address));
+        node.unexpose(address);
+        node.act().await;
+        assert!(!node.reconciler.is_advertised(&address));
+        for listing in [
+            "rule show",
+            "route show table 189",
+            "neigh show nud permanent",
+        ] {
+            assert!(!ip(listing).contains("172.24.4.10"), "{listing}");
+        }
+    });
+}
+
+#[test]
+fn b026_a_default_route_by_another_interface_is_replaced() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        make_bridge("eth0");
+        ip("link set eth0 up");
+        ip("route add default dev eth0 table 189");
+        ip("route add default dev eth0 table 189 metric 9");
+        ip("-6 route add default dev eth0 table 189");
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        node.settle().await;
+        let routes = ip("route show table 189") + &ip("-6 route show table 189");
+        assert!(!routes.contains("eth0"), "{routes}");
+        assert_eq!(routes.matches("default dev br-ex").count(), 2, "{routes}");
+    });
+}
+
+#[test]
+fn the_bridge_appears_after_the_agent() {
+    in_namespace(|| async {
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        let address = host("172.24.4.10");
+        node.expose(address, exposure(address, BRIDGE, 1));
+        node.settle().await;
+        assert!(!node.reconciler.is_advertised(&address));
+        let told = node.reported.len();
+        assert!(told > 0 && node.reported.iter().all(|r| r.contains("br-ex")));
+        node.settle().await;
+        assert_eq!(node.reported.len(), told, "told once");
+
+        make_bridge(BRIDGE);
+        node.until(|node| node.reconciler.is_advertised(&address))
+            .await;
+        node.drain().await;
+        assert_eq!(node.reconciler.blocked().count(), 0);
+        assert!(ip("route show table 189").contains("172.24.4.10 dev br-ex"));
+        assert_eq!(read_sysctl("ipv4/conf/br-ex/proxy_arp"), "1");
+    });
+}
+
+#[test]
+fn the_kernels_words_are_in_the_error() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        let (key, value) = route(
+            net("10.1.0.0/24"),
+            BRIDGE,
+            Some("127.0.0.1".parse().unwrap()),
+        );
+        node.reconciler
+            .hold(Holder::Prefix(net("10.1.0.0/24")), vec![(key, value)]);
+        node.settle().await;
+        let told = node.reported.join("; ");
+        assert!(told.contains("invalid gateway"), "{told}");
+    });
+}
+
+#[test]
+fn b022_vlan_devices_are_made_marked_and_removed() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        let (supported, text) = try_ip("link add link br-ex name probe type vlan id 5");
+        if !supported {
+            eprintln!("skipped: this kernel makes no VLAN devices: {text}");
+            return;
+        }
+        ip("link del probe");
+        ip("link add link br-ex name br-ex.200 type vlan id 200");
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        let kind = LinkKind::Vlan {
+            parent: BRIDGE.into(),
+            id: 100,
+        };
+        let mut objects = vec![link("br-ex.100", kind)];
+        objects.extend(sysctls("br-ex.100"));
+        let address = host("172.30.0.182");
+        objects.extend(exposure(address, "br-ex.100", 3));
+        node.expose(address, objects);
+        node.settle().await;
+        assert_eq!(node.reported, Vec::<String>::new());
+        let shown = ip("-d link show br-ex.100");
+        assert!(shown.contains("vlan protocol 802.1Q id 100"), "{shown}");
+        assert!(shown.contains("alias ovn-bgp-agent"), "{shown}");
+        assert!(ip("route show table 189").contains("172.30.0.182 dev br-ex.100"));
+
+        let mut node = node.restarted();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        node.settle().await;
+        assert!(!try_ip("link show br-ex.100").0, "b031: ours goes");
+        assert!(
+            try_ip("link show br-ex.200").0,
+            "b031: the operator's stays"
+        );
+        let link = Key::Link {
+            name: "br-ex.200".into(),
+        };
+        assert!(node.found(&link).is_some_and(|found| !found.owned));
+    });
+}
