@@ -61,3 +61,6 @@ pub use open::Open;
 pub use options::{CodecOptions, MAX_EXTENDED_MESSAGE_LEN, MAX_MESSAGE_LEN};
 pub use route_refresh::{RefreshSubtype, RouteRefresh};
 pub use update::{Announcement, DecodedUpdate, Update};
+
+#[cfg(test)]
+mod tests;

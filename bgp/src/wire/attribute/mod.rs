@@ -5,6 +5,7 @@ mod as_path;
 mod community;
 mod decode;
 mod encode;
+mod value;
 
 use std::net::Ipv4Addr;
 
