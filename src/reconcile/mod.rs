@@ -21,6 +21,7 @@ mod diff;
 pub mod object;
 pub mod ownership;
 mod reconciler;
+mod text;
 #[cfg(test)]
 mod tests;
 
