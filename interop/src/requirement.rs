@@ -65,7 +65,7 @@ pub fn is_met(needs: &[Need]) -> bool {
 pub fn skip(reason: &str) {
     let thread = std::thread::current();
     let test = std::env::var("NEXTEST_TEST_NAME").ok();
-    let test = test.as_deref().or(thread.name()).unwrap_or("test");
+    let test = test.as_deref().or_else(|| thread.name()).unwrap_or("test");
     // one line each: they are counted
     let line = format!("SKIPPED {test}: {}", reason.replace('\n', " "));
     assert!(

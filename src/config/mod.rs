@@ -1,1 +1,220 @@
 //! bgp-agent.conf, the oslo.config dialect, into typed configuration.
+//!
+//! [`Config`] is what the rest of the agent reads: every value is parsed and checked before the
+//! agent starts, so nothing downstream validates again. Durations are [`Duration`], whatever unit
+//! the file uses. Every field is set through the one option table, and its default is the table's.
+
+mod choice;
+mod ini;
+mod interpolate;
+mod kind;
+mod lint;
+mod load;
+mod markdown;
+mod options;
+mod problem;
+mod secret;
+mod source;
+mod table;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use choice::{
+    Backend, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl, UpdateSource,
+};
+pub use load::{Input, Loaded};
+pub use markdown::option_tables;
+pub use problem::{Fault, Place, Problem, Severity};
+pub use secret::Secret;
+pub use source::{Files, Source};
+
+/// The whole configuration, valid: what could not be accepted has stopped the start.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Config {
+    /// What is exposed and how the node is wired.
+    pub agent: Agent,
+    /// The OVSDB servers.
+    pub ovn: Ovn,
+    /// This node as a BGP speaker.
+    pub bgp: Bgp,
+    /// `[bgp_neighbor NAME]`, in the order of the files.
+    pub neighbours: Vec<Neighbour>,
+    /// Where the log goes.
+    pub logging: Logging,
+}
+
+/// What is exposed and how the node is wired: most of `[DEFAULT]`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Agent {
+    pub driver: Driver,
+    pub exposing_method: ExposingMethod,
+    /// Who carries the BGP sessions.
+    pub bgp_backend: Backend,
+    /// Between two full comparisons; the safety net behind the notifications.
+    pub reconcile_interval: Duration,
+    /// Between two checks of FRR's configuration; only `bgp_backend = frr` has any.
+    pub frr_reconcile_interval: Duration,
+    pub expose_tenant_networks: bool,
+    pub expose_ipv6_gua_tenant_networks: bool,
+    pub advertisement_method_tenant_networks: TenantAdvertisement,
+    pub require_snat_disabled_for_tenant_networks: bool,
+    /// Filter for tenant networks; empty is no filter.
+    pub address_scopes: Vec<String>,
+    /// Name of the dummy device that the Python agent puts addresses on.
+    pub bgp_nic: String,
+    /// Name of the VRF device that the Python agent leaks from.
+    pub bgp_vrf: String,
+    /// Routing table of `bgp_vrf`, 1–4294967295 but 253–255; bridge tables avoid it.
+    pub bgp_vrf_table_id: u32,
+    pub clear_vrf_routes_on_startup: bool,
+    pub delete_vrf_on_disconnect: bool,
+    /// VTEP source address.
+    pub evpn_local_ip: Option<IpAddr>,
+    /// Device whose first address is the VTEP source.
+    pub evpn_nic: Option<String>,
+    /// UDP destination port of VXLAN.
+    pub evpn_udp_dstport: u16,
+    /// Unix socket of `show` and `explain`; empty turns it off.
+    pub control_socket: PathBuf,
+    /// The second OVN cluster of `exposing_method = ovn`.
+    pub local_ovn_cluster: LocalOvnCluster,
+}
+
+/// The second OVN cluster on the node, which `exposing_method = ovn` drives.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LocalOvnCluster {
+    /// Its Northbound remote.
+    pub ovn_nb_connection: String,
+    /// OVS ports (physical nics) on the fabric bridges.
+    pub external_nics: Vec<String>,
+    /// ECMP next hops.
+    pub peer_ips: Vec<IpAddr>,
+    /// Prefixes steered into the local cluster.
+    pub provider_networks_pool_prefixes: Vec<ipnet::IpNet>,
+    /// Suffix of `ovn-bridge-mappings-<id>` and name of the gateway chassis.
+    pub bgp_chassis_id: String,
+}
+
+/// The OVSDB servers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Ovn {
+    /// Remote of the local Open_vSwitch database (`unix:…`, `tcp:…`, `ssl:…`).
+    pub ovsdb_connection: String,
+    /// How long a connection attempt or a transaction may take.
+    pub ovsdb_connection_timeout: Duration,
+    pub northbound: OvnDatabase,
+    pub southbound: OvnDatabase,
+}
+
+/// How to reach one OVN database.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct OvnDatabase {
+    /// Comma-separated remotes; `None` takes `external_ids:ovn-nb-remote` (`ovn-remote` for the
+    /// Southbound) of the local Open_vSwitch.
+    pub connection: Option<String>,
+    /// Used by `ssl:` remotes only.
+    pub tls: TlsFiles,
+}
+
+/// PEM files of a TLS client. They are read on each connection, not at start.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TlsFiles {
+    pub private_key: PathBuf,
+    pub certificate: PathBuf,
+    pub ca_cert: PathBuf,
+}
+
+/// This node as a BGP speaker: `[bgp]`, with `bgp_AS` and `bgp_router_id` of `[DEFAULT]`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Bgp {
+    /// Our AS number: `[bgp] as`, else `[DEFAULT] bgp_AS`.
+    pub asn: u32,
+    /// `[bgp] router_id`, else `[DEFAULT] bgp_router_id`; `None`: see [`Bgp::router_id_from`].
+    pub router_id: Option<Ipv4Addr>,
+    /// Local addresses that accept sessions; empty listens on none.
+    pub listen: Vec<IpAddr>,
+    /// TCP port of the listeners.
+    pub port: u16,
+    /// Proposed in OPEN; zero or at least 3 s (RFC 4271 §4.2).
+    pub hold_time: Duration,
+    /// `None` is a third of the negotiated hold time (RFC 4271 §4.4).
+    pub keepalive_time: Option<Duration>,
+    /// Between two attempts to connect.
+    pub connect_retry_time: Duration,
+    /// Whether peers are asked to keep forwarding while this process restarts (RFC 4724).
+    pub graceful_restart: bool,
+    /// Restart Time of the capability, at most 4095 s (RFC 4724 §3).
+    pub graceful_restart_time: Duration,
+    /// Next hop of IPv4 routes; `None` is the session's own address.
+    pub next_hop_ipv4: Option<Ipv4Addr>,
+    /// Next hop of IPv6 routes; `None` is the session's own address.
+    pub next_hop_ipv6: Option<Ipv6Addr>,
+}
+
+/// One BGP neighbour: `[bgp_neighbor NAME]`. What `[bgp]` decides as well is already merged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// NAME of the section.
+    pub name: String,
+    pub address: IpAddr,
+    pub remote_as: RemoteAs,
+    /// AS number shown to this neighbour.
+    pub local_as: u32,
+    /// TCP-MD5 key (RFC 2385).
+    pub password: Option<Secret>,
+    /// TCP port the neighbour listens on.
+    pub port: u16,
+    /// Wait for the neighbour to connect.
+    pub passive: bool,
+    pub update_source: Option<UpdateSource>,
+    pub hold_time: Duration,
+    /// `None` is a third of the negotiated hold time.
+    pub keepalive_time: Option<Duration>,
+    pub connect_retry_time: Duration,
+    pub ttl: Ttl,
+    pub families: Families,
+    pub description: String,
+    pub next_hop_ipv4: Option<Ipv4Addr>,
+    pub next_hop_ipv6: Option<Ipv6Addr>,
+    /// Whether only /32 and /128 leave.
+    pub only_host_prefixes: bool,
+}
+
+/// Where the log goes and how it looks: the oslo.log options.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Logging {
+    pub debug: bool,
+    /// Relative to `log_dir`; `None` with a `log_dir` is `<log_dir>/ovn-bgp-agent.log`.
+    pub log_file: Option<PathBuf>,
+    pub log_dir: Option<PathBuf>,
+    /// Reopen the file when it was moved away (logrotate).
+    pub watch_log_file: bool,
+    pub use_json: bool,
+    pub use_journal: bool,
+    pub use_syslog: bool,
+    pub syslog_log_facility: String,
+    /// Also to stderr when there is a log file.
+    pub use_stderr: bool,
+    /// `target=LEVEL` pairs.
+    pub default_log_levels: Vec<String>,
+}
+
+impl Bgp {
+    /// The router-id to use when none is configured: the highest IPv4 address of `lo` that is not
+    /// in 127.0.0.0/8, else the highest of any device, as FRR chooses. `addresses` are the node's
+    /// (device, address) pairs. `None` when there is no address to take.
+    pub fn router_id_from<'a>(
+        &self,
+        addresses: impl IntoIterator<Item = (&'a str, Ipv4Addr)>,
+    ) -> Option<Ipv4Addr> {
+        self.router_id.or_else(|| {
+            addresses
+                .into_iter()
+                .filter(|(_, a)| !a.is_loopback() && !a.is_unspecified() && !a.is_link_local())
+                .max_by_key(|(device, address)| (*device == "lo", *address))
+                .map(|(_, address)| address)
+        })
+    }
+}

@@ -135,7 +135,7 @@ pub fn add(path: &Path, name: &str, id: TableId) -> Result<bool, RtTablesError> 
 
 /// An exclusive lock on the directory, held until dropped: the file itself is replaced.
 fn lock(path: &Path) -> Result<File, RtTablesError> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
+    let directory = path.parent().unwrap_or_else(|| Path::new("/"));
     fs::create_dir_all(directory).map_err(failure("create the directory of", path))?;
     let file = File::open(directory).map_err(failure("open the directory of", path))?;
     file.lock()
@@ -161,7 +161,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(path).ok();
     let result = write_new(&temporary, text, old.as_ref())
         .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all());
+        .and_then(|()| File::open(path.parent().unwrap_or_else(|| Path::new("/")))?.sync_all());
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
     }

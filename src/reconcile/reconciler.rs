@@ -111,7 +111,8 @@ impl Reconciler {
         }
     }
 
-    /// A dump: everything of `domain` that exists. What it does not name does not exist.
+    /// A dump: everything of `domain` that exists. What it does not name does not exist. What
+    /// failed or was blocked there is tried again.
     pub fn observe_all(
         &mut self,
         domain: &Domain,
@@ -130,6 +131,8 @@ impl Reconciler {
         for key in gone {
             self.observe(key, None);
         }
+        let blocked = self.blocked.keys().filter(|key| domain.covers(key));
+        self.dirty.extend(blocked.cloned());
     }
 
     /// The next phase of what is to be done; no steps when there is nothing to do.

@@ -1,6 +1,11 @@
 //! A node for the kernel tests: a network namespace of the test's own thread, the kernel in it and
 //! a reconciler, joined as the agent joins them.
-#![allow(dead_code, unreachable_pub)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    reason = "each test uses a part of it; iproute2 is the judge"
+)]
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -1,0 +1,302 @@
+//! The kinds of values: how each is read from text, and how its constraint is written.
+
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::choice::{Choice, Families, RemoteAs, UpdateSource};
+use super::secret::Secret;
+
+/// Reads a `V` from the text of an option.
+pub(super) trait Kind<V>: Sync {
+    /// `None` when the text is not accepted.
+    fn parse(&self, text: &str) -> Option<V>;
+    /// Word of the documentation's type column.
+    fn name(&self) -> &'static str;
+    /// What is allowed, for error messages and the documentation.
+    fn allowed(&self) -> String;
+    /// Whether the text must not be shown.
+    fn is_secret(&self) -> bool {
+        false
+    }
+}
+
+/// An option that may be unset: an empty text leaves it so.
+impl<V, K: Kind<V>> Kind<Option<V>> for K {
+    fn parse(&self, text: &str) -> Option<Option<V>> {
+        if text.is_empty() {
+            Some(None)
+        } else {
+            Kind::<V>::parse(self, text).map(Some)
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        Kind::<V>::name(self)
+    }
+
+    fn allowed(&self) -> String {
+        Kind::<V>::allowed(self)
+    }
+
+    fn is_secret(&self) -> bool {
+        Kind::<V>::is_secret(self)
+    }
+}
+
+/// true or false, in oslo.config's spellings.
+pub(super) struct Flag;
+/// A duration in whole seconds, within bounds.
+pub(super) struct Seconds(pub(super) u64, pub(super) u64);
+/// Zero or 3–65535 seconds (RFC 4271 §4.2).
+pub(super) struct HoldTime;
+/// An unsigned integer within bounds.
+pub(super) struct Number(pub(super) u32, pub(super) u32);
+/// A routing table id: not the kernel's own (0, 253–255).
+pub(super) struct Table;
+/// A TCP or UDP port, from the given lowest.
+pub(super) struct Port(pub(super) u16);
+/// One of a set of words.
+pub(super) struct Word<C>(PhantomData<fn() -> C>);
+/// Any text.
+pub(super) struct Text;
+/// A device name of the kernel.
+pub(super) struct Device;
+/// OVSDB remotes, separated by commas.
+pub(super) struct Remotes;
+/// A path.
+pub(super) struct FilePath;
+/// Items separated by commas or line ends.
+pub(super) struct List<K>(pub(super) K);
+/// An IP address of either family.
+pub(super) struct Ip;
+/// An IPv4 address.
+pub(super) struct V4;
+/// An IPv6 address.
+pub(super) struct V6;
+/// An IP prefix.
+pub(super) struct Prefix;
+/// A BGP identifier (RFC 6286 §2.1: not zero).
+pub(super) struct RouterId;
+/// An AS number, plain or with a dot (RFC 5396).
+pub(super) struct AsNumber;
+/// An AS number, or a rule for it.
+pub(super) struct PeerAs;
+/// A TCP-MD5 key: Linux takes 80 bytes.
+pub(super) struct Password;
+/// A local address or device.
+pub(super) struct Source;
+/// Address families.
+pub(super) struct FamilyList;
+
+impl<C> Word<C> {
+    pub(super) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// The common form of an implementation: name, what is allowed, and how a text is read.
+macro_rules! kind {
+    ($kind:ty => $value:ty, $name:literal, |$self:ident| $allowed:expr, |$text:ident| $parse:expr) => {
+        impl Kind<$value> for $kind {
+            fn parse(&$self, $text: &str) -> Option<$value> {
+                $parse
+            }
+            fn name(&self) -> &'static str {
+                $name
+            }
+            fn allowed(&$self) -> String {
+                $allowed
+            }
+        }
+    };
+}
+
+kind!(Flag => bool, "bool", |self| "true, 1, on, yes, false, 0, off, no".into(), |text| {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
+    }
+});
+
+kind!(Seconds => Duration, "seconds", |self| format!("{}–{} seconds", self.0, self.1), |text| {
+    let seconds: u64 = text.parse().ok()?;
+    (self.0..=self.1).contains(&seconds).then(|| Duration::from_secs(seconds))
+});
+
+kind!(HoldTime => Duration, "seconds", |self| "0, or 3–65535 seconds".into(), |text| {
+    let seconds: u16 = text.parse().ok()?;
+    (seconds == 0 || seconds >= 3).then(|| Duration::from_secs(seconds.into()))
+});
+
+kind!(Number => u32, "int", |self| format!("{}–{}", self.0, self.1), |text| {
+    text.parse().ok().filter(|n| (self.0..=self.1).contains(n))
+});
+
+kind!(Number => u8, "int", |self| format!("{}–{}", self.0, self.1), |text| {
+    let number: u32 = Kind::<u32>::parse(self, text)?;
+    u8::try_from(number).ok()
+});
+
+kind!(Table => u32, "int", |self| "1–4294967295 without 253–255, the kernel's own tables".into(), |text| {
+    text.parse().ok().filter(|n| *n != 0 && !(253..=255).contains(n))
+});
+
+kind!(Port => u16, "port", |self| format!("{}–65535", self.0), |text| {
+    text.parse().ok().filter(|n| *n >= self.0)
+});
+
+kind!(Text => String, "string", |self| "one line of text".into(), |text| {
+    (!text.contains('\n')).then(|| text.to_owned())
+});
+
+kind!(Device => String, "device", |self| "1–15 characters without '/' and white space".into(), |text| {
+    let refused = |c: char| c == '/' || c.is_whitespace();
+    ((1..=15).contains(&text.len()) && !text.contains(refused)).then(|| text.to_owned())
+});
+
+kind!(Remotes => String, "remote", |self| "'tcp:', 'ssl:' or 'unix:' and what follows; several are separated by commas".into(), |text| {
+    text.split(',').all(|remote| is_remote(remote.trim())).then(|| text.to_owned())
+});
+
+kind!(FilePath => PathBuf, "path", |self| "a path".into(), |text| {
+    (!text.contains(['\n', '\0'])).then(|| PathBuf::from(text))
+});
+
+kind!(Ip => IpAddr, "address", |self| "an IPv4 or IPv6 address".into(), |text| text.parse().ok());
+
+kind!(V4 => Ipv4Addr, "address", |self| "an IPv4 address".into(), |text| text.parse().ok());
+
+kind!(V6 => Ipv6Addr, "address", |self| "an IPv6 address".into(), |text| text.parse().ok());
+
+kind!(Prefix => IpNet, "prefix", |self| "an IP prefix, as 192.168.0.0/16".into(), |text| text.parse().ok());
+
+kind!(RouterId => Ipv4Addr, "address", |self| "an IPv4 address other than 0.0.0.0".into(), |text| {
+    text.parse().ok().filter(|id: &Ipv4Addr| !id.is_unspecified())
+});
+
+kind!(AsNumber => u32, "AS number", |self| "1–4294967294 without 23456 and 65535, or as 1.10".into(), |text| as_number(text));
+
+kind!(PeerAs => RemoteAs, "AS number", |self| "1–4294967294, internal, external or auto".into(), |text| {
+    match text.to_ascii_lowercase().as_str() {
+        "internal" => Some(RemoteAs::Internal),
+        "external" => Some(RemoteAs::External),
+        "auto" => Some(RemoteAs::Auto),
+        number => as_number(number).map(RemoteAs::Number),
+    }
+});
+
+kind!(Source => UpdateSource, "string", |self| "an IP address or a device".into(), |text| {
+    match text.parse() {
+        Ok(address) => Some(UpdateSource::Address(address)),
+        Err(_) => Kind::<String>::parse(&Device, text).map(UpdateSource::Device),
+    }
+});
+
+kind!(FamilyList => Families, "list", |self| "ipv4-unicast, ipv6-unicast".into(), |text| {
+    let mut families = Families { ipv4_unicast: false, ipv6_unicast: false };
+    for item in items(text) {
+        match item {
+            "ipv4-unicast" => families.ipv4_unicast = true,
+            "ipv6-unicast" => families.ipv6_unicast = true,
+            _ => return None,
+        }
+    }
+    (families.ipv4_unicast || families.ipv6_unicast).then_some(families)
+});
+
+impl Kind<Secret> for Password {
+    fn parse(&self, text: &str) -> Option<Secret> {
+        ((1..=80).contains(&text.len()) && !text.contains('\n')).then(|| Secret::new(text))
+    }
+
+    fn name(&self) -> &'static str {
+        "string"
+    }
+
+    fn allowed(&self) -> String {
+        "1–80 bytes, taken as they are".into()
+    }
+
+    fn is_secret(&self) -> bool {
+        true
+    }
+}
+
+impl<C: Choice> Kind<C> for Word<C> {
+    fn parse(&self, text: &str) -> Option<C> {
+        C::WORDS
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, c)| *c)
+    }
+
+    fn name(&self) -> &'static str {
+        "string"
+    }
+
+    fn allowed(&self) -> String {
+        let words: Vec<_> = C::WORDS.iter().map(|(word, _)| *word).collect();
+        words.join(", ")
+    }
+}
+
+impl<V, K: Kind<V>> Kind<Vec<V>> for List<K> {
+    fn parse(&self, text: &str) -> Option<Vec<V>> {
+        items(text).map(|item| self.0.parse(item)).collect()
+    }
+
+    fn name(&self) -> &'static str {
+        "list"
+    }
+
+    fn allowed(&self) -> String {
+        format!("a list separated by commas; each {}", self.0.allowed())
+    }
+}
+
+/// An option that is accepted and does nothing: any text.
+impl Kind<()> for Text {
+    fn parse(&self, _: &str) -> Option<()> {
+        Some(())
+    }
+
+    fn name(&self) -> &'static str {
+        "string"
+    }
+
+    fn allowed(&self) -> String {
+        "anything".into()
+    }
+}
+
+/// The items of a list, in oslo.config's way: trimmed, empty ones left out, quotes removed.
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n'])
+        .map(|item| super::ini::unquote(item.trim(), true))
+        .filter(|item| !item.is_empty())
+}
+
+/// upstream's regular expression `^(tcp|ssl|unix):.+`.
+fn is_remote(text: &str) -> bool {
+    ["tcp:", "ssl:", "unix:"].iter().any(|scheme| {
+        text.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    })
+}
+
+/// AS 0 is not usable (RFC 7607), the last of each width are reserved (RFC 7300), and 23456
+/// stands for what does not fit two octets (RFC 6793 §4.2.3).
+fn as_number(text: &str) -> Option<u32> {
+    let number = match text.split_once('.') {
+        Some((high, low)) => {
+            u32::from(high.parse::<u16>().ok()?) << 16 | u32::from(low.parse::<u16>().ok()?)
+        }
+        None => text.parse().ok()?,
+    };
+    (!matches!(number, 0 | 23456 | 65535 | u32::MAX)).then_some(number)
+}
