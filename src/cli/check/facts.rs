@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::kernel::rt_tables::DEFAULT_PATH;
+
 /// How long a database may take to accept a connection.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -140,9 +142,13 @@ fn capabilities() -> Vec<String> {
     effective.iter().map(ToString::to_string).collect()
 }
 
-/// iproute2 since 6.5 keeps its own in /usr/share; /etc is what everyone reads first.
+/// A file that does not exist names no table: iproute2 since 6.5 ships none in /etc, and the agent
+/// creates it.
 fn rt_tables() -> Result<String, String> {
-    fs::read_to_string("/etc/iproute2/rt_tables").map_err(|error| error.to_string())
+    match fs::read_to_string(DEFAULT_PATH) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|error| error.to_string()),
+    }
 }
 
 #[cfg(test)]
