@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::kernel::rt_tables::DEFAULT_PATH;
+use crate::kernel::rt_tables;
 
 /// How long a database may take to accept a connection.
 const PROBE: Duration = Duration::from_secs(3);
@@ -55,7 +55,7 @@ impl NodeFacts {
         Self {
             sysctls: sysctls(Path::new("/proc/sys")),
             capabilities: capabilities(),
-            rt_tables: rt_tables(),
+            rt_tables: tables(),
             hostname: fs::read_to_string("/proc/sys/kernel/hostname")
                 .ok()
                 .map(|name| name.trim().to_owned()),
@@ -144,11 +144,8 @@ fn capabilities() -> Vec<String> {
 
 /// A file that does not exist names no table: iproute2 since 6.5 ships none in /etc, and the agent
 /// creates it.
-fn rt_tables() -> Result<String, String> {
-    match fs::read_to_string(DEFAULT_PATH) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(|error| error.to_string()),
-    }
+fn tables() -> Result<String, String> {
+    rt_tables::read(Path::new(rt_tables::DEFAULT_PATH)).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
