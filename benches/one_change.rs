@@ -9,9 +9,10 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ovn_bgp_agent::exposure::Node;
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
 use ovn_bgp_agent::mac::MacAddr;
-use ovn_bgp_agent::ovn::northbound::{PortAddress, PortKind, Row, Switch, SwitchPort, Table};
+use ovn_bgp_agent::ovn::northbound::{self, PortAddress, PortKind, Switch, SwitchPort, Table};
 use ovn_bgp_agent::ovn::vswitch::PatchPort;
 use ovn_bgp_agent::ovn::{BridgeMappings, Northbound};
+use ovn_bgp_agent::ovsdb::{Atom, Change, Datum, Row};
 use ovn_bgp_agent::wiring::{BridgeFacts, Facts, Wiring};
 use uuid::Uuid;
 
@@ -37,7 +38,11 @@ impl Bench {
             name: "provider".into(),
             ports: (0..=ports).map(|n| Uuid::from_u128(n.into())).collect(),
         };
-        nb.replace(Table::Switch, switch.uuid, Some(Row::Switch(switch)));
+        nb.replace(
+            Table::Switch,
+            switch.uuid,
+            Some(northbound::Row::Switch(switch)),
+        );
         for number in 1..=ports {
             put(&mut nb, port(number, true));
         }
@@ -83,7 +88,11 @@ impl Bench {
 }
 
 fn put(nb: &mut Northbound, port: SwitchPort) {
-    nb.replace(Table::SwitchPort, port.uuid, Some(Row::SwitchPort(port)));
+    nb.replace(
+        Table::SwitchPort,
+        port.uuid,
+        Some(northbound::Row::SwitchPort(port)),
+    );
 }
 
 fn port(number: u32, up: bool) -> SwitchPort {
@@ -107,6 +116,44 @@ fn port(number: u32, up: bool) -> SwitchPort {
     }
 }
 
+/// A port created or deleted, as the client reports it: its row, and the switch's, which lists all.
+fn creation(ports: u32, present: bool) -> [Change; 2] {
+    let options = Datum::map([("requested-chassis", "host-1")]);
+    let external_ids = [
+        ("neutron:network_name", "provider"),
+        ("neutron:host_id", "host-1"),
+        ("neutron:cidrs", "10.255.0.1/8"),
+    ];
+    let row = Row::new([
+        Some("created".into()),
+        Some("".into()),
+        Some(true.into()),
+        Some(Datum::empty()),
+        Some("fa:16:3e:00:00:01 10.255.0.1".into()),
+        Some(Datum::empty()),
+        Some(Datum::empty()),
+        Some(options),
+        Some(Datum::map(external_ids)),
+    ]);
+    let last = if present { ports + 1 } else { ports };
+    let members = (0..=last).map(|n| Atom::Uuid(Uuid::from_u128(n.into())));
+    let switch = Row::new([Some("provider".into()), Some(Datum::set(members))]);
+    let change = |table: Table, number, row| Change {
+        table: table.name().into(),
+        uuid: Uuid::from_u128(number),
+        old: None,
+        new: row,
+    };
+    [
+        change(
+            Table::SwitchPort,
+            u128::from(ports + 1),
+            present.then(|| Arc::new(row)),
+        ),
+        change(Table::Switch, 1 << 64, Some(Arc::new(switch))),
+    ]
+}
+
 fn one_change(c: &mut Criterion) {
     for ports in [100, 1_000, 5_000] {
         let mut bench = Bench::new(ports);
@@ -118,6 +165,19 @@ fn one_change(c: &mut Criterion) {
                 assert_eq!(black_box(bench.step()), 1);
             });
         });
+        let created = [creation(ports, true), creation(ports, false)];
+        let mut which = 0;
+        c.bench_with_input(
+            BenchmarkId::new("one port created", ports),
+            &ports,
+            |b, _| {
+                b.iter(|| {
+                    let problems = bench.nb.apply(&created[which]);
+                    which = 1 - which;
+                    assert_eq!(black_box((problems.len(), bench.step())), (0, 1));
+                });
+            },
+        );
         c.bench_with_input(
             BenchmarkId::new("everything anew", ports),
             &ports,

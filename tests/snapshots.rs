@@ -2,10 +2,10 @@
 //! the database files are read here, no server runs.
 
 mod notation;
+mod snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
@@ -18,12 +18,12 @@ use uuid::Uuid;
 #[test]
 fn every_node_exposes_what_is_expected() {
     let mut compared = 0;
-    for dir in snapshots() {
+    for dir in snapshot::all() {
         let nb = northbound(&dir);
-        for (host, expected) in expected(&dir) {
+        for (host, expected) in snapshot::expected(&dir) {
             let node = node(&dir, &host);
             let decision = decide_for(&nb, &node);
-            let exposed: BTreeSet<_> = prefixes(&decision);
+            let exposed = snapshot::prefixes(&decision);
             let difference: Vec<_> = exposed.symmetric_difference(&expected).collect();
             assert!(
                 difference.is_empty(),
@@ -39,9 +39,9 @@ fn every_node_exposes_what_is_expected() {
 
 #[test]
 fn no_prefix_is_both_exposed_and_withheld_for_one_port() {
-    for dir in snapshots() {
+    for dir in snapshot::all() {
         let nb = northbound(&dir);
-        for host in expected(&dir).into_keys() {
+        for host in snapshot::expected(&dir).into_keys() {
             let decision = decide_for(&nb, &node(&dir, &host));
             for withheld in &decision.withheld {
                 let both = decision
@@ -56,10 +56,10 @@ fn no_prefix_is_both_exposed_and_withheld_for_one_port() {
 
 #[test]
 fn standing_exposures_equal_a_fresh_decision() {
-    for dir in snapshots() {
+    for dir in snapshot::all() {
         let mut nb = northbound(&dir);
         let affected = nb.take_affected();
-        for host in expected(&dir).into_keys() {
+        for host in snapshot::expected(&dir).into_keys() {
             let node = node(&dir, &host);
             let mut standing = Standing::default();
             standing.update(inputs(&nb, &node), affected.clone());
@@ -68,30 +68,6 @@ fn standing_exposures_equal_a_fresh_decision() {
             assert_eq!(kept, decide_for(&nb, &node).exposures, "{}", dir.display());
         }
     }
-}
-
-fn snapshots() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/snap");
-    let mut dirs: Vec<_> = std::fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    dirs.sort();
-    dirs
-}
-
-fn expected(dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let text = std::fs::read_to_string(dir.join("expected.json")).unwrap();
-    let json: Value = serde_json::from_str(&text).unwrap();
-    serde_json::from_value(json["nb/default"].clone()).unwrap()
-}
-
-fn prefixes(decision: &Decision) -> BTreeSet<String> {
-    decision
-        .exposures
-        .iter()
-        .map(|e| e.prefix.to_string())
-        .collect()
 }
 
 fn decide_for(nb: &Northbound, node: &Node) -> Decision {

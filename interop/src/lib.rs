@@ -12,6 +12,8 @@
 //! | [`frr`], [`bird`], [`gobgp`] | routers |
 //! | [`collector`] | a BGP peer that only listens and records |
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
+//! | [`topology`], [`runner`] | containerlab files, and playing them here |
+//! | [`demo`] | the whole way of a floating IP, for people to watch |
 //! | [`requirement`] | [`require!`]: skip with a reason, fail instead in CI |
 //!
 //! Everything cleans up behind itself when dropped; what a killed run left behind is swept by the next one.
@@ -22,6 +24,7 @@
 
 pub mod bird;
 pub mod collector;
+pub mod demo;
 pub mod frr;
 pub mod gobgp;
 pub mod netns;
@@ -32,6 +35,8 @@ pub mod pki;
 pub mod process;
 pub mod requirement;
 pub mod rootfs;
+pub mod runner;
+pub mod topology;
 pub mod vm;
 
 pub use netns::Namespace;

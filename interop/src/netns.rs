@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -105,6 +106,21 @@ impl Namespace {
             .to_owned())
     }
 
+    /// Gives programs started here through `ip netns exec` their own copy of `/etc/<entry>`: what they write there stays
+    /// in the lab (`iproute2`, where an agent names its routing table).
+    pub fn private_etc(&self, entry: &str) -> Result<PathBuf> {
+        let copy = self.etc().join(entry);
+        std::fs::create_dir_all(self.etc())?;
+        let from = Path::new("/etc").join(entry);
+        std::fs::create_dir_all(&from)?;
+        run("cp", ["-aT".as_ref(), from.as_os_str(), copy.as_os_str()])?;
+        Ok(copy)
+    }
+
+    fn etc(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
+    }
+
     /// Whether one echo request is answered within a second; `from` names the source address.
     pub fn pings(&self, to: IpAddr, from: Option<IpAddr>) -> bool {
         let mut command = self.command("ping");
@@ -135,6 +151,7 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         if std::env::var_os("LAB_KEEP").is_none() {
             let _ = run("ip", ["netns", "delete", &self.name]);
+            let _ = std::fs::remove_dir_all(self.etc());
         }
     }
 }
@@ -171,6 +188,7 @@ fn sweep_once() {
                 && crate::process::owner_mark(pid).is_none()
             {
                 let _ = run("ip", ["netns", "delete", name]);
+                let _ = std::fs::remove_dir_all(Path::new("/etc/netns").join(name));
             }
         }
     });
@@ -219,6 +237,18 @@ mod tests {
     fn a_dropped_namespace_is_gone() {
         require!(Need::Root, Need::Program("ip"));
         let path = Namespace::new("gone").unwrap().path();
-        assert!(!std::path::Path::new(&path).exists());
+        assert!(!Path::new(&path).exists());
+    }
+
+    #[test]
+    fn what_is_written_to_a_private_etc_stays_inside() {
+        require!(Need::Root, Need::Program("ip"));
+        let ns = Namespace::new("etc").unwrap();
+        let copy = ns.private_etc("iproute2").unwrap();
+        ns.sh("echo 77 lab-table > /etc/iproute2/lab-test").unwrap();
+        assert!(copy.join("lab-test").exists());
+        assert!(!Path::new("/etc/iproute2/lab-test").exists());
+        drop(ns);
+        assert!(!copy.exists());
     }
 }

@@ -114,6 +114,12 @@ impl OvsdbServer {
         Ok(format!("tcp:127.0.0.1:{port}"))
     }
 
+    /// Listens on that remote as well, e.g. `ptcp:6641:0.0.0.0`, from now on.
+    pub fn listen(&mut self, passive: &str) -> Result<()> {
+        self.remotes.push(passive.to_owned());
+        self.restart()
+    }
+
     /// Listens with TLS on a free port of 127.0.0.1 as well, and asks clients for a certificate of the same CA.
     pub fn listen_ssl(&mut self, identity: &Identity) -> Result<String> {
         let port = free_port()?;

@@ -64,7 +64,10 @@ pub fn is_met(needs: &[Need]) -> bool {
 /// Where the environment has `CI=true`.
 pub fn skip(reason: &str) {
     let thread = std::thread::current();
-    let line = format!("SKIPPED {}: {reason}", thread.name().unwrap_or("test"));
+    let test = std::env::var("NEXTEST_TEST_NAME").ok();
+    let test = test.as_deref().or_else(|| thread.name()).unwrap_or("test");
+    // one line each: they are counted
+    let line = format!("SKIPPED {test}: {}", reason.replace('\n', " "));
     assert!(
         std::env::var("CI").as_deref() != Ok("true"),
         "in CI nothing is skipped: {line}"

@@ -54,6 +54,9 @@ impl Generation {
     /// Its root filesystem; `/` for the machine's own. Debian 13's is made on first use: a minute, 1 GB.
     pub fn root(self) -> Result<PathBuf> {
         static TRIXIE: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+        if std::env::var_os(IN_VM).is_some() {
+            return Ok("/".into());
+        }
         match self {
             Self::Bookworm => Ok("/".into()),
             Self::Trixie => TRIXIE
@@ -79,6 +82,7 @@ pub fn python_agent_root() -> Result<PathBuf> {
 pub struct Place {
     generation: Generation,
     netns: Option<String>,
+    mounts: Vec<(String, String)>,
 }
 
 impl Place {
@@ -102,6 +106,14 @@ impl Place {
         self
     }
 
+    /// The same place with `from`, a file or a directory, at `to` (made where missing): programs find things where they expect them.
+    #[must_use]
+    pub fn mount(mut self, from: &Path, to: &str) -> Self {
+        self.mounts
+            .push((from.display().to_string(), to.to_owned()));
+        self
+    }
+
     /// Whose programs run here.
     pub fn generation(&self) -> Generation {
         self.generation
@@ -117,12 +129,18 @@ impl Place {
         if let Some(netns) = &self.netns {
             words.extend(["ip", "netns", "exec", netns].map(str::to_owned));
         }
-        if root != Path::new("/") {
+        if root != Path::new("/") || !self.mounts.is_empty() {
             if self.netns.is_none() {
                 words.extend(["unshare", "-m"].map(str::to_owned));
             }
             words.extend(["sh", "-c", ENTER, "enter"].map(str::to_owned));
             words.push(root.display().to_string());
+            words.extend(
+                self.mounts
+                    .iter()
+                    .flat_map(|(from, to)| [from.clone(), to.clone()]),
+            );
+            words.push("--".to_owned());
         }
         words.push(program.to_owned());
         let mut command = Command::new(&words[0]);
@@ -138,10 +156,19 @@ impl Place {
     }
 }
 
-/// Enters a root filesystem: `$1`, then the program and its arguments.
-const ENTER: &str = r#"root=$1; shift
-for d in proc sys dev tmp; do mount --rbind /$d "$root/$d" || exit 126; done
-exec chroot "$root" "$@""#;
+/// Enters a root filesystem `$1` with pairs of mounts up to `--`, then execs the program.
+const ENTER: &str = r#"root=${1%/}; shift
+if [ -n "$root" ]; then for d in proc sys dev tmp; do mount --rbind /$d "$root/$d" || exit 126; done; fi
+while [ "$1" != -- ]; do
+  if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$(dirname "$root$2")"; [ -e "$root$2" ] || : > "$root$2"; fi
+  mount --bind "$1" "$root$2" || exit 126
+  shift 2
+done
+shift
+if [ -n "$root" ]; then exec chroot "$root" "$@"; else exec "$@"; fi"#;
+
+/// Set where the machine itself is the Debian 13 one (inside [`crate::vm`]): every generation is then its own.
+pub const IN_VM: &str = "LAB_IN_VM";
 
 /// Where made things are kept: `$LAB_DIR`, or `target/lab` of the project.
 pub fn lab_dir() -> Result<PathBuf> {

@@ -4,7 +4,8 @@
 use super::problem::Fault;
 
 /// One assignment, as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+// No Debug: a value may be a password.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Assignment {
     /// Name between the brackets, as written; `DEFAULT` before the first section.
     pub(super) section: String,
@@ -16,7 +17,7 @@ pub(super) struct Assignment {
 }
 
 /// What a file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Ini {
     /// Every section line, with its line number.
     pub(super) sections: Vec<(String, usize)>,
@@ -73,12 +74,12 @@ impl Reader {
                 None => self
                     .ini
                     .faults
-                    .push((number, Fault::BadSection(text.to_owned()))),
+                    .push((number, Fault::BadSection(beginning(rest)))),
             }
             return;
         }
         let Some((key, value)) = text.split_once(['=', ':']) else {
-            let fault = Fault::NoSeparator(text.to_owned());
+            let fault = Fault::NoSeparator(beginning(text));
             return self.ini.faults.push((number, fault));
         };
         let key = key.trim_end();
@@ -97,6 +98,18 @@ impl Reader {
         });
         self.open = true;
     }
+}
+
+/// The first word of a line that cannot be read: the rest may be a password.
+fn beginning(text: &str) -> String {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let word = end.map_or(text, |end| &text[..end]);
+    let word = if word.starts_with("password") {
+        "password"
+    } else {
+        word
+    };
+    word.chars().take(40).collect()
 }
 
 /// The name of a section line after its `[`; a comment may follow the `]`.

@@ -12,7 +12,8 @@ use super::table::{Effect, Row};
 use super::{Config, Neighbour, lint};
 
 /// What there is to read, in the order in which later wins.
-#[derive(Clone, Debug, Default)]
+// No Debug: the text holds passwords.
+#[derive(Clone, Default)]
 pub struct Input {
     /// Files with their text.
     pub files: Vec<(PathBuf, String)>,
@@ -27,7 +28,7 @@ pub struct Input {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
-    /// In the order of the files; lint's come last.
+    /// In the order of files and lines; what has no line comes last.
     pub problems: Vec<Problem>,
 }
 
@@ -35,7 +36,8 @@ pub struct Loaded {
 pub(super) type Given = BTreeMap<(String, String), Set>;
 
 /// The value that counts.
-#[derive(Clone, Debug)]
+// No Debug: the text may be a password.
+#[derive(Clone)]
 pub(super) struct Set {
     pub(super) text: String,
     pub(super) place: Place,
@@ -55,7 +57,13 @@ impl Loaded {
             let place = Place::CommandLine(flag.clone());
             reader.set("DEFAULT", option, value.clone(), place);
         }
-        reader.finish()
+        let mut loaded = reader.finish();
+        let position = |path: &PathBuf| input.files.iter().position(|(file, _)| file == path);
+        loaded.problems.sort_by_key(|p| match &p.place {
+            Place::Line(path, line) => (position(path).unwrap_or(usize::MAX), *line),
+            _ => (usize::MAX, 0),
+        });
+        loaded
     }
 
     /// Whether the agent may start.
@@ -126,26 +134,29 @@ impl Reader {
         else {
             return;
         };
-        for section in SECTIONS
-            .iter()
-            .flat_map(|s| s.names.iter().map(move |n| (n, s.options)))
-        {
-            let (section, options) = section;
-            if !section.eq_ignore_ascii_case(group) {
-                continue;
-            }
-            let place = Place::Environment(name.to_owned());
-            match options.iter().find(|o| o.name.eq_ignore_ascii_case(option)) {
-                Some(row) => self.set(section, row.name, value.trim().to_owned(), place),
-                None => self.set(section, &option.to_lowercase(), value.to_owned(), place),
-            }
-        }
+        let names = SECTIONS.iter().flat_map(|s| s.names);
+        let Some(section) = names.copied().find(|n| n.eq_ignore_ascii_case(group)) else {
+            return;
+        };
+        let option = option.to_ascii_lowercase();
+        let known = rows(section).chain(rows("ovn")).map(|o| o.name);
+        let option = known
+            .into_iter()
+            .find(|n| n.eq_ignore_ascii_case(&option))
+            .unwrap_or(&option);
+        let place = Place::Environment(name.to_owned());
+        self.set(
+            home(section, option),
+            option,
+            value.trim().to_owned(),
+            place,
+        );
     }
 
     fn set(&mut self, section: &str, option: &str, text: String, place: Place) {
         let known = match neighbour_name(section) {
             Some(_) => NEIGHBOUR.iter().any(|o| o.name == option),
-            None => rows(section).iter().any(|o| o.name == option),
+            None => rows(section).any(|o| o.name == option),
         };
         if known {
             let key = (section.to_owned(), option.to_owned());
@@ -186,11 +197,24 @@ impl Reader {
             match neighbour(&name, draft, &config) {
                 Ok(neighbour) => config.neighbours.push(neighbour),
                 Err(fault) => {
-                    self.problem(Severity::Error, place, Some(section_of(&name)), fault);
+                    self.problem(
+                        Severity::Error,
+                        place,
+                        Some(format!("[{}]", section_of(&name))),
+                        fault,
+                    );
                 }
             }
         }
-        self.problems.extend(lint::lint(&config, &self.given));
+        // Where a value was not accepted, the default is not the operator's choice.
+        let errors = self
+            .problems
+            .iter()
+            .filter(|p| p.severity == Severity::Error);
+        let refused: Vec<_> = errors.filter_map(|p| p.option.clone()).collect();
+        let mut more = lint::lint(&config, &self.given);
+        more.retain(|p| p.option.as_ref().is_none_or(|o| !refused.contains(o)));
+        self.problems.extend(more);
         Loaded {
             config,
             problems: self.problems,
@@ -327,18 +351,18 @@ fn label(section: &str, option: &str) -> String {
     format!("[{section}] {option}")
 }
 
-fn rows(section: &str) -> &'static [Row<Draft>] {
-    let found = SECTIONS.iter().find(|s| s.names.contains(&section));
-    found.map_or(&[], |s| s.options)
+fn rows(section: &str) -> impl Iterator<Item = &'static Row<Draft>> {
+    let named = SECTIONS.iter().filter(move |s| s.names.contains(&section));
+    named.flat_map(|s| s.options)
 }
 
 fn is_section(section: &str) -> bool {
-    !rows(section).is_empty()
+    rows(section).next().is_some()
 }
 
 /// Where an option belongs: those of `[ovn]` were once of `[DEFAULT]`, and still may be.
 fn home<'a>(section: &'a str, option: &str) -> &'a str {
-    let in_ovn = rows("ovn").iter().any(|o| o.name == option);
+    let in_ovn = rows("ovn").any(|o| o.name == option);
     if section == "DEFAULT" && in_ovn {
         "ovn"
     } else {
@@ -357,10 +381,7 @@ fn default_of(section: &str, option: &str) -> Option<Option<&'static str>> {
             .iter()
             .find(|o| o.name == option)
             .map(|o| o.default),
-        None => rows(section)
-            .iter()
-            .find(|o| o.name == option)
-            .map(|o| o.default),
+        None => rows(section).find(|o| o.name == option).map(|o| o.default),
     }
 }
 
@@ -368,11 +389,7 @@ fn default_of(section: &str, option: &str) -> Option<Option<&'static str>> {
 fn like(section: &str, option: &str) -> Option<&'static str> {
     let names: Vec<&'static str> = match neighbour_name(section) {
         Some(_) => NEIGHBOUR.iter().map(|o| o.name).collect(),
-        None => rows(section)
-            .iter()
-            .chain(rows("ovn"))
-            .map(|o| o.name)
-            .collect(),
+        None => rows(section).chain(rows("ovn")).map(|o| o.name).collect(),
     };
     let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
     let wanted = plain(option);
@@ -381,7 +398,6 @@ fn like(section: &str, option: &str) -> Option<&'static str> {
         .find(|name| plain(name) == wanted)
         .or_else(|| {
             rows("ovn")
-                .iter()
                 .map(|o| o.name)
                 .find(|name| option.starts_with(name))
         })

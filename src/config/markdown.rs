@@ -8,9 +8,13 @@ use super::table::{Effect, Row};
 /// Every section with a table of its options.
 pub fn option_tables() -> String {
     let mut out = String::new();
+    let mut last: &[&str] = &[];
     for section in SECTIONS {
-        let names: Vec<_> = section.names.iter().map(|n| format!("`[{n}]`")).collect();
-        heading(&mut out, &names.join(", "));
+        if section.names != last {
+            let names: Vec<_> = section.names.iter().map(|n| format!("`[{n}]`")).collect();
+            heading(&mut out, &names.join(", "));
+            last = section.names;
+        }
         section.options.iter().for_each(|row| line(&mut out, row));
     }
     heading(&mut out, &format!("`[{NEIGHBOUR_SECTION} NAME]`"));

@@ -46,9 +46,9 @@ pub struct Problem {
 pub enum Fault {
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    #[error("the line is not '[section]': {0}")]
+    #[error("the line that begins '[{0}' is not '[section]'")]
     BadSection(String),
-    #[error("neither '=' nor ':' in the line: {0}")]
+    #[error("neither '=' nor ':' in the line that begins '{0}', ignored")]
     NoSeparator(String),
     #[error("no option name before '='")]
     NoKey,

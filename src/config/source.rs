@@ -18,7 +18,8 @@ pub enum Source {
 const LARGEST: u64 = 1 << 20;
 
 /// The files with their text, and what could not be read.
-#[derive(Debug, Default)]
+// No Debug: the text holds passwords.
+#[derive(Default)]
 pub struct Files {
     pub files: Vec<(PathBuf, String)>,
     pub problems: Vec<Problem>,

@@ -1,4 +1,4 @@
-//! The Southbound rows the drivers use.
+//! The Southbound rows the NB driver uses, where SB is connected: who binds a port.
 
 use std::sync::Arc;
 
@@ -6,22 +6,7 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use super::row::{ColumnError, Reader, RowProblem};
-use crate::ovsdb::{Change, Clause, Condition, Monitor};
-
-/// What to follow of OVN_Southbound: the bindings of these logical ports, and every chassis.
-pub fn monitor<'a>(logical_ports: impl IntoIterator<Item = &'a str>) -> Monitor {
-    let ports = logical_ports.into_iter();
-    let clauses = ports
-        .map(|name| Clause::equal("logical_port", name))
-        .collect();
-    Monitor::default()
-        .with_table(CHASSIS, Chassis::COLUMNS, Condition::All)
-        .with_table(
-            PORT_BINDING,
-            PortBinding::COLUMNS,
-            Condition::AnyOf(clauses),
-        )
-}
+use crate::ovsdb::Change;
 
 const CHASSIS: &str = "Chassis";
 const PORT_BINDING: &str = "Port_Binding";
@@ -154,5 +139,64 @@ fn sound<T>(
             problems.push(error.of(table, uuid));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ovsdb::{self, Datum};
+
+    fn change(table: &str, number: u128, columns: Option<[Datum; 2]>) -> Change {
+        let row = columns.map(|columns| Arc::new(ovsdb::Row::new(columns.map(Some))));
+        Change {
+            table: table.into(),
+            uuid: Uuid::from_u128(number),
+            old: None,
+            new: row,
+        }
+    }
+
+    fn chassis(number: u128, name: &str) -> Change {
+        change(CHASSIS, number, Some([name.into(), Datum::empty()]))
+    }
+
+    fn binding(number: u128, port: &str, chassis: Option<u128>) -> Change {
+        let chassis = Datum::set(chassis.map(Uuid::from_u128));
+        change(PORT_BINDING, number, Some([port.into(), chassis]))
+    }
+
+    #[test]
+    fn a_bindings_chassis_is_known_by_name_in_any_order() {
+        let rows = [chassis(1, "chassis-1"), binding(2, "vm", Some(1))];
+        for order in [[&rows[0], &rows[1]], [&rows[1], &rows[0]]] {
+            let mut sb = Southbound::default();
+            let (ports, problems) = sb.apply(order);
+            assert_eq!(problems, []);
+            assert_eq!(ports.last().map(|p| &**p), Some("vm"));
+            assert_eq!(sb.chassis_of("vm").map(|c| &**c), Some("chassis-1"));
+        }
+    }
+
+    #[test]
+    fn unbound_deleted_and_moved_bindings() {
+        let mut sb = Southbound::default();
+        sb.apply([&chassis(1, "chassis-1"), &chassis(9, "chassis-9")]);
+        sb.apply([&binding(2, "vm", Some(1))]);
+        let (ports, _) = sb.apply([&binding(2, "vm", Some(9))]);
+        assert!(ports.iter().all(|port| &**port == "vm"));
+        assert_eq!(sb.chassis_of("vm").map(|c| &**c), Some("chassis-9"));
+        sb.apply([&binding(2, "vm", None)]);
+        assert_eq!(sb.chassis_of("vm"), None);
+        // A binding made anew before the old one is seen to go.
+        sb.apply([&binding(3, "vm", Some(1)), &change(PORT_BINDING, 2, None)]);
+        assert_eq!(sb.chassis_of("vm").map(|c| &**c), Some("chassis-1"));
+    }
+
+    #[test]
+    fn a_row_that_does_not_parse_is_reported() {
+        let mut sb = Southbound::default();
+        let (_, problems) = sb.apply([&change(CHASSIS, 1, Some([Datum::empty(), Datum::empty()]))]);
+        assert_eq!((problems[0].table, problems[0].column), ("Chassis", "name"));
     }
 }

@@ -117,20 +117,20 @@ impl Port {
         })
     }
 
-    /// The localnet port this is the patch port of, by ovn-controller's note or by its name,
-    /// `patch-<localnet>-to-<integration bridge>`.
+    /// The localnet port this is the patch port of: by ovn-controller's note, else by the name that it
+    /// gives those of Neutron's localnet ports, `patch-provnet-<uuid>-to-<integration bridge>`.
+    /// Other patch ports are somebody else's.
     fn localnet(&self) -> Option<Arc<str>> {
-        let by_name = || {
-            let name = self.name.strip_prefix("patch-")?;
-            let (localnet, _) = name.rsplit_once("-to-")?;
-            Some(Arc::from(localnet))
-        };
-        // The integration bridge's end carries the same note; its name starts otherwise.
-        let ours = |localnet: &Arc<str>| {
-            let rest = self.name.strip_prefix("patch-");
-            rest.is_some_and(|rest| rest.starts_with(&**localnet))
-        };
-        self.localnet.clone().filter(ours).or_else(by_name)
+        let rest = self.name.strip_prefix("patch-")?;
+        match &self.localnet {
+            // The integration bridge's end carries the same note; its name starts otherwise.
+            Some(localnet) => rest.starts_with(&**localnet).then(|| localnet.clone()),
+            None if rest.starts_with("provnet-") => {
+                let (localnet, _) = rest.rsplit_once("-to-")?;
+                Some(localnet.into())
+            }
+            None => None,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub(super) use decode::Text;
 pub use decode::{AtomKind, DatumSeed};
 
 /// One `<atom>` of RFC 7047 §5.1.

@@ -67,10 +67,10 @@ fn ids_are_read() {
 #[test]
 fn patch_ports_are_known_by_note_or_by_name_once_ovs_has_numbered_them() {
     let mut vswitch = Vswitch::default();
-    vswitch.apply([&bridge("br-ex", &[10, 20, 30, 40])]);
+    vswitch.apply([&bridge("br-ex", &[10, 20, 30, 40, 50, 60])]);
     for change in [
         patch(10, "patch-provnet-1-to-br-int", Some("provnet-1"), 7.into()),
-        patch(20, "patch-my-to-net-to-br-int", None, 8.into()),
+        patch(20, "patch-provnet-2-to-br-int", None, 8.into()),
         patch(
             30,
             "patch-provnet-3-to-br-int",
@@ -90,7 +90,10 @@ fn patch_ports_are_known_by_note_or_by_name_once_ovs_has_numbered_them() {
     }
     let found = vswitch.patch_ports("br-ex");
     let found: Vec<_> = found.iter().map(|p| (&*p.localnet, p.ofport)).collect();
-    assert_eq!(found, [("my-to-net", 8), ("provnet-1", 7)]);
+    assert_eq!(
+        found,
+        [("my-to-net", 10), ("provnet-1", 7), ("provnet-2", 8)]
+    );
     assert!(vswitch.patch_ports("br-int").is_empty());
     assert!(vswitch.has_bridge("br-ex") && !vswitch.has_bridge("br-int"));
 }

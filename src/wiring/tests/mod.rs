@@ -3,6 +3,7 @@
 mod base;
 mod exposures;
 mod histories;
+mod reconciled;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;

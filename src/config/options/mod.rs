@@ -1,13 +1,16 @@
 //! The option table: every section and option, its default, its constraint, its meaning. Parsing,
 //! `check` and the tables of docs/configuration.md all come from here.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+mod bgp;
+mod log;
 
-use super::choice::{Families, RemoteAs, UpdateSource};
+use std::net::Ipv4Addr;
+
+pub(super) use bgp::{NEIGHBOUR, NeighbourDraft};
+
+use super::Config;
 use super::kind::*;
 use super::table::{At, Effect, Row, Section, row};
-use super::{Config, Secret};
 
 /// The configuration while it is read: with what becomes a field only when all is known.
 #[derive(Default)]
@@ -22,28 +25,6 @@ pub(super) struct Draft {
     unneeded: (),
 }
 
-/// A neighbour while it is read; what is unset comes from `[bgp]` or the section's name.
-#[derive(Default)]
-pub(super) struct NeighbourDraft {
-    pub(super) address: Option<IpAddr>,
-    pub(super) remote_as: RemoteAs,
-    pub(super) local_as: Option<u32>,
-    pub(super) password: Option<Secret>,
-    pub(super) port: u16,
-    pub(super) passive: bool,
-    pub(super) update_source: Option<UpdateSource>,
-    pub(super) hold_time: Option<Duration>,
-    pub(super) keepalive_time: Option<Duration>,
-    pub(super) connect_retry_time: Option<Duration>,
-    pub(super) multihop: Option<u8>,
-    pub(super) ttl_security: Option<u8>,
-    pub(super) families: Families,
-    pub(super) description: String,
-    pub(super) next_hop_ipv4: Option<Ipv4Addr>,
-    pub(super) next_hop_ipv6: Option<Ipv6Addr>,
-    pub(super) only_host_prefixes: bool,
-}
-
 const DAY: u64 = 86_400;
 
 /// Sections of which there is one.
@@ -53,12 +34,16 @@ pub(super) static SECTIONS: &[Section<Draft>] = &[
         options: DEFAULT,
     },
     Section {
+        names: &["DEFAULT"],
+        options: log::LOG,
+    },
+    Section {
         names: &["ovn"],
         options: OVN,
     },
     Section {
         names: &["bgp"],
-        options: BGP,
+        options: bgp::BGP,
     },
     Section {
         names: &["local_ovn_cluster"],
@@ -250,114 +235,6 @@ const DEFAULT: &[Row<Draft>] = &[
         "bgp_backend frr: between two checks of its configuration",
     )
     .later(),
-    row(
-        "debug",
-        Some("false"),
-        &At(Flag, |d: &mut Draft| &mut d.config.logging.debug),
-        "log at DEBUG instead of INFO",
-    ),
-    row(
-        "log_file",
-        None,
-        &At(FilePath, |d: &mut Draft| &mut d.config.logging.log_file),
-        "log to this file, relative to log_dir",
-    ),
-    row(
-        "log_dir",
-        None,
-        &At(FilePath, |d: &mut Draft| &mut d.config.logging.log_dir),
-        "directory of log_file; alone, of ovn-bgp-agent.log",
-    ),
-    row(
-        "watch_log_file",
-        Some("false"),
-        &At(Flag, |d: &mut Draft| &mut d.config.logging.watch_log_file),
-        "open the log file anew when it was moved away",
-    ),
-    row(
-        "use_stderr",
-        Some("false"),
-        &At(Flag, |d: &mut Draft| &mut d.config.logging.use_stderr),
-        "log to stderr as well when the log goes elsewhere",
-    ),
-    row(
-        "use_json",
-        Some("false"),
-        &At(Flag, |d: &mut Draft| &mut d.config.logging.use_json),
-        "one JSON object per log line",
-    ),
-    row(
-        "use_journal",
-        Some("false"),
-        &At(Flag, |d: &mut Draft| &mut d.config.logging.use_journal),
-        "log to systemd-journald",
-    ),
-    row(
-        "use_syslog",
-        Some("false"),
-        &At(Flag, |d: &mut Draft| &mut d.config.logging.use_syslog),
-        "log to /dev/log",
-    ),
-    row(
-        "syslog_log_facility",
-        Some("LOG_USER"),
-        &At(Text, |d: &mut Draft| {
-            &mut d.config.logging.syslog_log_facility
-        }),
-        "facility of use_syslog",
-    ),
-    row(
-        "default_log_levels",
-        None,
-        &At(List(Text), |d: &mut Draft| {
-            &mut d.config.logging.default_log_levels
-        }),
-        "levels by module, as module=DEBUG; names of Python modules match nothing",
-    ),
-    unneeded(
-        "graceful_shutdown_timeout",
-        Some("60"),
-        "the agent stops at once and leaves what it wired",
-    ),
-    unneeded(
-        "log_options",
-        Some("true"),
-        "'check' prints the configuration's problems",
-    ),
-    unneeded(
-        "backdoor_port",
-        None,
-        "there is no Python interpreter to open",
-    ),
-    unneeded(
-        "backdoor_socket",
-        None,
-        "there is no Python interpreter to open",
-    ),
-    unneeded(
-        "log_config_append",
-        None,
-        "Python's logging configuration means nothing here",
-    ),
-    unneeded("log_date_format", Some("%Y-%m-%d %H:%M:%S"), FORMAT),
-    unneeded("log_color", Some("false"), FORMAT),
-    unneeded("logging_context_format_string", None, FORMAT),
-    unneeded("logging_default_format_string", None, FORMAT),
-    unneeded("logging_debug_format_suffix", None, FORMAT),
-    unneeded("logging_exception_prefix", None, FORMAT),
-    unneeded("logging_user_identity_format", None, FORMAT),
-    unneeded("instance_format", None, FORMAT),
-    unneeded("instance_uuid_format", None, FORMAT),
-    unneeded("publish_errors", Some("false"), "there is no message bus"),
-    unneeded("fatal_deprecations", Some("false"), "nothing is deprecated"),
-    unneeded("log_rotate_interval", Some("1"), ROTATE),
-    unneeded("log_rotate_interval_type", Some("days"), ROTATE),
-    unneeded("log_rotation_type", Some("none"), ROTATE),
-    unneeded("max_logfile_count", Some("30"), ROTATE),
-    unneeded("max_logfile_size_mb", Some("200"), ROTATE),
-    unneeded("rate_limit_interval", Some("0"), RATE),
-    unneeded("rate_limit_burst", Some("0"), RATE),
-    unneeded("rate_limit_except_level", Some("CRITICAL"), RATE),
 ];
 
 const OVN: &[Row<Draft>] = &[
@@ -424,191 +301,6 @@ const OVN: &[Row<Draft>] = &[
             &mut d.config.ovn.southbound.tls.ca_cert
         }),
         "CA certificates (PEM) that sign the servers'",
-    ),
-];
-
-const BGP: &[Row<Draft>] = &[
-    row(
-        "as",
-        None,
-        &At(AsNumber, |d: &mut Draft| &mut d.bgp_as),
-        "our AS number; unset takes [DEFAULT] bgp_AS",
-    ),
-    row(
-        "router_id",
-        None,
-        &At(RouterId, |d: &mut Draft| &mut d.bgp_router_id),
-        "our router-id; unset takes [DEFAULT] bgp_router_id, else the highest IPv4 address of lo (127.0.0.0/8 apart), else of any device",
-    ),
-    row(
-        "listen",
-        Some("0.0.0.0, ::"),
-        &At(List(Ip), |d: &mut Draft| &mut d.config.bgp.listen),
-        "local addresses that accept sessions; empty accepts none",
-    ),
-    row(
-        "port",
-        Some("179"),
-        &At(Port(1), |d: &mut Draft| &mut d.config.bgp.port),
-        "TCP port of the listeners",
-    ),
-    row(
-        "hold_time",
-        Some("90"),
-        &At(HoldTime, |d: &mut Draft| &mut d.config.bgp.hold_time),
-        "proposed hold time; a silent neighbour is lost after it",
-    ),
-    row(
-        "keepalive_time",
-        None,
-        &At(Seconds(1, 21845), |d: &mut Draft| {
-            &mut d.config.bgp.keepalive_time
-        }),
-        "between two KEEPALIVEs; unset is a third of the negotiated hold time",
-    ),
-    row(
-        "connect_retry_time",
-        Some("5"),
-        &At(Seconds(1, 3600), |d: &mut Draft| {
-            &mut d.config.bgp.connect_retry_time
-        }),
-        "between two attempts to connect",
-    ),
-    row(
-        "graceful_restart",
-        Some("true"),
-        &At(Flag, |d: &mut Draft| &mut d.config.bgp.graceful_restart),
-        "ask neighbours to keep forwarding while the agent restarts (RFC 4724)",
-    ),
-    row(
-        "graceful_restart_time",
-        Some("120"),
-        &At(Seconds(1, 4095), |d: &mut Draft| {
-            &mut d.config.bgp.graceful_restart_time
-        }),
-        "how long they wait for its return",
-    ),
-    row(
-        "next_hop_ipv4",
-        None,
-        &At(V4, |d: &mut Draft| &mut d.config.bgp.next_hop_ipv4),
-        "next hop of IPv4 routes; unset is the session's own address",
-    ),
-    row(
-        "next_hop_ipv6",
-        None,
-        &At(V6, |d: &mut Draft| &mut d.config.bgp.next_hop_ipv6),
-        "next hop of IPv6 routes; unset is the session's own address",
-    ),
-];
-
-/// `[bgp_neighbor NAME]`.
-pub(super) const NEIGHBOUR: &[Row<NeighbourDraft>] = &[
-    row(
-        "address",
-        None,
-        &At(Ip, |n: &mut NeighbourDraft| &mut n.address),
-        "address of the neighbour; unset takes NAME when that is an address",
-    ),
-    row(
-        "remote_as",
-        Some("auto"),
-        &At(PeerAs, |n: &mut NeighbourDraft| &mut n.remote_as),
-        "AS number of the neighbour: internal is ours, external any other, auto whatever it says",
-    ),
-    row(
-        "local_as",
-        None,
-        &At(AsNumber, |n: &mut NeighbourDraft| &mut n.local_as),
-        "AS number shown to it; unset is ours",
-    ),
-    row(
-        "password",
-        None,
-        &At(Password, |n: &mut NeighbourDraft| &mut n.password),
-        "TCP-MD5 key (RFC 2385); no comment may follow it and '$' is an ordinary character",
-    ),
-    row(
-        "port",
-        Some("179"),
-        &At(Port(1), |n: &mut NeighbourDraft| &mut n.port),
-        "TCP port it listens on",
-    ),
-    row(
-        "passive",
-        Some("false"),
-        &At(Flag, |n: &mut NeighbourDraft| &mut n.passive),
-        "wait for it to connect",
-    ),
-    row(
-        "update_source",
-        None,
-        &At(Source, |n: &mut NeighbourDraft| &mut n.update_source),
-        "local address, or device, of the session",
-    ),
-    row(
-        "hold_time",
-        None,
-        &At(HoldTime, |n: &mut NeighbourDraft| &mut n.hold_time),
-        "as in [bgp], whose value it takes when unset",
-    ),
-    row(
-        "keepalive_time",
-        None,
-        &At(Seconds(1, 21845), |n: &mut NeighbourDraft| {
-            &mut n.keepalive_time
-        }),
-        "as in [bgp]",
-    ),
-    row(
-        "connect_retry_time",
-        None,
-        &At(Seconds(1, 3600), |n: &mut NeighbourDraft| {
-            &mut n.connect_retry_time
-        }),
-        "as in [bgp]",
-    ),
-    row(
-        "multihop",
-        None,
-        &At(Number(1, 255), |n: &mut NeighbourDraft| &mut n.multihop),
-        "most hops to an eBGP neighbour; unset is 1",
-    ),
-    row(
-        "ttl_security",
-        None,
-        &At(Number(1, 254), |n: &mut NeighbourDraft| &mut n.ttl_security),
-        "drop what comes from further away than so many hops (GTSM, RFC 5082)",
-    ),
-    row(
-        "families",
-        Some("ipv4-unicast, ipv6-unicast"),
-        &At(FamilyList, |n: &mut NeighbourDraft| &mut n.families),
-        "address families offered",
-    ),
-    row(
-        "description",
-        Some(""),
-        &At(Text, |n: &mut NeighbourDraft| &mut n.description),
-        "for people",
-    ),
-    row(
-        "next_hop_ipv4",
-        None,
-        &At(V4, |n: &mut NeighbourDraft| &mut n.next_hop_ipv4),
-        "as in [bgp]",
-    ),
-    row(
-        "next_hop_ipv6",
-        None,
-        &At(V6, |n: &mut NeighbourDraft| &mut n.next_hop_ipv6),
-        "as in [bgp]",
-    ),
-    row(
-        "only_host_prefixes",
-        Some("true"),
-        &At(Flag, |n: &mut NeighbourDraft| &mut n.only_host_prefixes),
-        "nothing but /32 and /128 leaves",
     ),
 ];
 
@@ -680,10 +372,6 @@ const PRIVSEP: &[Row<Draft>] = &[
 ];
 
 const FORKS: &str = "the agent forks nothing, so it needs no helper";
-const FORMAT: &str = "the log's format is fixed";
-const ROTATE: &str = "rotate with logrotate and watch_log_file";
-const RATE: &str = "the log is not rate-limited";
-
 /// A row that is accepted and does nothing.
 const fn unneeded(
     name: &'static str,

@@ -1,0 +1,49 @@
+# What one does here. `make test` and `make demo` install what a fresh Debian machine lacks (as root).
+
+.DEFAULT_GOAL := build
+.PHONY: build release demo test bench lint fmt fuzz-smoke setup lab image clean
+
+CARGO ?= cargo
+FUZZ_SECONDS ?= 20
+
+build: setup
+	$(CARGO) build
+
+release: setup
+	$(CARGO) build --release
+
+# A database that a real Neutron wrote, OVS, a leaf router, the agent: the whole way of a floating IP, in a few minutes.
+demo: setup
+	$(CARGO) build --bin ovn-bgp-agent
+	$(CARGO) run --quiet -p interop --bin lab -- demo --agent target/debug/ovn-bgp-agent
+
+# Every tier. Ends with the line `N passed, N failed, N skipped`.
+test: setup
+	./.ci/test
+
+bench: setup
+	$(CARGO) bench --workspace
+
+fmt:
+	$(CARGO) fmt --all
+
+lint: setup
+	./.ci/lint
+
+# Each fuzz target of bgp/fuzz for FUZZ_SECONDS seconds, on the stable toolchain.
+fuzz-smoke: setup
+	./.ci/fuzz-smoke $(FUZZ_SECONDS)
+
+# The lab's command: make lab ARGS="run interop/topologies/leaf-agent.clab.yml"
+lab: setup
+	$(CARGO) run --quiet -p interop --bin lab -- $(ARGS)
+
+image:
+	docker build -t ovn-bgp-agent .
+
+# Debian packages and the Rust toolchain, where they are missing.
+setup:
+	@./.ci/setup
+
+clean:
+	$(CARGO) clean

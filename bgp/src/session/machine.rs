@@ -1,0 +1,580 @@
+//! The state machine of one peer (RFC 4271 §8), sans-IO.
+//!
+//! ```text
+//!            start                 dial                    opened                OPEN agrees        KEEPALIVE
+//!   (stopped) ───► Active ◄──────────────► Connect ──────────────► OpenSent ──────────► OpenConfirm ─────────► Established
+//!       ▲            ▲  └──────── the peer connects ────────────────►│                      │                     │
+//!       │ stop       │ idle hold over                                │                      │                     │
+//!       └─────     Idle ◄──────── we had to send a NOTIFICATION ─────┴──────────────────────┴─────────────────────┘
+//!                    (TCP closed, or the peer sent one: Active, dialling after a back-off)
+//! ```
+//!
+//! A peer may have two connections at once, one from either side, until §6.8 settles which stays. A
+//! peer whose own mistake cost it the session is refused for the idle hold time (DampPeerOscillations);
+//! one that merely went away is not, so that it can come back at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::backoff::{Backoff, Jitter};
+use super::collision::{Claim, ours_survives};
+use super::connection::{Connection, ConnectionId, Ends, Expired};
+use super::counters::MessageCounters;
+use super::negotiation::{LocalSpeaker, Negotiated, negotiate, open_for};
+use super::reset::Reset;
+use super::state::{DownReason, State};
+use crate::speaker::PeerConfig;
+use crate::wire::notification::{cease_subcode, code};
+use crate::wire::{
+    CodecOptions, DecodedUpdate, Family, Message, Notification, Open, RefreshSubtype,
+};
+
+/// First delay between attempts, and first idle hold.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// A session this long up ends the memory of earlier failures.
+const STABLE_AFTER: Duration = Duration::from_secs(60);
+
+/// What the machine wants done, in order.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Connect(ConnectionId),
+    Send(ConnectionId, Bytes),
+    Close(ConnectionId),
+    StateChanged {
+        from: State,
+        to: State,
+        reason: Option<DownReason>,
+    },
+    Up,
+    Down,
+    Update(Box<DecodedUpdate>),
+    Refresh(Family),
+}
+
+/// What the machine borrows from the speaker for one input.
+pub(crate) struct Env<'a> {
+    pub(crate) now: Instant,
+    pub(crate) local: &'a LocalSpeaker,
+    pub(crate) jitter: &'a mut Jitter,
+    pub(crate) next_connection: &'a mut u64,
+    pub(crate) actions: &'a mut Vec<Action>,
+}
+
+/// Where the peer stands when it has no connection.
+#[derive(Debug)]
+enum Phase {
+    Stopped,
+    /// Refused until then.
+    Held(Instant),
+    /// Waiting to dial, or for ever when passive.
+    Waiting(Option<Instant>),
+    /// An attempt is under way, given up at the instant.
+    Dialing(ConnectionId, Instant),
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    config: Arc<PeerConfig>,
+    phase: Phase,
+    connections: Vec<Connection>,
+    reported: State,
+    retry: Backoff,
+    idle_hold: Backoff,
+    pub(crate) counters: MessageCounters,
+    pub(crate) since: Instant,
+    pub(crate) last_error: Option<(Instant, DownReason)>,
+    pub(crate) flaps: u64,
+}
+
+impl Session {
+    pub(crate) fn new(config: Arc<PeerConfig>, now: Instant) -> Self {
+        let retry = Backoff::new(FIRST_DELAY, config.connect_retry);
+        let idle_hold = Backoff::new(FIRST_DELAY, config.idle_hold);
+        Self {
+            config,
+            phase: Phase::Stopped,
+            connections: Vec::new(),
+            reported: State::Idle,
+            retry,
+            idle_hold,
+            counters: MessageCounters::default(),
+            since: now,
+            last_error: None,
+            flaps: 0,
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let connected = self.connections.iter().map(|c| c.state).max();
+        connected.unwrap_or(match self.phase {
+            Phase::Stopped | Phase::Held(_) => State::Idle,
+            Phase::Waiting(_) => State::Active,
+            Phase::Dialing(..) => State::Connect,
+        })
+    }
+
+    /// The connection that carries UPDATEs, when there is one.
+    pub(crate) fn established(&self) -> Option<&Connection> {
+        self.connections
+            .iter()
+            .find(|c| c.state == State::Established)
+    }
+
+    pub(crate) fn negotiated(&self) -> Option<&Arc<Negotiated>> {
+        self.established()?.negotiated.as_ref()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Stopped => None,
+            Phase::Held(until) | Phase::Dialing(_, until) => Some(until),
+            Phase::Waiting(at) => at,
+        };
+        let timers = self.connections.iter().filter_map(Connection::deadline);
+        timers.chain(phase).min()
+    }
+
+    /// ManualStart or AutomaticStart.
+    pub(crate) fn start(&mut self, env: &mut Env<'_>) {
+        if matches!(self.phase, Phase::Stopped) {
+            self.dial_or_wait(env);
+            self.report(None, env);
+        }
+    }
+
+    /// ManualStop: with a NOTIFICATION when the peer shall drop our routes at once, silently when its
+    /// graceful-restart helper shall keep them.
+    pub(crate) fn stop(&mut self, notification: Option<&Notification>, env: &mut Env<'_>) {
+        self.abandon_dial(env);
+        self.phase = Phase::Stopped;
+        while let Some(connection) = self.connections.pop() {
+            if let Some(notification) = notification {
+                self.send_notification(connection.id, notification, env);
+            }
+            self.bury(&connection, env);
+        }
+        self.report(Some(DownReason::Stopped), env);
+    }
+
+    /// TCP is open, dialled by us or accepted from the peer.
+    pub(crate) fn handle_opened(
+        &mut self,
+        id: ConnectionId,
+        ends: Ends,
+        passive: bool,
+        env: &mut Env<'_>,
+    ) {
+        let expected = match self.phase {
+            Phase::Stopped | Phase::Held(_) => false,
+            Phase::Waiting(_) => passive,
+            Phase::Dialing(dialed, _) => passive || dialed == id,
+        };
+        if !expected {
+            env.actions.push(Action::Close(id));
+            return;
+        }
+        if passive {
+            self.drop_unfinished_passive(env);
+        }
+        // When the peer connects while our own attempt goes on, that one does go on: §6.8 decides.
+        let still_dialing = passive && matches!(self.phase, Phase::Dialing(..));
+        if !still_dialing {
+            self.phase = Phase::Waiting(None);
+        }
+        let mut connection = Connection::new(id, passive, ends, env.now);
+        let open = encoded(&Message::Open(open_for(&self.config, env.local, env.now)));
+        connection.count_sent(open.len(), self.config.send_hold, env.now);
+        self.counters.sent.opens += 1;
+        env.actions.push(Action::Send(id, open));
+        self.connections.push(connection);
+        self.report(None, env);
+    }
+
+    /// The attempt we asked for did not succeed.
+    pub(crate) fn handle_connect_failed(
+        &mut self,
+        id: ConnectionId,
+        why: String,
+        env: &mut Env<'_>,
+    ) {
+        if matches!(self.phase, Phase::Dialing(dialed, _) if dialed == id) {
+            self.phase = Phase::Waiting(None);
+            self.fail(DownReason::ConnectFailed(why), env);
+        }
+    }
+
+    /// TCP ended, not by us.
+    pub(crate) fn handle_closed(&mut self, id: ConnectionId, why: String, env: &mut Env<'_>) {
+        if let Some(at) = self.position(id) {
+            let connection = self.connections.swap_remove(at);
+            if connection.state == State::Established {
+                env.actions.push(Action::Down);
+                self.forgive_if_stable(env.now);
+            }
+            self.fail(DownReason::ConnectionClosed(why), env);
+        }
+    }
+
+    /// Bytes from the peer; messages may be split or joined anywhere.
+    pub(crate) fn handle_received(&mut self, id: ConnectionId, bytes: &[u8], env: &mut Env<'_>) {
+        let Some(at) = self.position(id) else { return };
+        self.connections[at].inbox.extend_from_slice(bytes);
+        loop {
+            let Some(at) = self.position(id) else { return };
+            let connection = &mut self.connections[at];
+            let outcome = match connection.next_message() {
+                Ok(None) => return,
+                Ok(Some(message)) => {
+                    self.counters.count_received(&message);
+                    self.handle_message(id, message, env)
+                }
+                Err(reset) => Err(reset),
+            };
+            if let Err(reset) = outcome {
+                self.reset(id, reset, env);
+                return;
+            }
+        }
+    }
+
+    /// The kernel took `bytes` of what was sent.
+    pub(crate) fn handle_flushed(&mut self, id: ConnectionId, bytes: usize, env: &Env<'_>) {
+        if let Some(at) = self.position(id) {
+            self.connections[at].count_flushed(bytes, self.config.send_hold, env.now);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
+        let due = |at: Instant| at <= env.now;
+        match self.phase {
+            Phase::Held(until) if due(until) => {
+                self.dial_or_wait(env);
+                self.report(None, env);
+            }
+            Phase::Waiting(Some(at)) if due(at) => {
+                self.dial_or_wait(env);
+                self.report(None, env);
+            }
+            Phase::Dialing(id, until) if due(until) => {
+                env.actions.push(Action::Close(id));
+                self.phase = Phase::Waiting(None);
+                let patience = self.config.connect_retry.as_secs();
+                let why = format!("no answer within {patience} s");
+                self.fail(DownReason::ConnectFailed(why), env);
+            }
+            _ => {}
+        }
+        let ids: Vec<_> = self.connections.iter().map(|c| c.id).collect();
+        for id in ids {
+            self.expire(id, env);
+        }
+    }
+
+    /// Hand `messages` UPDATEs to the established connection.
+    pub(crate) fn send_update(&mut self, bytes: Bytes, messages: usize, env: &mut Env<'_>) {
+        let send_hold = self.config.send_hold;
+        let established = self
+            .connections
+            .iter_mut()
+            .find(|c| c.state == State::Established);
+        if let Some(connection) = established {
+            connection.count_sent(bytes.len(), send_hold, env.now);
+            self.counters.sent.updates += messages as u64;
+            env.actions.push(Action::Send(connection.id, bytes));
+        }
+    }
+
+    /// End the session with a NOTIFICATION, as after the peer's own error.
+    pub(crate) fn reset_established(&mut self, reset: Reset, env: &mut Env<'_>) {
+        if let Some(id) = self.established().map(|c| c.id) {
+            self.reset(id, reset, env);
+        }
+    }
+
+    fn handle_message(
+        &mut self,
+        id: ConnectionId,
+        message: Message,
+        env: &mut Env<'_>,
+    ) -> Result<(), Reset> {
+        let Some(at) = self.position(id) else {
+            return Ok(());
+        };
+        let connection = &mut self.connections[at];
+        match (connection.state, message) {
+            (_, Message::Notification(notification)) => {
+                self.close(id, DownReason::NotificationReceived(notification), env);
+                Ok(())
+            }
+            (State::OpenSent, Message::Open(open)) => self.handle_open(id, &open, env),
+            (State::OpenConfirm, Message::Keepalive) => {
+                self.establish(id, env);
+                Ok(())
+            }
+            (State::Established, Message::Keepalive) => {
+                connection.restart_hold(env.now);
+                Ok(())
+            }
+            (State::Established, Message::Update(update)) => {
+                connection.restart_hold(env.now);
+                env.actions.push(Action::Update(Box::new(update)));
+                Ok(())
+            }
+            (State::Established, Message::RouteRefresh(refresh)) => {
+                connection.restart_hold(env.now);
+                if refresh.subtype == RefreshSubtype::Request {
+                    env.actions.push(Action::Refresh(refresh.family));
+                }
+                Ok(())
+            }
+            (state, message) => Err(Reset::unexpected(state, &message)),
+        }
+    }
+
+    /// RFC 4271 §6.2, then §6.8.
+    fn handle_open(
+        &mut self,
+        id: ConnectionId,
+        open: &Open,
+        env: &mut Env<'_>,
+    ) -> Result<(), Reset> {
+        let negotiated = Arc::new(negotiate(&self.config, env.local, open)?);
+        let remote = Claim {
+            router_id: negotiated.remote_id,
+            asn: negotiated.remote_as,
+        };
+        if !self.survives_collision(id, remote, &negotiated, env) {
+            return Ok(());
+        }
+        let Some(at) = self.position(id) else {
+            return Ok(());
+        };
+        let connection = &mut self.connections[at];
+        connection.confirm(negotiated, env.now);
+        self.send_keepalive(id, env);
+        self.report(None, env);
+        Ok(())
+    }
+
+    /// Settle this connection against the peer's other one; false when this one was closed.
+    fn survives_collision(
+        &mut self,
+        id: ConnectionId,
+        remote: Claim,
+        negotiated: &Negotiated,
+        env: &mut Env<'_>,
+    ) -> bool {
+        let Some(other) = self.connections.iter().find(|c| c.id != id) else {
+            return true;
+        };
+        let (other, other_passive) = (other.id, other.passive);
+        let this_passive = self.connections.iter().any(|c| c.id == id && c.passive);
+        match self
+            .connections
+            .iter()
+            .find(|c| c.id == other)
+            .map(|c| c.state)
+        {
+            Some(State::Established) => {
+                if negotiated.graceful_restart.is_some() {
+                    // RFC 4724 §5: a peer that opens a new session has restarted; the old one is a husk.
+                    self.close_silently(other, DownReason::PeerRestarted, env);
+                    return true;
+                }
+                self.collide(id, env);
+                false
+            }
+            Some(State::OpenConfirm) => {
+                let local = Claim {
+                    router_id: env.local.router_id,
+                    asn: negotiated.local_as,
+                };
+                // Two connections from the same side: the newer is the one the peer believes in.
+                let keep_this = if this_passive == other_passive {
+                    true
+                } else {
+                    ours_survives(local, remote) != this_passive
+                };
+                self.collide(if keep_this { other } else { id }, env);
+                keep_this
+            }
+            _ => true,
+        }
+    }
+
+    fn collide(&mut self, loser: ConnectionId, env: &mut Env<'_>) {
+        self.send_notification(
+            loser,
+            &Notification::cease(cease_subcode::CONNECTION_COLLISION),
+            env,
+        );
+        self.close_silently(loser, DownReason::Collision, env);
+    }
+
+    fn establish(&mut self, id: ConnectionId, env: &mut Env<'_>) {
+        let Some(at) = self.position(id) else { return };
+        self.connections[at].state = State::Established;
+        self.connections[at].restart_hold(env.now);
+        let losers: Vec<_> = self.connections.iter().map(|c| c.id).collect();
+        for loser in losers.into_iter().filter(|loser| *loser != id) {
+            self.collide(loser, env);
+        }
+        self.abandon_dial(env);
+        self.phase = Phase::Waiting(None);
+        self.retry.reset();
+        self.report(None, env);
+        env.actions.push(Action::Up);
+    }
+
+    fn expire(&mut self, id: ConnectionId, env: &mut Env<'_>) {
+        while let Some(at) = self.position(id) {
+            match self.connections[at].expire(env.now) {
+                None => return,
+                Some(Expired::Keepalive) => self.send_keepalive(id, env),
+                Some(Expired::Hold) => self.reset(id, Reset::hold_timer_expired(), env),
+                Some(Expired::SendHold) => {
+                    self.send_notification(
+                        id,
+                        &Notification::new(code::SEND_HOLD_TIMER_EXPIRED, 0, &[]),
+                        env,
+                    );
+                    self.close(id, DownReason::SendHoldExpired, env);
+                }
+            }
+        }
+    }
+
+    /// Send the reason, then close; the peer is held in Idle.
+    fn reset(&mut self, id: ConnectionId, reset: Reset, env: &mut Env<'_>) {
+        self.send_notification(id, &reset.notification, env);
+        let reason = DownReason::NotificationSent {
+            notification: reset.notification,
+            why: reset.why,
+        };
+        self.close(id, reason, env);
+    }
+
+    fn close(&mut self, id: ConnectionId, reason: DownReason, env: &mut Env<'_>) {
+        if let Some(at) = self.position(id) {
+            let connection = self.connections.swap_remove(at);
+            if connection.state == State::Established {
+                self.forgive_if_stable(env.now);
+            }
+            self.bury(&connection, env);
+            self.fail(reason, env);
+        }
+    }
+
+    /// Close one of two connections: the other goes on, so nothing is held against the peer.
+    fn close_silently(&mut self, id: ConnectionId, reason: DownReason, env: &mut Env<'_>) {
+        if let Some(at) = self.position(id) {
+            let connection = self.connections.swap_remove(at);
+            self.bury(&connection, env);
+            self.report(Some(reason), env);
+        }
+    }
+
+    fn bury(&mut self, connection: &Connection, env: &mut Env<'_>) {
+        env.actions.push(Action::Close(connection.id));
+        if connection.state == State::Established {
+            env.actions.push(Action::Down);
+        }
+    }
+
+    /// A connection or an attempt failed: decide when to try again.
+    fn fail(&mut self, reason: DownReason, env: &mut Env<'_>) {
+        if self.connections.is_empty() && matches!(self.phase, Phase::Waiting(_)) {
+            let ours = matches!(
+                reason,
+                DownReason::NotificationSent { .. } | DownReason::SendHoldExpired
+            );
+            self.phase = if ours {
+                Phase::Held(env.now + self.idle_hold.advance(env.jitter))
+            } else {
+                let delay = self.retry.advance(env.jitter);
+                Phase::Waiting((!self.config.passive).then(|| env.now + delay))
+            };
+        }
+        self.last_error = Some((env.now, reason.clone()));
+        self.report(Some(reason), env);
+    }
+
+    fn dial_or_wait(&mut self, env: &mut Env<'_>) {
+        if self.config.passive || !self.connections.is_empty() {
+            self.phase = Phase::Waiting(None);
+            return;
+        }
+        let id = ConnectionId(*env.next_connection);
+        *env.next_connection += 1;
+        self.phase = Phase::Dialing(id, env.now + self.config.connect_retry);
+        env.actions.push(Action::Connect(id));
+    }
+
+    fn abandon_dial(&mut self, env: &mut Env<'_>) {
+        if let Phase::Dialing(id, _) = self.phase {
+            env.actions.push(Action::Close(id));
+            self.phase = Phase::Waiting(None);
+        }
+    }
+
+    /// A peer that connects again before its last attempt got anywhere has given that one up.
+    fn drop_unfinished_passive(&mut self, env: &mut Env<'_>) {
+        let unfinished = |c: &&Connection| c.passive && c.state < State::Established;
+        if let Some(id) = self.connections.iter().find(unfinished).map(|c| c.id) {
+            self.close_silently(id, DownReason::Collision, env);
+        }
+    }
+
+    fn forgive_if_stable(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.since) >= STABLE_AFTER {
+            self.idle_hold.reset();
+        }
+    }
+
+    fn send_keepalive(&mut self, id: ConnectionId, env: &mut Env<'_>) {
+        let Some(at) = self.position(id) else { return };
+        let connection = &mut self.connections[at];
+        let interval = connection.negotiated.as_ref().and_then(|n| n.keepalive);
+        let after = interval.map(|interval| env.jitter.apply(interval));
+        connection.restart_keepalive(after, env.now);
+        let bytes = encoded(&Message::Keepalive);
+        connection.count_sent(bytes.len(), self.config.send_hold, env.now);
+        self.counters.sent.keepalives += 1;
+        env.actions.push(Action::Send(id, bytes));
+    }
+
+    fn send_notification(&mut self, id: ConnectionId, what: &Notification, env: &mut Env<'_>) {
+        self.counters.sent.notifications += 1;
+        let bytes = encoded(&Message::Notification(what.clone()));
+        env.actions.push(Action::Send(id, bytes));
+    }
+
+    fn report(&mut self, reason: Option<DownReason>, env: &mut Env<'_>) {
+        let (from, to) = (self.reported, self.state());
+        if from == to {
+            return;
+        }
+        if from == State::Established {
+            self.flaps += 1;
+        }
+        self.reported = to;
+        self.since = env.now;
+        env.actions.push(Action::StateChanged { from, to, reason });
+    }
+
+    fn position(&self, id: ConnectionId) -> Option<usize> {
+        self.connections.iter().position(|c| c.id == id)
+    }
+}
+
+/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 100 octets, the
+/// data of a NOTIFICATION is cut), so the empty answer of an error is never seen.
+fn encoded(message: &Message) -> Bytes {
+    let mut out = BytesMut::new();
+    if let Err(error) = message.encode(&mut out, &CodecOptions::default()) {
+        tracing::error!(%error, "a message of our own does not fit");
+    }
+    out.freeze()
+}

@@ -1,0 +1,19 @@
+//! Sessions: the RFC 4271 state machine of one peer, negotiation, collision, back-off.
+
+mod backoff;
+mod collision;
+mod connection;
+mod counters;
+mod machine;
+mod negotiation;
+mod reset;
+mod state;
+
+pub(crate) use backoff::Jitter;
+pub use connection::{ConnectionId, Ends};
+pub use counters::{MessageCount, MessageCounters};
+pub(crate) use machine::{Action, Env, Session};
+pub(crate) use negotiation::LocalSpeaker;
+pub use negotiation::Negotiated;
+pub(crate) use reset::Reset;
+pub use state::{DownReason, State};

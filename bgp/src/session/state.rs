@@ -1,0 +1,87 @@
+//! The six states of RFC 4271 §8.2.2, and why a session left the last one.
+
+use std::fmt;
+
+use crate::wire::Notification;
+
+/// State of a peer: that of its most advanced connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Refusing the peer: removed, or held back after an error.
+    Idle,
+    /// A TCP connection is being opened.
+    Connect,
+    /// Waiting for the peer to connect, or for the next attempt.
+    Active,
+    /// OPEN sent, the peer's OPEN awaited.
+    OpenSent,
+    /// OPENs exchanged, KEEPALIVE awaited.
+    OpenConfirm,
+    /// UPDATEs flow.
+    Established,
+}
+
+impl State {
+    /// The RFC's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "Idle",
+            Self::Connect => "Connect",
+            Self::Active => "Active",
+            Self::OpenSent => "OpenSent",
+            Self::OpenConfirm => "OpenConfirm",
+            Self::Established => "Established",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a connection ended, in words for an operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DownReason {
+    /// The peer ended it with a NOTIFICATION.
+    #[error("peer sent NOTIFICATION {0}{words}", words = words(.0))]
+    NotificationReceived(Notification),
+    /// We ended it with a NOTIFICATION.
+    #[error("sent NOTIFICATION {notification}: {why}")]
+    NotificationSent {
+        /// What was sent.
+        notification: Notification,
+        /// What the peer did.
+        why: String,
+    },
+    /// TCP could not be opened.
+    #[error("connection failed: {0}")]
+    ConnectFailed(String),
+    /// TCP ended without a NOTIFICATION.
+    #[error("connection closed: {0}")]
+    ConnectionClosed(String),
+    /// The peer took no bytes for the send hold time (RFC 9687).
+    #[error("send hold timer expired: the peer reads nothing")]
+    SendHoldExpired,
+    /// A second connection of the same peer was kept instead (RFC 4271 §6.8).
+    #[error("connection collision: the other connection was kept")]
+    Collision,
+    /// The peer opened a new session while this one looked alive: it restarted (RFC 4724 §5).
+    #[error("peer restarted: it opened a new session")]
+    PeerRestarted,
+    /// The neighbour was removed or stopped here.
+    #[error("stopped by configuration")]
+    Stopped,
+}
+
+/// The operator's words that may come with a Cease (RFC 9003). Control characters of a stranger do not
+/// belong in a log line.
+fn words(notification: &Notification) -> String {
+    notification
+        .shutdown_communication()
+        .map_or_else(String::new, |words| {
+            let words: String = words.chars().filter(|c| !c.is_control()).collect();
+            format!(": \"{words}\"")
+        })
+}

@@ -1,0 +1,150 @@
+//! Network Layer Reachability Information: the destinations (RFC 4271 §4.3, RFC 4760 §5, RFC 7911 §3).
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Family;
+use super::input::{Malformed, Parsed, each, four_octets, malformed, octet, take};
+
+/// One unicast destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nlri {
+    /// The prefix; host bits are zero.
+    pub prefix: IpNet,
+    /// Path identifier, present exactly when add-path is in use for the family (RFC 7911 §3).
+    pub path_id: Option<u32>,
+}
+
+impl From<IpNet> for Nlri {
+    fn from(prefix: IpNet) -> Self {
+        Self {
+            prefix: prefix.trunc(),
+            path_id: None,
+        }
+    }
+}
+
+/// The destinations inside MP_REACH_NLRI or MP_UNREACH_NLRI, by what their family makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FamilyNlri {
+    /// Prefixes: IPv4 and IPv6 unicast.
+    Unicast(Vec<Nlri>),
+    /// The octets of a family this codec does not look into.
+    Opaque(Bytes),
+}
+
+impl FamilyNlri {
+    /// The prefixes, when the family consists of prefixes; otherwise nothing.
+    #[must_use]
+    pub fn unicast(&self) -> &[Nlri] {
+        match self {
+            Self::Unicast(nlri) => nlri,
+            Self::Opaque(_) => &[],
+        }
+    }
+
+    /// True without a single destination.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Unicast(nlri) => nlri.is_empty(),
+            Self::Opaque(octets) => octets.is_empty(),
+        }
+    }
+}
+
+impl Nlri {
+    pub(super) fn encode(&self, out: &mut BytesMut, with_path_id: bool) {
+        if with_path_id {
+            out.put_u32(self.path_id.unwrap_or_default());
+        }
+        let length = self.prefix.prefix_len();
+        out.put_u8(length);
+        let octets = usize::from(length.div_ceil(8));
+        match self.prefix {
+            IpNet::V4(net) => {
+                out.put_slice(net.network().octets().get(..octets).unwrap_or_default())
+            }
+            IpNet::V6(net) => {
+                out.put_slice(net.network().octets().get(..octets).unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Octets that [`Nlri::encode`] writes.
+pub(super) fn encoded_len(nlri: &Nlri, with_path_id: bool) -> usize {
+    let path_id = if with_path_id { 4 } else { 0 };
+    path_id + 1 + usize::from(nlri.prefix.prefix_len().div_ceil(8))
+}
+
+/// Reads prefixes to the end of `input`. Host bits that the sender left set are cleared, they are
+/// irrelevant (RFC 4271 §4.3).
+pub(super) fn decode_all(
+    input: &[u8],
+    family: Family,
+    with_path_id: bool,
+) -> Result<FamilyNlri, Malformed> {
+    match family.prefix_bits() {
+        Some(_) => decode_prefixes(input, family, with_path_id).map(FamilyNlri::Unicast),
+        None => Ok(FamilyNlri::Opaque(Bytes::copy_from_slice(input))),
+    }
+}
+
+/// As [`decode_all`], for a family of prefixes.
+pub(super) fn decode_prefixes(
+    input: &[u8],
+    family: Family,
+    with_path_id: bool,
+) -> Result<Vec<Nlri>, Malformed> {
+    // A host prefix is the usual case; a shorter one only makes the vector grow once or twice.
+    let octets_each = if with_path_id { 9 } else { 5 };
+    let mut nlri = Vec::with_capacity(input.len() / octets_each);
+    let v6 = family == Family::IPV6_UNICAST;
+    each(input, |input| {
+        let (input, path_id) = if with_path_id {
+            let (input, id) = four_octets(input)?;
+            (input, Some(id))
+        } else {
+            (input, None)
+        };
+        let (input, prefix) = if v6 {
+            v6_prefix(input)?
+        } else {
+            v4_prefix(input)?
+        };
+        nlri.push(Nlri { prefix, path_id });
+        Ok((input, ()))
+    })?;
+    Ok(nlri)
+}
+
+fn v4_prefix(input: &[u8]) -> Parsed<'_, IpNet> {
+    let (input, length) = octet(input)?;
+    let (input, given) = take(input, usize::from(length.div_ceil(8)))?;
+    let mut octets = [0; 4];
+    match octets.get_mut(..given.len()) {
+        Some(target) => target.copy_from_slice(given),
+        None => return malformed("has a prefix longer than an address"),
+    }
+    match Ipv4Net::new(Ipv4Addr::from(octets), length) {
+        Ok(net) => Ok((input, IpNet::V4(net.trunc()))),
+        Err(_) => malformed("has a prefix longer than an address"),
+    }
+}
+
+fn v6_prefix(input: &[u8]) -> Parsed<'_, IpNet> {
+    let (input, length) = octet(input)?;
+    let (input, given) = take(input, usize::from(length.div_ceil(8)))?;
+    let mut octets = [0; 16];
+    match octets.get_mut(..given.len()) {
+        Some(target) => target.copy_from_slice(given),
+        None => return malformed("has a prefix longer than an address"),
+    }
+    match Ipv6Net::new(Ipv6Addr::from(octets), length) {
+        Ok(net) => Ok((input, IpNet::V6(net.trunc()))),
+        Err(_) => malformed("has a prefix longer than an address"),
+    }
+}

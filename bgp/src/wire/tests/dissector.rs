@@ -1,0 +1,174 @@
+//! A third party reads what we write: tshark, where it is installed.
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// A capture file with one TCP segment that carries `payload` from port 40000 to port 179 (pcap, raw IPv4).
+fn capture(payload: &[u8]) -> Vec<u8> {
+    let mut packet = hex("4500 0000 0001 0000 4006 0000 c0000201 c0000202");
+    let total = u16::try_from(40 + payload.len()).unwrap();
+    packet[2..4].copy_from_slice(&total.to_be_bytes());
+    packet.extend(hex("9c40 00b3 00000001 00000001 5018 ffff 0000 0000"));
+    packet.extend_from_slice(payload);
+    let mut file = hex("a1b2c3d4 0002 0004 00000000 00000000 00040000 00000065");
+    file.extend([0; 8]);
+    let length = u32::from(total);
+    file.put_u32(length);
+    file.put_u32(length);
+    file.extend(packet);
+    file
+}
+
+/// What tshark prints for the fields; `None`, with the reason, when there is no tshark.
+#[expect(clippy::disallowed_methods, reason = "a test may run a program")]
+fn dissect(payload: &[u8], fields: &[&str]) -> Option<String> {
+    let mut command = Command::new("tshark");
+    command.args([
+        "-r",
+        "-",
+        "-T",
+        "fields",
+        "-E",
+        "occurrence=a",
+        "-E",
+        "separator=;",
+    ]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    let spawned = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut tshark = match spawned {
+        Ok(tshark) => tshark,
+        Err(error) => {
+            println!("skipped: tshark cannot be run: {error}");
+            return None;
+        }
+    };
+    tshark
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&capture(payload))
+        .unwrap();
+    let output = tshark.wait_with_output().unwrap();
+    assert!(output.status.success(), "tshark failed");
+    Some(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim_end()
+            .to_string(),
+    )
+}
+
+fn assert_dissects(payload: &[u8], expected: &[(&str, &str)]) {
+    let fields: Vec<&str> = [
+        &["_ws.malformed"][..],
+        &expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(),
+    ]
+    .concat();
+    if let Some(found) = dissect(payload, &fields) {
+        let values: Vec<&str> = std::iter::once("")
+            .chain(expected.iter().map(|(_, value)| *value))
+            .collect();
+        assert_eq!(found, values.join(";"), "fields {fields:?}");
+    }
+}
+
+#[test]
+fn tshark_reads_our_open() {
+    let open = Open {
+        asn: Asn(4_200_000_001),
+        hold_time: 9,
+        router_id: RouterId(Ipv4Addr::new(192, 0, 2, 1)),
+        capabilities: vec![
+            Capability::Multiprotocol(Family::IPV6_UNICAST),
+            Capability::FourOctetAs(Asn(4_200_000_001)),
+            Capability::ExtendedNextHop(vec![ExtendedNextHop {
+                family: Family::IPV4_UNICAST,
+                next_hop_afi: 2,
+            }]),
+        ],
+    };
+    let mut out = BytesMut::new();
+    open.encode(&mut out).unwrap();
+    assert_dissects(
+        &out,
+        &[
+            ("bgp.open.myas", "23456"),
+            ("bgp.open.holdtime", "9"),
+            ("bgp.open.identifier", "192.0.2.1"),
+            ("bgp.cap.type", "1,65,5"),
+            ("bgp.cap.4as", "4200000001"),
+        ],
+    );
+}
+
+#[test]
+fn tshark_reads_our_updates() {
+    let attributes = PathAttributes {
+        as_path: AsPath::sequence([Asn(65001), Asn(70000)]),
+        med: Some(20),
+        communities: vec![Community(0xfde9_0064)],
+        ..PathAttributes::default()
+    };
+    let nlri = |prefixes: &[&str]| -> Vec<Nlri> {
+        prefixes
+            .iter()
+            .map(|prefix| Nlri::from(prefix.parse::<ipnet::IpNet>().unwrap()))
+            .collect()
+    };
+    let hop = NextHop::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let mut out = BytesMut::new();
+    let hosts = nlri(&["10.1.1.1/32", "10.1.1.2/32"]);
+    pack::announce(
+        &mut out,
+        &wide(),
+        Family::IPV4_UNICAST,
+        hop,
+        &attributes,
+        hosts,
+    )
+    .unwrap();
+    assert_dissects(
+        &out,
+        &[
+            ("bgp.nlri_prefix", "10.1.1.1,10.1.1.2"),
+            (
+                "bgp.update.path_attribute.as_path_segment.as4",
+                "65001,70000",
+            ),
+            ("bgp.update.path_attribute.next_hop", "192.0.2.1"),
+            ("bgp.update.path_attribute.multi_exit_disc", "20"),
+        ],
+    );
+
+    out.clear();
+    let v6 = NextHop::from("2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap());
+    let hosts = nlri(&["2001:db8::99/128"]);
+    pack::announce(
+        &mut out,
+        &wide(),
+        Family::IPV6_UNICAST,
+        v6,
+        &attributes,
+        hosts,
+    )
+    .unwrap();
+    assert_dissects(
+        &out,
+        &[
+            ("bgp.mp_reach_nlri_ipv6_prefix", "2001:db8::99"),
+            (
+                "bgp.update.path_attribute.mp_reach_nlri.next_hop.ipv6",
+                "2001:db8::1",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,19 @@
+//! Two speakers on virtual time: one file per behaviour.
+
+mod pair;
+mod raw_peer;
+
+mod bad_input;
+mod capabilities;
+mod collision;
+mod connect_retry;
+mod establishment;
+mod export;
+mod hold_timer;
+mod learning;
+mod random_order;
+mod refresh;
+mod remote_as;
+mod restart;
+mod slow_peer;
+mod stopping;

@@ -1,0 +1,228 @@
+//! `lab`: plays containerlab topologies here, and the demo.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a lab runs other people's programs"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use interop::runner::{Lab, state_file};
+use interop::topology::Topology;
+use interop::{Generation, Namespace, PATIENCE, rootfs, vm, wait_until};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+const USAGE: &str = "\
+lab up F.clab.yml [--agent BINARY]        plays a topology until Ctrl-C or `lab down`
+lab exec NAME NODE COMMAND...             runs a command in a node of a lab that plays
+lab down NAME                             ends a lab
+lab run [--vm] [--agent BINARY] [--until TEXT] F.clab.yml NODE COMMAND...
+                                          plays, runs the command (again and again until its output has TEXT), ends
+lab demo --agent BINARY                   from a row in OVN to a route in a leaf's table, and back
+lab rootfs                                makes the Debian 13 tree and prints where it is";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[String]) -> Result<()> {
+    let (options, rest) = Options::parse(words)?;
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    match rest.as_slice() {
+        ["up", file] => up(Path::new(file), &options),
+        ["exec", name, node, command @ ..] => exec(name, node, command),
+        ["down", name] => down(name),
+        ["run", file, node, command @ ..] if options.vm => {
+            run_in_vm(Path::new(file), node, command, &options)
+        }
+        ["run", file, node, command @ ..] => run(Path::new(file), node, command, &options),
+        ["demo"] => interop::demo::play(
+            options
+                .agent
+                .as_deref()
+                .context("demo needs --agent BINARY")?,
+        ),
+        ["rootfs"] => {
+            println!("{}", Generation::Trixie.root()?.display());
+            Ok(())
+        }
+        _ => bail!("usage:\n{USAGE}"),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    agent: Option<PathBuf>,
+    until: Option<String>,
+    vm: bool,
+}
+
+impl Options {
+    /// Options stand before the third word: what follows is the command's.
+    fn parse(words: &[String]) -> Result<(Self, Vec<String>)> {
+        let mut this = Self::default();
+        let mut rest = Vec::new();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || {
+                words
+                    .next()
+                    .with_context(|| format!("{word} needs a value"))
+            };
+            match word.as_str() {
+                _ if rest.len() > 2 => rest.push(word.clone()),
+                "--agent" => this.agent = Some(value()?.into()),
+                "--until" => this.until = Some(value()?.clone()),
+                "--vm" => this.vm = true,
+                _ => rest.push(word.clone()),
+            }
+        }
+        Ok((this, rest))
+    }
+}
+
+fn up(file: &Path, options: &Options) -> Result<()> {
+    let mut ending = SigSet::empty();
+    ending.add(Signal::SIGINT);
+    ending.add(Signal::SIGTERM);
+    ending.thread_block()?;
+    let topology = Topology::read(file)?;
+    let state = state_file(&topology.name);
+    ensure!(
+        !is_running(&state),
+        "{} plays already: lab down {}",
+        topology.name,
+        topology.name
+    );
+    let lab = Lab::up(&topology, options.agent.as_deref())?;
+    let nodes: BTreeMap<&str, &str> = lab
+        .namespaces()
+        .into_iter()
+        .map(|(n, ns)| (n, Namespace::name(ns)))
+        .collect();
+    for (node, namespace) in &nodes {
+        println!("{node}: ip netns exec {namespace}");
+    }
+    std::fs::write(&state, serde_json::json!({"pid": std::process::id(), "file": file.canonicalize()?, "nodes": nodes}).to_string())?;
+    println!(
+        "{} plays; Ctrl-C or `lab down {}` ends it",
+        topology.name, topology.name
+    );
+    ending.wait()?;
+    drop(lab);
+    std::fs::remove_file(&state)?;
+    Ok(())
+}
+
+fn state(name: &str) -> Result<serde_json::Value> {
+    let text = std::fs::read_to_string(state_file(name))
+        .with_context(|| format!("no lab {name} plays"))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn pid_of(state: &serde_json::Value) -> Result<Pid> {
+    let pid = state["pid"].as_i64().and_then(|p| i32::try_from(p).ok());
+    Ok(Pid::from_raw(pid.context("the state file has no pid")?))
+}
+
+fn is_running(file: &Path) -> bool {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    serde_json::from_str(&text)
+        .is_ok_and(|state| pid_of(&state).is_ok_and(|pid| kill(pid, None).is_ok()))
+}
+
+fn exec(name: &str, node: &str, command: &[&str]) -> Result<()> {
+    let state = state(name)?;
+    let namespace = state["nodes"][node]
+        .as_str()
+        .with_context(|| format!("no node {node}"))?;
+    let status = Command::new("ip")
+        .args(["netns", "exec", namespace])
+        .args(command)
+        .status()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+fn down(name: &str) -> Result<()> {
+    kill(pid_of(&state(name)?)?, Signal::SIGTERM)?;
+    wait_until(PATIENCE, "the lab's end", || !state_file(name).exists())
+}
+
+fn run(file: &Path, node: &str, command: &[&str], options: &Options) -> Result<()> {
+    let lab = Lab::up(&Topology::read(file)?, options.agent.as_deref())?;
+    let mut said = String::new();
+    let wanted = options.until.as_deref().unwrap_or_default();
+    let found = wait_until(PATIENCE, &format!("{wanted:?} in the output"), || {
+        lab.exec(node, command).is_ok_and(|text| {
+            said = text;
+            said.contains(wanted)
+        })
+    });
+    print!("{said}");
+    found
+}
+
+/// The same inside a machine whose kernel has what this one lacks: this program, the topology and the agent go in through
+/// the shared directory.
+fn run_in_vm(file: &Path, node: &str, command: &[&str], options: &Options) -> Result<()> {
+    let share = interop::scratch()?;
+    let dir = file.canonicalize()?;
+    let name = dir
+        .file_name()
+        .context("the topology has no name")?
+        .to_string_lossy()
+        .into_owned();
+    let from = dir.parent().context("the topology has no directory")?;
+    interop::process::run(
+        "cp",
+        [
+            "-a".as_ref(),
+            from.as_os_str(),
+            share.path().join("topologies").as_os_str(),
+        ],
+    )?;
+    std::fs::copy(std::env::current_exe()?, share.path().join("lab"))?;
+    let mut words = vec!["/share/lab".to_owned(), "run".to_owned()];
+    if let Some(agent) = &options.agent {
+        std::fs::copy(agent, share.path().join("ovn-bgp-agent"))?;
+        words.extend(["--agent", "/share/ovn-bgp-agent"].map(str::to_owned));
+    }
+    words.extend(
+        options
+            .until
+            .iter()
+            .flat_map(|text| ["--until".to_owned(), text.clone()]),
+    );
+    words.extend([format!("/share/topologies/{name}"), node.to_owned()]);
+    words.extend(command.iter().map(|w| (*w).to_owned()));
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|w| format!("'{}'", w.replace('\'', r"'\''")))
+        .collect();
+    let line = format!("{}=1 {}", rootfs::IN_VM, quoted.join(" "));
+    let outcome = vm::boot(
+        &Generation::Trixie.root()?,
+        share.path(),
+        &line,
+        Duration::from_secs(600),
+    )?;
+    print!("{}", outcome.output);
+    ensure!(
+        outcome.status == 0,
+        "status {} in the machine",
+        outcome.status
+    );
+    Ok(())
+}

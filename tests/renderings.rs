@@ -1,0 +1,253 @@
+//! What operators and their scripts read: snapshots of every rendering.
+
+use std::sync::Arc;
+
+use ovn_bgp_agent::cli::check::{Finding, config_findings};
+use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
+use ovn_bgp_agent::cli::{check, explain, plan, show};
+use ovn_bgp_agent::config::{Input, Loaded, Severity};
+use ovn_bgp_agent::control::{
+    Advertised, Explanation, ExposureLine, ExposureList, NeighborState, Reply, RouteLine, Routes,
+    Step, Summary, Verdict,
+};
+use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
+use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
+
+fn exposure(prefix: &str, kind: Kind, vlan: Option<u16>) -> Arc<Exposure> {
+    Arc::new(Exposure {
+        prefix: prefix.parse().unwrap(),
+        kind,
+        port: "vm1".into(),
+        network: "neutron-0001".into(),
+        attachment: Attachment {
+            bridge: "br-ex".into(),
+            vlan,
+            localnet: "provnet-1".into(),
+        },
+        vni: None,
+        via: None,
+        mac: None,
+        proxied: [].into(),
+        reason: Reason::PortHere {
+            port: "vm1".into(),
+            host: "compute-1".into(),
+        },
+    })
+}
+
+fn example() -> Plan {
+    let to = "172.24.4.151/32".parse().unwrap();
+    Plan {
+        chassis_name: "compute-1".into(),
+        chassis_id: "c1".into(),
+        driver: "nb_ovn_bgp_driver".into(),
+        exposing_method: "underlay".into(),
+        decision: Decision {
+            exposures: vec![
+                exposure("2001:db8::5/128", Kind::Provider, Some(100)),
+                exposure("172.24.4.151/32", Kind::Fip, None),
+            ],
+            withheld: vec![Withheld {
+                prefix: "10.10.0.19/32".parse().unwrap(),
+                kind: Kind::Tenant,
+                port: "vm1".into(),
+                code: Code::TenantNetworksDisabled,
+                reason: "expose_tenant_networks is off".into(),
+            }],
+        },
+        changes: vec![
+            Change {
+                op: Op::Add,
+                key: Key::Rule {
+                    priority: 32000,
+                    to,
+                    table: 201,
+                },
+                value: Value::Rule {},
+            },
+            Change {
+                op: Op::Replace,
+                key: Key::Route {
+                    table: 201,
+                    prefix: to,
+                },
+                value: Value::Route(Route {
+                    dev: "br-ex".into(),
+                    via: None,
+                }),
+            },
+            Change {
+                op: Op::Remove,
+                key: Key::Flow {
+                    bridge: "br-ex".into(),
+                    priority: 900,
+                    in_port: 3,
+                    ether_type: EtherType::Ipv6,
+                },
+                value: Value::Flow(Flow {
+                    cookie: 0x3e7,
+                    set_eth_dst: "02:00:00:00:00:01".parse().unwrap(),
+                }),
+            },
+        ],
+    }
+}
+
+#[test]
+fn plan_json_is_the_contract() {
+    let text = plan::render_json(&example()).unwrap();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn plan_for_people() {
+    insta::assert_snapshot!(plan::render_text(&example()));
+}
+
+#[test]
+fn explain_for_people_and_scripts() {
+    let step = |step: &str, verdict, detail: &str| Step {
+        step: step.into(),
+        verdict,
+        detail: detail.into(),
+    };
+    let explanation = Explanation {
+        ip: "172.24.4.151".parse().unwrap(),
+        verdict: "exposed, but no neighbour has it".into(),
+        steps: vec![
+            step("row", Verdict::Ok, "NAT 0001 external_ip"),
+            step("wiring", Verdict::Unknown, "the agent has not looked yet"),
+            step("advertised", Verdict::No, "leaf0 is Active"),
+        ],
+    };
+    insta::assert_snapshot!("explain_text", explain::render_text(&explanation));
+    insta::assert_snapshot!("explain_json", explain::render_json(&explanation).unwrap());
+}
+
+fn summary() -> Reply {
+    Reply::Summary(Summary {
+        version: "0.1.0".into(),
+        chassis_name: "compute-1".into(),
+        chassis_id: "c1".into(),
+        driver: "nb_ovn_bgp_driver".into(),
+        exposing_method: "underlay".into(),
+        uptime_msec: 93_784_000,
+        router_id: "192.0.2.7".parse().ok(),
+        asn: 64999,
+        databases: [(
+            "OVN_Northbound".to_owned(),
+            "connected to tcp:192.0.2.10:6641".to_owned(),
+        )]
+        .into(),
+        exposures: 2,
+        withheld: 1,
+        peers_established: 1,
+        peers_total: 2,
+        changes_applied: 12,
+        problem: None,
+    })
+}
+
+fn neighbors() -> Reply {
+    let neighbor = |address: &str, state: &str, uptime| NeighborState {
+        address: address.parse().unwrap(),
+        state: state.into(),
+        remote_as: 65000,
+        local_as: 64999,
+        peer_uptime_msec: uptime,
+        msg_rcvd: 4,
+        msg_sent: 6,
+        pfx_rcd: 1,
+        pfx_snt: 2,
+        connections_established: 1,
+        connections_dropped: 0,
+        desc: None,
+        last_reset_due_to: (uptime == 0).then(|| "Hold Timer Expired".to_owned()),
+    };
+    let leaf0 = neighbor("192.0.2.1", "Established", 61_000);
+    let leaf1 = neighbor("2001:db8::1", "Active", 0);
+    Reply::Neighbors([("leaf0".to_owned(), leaf0), ("leaf1".to_owned(), leaf1)].into())
+}
+
+fn routes() -> Reply {
+    let own = RouteLine {
+        prefix: "172.24.4.151/32".parse().unwrap(),
+        nexthop: None,
+        peer: None,
+        path: String::new(),
+        local_pref: None,
+        metric: Some(0),
+        best: true,
+        advertised_to: vec!["leaf0".into()],
+    };
+    let learned = RouteLine {
+        prefix: "0.0.0.0/0".parse().unwrap(),
+        nexthop: "192.0.2.1".parse().ok(),
+        peer: Some("leaf0".into()),
+        path: "65000 65100".into(),
+        local_pref: Some(100),
+        metric: None,
+        best: false,
+        advertised_to: Vec::new(),
+    };
+    Reply::Routes(Routes {
+        routes: vec![learned, own],
+    })
+}
+
+fn exposures() -> Reply {
+    let line = |prefix: &str, wired, advertised| ExposureLine {
+        prefix: prefix.parse().unwrap(),
+        kind: "fip".into(),
+        port: "vm1".into(),
+        network: "neutron-0001".into(),
+        bridge: "br-ex".into(),
+        vlan: None,
+        reason: "NAT 0001 is the floating IP of port vm1".into(),
+        wired,
+        advertised,
+    };
+    Reply::Exposures(ExposureList {
+        exposures: vec![
+            line("172.24.4.151/32", true, Advertised::Yes),
+            line("172.24.4.152/32", false, Advertised::Waiting),
+            line("172.24.4.153/32", true, Advertised::NoNeighbor),
+        ],
+    })
+}
+
+#[test]
+fn show_for_people_and_scripts() {
+    for (name, reply) in [
+        ("summary", summary()),
+        ("neighbors", neighbors()),
+        ("routes", routes()),
+        ("exposures", exposures()),
+    ] {
+        insta::assert_snapshot!(format!("show_{name}_text"), show::render_text(&reply));
+        insta::assert_snapshot!(
+            format!("show_{name}_json"),
+            show::render_json(&reply).unwrap()
+        );
+    }
+}
+
+#[test]
+fn check_lists_errors_first_with_their_remedies() {
+    let text = "[DEFAULT]\nbridge_mappings = a\n[bgp_neighbor 192.0.2.1]\n";
+    let loaded = Loaded::read(&Input {
+        files: vec![("/etc/ovn-bgp-agent/a.conf".into(), text.into())],
+        ..Input::default()
+    });
+    let mut findings = config_findings(&loaded.problems);
+    findings.push(Finding {
+        severity: Severity::Error,
+        place: "net.ipv4.ip_forward".into(),
+        problem: "IPv4 forwarding is off".into(),
+        remedy: "sysctl -w net.ipv4.ip_forward=1".into(),
+    });
+    assert_eq!((check::status(&findings), check::status(&[])), (1, 0));
+    insta::assert_snapshot!("check_text", check::render_text(&findings));
+    insta::assert_snapshot!("check_json", check::render_json(&findings).unwrap());
+    assert_eq!(check::render_text(&[]), "no problem found\n");
+}
