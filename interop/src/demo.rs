@@ -132,7 +132,10 @@ impl Stage {
         let switch = Vswitch::with(&place, &run, database)?;
         wait_until(PATIENCE, "br-ex", || node.mac("br-ex").is_ok())?;
         node.ip("link set br-ex up")?;
-        print!("ports of br-ex: {}", switch.vsctl(&["list-ports", "br-ex"])?);
+        print!(
+            "ports of br-ex: {}",
+            switch.vsctl(&["list-ports", "br-ex"])?
+        );
         let config = dir.path().join("bgp-agent.conf");
         std::fs::write(&config, agent_config(dir.path(), &switch, &northbound))?;
         Ok(Self {
