@@ -77,8 +77,8 @@ pub fn play(agent: &Path) -> Result<()> {
     stage.timed(FLOATING_IP, false)?;
 
     stage.say("the leaf's routing table, learned from the agent");
-    println!("{}", stage.leaf.vtysh("show ip route bgp")?);
     stage.print_table()?;
+    println!("{}", stage.leaf.vtysh("show ip route bgp")?);
     let log = stage
         .agent
         .as_ref()
@@ -132,7 +132,10 @@ impl Stage {
         let switch = Vswitch::with(&place, &run, database)?;
         wait_until(PATIENCE, "br-ex", || node.mac("br-ex").is_ok())?;
         node.ip("link set br-ex up")?;
-        println!("{}", switch.vsctl(&["show"])?);
+        print!(
+            "ports of br-ex: {}",
+            switch.vsctl(&["list-ports", "br-ex"])?
+        );
         let config = dir.path().join("bgp-agent.conf");
         std::fs::write(&config, agent_config(dir.path(), &switch, &northbound))?;
         Ok(Self {

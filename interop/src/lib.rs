@@ -22,6 +22,7 @@
     reason = "a lab runs other people's programs; the agent does not"
 )]
 
+pub mod adoption;
 pub mod bird;
 pub mod collector;
 pub mod demo;

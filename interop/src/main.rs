@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use interop::adoption::{Handover, KINDS};
 use interop::runner::{Lab, state_file};
 use interop::topology::Topology;
 use interop::{Generation, Namespace, PATIENCE, rootfs, vm, wait_until};
@@ -23,7 +24,8 @@ lab down NAME                             ends a lab
 lab run [--vm] [--agent BINARY] [--until TEXT] F.clab.yml NODE COMMAND...
                                           plays, runs the command (again and again until its output has TEXT), ends
 lab demo --agent BINARY                   from a row in OVN to a route in a leaf's table, and back
-lab rootfs                                makes the Debian 13 tree and prints where it is";
+lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
+lab rootfs [python-agent]                 makes the Debian 13 tree (with the Python agent) and prints where it is";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -53,8 +55,13 @@ fn dispatch(words: &[String]) -> Result<()> {
                 .as_deref()
                 .context("demo needs --agent BINARY")?,
         ),
+        ["adoption"] => adoption(options.agent.as_deref()),
         ["rootfs"] => {
             println!("{}", Generation::Trixie.root()?.display());
+            Ok(())
+        }
+        ["rootfs", "python-agent"] => {
+            println!("{}", rootfs::python_agent_root()?.display());
             Ok(())
         }
         _ => bail!("usage:\n{USAGE}"),
@@ -90,6 +97,25 @@ impl Options {
         }
         Ok((this, rest))
     }
+}
+
+fn adoption(agent: Option<&Path>) -> Result<()> {
+    let played = Handover::play(agent)?;
+    println!("{}", played.output);
+    let agents: &[&str] = if agent.is_some() {
+        &["python", "ours", "again"]
+    } else {
+        &["python"]
+    };
+    for who in agents {
+        for kind in KINDS {
+            println!(
+                "== {who}: {kind}\n{}",
+                played.text(&format!("{who}/{kind}"))?
+            );
+        }
+    }
+    Ok(())
 }
 
 fn up(file: &Path, options: &Options) -> Result<()> {
