@@ -15,7 +15,7 @@ use interop::{Generation, Need, Place, require, scratch};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ovn_bgp_agent::ovsdb::{ClientConfig, Columns, ConnectionError, Model, Operation, TlsFiles};
-use ovsdb_view::{NB, View, config, switches};
+use ovsdb_view::{View, config, switches};
 
 fn add(name: &str) -> Vec<Operation> {
     let row = Columns::from([("name".to_owned(), name.into())]);
@@ -26,7 +26,7 @@ fn add(name: &str) -> Vec<Operation> {
     }]
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn follows_the_leader_of_a_cluster_when_it_is_killed() {
     require!(Need::Root, Need::Program("ovsdb-server"), Need::Trixie);
     for place in Generation::ALL.map(|generation| Place::host().with(generation)) {
@@ -99,7 +99,6 @@ async fn an_idle_server_that_probes_us_keeps_the_connection() {
     let mut view = View::open(config, switches());
     view.synced(1).await;
     let before = view.handle.status().messages;
-    interop::wait_until(Duration::from_secs(0), "", || true).unwrap();
     // Ten probes answered, and still the same connection.
     let deadline = tokio::time::Instant::now() + ovsdb_view::PATIENCE;
     while view.handle.status().messages < before + 10 {
@@ -142,7 +141,7 @@ async fn speaks_tls_and_takes_up_renewed_certificates() {
         );
         view.until("refusal", |view| !view.errors.is_empty()).await;
         assert!(
-            matches!(&view.errors[0].1, ConnectionError::Tls(text) if text.contains("UnknownIssuer")),
+            matches!(&view.errors[0].1, ConnectionError::Tls(text) if text.contains("invalid peer certificate")),
             "{:?}",
             view.errors
         );
@@ -193,5 +192,4 @@ async fn checks_the_chain_of_ovs_pki_certificates_and_not_their_names() {
     );
     view.synced(1).await;
     assert_eq!(view.errors.len(), 0);
-    let _ = NB;
 }

@@ -1,6 +1,6 @@
 //! A reader of client events that holds every change against what it has seen before, and a proxy
 //! whose connections can be cut.
-#![allow(dead_code, reason = "every test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
