@@ -102,7 +102,8 @@ struct Link {
     transmit: Vec<u8>,
     began: Instant,
     received: Instant,
-    probed: bool,
+    /// When the probe was sent that has not been answered.
+    probed: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +197,7 @@ impl Session {
     /// Bytes have arrived: the server lives, even if no message is whole yet.
     pub(super) fn handle_activity(&mut self, now: Instant) {
         self.link.received = now;
-        self.link.probed = false;
+        self.link.probed = None;
     }
 
     /// One whole message has arrived.
@@ -242,13 +243,17 @@ impl Session {
         let Some(interval) = self.probe_interval() else {
             return Ok(());
         };
-        let idle = now.saturating_duration_since(self.link.received);
-        if self.link.probed && idle >= interval * 2 {
-            return Err(ConnectionError::Inactive(interval));
-        }
-        if !self.link.probed && idle >= interval {
-            self.link.probed = true;
-            self.link.request("echo", &json!([]), Pending::Probe);
+        match self.link.probed {
+            // Counted from the probe: a client that was itself held up gives the server its time.
+            Some(sent) if now >= sent + interval => {
+                return Err(ConnectionError::Inactive(interval));
+            }
+            Some(_) => {}
+            None if now >= self.link.received + interval => {
+                self.link.probed = Some(now);
+                self.link.request("echo", &json!([]), Pending::Probe);
+            }
+            None => {}
         }
         Ok(())
     }
@@ -260,7 +265,7 @@ impl Session {
             (link.phase == Phase::Greeting).then(|| link.began + self.config.handshake_timeout);
         let probe = self
             .probe_interval()
-            .map(|interval| link.received + if link.probed { interval * 2 } else { interval });
+            .map(|interval| link.probed.unwrap_or(link.received) + interval);
         let deadlines = link.pending.values().filter_map(|pending| match pending {
             Pending::Transaction { deadline, .. } => Some(*deadline),
             _ => None,
@@ -557,7 +562,7 @@ impl Link {
             transmit: Vec::new(),
             began: now,
             received: now,
-            probed: false,
+            probed: None,
         }
     }
 
