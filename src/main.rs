@@ -1,1 +1,114 @@
-fn main() {}
+//! The command line: parse, call the subcommand, print.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use ovn_bgp_agent::agent;
+use ovn_bgp_agent::cli::{self, Cli, Command, check, explain, log, plan, show};
+use ovn_bgp_agent::config::{Config, Loaded};
+use ovn_bgp_agent::control::{self, AskError, Query, Reply};
+use ovn_bgp_agent::kernel::rt_tables;
+
+fn main() -> ExitCode {
+    let cli = match Cli::from_arguments(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match dispatch(&cli) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("ovn-bgp-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<u8> {
+    let loaded = cli.configuration();
+    match cli.chosen() {
+        Command::Run => run(loaded),
+        Command::Check(args) => check(&loaded, args),
+        Command::Plan(args) => plan(loaded, args),
+        Command::Explain(args) => explain(loaded, args),
+        Command::Show(args) => show(&loaded, args),
+    }
+}
+
+/// The configuration, unless something in it stops the start. What does not is logged.
+fn valid(loaded: Loaded) -> Result<Arc<Config>> {
+    if !loaded.is_valid() {
+        bail!("{}", cli::rejected(&loaded.problems));
+    }
+    Ok(Arc::new(loaded.config))
+}
+
+fn run(loaded: Loaded) -> Result<u8> {
+    let problems = loaded.problems.clone();
+    let config = valid(loaded)?;
+    log::start(&config.logging)?;
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    runtime()?.block_on(agent::run(config, rt_tables_path()))?;
+    Ok(0)
+}
+
+fn check(loaded: &Loaded, args: &check::Args) -> Result<u8> {
+    let runtime = runtime()?;
+    let facts = || runtime.block_on(agent::node_facts(&loaded.config));
+    let (report, status) = check::run(args, loaded, facts);
+    print!("{report}");
+    Ok(status)
+}
+
+fn plan(loaded: Loaded, args: &plan::Args) -> Result<u8> {
+    let config = valid(loaded)?;
+    let plan = runtime()?.block_on(agent::plan(config, rt_tables_path()))?;
+    let text = if args.json {
+        plan::render_json(&plan)?
+    } else {
+        plan::render_text(&plan)
+    };
+    println!("{}", text.trim_end());
+    Ok(0)
+}
+
+fn explain(loaded: Loaded, args: &explain::Args) -> Result<u8> {
+    let config = valid(loaded)?;
+    let query = Query::Explain { ip: args.ip };
+    let explanation = match control::ask(&config.agent.control_socket, &query) {
+        Ok(Reply::Explain(explanation)) => explanation,
+        Ok(_) => bail!("the agent answered another question"),
+        Err(AskError::NotRunning(_) | AskError::TurnedOff) => {
+            let explained = agent::explain_without_agent(config, rt_tables_path(), args.ip);
+            runtime()?.block_on(explained)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let text = if args.json {
+        explain::render_json(&explanation)?
+    } else {
+        explain::render_text(&explanation)
+    };
+    println!("{}", text.trim_end());
+    Ok(0)
+}
+
+fn show(loaded: &Loaded, args: &show::Args) -> Result<u8> {
+    println!("{}", show::run(args, &loaded.config)?.trim_end());
+    Ok(0)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// `RT_TABLES` is for labs that run several nodes on one machine.
+fn rt_tables_path() -> PathBuf {
+    std::env::var_os("RT_TABLES").map_or_else(|| rt_tables::DEFAULT_PATH.into(), PathBuf::from)
+}

@@ -303,6 +303,96 @@ fn b026_a_default_route_by_another_interface_is_replaced() {
 }
 
 #[test]
+fn routes_with_several_next_hops_or_other_attributes_are_corrected() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        make_bridge("eth0");
+        ip("link set br-ex up");
+        ip("link set eth0 up");
+        ip("addr add 169.254.1.1/32 dev br-ex");
+        ip("route add 172.24.4.10 table 189 nexthop dev br-ex nexthop dev eth0");
+        ip("route add 172.24.4.11 dev br-ex src 169.254.1.1 table 189");
+        ip("route add 172.24.4.12 table 189 nexthop dev br-ex nexthop dev eth0");
+        ip(
+            "-6 route add 2001:db8::1 table 189 nexthop via fe80::1 dev br-ex nexthop via fe80::2 dev eth0",
+        );
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        for address in [host("172.24.4.10"), host("172.24.4.11")] {
+            node.expose(address, vec![route(address, BRIDGE, None)]);
+        }
+        node.settle().await;
+        node.drain().await;
+        node.settle().await;
+        let mut routes: Vec<String> = ip("route show table 189")
+            .lines()
+            .map(|line| line.trim().to_owned())
+            .collect();
+        routes.sort();
+        let want = ["172.24.4.10", "172.24.4.11", "default"];
+        assert_eq!(
+            routes,
+            want.map(|to| format!("{to} dev br-ex proto 215 scope link"))
+        );
+        assert!(!ip("-6 route show table 189").contains("2001:db8::1"));
+        assert_eq!(node.reported, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_table_number_beyond_a_byte_works_alike() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        let mut node = Node::new();
+        let mut scope = scope();
+        scope.bridges = [(BRIDGE.into(), 70_000)].into();
+        node.kernel.set_scope(scope);
+        let address = host("172.24.4.10");
+        let beyond = |(key, value)| match key {
+            Key::Route { prefix, .. } => (
+                Key::Route {
+                    table: 70_000,
+                    prefix,
+                },
+                value,
+            ),
+            Key::Rule { priority, to, .. } => (
+                Key::Rule {
+                    priority,
+                    to,
+                    table: 70_000,
+                },
+                value,
+            ),
+            key => (key, value),
+        };
+        let objects = exposure(address, BRIDGE, 1)
+            .into_iter()
+            .map(beyond)
+            .collect();
+        node.reconciler
+            .hold(Holder::Base, vec![link(BRIDGE, LinkKind::Foreign)]);
+        node.expose(address, objects);
+        node.settle().await;
+        node.drain().await;
+        assert!(ip("rule show").contains("to 172.24.4.10 lookup 70000"));
+        for command in [
+            "route del 172.24.4.10 table 70000",
+            "rule del to 172.24.4.10 table 70000",
+        ] {
+            ip(command);
+            let taken = node.taken.len();
+            node.until(|node| node.taken.len() > taken).await;
+        }
+        assert!(ip("route show table 70000").contains("172.24.4.10"));
+        node.kernel.refresh();
+        let writes = node.kernel.writes_total();
+        node.settle().await;
+        assert_eq!(node.kernel.writes_total(), writes);
+    });
+}
+
+#[test]
 fn the_bridge_appears_after_the_agent() {
     in_namespace(|| async {
         let mut node = Node::new();

@@ -125,24 +125,20 @@ fn section_name(rest: &str) -> Option<&str> {
 /// A comment is white space, `#`, and the rest of the line; inside quotes a `#` is text. In a
 /// `secret` nothing is a comment: a password may contain ` #`.
 pub(super) fn unquote(value: &str, secret: bool) -> &str {
-    let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-        return if secret {
-            value
-        } else {
-            without_comment(value)
-        };
-    };
-    if let Some(inner) = value[1..].strip_suffix(quote)
-        && (secret || !inner.contains(quote))
-    {
-        return inner;
-    }
-    if secret {
-        return value;
-    }
-    match value[1..].split_once(quote) {
-        Some((inner, after)) if without_comment(after).is_empty() => inner,
-        _ => without_comment(value),
+    let quoted = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| Some((quote, value.strip_prefix(quote)?)));
+    match quoted {
+        Some((quote, rest)) => match rest.strip_suffix(quote) {
+            Some(inner) if secret || !inner.contains(quote) => inner,
+            _ if secret => value,
+            _ => match rest.split_once(quote) {
+                Some((inner, after)) if without_comment(after).is_empty() => inner,
+                _ => without_comment(value),
+            },
+        },
+        None if secret => value,
+        None => without_comment(value),
     }
 }
 

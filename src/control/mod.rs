@@ -1,6 +1,6 @@
 //! The unix-socket API of the running agent: one JSON object per line, a request and its response.
 //!
-//! [`serve`] hands each request to the agent's loop over a channel, with a place for the reply;
+//! [`Server`] hands each request to the agent's loop over a channel, with a place for the reply;
 //! [`ask`] is the client behind `show` and `explain`.
 
 mod client;

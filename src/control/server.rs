@@ -1,7 +1,7 @@
 //! The agent's side: a listener that turns lines into requests and replies into lines.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,17 +47,19 @@ impl Server {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
-        match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => {
-                return Err(BindError::InUse {
-                    path: path.to_owned(),
-                });
+        // Nothing but a socket is ever removed, whatever the option names.
+        if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket()) {
+            match std::os::unix::net::UnixStream::connect(path) {
+                Ok(_) => {
+                    let path = path.to_owned();
+                    return Err(BindError::InUse { path });
+                }
+                // Nobody listens: what is left of an agent that was killed.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path).map_err(failed)?;
+                }
+                Err(_) => {}
             }
-            // Nobody listens: what is left of an agent that was killed.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                std::fs::remove_file(path).map_err(failed)?;
-            }
-            Err(_) => {}
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(failed)?;

@@ -70,6 +70,15 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert!(!path.exists());
 }
 
+#[tokio::test]
+async fn a_file_in_the_sockets_place_is_not_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("precious");
+    std::fs::write(&path, "text").unwrap();
+    assert!(matches!(Server::bind(&path), Err(BindError::Io { .. })));
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "text");
+}
+
 #[test]
 fn no_agent_is_said_plainly() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
@@ -26,9 +26,16 @@ use crate::reconcile::ownership::{LINK_ALIAS, PROTOCOL};
 /// rtnetlink.h: the table is in an attribute, because it does not fit the header.
 const RT_TABLE_COMPAT: u8 = libc::RT_TABLE_COMPAT;
 
+/// Without duplicate address detection (RFC 4862 §5.4): the helper addresses are the same on every
+/// node, and nodes may share the provider network's segment. They make the interface answer for
+/// others, and are never used themselves.
 pub(super) fn add_address(index: u32, address: &IpNet) -> Request {
+    let mut message = address_message(index, address);
+    if address.addr().is_ipv6() {
+        message.header.flags = AddressHeaderFlags::Nodad;
+    }
     Request {
-        message: RouteNetlinkMessage::NewAddress(address_message(index, address)),
+        message: RouteNetlinkMessage::NewAddress(message),
         flags: NLM_F_CREATE | NLM_F_REPLACE,
     }
 }

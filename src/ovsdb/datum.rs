@@ -22,7 +22,7 @@ pub use decode::{AtomKind, DatumSeed};
 pub enum Atom {
     /// Signed 64-bit integer.
     Integer(i64),
-    /// Finite real number.
+    /// Finite real number, read to within one unit of its last place.
     Real(f64),
     /// Truth value.
     Boolean(bool),

@@ -23,6 +23,7 @@ pub mod ownership;
 mod reconciler;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

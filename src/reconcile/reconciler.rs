@@ -220,6 +220,14 @@ impl Reconciler {
         self.observed.get(key)
     }
 
+    /// Everything that exists, as far as it was observed.
+    pub fn all_observed(&self) -> BTreeMap<Key, Found> {
+        let observed = self.observed.iter();
+        observed
+            .map(|(key, found)| (key.clone(), found.clone()))
+            .collect()
+    }
+
     /// The desired objects that a holder wants, in the order given.
     pub fn held(&self, holder: Holder) -> &[Key] {
         self.held.get(&holder).map_or(&[], |keys| keys)

@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::kernel::rt_tables;
+
 /// How long a database may take to accept a connection.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -53,7 +55,7 @@ impl NodeFacts {
         Self {
             sysctls: sysctls(Path::new("/proc/sys")),
             capabilities: capabilities(),
-            rt_tables: rt_tables(),
+            rt_tables: tables(),
             hostname: fs::read_to_string("/proc/sys/kernel/hostname")
                 .ok()
                 .map(|name| name.trim().to_owned()),
@@ -140,9 +142,10 @@ fn capabilities() -> Vec<String> {
     effective.iter().map(ToString::to_string).collect()
 }
 
-/// iproute2 since 6.5 keeps its own in /usr/share; /etc is what everyone reads first.
-fn rt_tables() -> Result<String, String> {
-    fs::read_to_string("/etc/iproute2/rt_tables").map_err(|error| error.to_string())
+/// A file that does not exist names no table: iproute2 since 6.5 ships none in /etc, and the agent
+/// creates it.
+fn tables() -> Result<String, String> {
+    rt_tables::read(Path::new(rt_tables::DEFAULT_PATH)).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -201,7 +201,7 @@ impl Node {
                 return self.error(
                     place,
                     format!("cannot be read: {why}"),
-                    "create it, or mount it into the container",
+                    "run as root, and mount /etc/iproute2 into the container",
                 );
             }
         };
@@ -300,7 +300,10 @@ mod tests {
             finding(|f| drop(f.external_ids.remove("ovn-bridge-mappings")))
                 .contains("nothing is exposed")
         );
-        assert!(finding(|f| f.rt_tables = Err("no such file".into())).contains("no such file"));
+        assert!(
+            finding(|f| f.rt_tables = Err("permission denied".into()))
+                .contains("rt_tables: cannot be read")
+        );
         assert!(finding(|f| f.rt_tables = Ok("10 br-ex\n".into())).contains("table 10"));
         assert!(finding(|f| f.bridges.get_mut("br-ex").unwrap().is_up = false).contains("is down"));
         assert!(finding(|f| f.bridges.clear()).contains("'br-ex' does not exist"));

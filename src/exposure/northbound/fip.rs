@@ -23,7 +23,7 @@ pub(super) fn decide(
     for nat in inputs.northbound.nats_of_port(&port.name) {
         match exposure(inputs, port, here, nat) {
             Ok(exposure) => verdict.expose(exposure),
-            Err((code, why)) => withhold(nat, &port.name, code, verdict, why),
+            Err((code, why)) => withhold(nat, &port.name, code, verdict, || why),
         }
     }
 }
@@ -41,52 +41,44 @@ pub(super) fn without_port(inputs: Inputs<'_>, nat: &Nat, verdict: &mut Verdict)
     }
 }
 
-type Why<'a> = Box<dyn Fn() -> String + 'a>;
-
-fn exposure<'a>(
-    inputs: Inputs<'a>,
-    port: &'a SwitchPort,
-    here: &'a Result<Arc<str>, Absent>,
-    nat: &'a Nat,
-) -> Result<Exposure, (Code, Why<'a>)> {
-    if inputs.northbound.fip_mode() == FipMode::Centralised {
-        return Err((
-            Code::NotSupported,
-            Box::new(|| {
-                "NB_Global.external_ids:neutron:fip-distributed is not True: centralised floating \
-                 IPs are not supported yet"
-                    .to_owned()
-            }),
-        ));
+fn exposure(
+    inputs: Inputs<'_>,
+    port: &SwitchPort,
+    here: &Result<Arc<str>, Absent>,
+    nat: &Nat,
+) -> Result<Exposure, (Code, String)> {
+    let nb = inputs.northbound;
+    let withheld = |code, why: &str| (code, why.to_owned());
+    if nb.fip_mode() == FipMode::Centralised {
+        let why = "NB_Global.external_ids:neutron:fip-distributed is not True: centralised \
+                   floating IPs are not supported yet";
+        return Err(withheld(Code::NotSupported, why));
     }
     let host = here.as_ref().map_err(|absent| {
-        let why = move || format!("Logical_Switch_Port {}: {absent}", port.name);
-        (absent.code(), Box::new(why) as Why<'_>)
+        let why = format!("Logical_Switch_Port {}: {absent}", port.name);
+        (absent.code(), why)
     })?;
-    let router = inputs.northbound.router_of_nat(nat.uuid);
-    if let Some(router) = router.filter(|router| !router.enabled) {
-        let why = || format!("Logical_Router {}: enabled is false", router.name);
-        return Err((Code::RouterDisabled, Box::new(why)));
+    if let Some(router) = nb.router_of_nat(nat.uuid).filter(|router| !router.enabled) {
+        let why = format!("Logical_Router {}: enabled is false", router.name);
+        return Err((Code::RouterDisabled, why));
     }
     let mac = nat.external_mac.ok_or_else(|| {
-        let why = || "external_mac is not set: Neutron sets it once the VM is up".to_owned();
-        (Code::FipWithoutMac, Box::new(why) as Why<'_>)
+        let why = "external_mac is not set: Neutron sets it once the VM is up";
+        withheld(Code::FipWithoutMac, why)
     })?;
-    let network = nat.network.as_ref().ok_or_else(|| {
-        let why = || "external_ids:neutron:fip_network_id is not set".to_owned();
-        (Code::FipWithoutNetwork, Box::new(why) as Why<'_>)
-    })?;
+    let key = "external_ids:neutron:fip_network_id";
+    let network = nat.network.as_ref();
+    let network =
+        network.ok_or_else(|| withheld(Code::FipWithoutNetwork, &format!("{key} is not set")))?;
     let attachment = match place::network(inputs, network) {
         Place::Attached(attachment) => attachment,
         Place::NotMapped => {
-            let why = move || place::not_mapped(inputs, network);
-            return Err((Code::PhysicalNetworkNotMapped, Box::new(why)));
+            let why = place::not_mapped(inputs, network);
+            return Err((Code::PhysicalNetworkNotMapped, why));
         }
         Place::Tenant => {
-            let why = move || {
-                format!("external_ids:neutron:fip_network_id: {network} has no localnet port")
-            };
-            return Err((Code::FipWithoutNetwork, Box::new(why)));
+            let why = format!("{key}: {network} has no localnet port");
+            return Err((Code::FipWithoutNetwork, why));
         }
     };
     Ok(Exposure {

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::place::{self, Absent, Place};
 use super::{Inputs, Verdict, fip, proxied};
-use crate::exposure::{Code, Exposure, Kind, Reason, Withheld};
+use crate::exposure::{Attachment, Code, Exposure, Kind, Reason, Withheld};
+use crate::mac::MacAddr;
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
 /// Decides about a switch port's own addresses and its floating IPs.
@@ -19,7 +20,7 @@ pub(super) fn decide(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdic
             fip::decide(inputs, port, &here, verdict);
         }
         PortKind::Other(kind) if &**kind == "external" => {
-            withhold_all(port, Kind::Provider, Code::NotSupported, verdict, || {
+            withhold(port, Kind::Provider, Code::NotSupported, verdict, || {
                 "type is external: its traffic does not pass through OVN on any node".to_owned()
             });
         }
@@ -39,29 +40,31 @@ fn own_addresses(
     let Some(network) = inputs.northbound.network_of(port) else {
         return;
     };
-    let attachment = match place::network(inputs, network) {
-        Place::Attached(attachment) => attachment,
-        Place::NotMapped if here.is_ok() => {
-            let code = Code::PhysicalNetworkNotMapped;
-            withhold_all(port, Kind::Provider, code, verdict, || {
-                place::not_mapped(inputs, network)
-            });
-            return;
+    let (kind, code) = match (place::network(inputs, network), here) {
+        (Place::Attached(attachment), Ok(host)) => {
+            return expose(inputs, port, network, &attachment, host, verdict);
         }
-        Place::Tenant => {
-            let code = Code::TenantNetworksDisabled;
-            withhold_all(port, Kind::Tenant, code, verdict, || {
-                format!("network {network} has no localnet port, and expose_tenant_networks is off")
-            });
-            return;
-        }
-        Place::NotMapped => {
-            return withhold_absent(port, here, verdict);
-        }
+        (Place::Tenant, _) => (Kind::Tenant, Code::TenantNetworksDisabled),
+        (_, Err(absent)) => (Kind::Provider, absent.code()),
+        (Place::NotMapped, Ok(_)) => (Kind::Provider, Code::PhysicalNetworkNotMapped),
     };
-    let Ok(host) = here else {
-        return withhold_absent(port, here, verdict);
-    };
+    withhold(port, kind, code, verdict, || match (code, here) {
+        (Code::TenantNetworksDisabled, _) => {
+            format!("network {network} has no localnet port, and expose_tenant_networks is off")
+        }
+        (_, Err(absent)) => absent.to_string(),
+        (_, Ok(_)) => place::not_mapped(inputs, network),
+    });
+}
+
+fn expose(
+    inputs: Inputs<'_>,
+    port: &SwitchPort,
+    network: &Arc<str>,
+    attachment: &Attachment,
+    host: &Arc<str>,
+    verdict: &mut Verdict,
+) {
     let proxied = proxied::of(inputs.northbound, network, &port.cidrs);
     for (ip, mac) in addresses(port) {
         verdict.expose(Exposure {
@@ -88,7 +91,7 @@ fn own_addresses(
 }
 
 /// A port's addresses that can be routed to, each once, with the MAC of its first entry.
-fn addresses(port: &SwitchPort) -> Vec<(IpAddr, crate::mac::MacAddr)> {
+fn addresses(port: &SwitchPort) -> Vec<(IpAddr, MacAddr)> {
     let mut addresses: Vec<(IpAddr, _)> = Vec::new();
     for (ip, mac) in port.ips() {
         let known = addresses.iter().any(|(other, _)| *other == ip);
@@ -108,14 +111,7 @@ pub(super) fn is_routable(ip: IpAddr) -> bool {
     !(link_local || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
 }
 
-fn withhold_absent(port: &SwitchPort, here: &Result<Arc<str>, Absent>, verdict: &mut Verdict) {
-    if let Err(absent) = here {
-        let code = absent.code();
-        withhold_all(port, Kind::Provider, code, verdict, || absent.to_string());
-    }
-}
-
-fn withhold_all(
+fn withhold(
     port: &SwitchPort,
     kind: Kind,
     code: Code,

@@ -83,6 +83,13 @@ fn patch_ports_are_known_by_note_or_by_name_once_ovs_has_numbered_them() {
             Some("provnet-4"),
             (-1).into(),
         ),
+        patch(50, "patch-physical-to-br-vlan", None, 9.into()),
+        patch(
+            60,
+            "patch-my-to-net-to-br-int",
+            Some("my-to-net"),
+            10.into(),
+        ),
     ]
     .as_flattened()
     {

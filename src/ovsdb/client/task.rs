@@ -126,7 +126,15 @@ impl Task {
                 .session
                 .poll_timeout()
                 .map(tokio::time::Instant::from_std);
+            // In this order: what has arrived is read before a deadline is held against the server.
             tokio::select! {
+                biased;
+                written = writer.write(self.session.transmit()) => written?,
+                transaction = self.inbox.recv() => match transaction {
+                    Some(transaction) => self.transact(transaction),
+                    None => return Ok(()),
+                },
+                () = self.shared.wake.notified() => self.change_conditions(),
                 read = reader.read(), if self.waiting.is_empty() => {
                     read?;
                     self.session.handle_activity(Instant::now());
@@ -135,12 +143,6 @@ impl Task {
                         self.tell(remote);
                     }
                 }
-                written = writer.write(self.session.transmit()) => written?,
-                transaction = self.inbox.recv() => match transaction {
-                    Some(transaction) => self.transact(transaction),
-                    None => return Ok(()),
-                },
-                () = self.shared.wake.notified() => self.change_conditions(),
                 room = has_room(&self.events), if !self.waiting.is_empty() => {
                     if !room { return Ok(()) }
                     self.drain();

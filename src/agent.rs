@@ -1,1 +1,0 @@
-//! The loop: wait, snapshot, exposures, wiring, diff, apply, report.

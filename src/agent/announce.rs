@@ -1,0 +1,91 @@
+//! What the log says when a prefix comes or goes: the lines the Python agent's documentation shows.
+
+use ipnet::IpNet;
+
+use crate::exposure::{Exposure, Kind};
+
+/// The object of the log line, in the Python agent's words.
+fn object(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fip | Kind::LbFip => "FIP",
+        Kind::Gateway => "CR-LRP Port",
+        Kind::Provider => "logical port",
+        Kind::Tenant => "tenant port",
+        Kind::Subnet | Kind::L2Subnet => "subnet",
+        Kind::LbVip => "load balancer",
+        Kind::PortForwarding => "port forwarding",
+    }
+}
+
+/// The line for a prefix that is now advertised.
+pub(super) fn added(prefix: IpNet, exposure: Option<&Exposure>) -> String {
+    match exposure {
+        Some(exposure) => {
+            let Exposure {
+                kind, port, reason, ..
+            } = exposure;
+            let object = object(*kind);
+            format!(
+                "Add BGP route for {object} with ip {} ({port}: {reason})",
+                prefix.addr()
+            )
+        }
+        None => format!("Add BGP route for ip {}", prefix.addr()),
+    }
+}
+
+/// The line for a prefix that is not advertised any more.
+pub(super) fn removed(prefix: IpNet) -> String {
+    format!("Delete BGP route for ip {}", prefix.addr())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::exposure::{Attachment, Reason};
+
+    fn line(kind: Kind, reason: Reason) -> String {
+        let exposure = Exposure {
+            prefix: "172.24.4.10/32".parse().unwrap(),
+            kind,
+            port: "p".into(),
+            network: "neutron-n".into(),
+            attachment: Attachment {
+                bridge: "br-ex".into(),
+                vlan: None,
+                localnet: "provnet".into(),
+            },
+            vni: None,
+            via: None,
+            mac: None,
+            proxied: Arc::from([]),
+            reason,
+        };
+        added(exposure.prefix, Some(&exposure))
+    }
+
+    #[test]
+    fn lines_are_those_of_the_python_agents_documentation() {
+        let here = || Reason::PortHere {
+            port: "p".into(),
+            host: "host-1".into(),
+        };
+        let provider = line(Kind::Provider, here());
+        assert!(
+            provider.starts_with("Add BGP route for logical port with ip 172.24.4.10 "),
+            "{provider}"
+        );
+        let fip = line(Kind::Fip, here());
+        assert!(
+            fip.starts_with("Add BGP route for FIP with ip 172.24.4.10 "),
+            "{fip}"
+        );
+        let gateway = line(Kind::Gateway, here());
+        assert!(
+            gateway.starts_with("Add BGP route for CR-LRP Port with ip 172.24.4.10 "),
+            "{gateway}"
+        );
+    }
+}

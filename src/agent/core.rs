@@ -1,0 +1,243 @@
+//! The pure middle: rows and observations go in, wishes come out for [`Reconciler`] to compare.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv6Net};
+
+use crate::exposure::northbound::{Inputs, Standing, decide};
+use crate::exposure::{Decision, Delta, Exposure, Node};
+use crate::kernel::rt_tables::{self, RtTablesError};
+use crate::mac::MacAddr;
+use crate::ovn::northbound::Affected;
+use crate::ovn::{Northbound, RowProblem, Vswitch};
+use crate::ovsdb::Change;
+use crate::reconcile::object::TableId;
+use crate::reconcile::ownership::Scope;
+use crate::reconcile::{Holder, Key, Reconciler};
+use crate::wiring::{self, BridgeFacts, Facts, Wiring, Wish};
+
+/// Everything known, and what follows from it.
+#[derive(Debug, Default)]
+pub struct Core {
+    host: Arc<str>,
+    /// Tables that no bridge may get: the BGP VRF's.
+    reserved: BTreeSet<TableId>,
+    vswitch: Vswitch,
+    northbound: Northbound,
+    node: Option<Node>,
+    tables: BTreeMap<Arc<str>, TableId>,
+    macs: BTreeMap<Arc<str>, MacAddr>,
+    standing: Standing,
+    wiring: Wiring,
+    reconciler: Reconciler,
+    /// IPv6 addresses this process answers, or has answered, neighbour solicitations for.
+    proxied: BTreeSet<IpNet>,
+    stale: Stale,
+}
+
+/// What has to be worked out again.
+#[derive(Debug, Default)]
+struct Stale {
+    facts: bool,
+    decisions: bool,
+}
+
+impl Core {
+    /// For the node that calls itself `host`; `reserved` is the table of `bgp_vrf`.
+    pub fn new(host: &str, reserved: TableId) -> Self {
+        Self {
+            host: host.into(),
+            reserved: BTreeSet::from([reserved]),
+            ..Self::default()
+        }
+    }
+
+    /// Takes in changes of Open_vSwitch. Answers the rows that do not parse.
+    pub fn take_vswitch(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        let problems = self.vswitch.apply(changes);
+        self.stale.facts = true;
+        if let Some(ids) = self.vswitch.node_ids()
+            && let Ok(node) = Node::new(ids, &self.host)
+            && self.node.as_ref() != Some(&node)
+        {
+            self.node = Some(node);
+            self.stale.decisions = true;
+        }
+        problems
+    }
+
+    /// Takes in changes of OVN_Northbound. Answers the rows that do not parse.
+    pub fn take_northbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        self.northbound.apply(changes)
+    }
+
+    /// Gives each mapped bridge its routing table, by the text of `rt_tables`. Answers the bridges
+    /// that get none.
+    pub fn take_table_names(&mut self, text: &str) -> Vec<RtTablesError> {
+        let mut problems = Vec::new();
+        let bridges: BTreeSet<Arc<str>> = self.bridges().cloned().collect();
+        for (bridge, table) in rt_tables::allocate(text, &bridges, &self.reserved) {
+            match table {
+                Ok(table) => drop(self.tables.insert(bridge, table)),
+                Err(error) => problems.push(error),
+            }
+        }
+        self.stale.facts = true;
+        problems
+    }
+
+    /// Takes in the MAC address of a bridge's interface; `None` when there is no such interface.
+    pub fn take_mac(&mut self, bridge: &Arc<str>, mac: Option<MacAddr>) {
+        if self.macs.get(bridge).copied() != mac {
+            match mac {
+                Some(mac) => self.macs.insert(Arc::clone(bridge), mac),
+                None => self.macs.remove(bridge),
+            };
+            self.stale.facts = true;
+        }
+    }
+
+    /// Works out what changed since the last call, and wishes accordingly.
+    pub fn update(&mut self) {
+        let Some(node) = &self.node else { return };
+        let mut affected = self.northbound.take_affected();
+        affected.everything |= std::mem::take(&mut self.stale.decisions);
+        if std::mem::take(&mut self.stale.facts) || affected.localnets || affected.everything {
+            let facts = self.gather_facts(node);
+            if *self.wiring.facts() != facts {
+                let wishes = self.wiring.set_facts(facts);
+                self.reconciler.hold(Holder::Base, self.wiring.base());
+                self.wish(wishes);
+            }
+        }
+        if affected != Affected::default()
+            && let Some(inputs) = inputs(&self.northbound, self.node.as_ref())
+        {
+            let delta = self.standing.update(inputs, affected);
+            self.expose(&delta);
+        }
+    }
+
+    fn expose(&mut self, delta: &Delta) {
+        for exposure in &delta.added {
+            let hosts = exposure
+                .proxied
+                .iter()
+                .map(|ip| IpNet::V6(Ipv6Net::from(*ip)));
+            self.proxied.extend(hosts);
+        }
+        let wishes = self.wiring.update(delta);
+        self.wish(wishes);
+    }
+
+    fn wish(&mut self, wishes: Vec<Wish>) {
+        for Wish {
+            prefix,
+            objects,
+            advert,
+        } in wishes
+        {
+            self.reconciler.hold(Holder::Prefix(prefix), objects);
+            self.reconciler.set_advert(prefix, advert);
+        }
+    }
+
+    fn gather_facts(&self, node: &Node) -> Facts {
+        let bridge = |bridge: &Arc<str>| {
+            let facts = BridgeFacts {
+                table: self.tables.get(bridge).copied(),
+                mac: self.macs.get(bridge).copied(),
+                patch_ports: self.vswitch.patch_ports(bridge),
+            };
+            (Arc::clone(bridge), facts)
+        };
+        Facts {
+            mappings: node.mappings.clone(),
+            localnets: wiring::localnets(&self.northbound),
+            bridges: node
+                .mappings
+                .entries()
+                .iter()
+                .map(|m| bridge(&m.bridge))
+                .collect(),
+        }
+    }
+
+    /// The part of the node that concerns the agent.
+    pub fn scope(&self) -> Scope {
+        let sysctls = self
+            .reconciler
+            .held(Holder::Base)
+            .iter()
+            .filter_map(|key| match key {
+                Key::Sysctl { path } => Some(Arc::clone(path)),
+                _ => None,
+            });
+        Scope {
+            bridges: self
+                .bridges()
+                .filter_map(|b| Some((Arc::clone(b), *self.tables.get(b)?)))
+                .collect(),
+            proxied: self.proxied.iter().copied().collect(),
+            sysctls: sysctls.collect(),
+            interfaces: self.bridges().cloned().collect(),
+        }
+    }
+
+    /// The mapped bridges, in the order of the setting; one may be there twice.
+    pub fn bridges(&self) -> impl Iterator<Item = &Arc<str>> {
+        let node = self.node.as_ref();
+        node.into_iter()
+            .flat_map(|node| node.mappings.entries())
+            .map(|m| &m.bridge)
+    }
+
+    /// Every exposure and every candidate that is withheld; `None` before the node is known.
+    pub fn decision(&self) -> Option<Decision> {
+        inputs(&self.northbound, self.node.as_ref()).map(decide)
+    }
+
+    /// The exposures in force, in no particular order.
+    pub fn exposures(&self) -> impl Iterator<Item = &Arc<Exposure>> {
+        self.standing.exposures()
+    }
+
+    /// This node, once Open vSwitch has told.
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    /// What Open vSwitch says.
+    pub fn vswitch(&self) -> &Vswitch {
+        &self.vswitch
+    }
+
+    /// What OVN wants.
+    pub fn northbound(&self) -> &Northbound {
+        &self.northbound
+    }
+
+    /// How exposures are wired.
+    pub fn wiring(&self) -> &Wiring {
+        &self.wiring
+    }
+
+    /// What is wished and what there is.
+    pub fn reconciler(&self) -> &Reconciler {
+        &self.reconciler
+    }
+
+    /// What is wished and what there is, to observe and to take steps.
+    pub fn reconciler_mut(&mut self) -> &mut Reconciler {
+        &mut self.reconciler
+    }
+}
+
+fn inputs<'a>(northbound: &'a Northbound, node: Option<&'a Node>) -> Option<Inputs<'a>> {
+    Some(Inputs {
+        northbound,
+        southbound: None,
+        node: node?,
+    })
+}

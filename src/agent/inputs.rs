@@ -1,0 +1,214 @@
+//! Everything the loop listens to, and the connections behind it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::config::{self, Config};
+use crate::kernel::{Kernel, KernelError, Observation};
+use crate::openflow::{self, Switch};
+use crate::ovn::{northbound, vswitch};
+use crate::ovsdb::{
+    Client, ClientConfig, Event, Handle, Monitor, ParseRemoteError, Remote, TlsFiles,
+};
+
+/// How long to leave the kernel alone after netlink failed.
+const KERNEL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the inputs cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    #[error("{option}: {error}")]
+    Remote {
+        option: &'static str,
+        error: ParseRemoteError,
+    },
+    #[error(
+        "no Northbound remote: set ovn_nb_connection in [ovn], or external_ids:ovn-nb-remote in Open_vSwitch"
+    )]
+    NoNorthbound,
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) enum News {
+    Vswitch(Event),
+    Northbound(Event),
+    Kernel(Result<Observation, KernelError>),
+    Flows(openflow::Observation),
+}
+
+/// A database that is being followed.
+pub(super) struct Database {
+    pub handle: Handle,
+    events: mpsc::Receiver<Event>,
+    /// As configured.
+    pub remotes: String,
+}
+
+impl Database {
+    fn follow(
+        name: &str,
+        option: &'static str,
+        remotes: &str,
+        tls: Option<&config::TlsFiles>,
+        monitor: Monitor,
+    ) -> Result<Self, InputError> {
+        let parsed =
+            Remote::parse_list(remotes).map_err(|error| InputError::Remote { option, error })?;
+        let mut client = ClientConfig::new(name, parsed);
+        client.tls = tls.map(|tls| TlsFiles {
+            certificate: tls.certificate.clone(),
+            private_key: tls.private_key.clone(),
+            ca_certificate: tls.ca_cert.clone(),
+        });
+        let (handle, events) = Client::spawn(client, monitor);
+        Ok(Self {
+            handle,
+            events,
+            remotes: remotes.to_owned(),
+        })
+    }
+
+    /// In words, for `show summary`.
+    pub(super) fn state(&self) -> String {
+        let status = self.handle.status();
+        match (status.connected, status.last_error) {
+            (Some(facts), _) => format!("connected to {}", facts.remote),
+            (None, Some((remote, error))) => format!("not connected: {remote}: {error}"),
+            (None, None) => format!("connecting to {}", self.remotes),
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        match self.events.recv().await {
+            Some(event) => event,
+            // The client runs as long as the handle lives.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The connections of the loop.
+pub(super) struct Inputs {
+    pub vswitch: Database,
+    /// Once it is known where it is.
+    pub northbound: Option<Database>,
+    pub kernel: Kernel,
+    pub switch: Switch,
+    kernel_pause: Option<Instant>,
+}
+
+impl Inputs {
+    /// Connects to what the configuration names. Needs a tokio runtime.
+    pub(super) fn open(config: &Config, rt_tables: PathBuf) -> Result<Self, InputError> {
+        let ovn = &config.ovn;
+        // The local database takes the Northbound's certificates, as python-ovs shares them.
+        let vswitch = Database::follow(
+            "Open_vSwitch",
+            "ovsdb_connection",
+            &ovn.ovsdb_connection,
+            Some(&ovn.northbound.tls),
+            vswitch::monitor(),
+        )?;
+        Ok(Self {
+            vswitch,
+            northbound: None,
+            kernel: Kernel::open(rt_tables)?,
+            switch: Switch::new(run_dir(&ovn.ovsdb_connection)),
+            kernel_pause: None,
+        })
+    }
+
+    /// Follows the Northbound database at `remotes`, unless it does already. True when it begins.
+    pub(super) fn follow_northbound(
+        &mut self,
+        config: &Config,
+        remotes: &str,
+    ) -> Result<bool, InputError> {
+        if self
+            .northbound
+            .as_ref()
+            .is_some_and(|nb| nb.remotes == remotes)
+        {
+            return Ok(false);
+        }
+        let tls = Some(&config.ovn.northbound.tls);
+        let monitor = northbound::monitor();
+        let nb = Database::follow("OVN_Northbound", "ovn_nb_connection", remotes, tls, monitor)?;
+        self.northbound = Some(nb);
+        Ok(true)
+    }
+
+    /// Waits for news. May be dropped at any await without losing any.
+    pub(super) async fn next(&mut self) -> News {
+        let pause = self.kernel_pause;
+        let news = tokio::select! {
+            event = self.vswitch.next() => News::Vswitch(event),
+            event = next_of(self.northbound.as_mut()) => News::Northbound(event),
+            news = observe(&mut self.kernel, pause) => News::Kernel(news),
+            flows = self.switch.observe() => News::Flows(flows),
+        };
+        if let News::Kernel(result) = &news {
+            self.kernel_pause = result.is_err().then(|| Instant::now() + KERNEL_PAUSE);
+        }
+        news
+    }
+
+    /// News that is there already.
+    pub(super) async fn next_now(&mut self) -> Option<News> {
+        tokio::select! {
+            biased;
+            news = self.next() => Some(news),
+            () = std::future::ready(()) => None,
+        }
+    }
+}
+
+async fn next_of(database: Option<&mut Database>) -> Event {
+    match database {
+        Some(database) => database.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn observe(kernel: &mut Kernel, pause: Option<Instant>) -> Result<Observation, KernelError> {
+    if let Some(until) = pause {
+        tokio::time::sleep_until(until).await;
+    }
+    kernel.observe().await
+}
+
+/// Where the bridges' management sockets are: beside the database's socket, else where
+/// `OVS_RUNDIR` says, else where Debian has them.
+fn run_dir(connection: &str) -> PathBuf {
+    let socket = connection.strip_prefix("unix:").map(Path::new);
+    let beside = socket
+        .and_then(Path::parent)
+        .filter(|dir| dir.is_absolute());
+    beside.map_or_else(
+        || {
+            std::env::var_os("OVS_RUNDIR")
+                .map_or_else(|| openflow::DEFAULT_RUN_DIR.into(), PathBuf::from)
+        },
+        Path::to_owned,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn management_sockets_are_beside_the_databases() {
+        assert_eq!(run_dir("unix:/run/lab/db.sock"), Path::new("/run/lab"));
+        assert_eq!(
+            run_dir("tcp:127.0.0.1:6640"),
+            Path::new(openflow::DEFAULT_RUN_DIR)
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! The loop: wait, snapshot, exposures, wiring, diff, apply, report.
+//!
+//! [`inputs`] are the connections, [`Core`] is the pure middle, and [`Agent`] carries news from the
+//! one to the other. [`plan`] stops there; [`run`] takes the steps and answers the operator.
+
+mod announce;
+pub mod core;
+mod explain;
+mod inputs;
+mod nodes;
+mod plan;
+mod report;
+mod run;
+mod steps;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::core::Core;
+pub use self::inputs::InputError;
+use self::inputs::{Inputs, News};
+pub use self::nodes::node_facts;
+pub use self::plan::{PlanError, explain_without_agent, plan};
+pub use self::run::{RunError, run};
+use crate::config::Config;
+use crate::kernel::{Observation, rt_tables};
+use crate::ovn::RowProblem;
+use crate::ovn::northbound::FipMode;
+use crate::ovsdb::{Change, Event, ServerFacts};
+use crate::reconcile::{Domain, Found, Key};
+
+/// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
+/// tell which are there, and would write those again.
+const FLOWS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The node as far as it is known, and the connections that tell.
+pub struct Agent {
+    config: Arc<Config>,
+    rt_tables: PathBuf,
+    inputs: Inputs,
+    core: Core,
+    seen: Seen,
+}
+
+/// What has been read at least once: nothing is changed on the node before all of it has.
+#[derive(Debug, Default)]
+struct Seen {
+    vswitch: bool,
+    northbound: bool,
+    /// The kernel as it is in the scope in force.
+    kernel: bool,
+    flows: BTreeSet<Arc<str>>,
+    /// Bridges that did not answer in time are done without.
+    flows_given_up: bool,
+}
+
+impl Agent {
+    /// Connects. `rt_tables` is the file with the names of routing tables.
+    pub fn open(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, InputError> {
+        let host = own_hostname();
+        Ok(Self {
+            inputs: Inputs::open(&config, rt_tables.clone())?,
+            core: Core::new(&host, config.agent.bgp_vrf_table_id),
+            config,
+            rt_tables,
+            seen: Seen::default(),
+        })
+    }
+
+    /// Takes in one thing that happened, and all that is there already with it.
+    async fn take(&mut self, news: News) -> Result<(), InputError> {
+        self.take_one(news)?;
+        while let Some(news) = self.inputs.next_now().await {
+            self.take_one(news)?;
+        }
+        self.core.update();
+        let scope = self.core.scope();
+        if *self.inputs.kernel.scope() != scope {
+            self.inputs.kernel.set_scope(scope);
+            self.seen.kernel = false;
+        }
+        Ok(())
+    }
+
+    fn take_one(&mut self, news: News) -> Result<(), InputError> {
+        match news {
+            News::Vswitch(Event::Changes(changes)) => self.take_vswitch(&changes)?,
+            News::Northbound(Event::Changes(changes)) => {
+                warn_of_rows(&self.core.take_northbound(&changes));
+            }
+            News::Vswitch(event) => {
+                self.seen.vswitch |= matches!(event, Event::Synced { .. });
+                log_event("Open_vSwitch", &event);
+            }
+            News::Northbound(event) => self.take_northbound_state(&event),
+            News::Kernel(Ok(observation)) => self.take_kernel(observation),
+            News::Kernel(Err(error)) => tracing::warn!(%error, "the kernel cannot be observed"),
+            News::Flows(flows) => {
+                let domain = Domain::Bridge(Arc::clone(&flows.bridge));
+                self.core.reconciler_mut().observe_all(&domain, flows.flows);
+                self.seen.flows.insert(flows.bridge);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_vswitch(&mut self, changes: &[Change]) -> Result<(), InputError> {
+        let known = self.core.node().cloned();
+        warn_of_rows(&self.core.take_vswitch(changes));
+        if self.core.node() != known.as_ref() {
+            self.take_node()?;
+        }
+        Ok(())
+    }
+
+    /// Open vSwitch says who this node is, or that it has changed.
+    fn take_node(&mut self) -> Result<(), InputError> {
+        let Some(node) = self.core.node() else {
+            return Ok(());
+        };
+        tracing::info!(hostname = %node.hostname, "Loaded chassis {}.", node.chassis);
+        for invalid in node.mappings.invalid() {
+            tracing::warn!("{invalid}");
+        }
+        match rt_tables::read(&self.rt_tables) {
+            Ok(text) => {
+                for error in self.core.take_table_names(&text) {
+                    tracing::error!(%error, "a bridge cannot be wired");
+                }
+            }
+            Err(error) => tracing::error!(%error, "no bridge can be wired"),
+        }
+        let bridges: Vec<_> = self.core.bridges().cloned().collect();
+        self.inputs.switch.set_bridges(&bridges);
+        self.seen.flows.retain(|bridge| bridges.contains(bridge));
+        self.follow_northbound()
+    }
+
+    fn follow_northbound(&mut self) -> Result<(), InputError> {
+        let configured = self.config.ovn.northbound.connection.clone();
+        let ids = self.core.vswitch().node_ids();
+        let remotes = configured.or_else(|| Some(ids?.northbound.as_ref()?.to_string()));
+        let Some(remotes) = remotes else {
+            return if self.inputs.northbound.is_none() {
+                Err(InputError::NoNorthbound)
+            } else {
+                Ok(())
+            };
+        };
+        self.inputs.follow_northbound(&self.config, &remotes)?;
+        Ok(())
+    }
+
+    fn take_northbound_state(&mut self, event: &Event) {
+        log_event("OVN_Northbound", event);
+        match event {
+            Event::Connected(facts) if lacks(facts, "Logical_Router_Port", "status") => {
+                tracing::warn!(
+                    "OVN_Northbound has no column Logical_Router_Port.status (OVN 23.09 has): gateway ports are withheld"
+                )
+            }
+            Event::Synced { .. } if !self.seen.northbound => {
+                self.seen.northbound = true;
+                if self.core.northbound().fip_mode() == FipMode::Unset {
+                    tracing::warn!(
+                        "NB_Global.external_ids:neutron:fip-distributed is not set: floating IPs are taken as distributed"
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take_kernel(&mut self, observation: Observation) {
+        let reconciler = self.core.reconciler_mut();
+        match observation {
+            Observation::Dump(objects) => {
+                reconciler.observe_all(&Domain::Kernel, objects);
+                self.seen.kernel = true;
+            }
+            Observation::Changes(changes) => {
+                for (key, found) in changes {
+                    reconciler.observe(key, found);
+                }
+            }
+        }
+        let bridges: Vec<_> = self.core.bridges().cloned().collect();
+        for bridge in bridges {
+            let mac = self.inputs.kernel.mac(&bridge);
+            self.core.take_mac(&bridge, mac);
+        }
+    }
+
+    /// Everything has been read once: what is missing may be added, what is unwanted removed.
+    fn is_ready(&self) -> bool {
+        let seen = &self.seen;
+        seen.vswitch && seen.northbound && seen.kernel && (seen.flows_given_up || self.flows_seen())
+    }
+
+    /// All but the Northbound database has been read once.
+    fn node_is_read(&self) -> bool {
+        self.seen.vswitch && self.seen.kernel && self.core.node().is_some()
+    }
+
+    fn flows_seen(&self) -> bool {
+        let mut bridges = self
+            .core
+            .bridges()
+            .filter(|b| self.core.vswitch().has_bridge(b));
+        bridges.all(|bridge| self.seen.flows.contains(bridge))
+    }
+
+    /// What exists on the node, as far as it concerns the agent.
+    fn observed(&self) -> std::collections::BTreeMap<Key, Found> {
+        self.core.reconciler().all_observed()
+    }
+}
+
+fn lacks(facts: &ServerFacts, table: &str, column: &str) -> bool {
+    let mut missing = facts.missing.iter();
+    missing.any(|m| m.table == table && m.column.as_deref().is_none_or(|c| c == column))
+}
+
+fn warn_of_rows(problems: &[RowProblem]) {
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+}
+
+fn log_event(database: &str, event: &Event) {
+    match event {
+        Event::Connected(facts) => {
+            tracing::info!(remote = %facts.remote, method = ?facts.method, "connected to {database}");
+            for missing in &facts.missing {
+                tracing::debug!(table = missing.table, column = ?missing.column, "{database} lacks it");
+            }
+        }
+        Event::Disconnected {
+            remote,
+            error,
+            retry_in,
+        } => {
+            tracing::warn!(%remote, %error, ?retry_in, "{database} is not connected; everything stays as it is");
+        }
+        Event::Synced { resumed, .. } => tracing::debug!(resumed, "{database} is in sync"),
+        Event::Changes(_) => {}
+    }
+}
+
+/// The host's own name, for want of `external_ids:hostname` (b002).
+fn own_hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}

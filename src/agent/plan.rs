@@ -1,0 +1,137 @@
+//! `plan`, and `explain` without a running agent: connect, compute, write nothing.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::explain::explain;
+use super::inputs::{InputError, News};
+use super::{Agent, FLOWS_PATIENCE};
+use crate::cli::plan::{Change, Op, Plan};
+use crate::config::Config;
+use crate::control::Explanation;
+use crate::exposure::Node;
+use crate::ovsdb::Event;
+use crate::reconcile::{Desired, Observed, Step, diff};
+use crate::wiring;
+
+/// How long inputs may take: longer than the first attempts at every remote.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("{0}")]
+    Node(String),
+    #[error("cannot reach {what} within {PATIENCE:?}{}", last.as_ref().map(|l| format!(": {l}")).unwrap_or_default())]
+    Unreachable {
+        what: &'static str,
+        /// The last failure.
+        last: Option<String>,
+    },
+    #[error("the kernel cannot be observed: {0}")]
+    Kernel(#[from] crate::kernel::KernelError),
+}
+
+/// What the agent would do on this node.
+pub async fn plan(config: Arc<Config>, rt_tables: PathBuf) -> Result<Plan, PlanError> {
+    let agent = read_all(config, rt_tables).await?;
+    let node = agent.core.node().ok_or_else(no_node)?;
+    let mut plan = Plan {
+        chassis_name: node.hostname.to_string(),
+        chassis_id: node.chassis.to_string(),
+        driver: agent.config.agent.driver.to_string(),
+        exposing_method: agent.config.agent.exposing_method.to_string(),
+        decision: agent.core.decision().unwrap_or_default(),
+        changes: Vec::new(),
+    };
+    let desired: Desired = wiring::desired(&plan.decision.exposures, agent.core.wiring().facts());
+    let observed = Observed {
+        objects: agent.observed(),
+        ..Observed::default()
+    };
+    let steps = diff(&desired, &observed).steps;
+    plan.changes = steps.into_iter().filter_map(change).collect();
+    Ok(plan)
+}
+
+/// Explains one address as far as that can be told without the agent's neighbours.
+pub async fn explain_without_agent(
+    config: Arc<Config>,
+    rt_tables: PathBuf,
+    ip: IpAddr,
+) -> Result<Explanation, PlanError> {
+    let agent = read_all(config, rt_tables).await?;
+    Ok(explain(&agent.core, ip, None))
+}
+
+fn change(step: Step) -> Option<Change> {
+    let (op, key, value) = match step {
+        Step::Add { key, value } => (Op::Add, key, value),
+        Step::Replace { key, value } => (Op::Replace, key, value),
+        Step::Remove { key, value } => (Op::Remove, key, value),
+        Step::Advertise { .. } | Step::Withdraw { .. } => return None,
+    };
+    Some(Change { op, key, value })
+}
+
+fn no_node() -> PlanError {
+    PlanError::Node(crate::exposure::NoSystemId.to_string())
+}
+
+/// Reads every input once.
+async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, PlanError> {
+    let mut agent = Agent::open(config, rt_tables)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut last = None;
+    let mut read_at: Option<Instant> = None;
+    while !agent.is_ready() {
+        let flows_due = read_at.map_or(deadline, |at| at + FLOWS_PATIENCE);
+        match tokio::time::timeout_at(deadline.min(flows_due), agent.inputs.next()).await {
+            Ok(news) => {
+                last = failure(&news).or(last);
+                if let News::Kernel(Err(error)) = news {
+                    return Err(error.into());
+                }
+                agent.take(news).await?;
+            }
+            Err(_) if read_at.is_some() => agent.seen.flows_given_up = true,
+            Err(_) => return Err(unreachable_input(&agent, last)),
+        }
+        if agent.seen.vswitch && agent.core.node().is_none() {
+            let ids = agent.core.vswitch().node_ids();
+            let ids = ids.cloned().unwrap_or_default();
+            Node::new(&ids, "").map_err(|error| PlanError::Node(error.to_string()))?;
+        }
+        if agent.node_is_read() && agent.seen.northbound {
+            read_at = read_at.or_else(|| Some(Instant::now()));
+        }
+    }
+    Ok(agent)
+}
+
+fn failure(news: &News) -> Option<String> {
+    match news {
+        News::Vswitch(Event::Disconnected { remote, error, .. })
+        | News::Northbound(Event::Disconnected { remote, error, .. }) => {
+            Some(format!("{remote}: {error}"))
+        }
+        _ => None,
+    }
+}
+
+fn unreachable_input(agent: &Agent, last: Option<String>) -> PlanError {
+    let what = if !agent.seen.vswitch {
+        "Open_vSwitch"
+    } else if !agent.seen.northbound {
+        "OVN_Northbound"
+    } else {
+        "the kernel"
+    };
+    PlanError::Unreachable { what, last }
+}

@@ -1,0 +1,280 @@
+//! `run`: the loop itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::inputs::{InputError, News};
+use super::report::Report;
+use super::steps::Taken;
+use super::{Agent, FLOWS_PATIENCE};
+use crate::advertise::{Embedded, EmbeddedError};
+use crate::config::Config;
+use crate::control::{BindError, Request, Server};
+use crate::exposure::NoSystemId;
+use crate::peering::Ended;
+
+/// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
+/// agent before it wired is advertised as it is.
+const ADOPT_AFTER: Duration = Duration::from_secs(5);
+
+/// Between two attempts at what failed.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Why the agent ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    NoSystemId(#[from] NoSystemId),
+    #[error(transparent)]
+    Speaker(#[from] EmbeddedError),
+    #[error(transparent)]
+    SpeakerEnded(#[from] Ended),
+    #[error(transparent)]
+    Control(#[from] BindError),
+    #[error("cannot listen for signals: {0}")]
+    Signal(std::io::Error),
+}
+
+/// What the loop waits for besides its inputs.
+enum Wake {
+    News(News),
+    Request(Request),
+    Peering(Result<String, Ended>),
+    /// The safety net: read everything again, compare everything.
+    Reconcile,
+    /// Try again what failed.
+    Retry,
+    /// Something has waited long enough.
+    Due,
+    Reload,
+    Stop(&'static str),
+}
+
+/// Runs until SIGTERM or SIGINT. What it made stays, and neighbours are not told: their
+/// graceful-restart helpers keep the routes for the agent that follows.
+pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError> {
+    tracing::info!("Starting BGP Agent...");
+    let mut running = Running::start(config, rt_tables)?;
+    let mut wakes = Wakes::new(&running.agent.config)?;
+    loop {
+        let wake = wakes.next(&mut running).await;
+        match wake {
+            Wake::Stop(signal) => {
+                tracing::info!("{signal}: stopping; everything stays as it is");
+                return Ok(());
+            }
+            Wake::Reload => {
+                tracing::warn!("SIGHUP: the configuration is read at start only; restart the agent")
+            }
+            Wake::News(news) => running.agent.take(news).await?,
+            Wake::Request(request) => running.answer(request).await,
+            Wake::Peering(line) => tracing::info!("{}", line?),
+            Wake::Reconcile => running.reconcile(),
+            Wake::Retry => running.agent.core.reconciler_mut().retry(),
+            Wake::Due => {}
+        }
+        running.proceed().await?;
+    }
+}
+
+/// The running agent.
+struct Running {
+    agent: Agent,
+    speaker: Embedded,
+    report: Report,
+    requests: mpsc::Receiver<Request>,
+    /// When all inputs but flows had been read.
+    read_at: Option<Instant>,
+    started_at: Instant,
+    /// The first pass is done.
+    started: bool,
+}
+
+impl Running {
+    fn start(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, RunError> {
+        let (sender, requests) = mpsc::channel(8);
+        let socket = &config.agent.control_socket;
+        if !socket.as_os_str().is_empty() {
+            tokio::spawn(Server::bind(socket)?.serve(sender));
+        }
+        Ok(Self {
+            speaker: Embedded::new(Arc::clone(&config)),
+            agent: Agent::open(config, rt_tables)?,
+            report: Report::default(),
+            requests,
+            read_at: None,
+            started_at: Instant::now(),
+            started: false,
+        })
+    }
+
+    /// Does what there is to do.
+    async fn proceed(&mut self) -> Result<(), RunError> {
+        let agent = &mut self.agent;
+        if agent.seen.vswitch && agent.core.node().is_none() {
+            return Err(NoSystemId.into());
+        }
+        let now = Instant::now();
+        if self.read_at.is_none() && agent.seen.northbound && agent.node_is_read() {
+            self.read_at = Some(now);
+        }
+        if self.read_at.is_some_and(|at| at + FLOWS_PATIENCE <= now) {
+            agent.seen.flows_given_up = true;
+        }
+        if agent.is_ready() {
+            self.pass().await?;
+        } else if !self.speaker.is_started()
+            && agent.node_is_read()
+            && !agent.seen.northbound
+            && self.started_at + ADOPT_AFTER <= now
+        {
+            self.adopt()?;
+        }
+        Ok(())
+    }
+
+    async fn pass(&mut self) -> Result<(), RunError> {
+        if !self.started {
+            self.agent.adopt_adverts(self.speaker.prefixes());
+        }
+        let speaker = &mut self.speaker;
+        let taken = self
+            .agent
+            .act(&mut |originate, withdraw| speaker.advertise(originate, withdraw))
+            .await;
+        self.report.count(&taken);
+        if !self.started {
+            self.started = true;
+            if !self.speaker.is_started() {
+                self.speaker.start()?;
+            }
+            let writes =
+                self.agent.inputs.kernel.writes_total() + self.agent.inputs.switch.writes_total();
+            tracing::info!(
+                exposures = self.agent.core.exposures().count(),
+                writes,
+                "BGP Agent Started..."
+            );
+            // Without systemd there is nobody to tell.
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        }
+        Ok(())
+    }
+
+    /// The Northbound database does not answer: advertise what is wired.
+    fn adopt(&mut self) -> Result<(), RunError> {
+        let prefixes = self.agent.wired_before();
+        tracing::warn!(
+            prefixes = prefixes.len(),
+            "OVN_Northbound cannot be reached: advertising what an agent before this one has wired"
+        );
+        self.speaker.advertise(&prefixes, &[]);
+        self.speaker.start()?;
+        Ok(())
+    }
+
+    fn reconcile(&mut self) {
+        tracing::debug!("Running reconciliation loop to ensure routes/rules are in place.");
+        let agent = &mut self.agent;
+        agent.inputs.kernel.refresh();
+        agent.inputs.switch.refresh();
+        let reconciler = agent.core.reconciler_mut();
+        reconciler.full();
+        reconciler.retry();
+    }
+
+    async fn answer(&mut self, request: Request) {
+        let reply = self
+            .report
+            .answer(&self.agent, &self.speaker, &request.query)
+            .await;
+        // The client may have gone.
+        let _ = request.reply.send(reply);
+    }
+
+    /// When something that is waited for is given up.
+    fn due(&self) -> Option<Instant> {
+        if self.started {
+            return None;
+        }
+        let adopt = (!self.speaker.is_started()).then_some(self.started_at + ADOPT_AFTER);
+        let flows = self.read_at.map(|at| at + FLOWS_PATIENCE);
+        let now = Instant::now();
+        [adopt, flows]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
+    }
+}
+
+/// Timers and signals.
+struct Wakes {
+    reconcile: tokio::time::Interval,
+    retry: tokio::time::Interval,
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Wakes {
+    fn new(config: &Config) -> Result<Self, RunError> {
+        let timer = |period: Duration| {
+            let mut timer = interval(period.max(Duration::from_secs(1)));
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            timer.reset();
+            timer
+        };
+        let on = |kind| signal(kind).map_err(RunError::Signal);
+        Ok(Self {
+            reconcile: timer(config.agent.reconcile_interval),
+            retry: timer(RETRY),
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self, running: &mut Running) -> Wake {
+        let due = running.due();
+        let Running {
+            agent,
+            speaker,
+            requests,
+            ..
+        } = running;
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Wake::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Wake::Stop("SIGINT"),
+            _ = self.hangup.recv() => Wake::Reload,
+            news = agent.inputs.next() => Wake::News(news),
+            Some(request) = requests.recv() => Wake::Request(request),
+            line = speaker.next_line() => Wake::Peering(line),
+            _ = self.reconcile.tick() => Wake::Reconcile,
+            _ = self.retry.tick() => Wake::Retry,
+            () = wait_until(due) => Wake::Due,
+        }
+    }
+}
+
+async fn wait_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Report {
+    fn count(&mut self, taken: &Taken) {
+        self.changes_applied += taken.done;
+        self.changes_failed += taken.failed;
+    }
+}

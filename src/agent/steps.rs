@@ -1,0 +1,154 @@
+//! Taking steps: the only code that acts.
+
+use ipnet::IpNet;
+
+use super::{Agent, announce};
+use crate::reconcile::{Blocked, Holder, Key, Step};
+
+/// Who takes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Executor {
+    Kernel,
+    Switch,
+    Speaker,
+}
+
+impl Executor {
+    fn of(step: &Step) -> Self {
+        match step.key() {
+            None => Self::Speaker,
+            Some(key) if key.is_flow() => Self::Switch,
+            Some(_) => Self::Kernel,
+        }
+    }
+}
+
+/// What the steps of one pass came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub done: u64,
+    pub failed: u64,
+}
+
+impl Agent {
+    /// Takes steps until there is nothing to do. Prefixes to originate and to withdraw are handed to
+    /// `speak`, with all of one phase at once.
+    pub(super) async fn act(&mut self, speak: &mut impl FnMut(&[IpNet], &[IpNet])) -> Taken {
+        let mut taken = Taken::default();
+        loop {
+            let plan = self.core.reconciler_mut().next_steps();
+            for blocked in &plan.blocked {
+                report(blocked);
+            }
+            if plan.steps.is_empty() {
+                return taken;
+            }
+            for steps in plan
+                .steps
+                .chunk_by(|a, b| Executor::of(a) == Executor::of(b))
+            {
+                self.take_steps(steps, speak, &mut taken).await;
+            }
+        }
+    }
+
+    async fn take_steps(
+        &mut self,
+        steps: &[Step],
+        speak: &mut impl FnMut(&[IpNet], &[IpNet]),
+        taken: &mut Taken,
+    ) {
+        let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
+            Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
+            Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
+            Some(Executor::Speaker) => {
+                self.advertise(steps, speak);
+                vec![Ok(()); steps.len()]
+            }
+            None => return,
+        };
+        for (step, result) in steps.iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    taken.done += 1;
+                    self.core.reconciler_mut().succeeded(step);
+                }
+                Err(error) => {
+                    taken.failed += 1;
+                    if let Some(blocked) = self.core.reconciler_mut().failed(step, &error) {
+                        report(&blocked);
+                    }
+                }
+            }
+        }
+    }
+
+    fn advertise(&self, steps: &[Step], speak: &mut impl FnMut(&[IpNet], &[IpNet])) {
+        let (mut originate, mut withdraw) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Advertise { prefix } => originate.push(*prefix),
+                Step::Withdraw { prefix } => withdraw.push(*prefix),
+                _ => {}
+            }
+        }
+        // Speak first: writing the log must not delay the UPDATE.
+        speak(&originate, &withdraw);
+        for prefix in originate {
+            let exposure = self.core.wiring().exposures(prefix).first();
+            tracing::info!("{}", announce::added(prefix, exposure.map(AsRef::as_ref)));
+        }
+        for prefix in withdraw {
+            tracing::info!("{}", announce::removed(prefix));
+        }
+    }
+
+    /// Prefixes that an agent before this one has wired: a rule and a route into a bridge's table.
+    /// They stay advertised while the Northbound database cannot be reached.
+    pub(super) fn wired_before(&self) -> Vec<IpNet> {
+        let observed = self.observed();
+        let rules =
+            observed
+                .iter()
+                .filter(|(_, found)| found.owned)
+                .filter_map(|(key, _)| match key {
+                    Key::Rule { to, table, .. } if bgp::is_host_prefix(to) => Some((*to, *table)),
+                    _ => None,
+                });
+        let routed = |(prefix, table): &(IpNet, u32)| {
+            let route = Key::Route {
+                table: *table,
+                prefix: *prefix,
+            };
+            observed.contains_key(&route)
+        };
+        rules.filter(routed).map(|(prefix, _)| prefix).collect()
+    }
+
+    /// Counts as advertised what was advertised before the first pass, so that the pass withdraws
+    /// what nobody wants.
+    pub(super) fn adopt_adverts<'a>(&mut self, prefixes: impl IntoIterator<Item = &'a IpNet>) {
+        for &prefix in prefixes {
+            let wanted = !self
+                .core
+                .reconciler()
+                .held(Holder::Prefix(prefix))
+                .is_empty();
+            let reconciler = self.core.reconciler_mut();
+            reconciler.succeeded(&Step::Advertise { prefix });
+            if !wanted {
+                reconciler.set_advert(prefix, Some(crate::reconcile::Advert::default()));
+                reconciler.set_advert(prefix, None);
+            }
+        }
+    }
+}
+
+fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Result<(), String>> {
+    let text = |result: Result<(), E>| result.map_err(|error| error.to_string());
+    results.into_iter().map(text).collect()
+}
+
+fn report(blocked: &Blocked) {
+    tracing::warn!(object = %blocked.key, "{}", blocked.reason);
+}

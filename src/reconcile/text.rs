@@ -1,0 +1,79 @@
+//! Objects in the words of `ip`(8) and `ovs-ofctl`(8).
+
+use std::fmt;
+
+use super::object::{EtherType, Key};
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TableName { name } => write!(f, "rt_tables entry {name}"),
+            Self::Link { name } => write!(f, "link {name}"),
+            Self::Sysctl { path } => write!(f, "sysctl {path}"),
+            Self::Address { dev, address } => write!(f, "address {address} dev {dev}"),
+            Self::Route { table, prefix } => write!(f, "route {prefix} table {table}"),
+            Self::Neighbour { dev, address } => write!(f, "neighbour {address} dev {dev}"),
+            Self::Proxy { dev, address } => write!(f, "ndp proxy {address} dev {dev}"),
+            Self::Rule {
+                priority,
+                to,
+                table,
+            } => {
+                write!(f, "rule {priority}: to {to} lookup {table}")
+            }
+            Self::Flow {
+                bridge,
+                priority,
+                in_port,
+                ether_type,
+            } => {
+                let ether_type = match ether_type {
+                    EtherType::Ipv4 => "ip",
+                    EtherType::Ipv6 => "ipv6",
+                };
+                write!(
+                    f,
+                    "flow {bridge} priority={priority},{ether_type},in_port={in_port}"
+                )
+            }
+            Self::StrayRoute {
+                table,
+                prefix,
+                metric,
+                tos,
+            } => {
+                write!(f, "route {prefix} table {table} metric {metric} tos {tos}")
+            }
+            Self::StrayFlow {
+                bridge,
+                table,
+                priority,
+                ..
+            } => {
+                write!(f, "stray flow {bridge} table={table},priority={priority}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_read_as_operators_type_them() {
+        let rule = Key::Rule {
+            priority: 32000,
+            to: "172.24.4.10/32".parse().unwrap(),
+            table: 189,
+        };
+        assert_eq!(rule.to_string(), "rule 32000: to 172.24.4.10/32 lookup 189");
+        let flow = Key::Flow {
+            bridge: "br-ex".into(),
+            priority: 900,
+            in_port: 3,
+            ether_type: EtherType::Ipv6,
+        };
+        assert_eq!(flow.to_string(), "flow br-ex priority=900,ipv6,in_port=3");
+    }
+}
