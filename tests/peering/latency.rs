@@ -58,6 +58,8 @@ fn session() -> (Peering, Leaf) {
         Ipv4Addr::LOCALHOST.into(),
         RemoteAs::Auto,
     ));
+    // The loopback's own address is no next hop that a peer would believe.
+    neighbour.peer.next_hop_v4 = Some(Ipv4Addr::new(192, 0, 2, 1));
     neighbour.port = listener.local_addr().unwrap().port();
     let mut settings = Settings::new(65001, Ipv4Addr::new(192, 0, 2, 1));
     settings.listen.clear();
