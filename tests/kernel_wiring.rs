@@ -2,6 +2,9 @@
 
 mod kernel_node;
 
+use std::time::Duration;
+
+use interop::{Need, require};
 use kernel_node::*;
 use ovn_bgp_agent::reconcile::Holder;
 use ovn_bgp_agent::reconcile::object::{Key, LinkKind};
@@ -436,15 +439,10 @@ fn the_kernels_words_are_in_the_error() {
 }
 
 #[test]
+#[ignore = "needs 802.1Q in the kernel: the virtual machine of vm_these_pass_where_the_kernel_has_8021q runs it"]
 fn b022_vlan_devices_are_made_marked_and_removed() {
     in_namespace(|| async {
         make_bridge(BRIDGE);
-        let (supported, text) = try_ip("link add link br-ex name probe type vlan id 5");
-        if !supported {
-            eprintln!("skipped: this kernel makes no VLAN devices: {text}");
-            return;
-        }
-        ip("link del probe");
         ip("link add link br-ex name br-ex.200 type vlan id 200");
         let mut node = Node::new();
         node.reconciler.hold(Holder::Base, base(BRIDGE));
@@ -477,4 +475,20 @@ fn b022_vlan_devices_are_made_marked_and_removed() {
         };
         assert!(node.found(&link).is_some_and(|found| !found.owned));
     });
+}
+
+/// The tests of this file once more, with the ignored one, in the virtual machine (VM tier).
+#[test]
+fn vm_these_pass_where_the_kernel_has_8021q() {
+    require!(Need::Root, Need::Vm, Need::Trixie);
+    let share = interop::scratch().unwrap();
+    let this = std::env::current_exe().unwrap();
+    std::fs::copy(this, share.path().join("tests")).unwrap();
+    let command = "CI=true /share/tests --include-ignored --skip vm_ --test-threads=1";
+    let root = interop::Generation::Trixie.root().unwrap();
+    let limit = Duration::from_secs(300);
+    let outcome = interop::vm::boot(&root, share.path(), command, limit).unwrap();
+    assert_eq!(outcome.status, 0, "{}", outcome.output);
+    let ran = "b022_vlan_devices_are_made_marked_and_removed ... ok";
+    assert!(outcome.output.contains(ran), "{}", outcome.output);
 }
