@@ -51,7 +51,7 @@ fn run(loaded: Loaded) -> Result<u8> {
     for problem in problems {
         tracing::warn!("{problem}");
     }
-    //runtime()?.block_on(agent::run(config, rt_tables_path()))?;
+    runtime()?.block_on(agent::run(config, rt_tables_path()))?;
     Ok(0)
 }
 
@@ -66,7 +66,11 @@ fn check(loaded: &Loaded, args: &check::Args) -> Result<u8> {
 fn plan(loaded: Loaded, args: &plan::Args) -> Result<u8> {
     let config = valid(loaded)?;
     let plan = runtime()?.block_on(agent::plan(config, rt_tables_path()))?;
-    let text = if args.json { plan::render_json(&plan)? } else { plan::render_text(&plan) };
+    let text = if args.json {
+        plan::render_json(&plan)?
+    } else {
+        plan::render_text(&plan)
+    };
     println!("{}", text.trim_end());
     Ok(0)
 }
@@ -83,7 +87,11 @@ fn explain(loaded: Loaded, args: &explain::Args) -> Result<u8> {
         }
         Err(error) => return Err(error.into()),
     };
-    let text = if args.json { explain::render_json(&explanation)? } else { explain::render_text(&explanation) };
+    let text = if args.json {
+        explain::render_json(&explanation)?
+    } else {
+        explain::render_text(&explanation)
+    };
     println!("{}", text.trim_end());
     Ok(0)
 }
@@ -94,7 +102,10 @@ fn show(loaded: &Loaded, args: &show::Args) -> Result<u8> {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
 }
 
 /// `RT_TABLES` is for labs that run several nodes on one machine.

@@ -55,8 +55,10 @@ pub mod wire;
 
 pub use policy::{ExportPolicy, is_host_prefix};
 pub use rib::{LearnedPath, PathSource, RouteAttributes};
-pub use session::{ConnectionId, DownReason, Ends, MessageCount, MessageCounters, Negotiated, State};
+pub use session::{
+    ConnectionId, DownReason, Ends, MessageCount, MessageCounters, Negotiated, State,
+};
 pub use speaker::{
-    Event, GracefulRestart, Input, Output, PeerConfig, PeerId, PeerStatus, RemoteAs, Route, Speaker, SpeakerConfig,
-    Withheld,
+    Event, GracefulRestart, Input, Output, PeerConfig, PeerId, PeerStatus, RemoteAs, Route,
+    Speaker, SpeakerConfig, Withheld,
 };

@@ -1,1 +1,5 @@
-//! Where prefixes go: the embedded speaker.
+//! Where prefixes go. One backend so far: the speaker in this process.
+
+mod embedded;
+
+pub use embedded::{Embedded, EmbeddedError};

@@ -21,9 +21,14 @@ fn object(kind: Kind) -> &'static str {
 pub(super) fn added(prefix: IpNet, exposure: Option<&Exposure>) -> String {
     match exposure {
         Some(exposure) => {
-            let Exposure { kind, port, reason, .. } = exposure;
+            let Exposure {
+                kind, port, reason, ..
+            } = exposure;
             let object = object(*kind);
-            format!("Add BGP route for {object} with ip {} ({port}: {reason})", prefix.addr())
+            format!(
+                "Add BGP route for {object} with ip {} ({port}: {reason})",
+                prefix.addr()
+            )
         }
         None => format!("Add BGP route for ip {}", prefix.addr()),
     }
@@ -47,7 +52,11 @@ mod tests {
             kind,
             port: "p".into(),
             network: "neutron-n".into(),
-            attachment: Attachment { bridge: "br-ex".into(), vlan: None, localnet: "provnet".into() },
+            attachment: Attachment {
+                bridge: "br-ex".into(),
+                vlan: None,
+                localnet: "provnet".into(),
+            },
             vni: None,
             via: None,
             mac: None,
@@ -59,12 +68,24 @@ mod tests {
 
     #[test]
     fn lines_are_those_of_the_python_agents_documentation() {
-        let here = || Reason::PortHere { port: "p".into(), host: "host-1".into() };
+        let here = || Reason::PortHere {
+            port: "p".into(),
+            host: "host-1".into(),
+        };
         let provider = line(Kind::Provider, here());
-        assert!(provider.starts_with("Add BGP route for logical port with ip 172.24.4.10 "), "{provider}");
+        assert!(
+            provider.starts_with("Add BGP route for logical port with ip 172.24.4.10 "),
+            "{provider}"
+        );
         let fip = line(Kind::Fip, here());
-        assert!(fip.starts_with("Add BGP route for FIP with ip 172.24.4.10 "), "{fip}");
+        assert!(
+            fip.starts_with("Add BGP route for FIP with ip 172.24.4.10 "),
+            "{fip}"
+        );
         let gateway = line(Kind::Gateway, here());
-        assert!(gateway.starts_with("Add BGP route for CR-LRP Port with ip 172.24.4.10 "), "{gateway}");
+        assert!(
+            gateway.starts_with("Add BGP route for CR-LRP Port with ip 172.24.4.10 "),
+            "{gateway}"
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::ovsdb::Change;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::Scope;
 use crate::reconcile::{Holder, Key, Reconciler};
-use crate::wiring::{self, BridgeFacts, Facts, Wish, Wiring};
+use crate::wiring::{self, BridgeFacts, Facts, Wiring, Wish};
 
 /// Everything known, and what follows from it.
 #[derive(Debug, Default)]
@@ -121,7 +121,10 @@ impl Core {
 
     fn expose(&mut self, delta: &Delta) {
         for exposure in &delta.added {
-            let hosts = exposure.proxied.iter().map(|ip| IpNet::V6(Ipv6Net::from(*ip)));
+            let hosts = exposure
+                .proxied
+                .iter()
+                .map(|ip| IpNet::V6(Ipv6Net::from(*ip)));
             self.proxied.extend(hosts);
         }
         let wishes = self.wiring.update(delta);
@@ -129,7 +132,12 @@ impl Core {
     }
 
     fn wish(&mut self, wishes: Vec<Wish>) {
-        for Wish { prefix, objects, advert } in wishes {
+        for Wish {
+            prefix,
+            objects,
+            advert,
+        } in wishes
+        {
             self.reconciler.hold(Holder::Prefix(prefix), objects);
             self.reconciler.set_advert(prefix, advert);
         }
@@ -147,16 +155,25 @@ impl Core {
         Facts {
             mappings: node.mappings.clone(),
             localnets: wiring::localnets(&self.northbound),
-            bridges: node.mappings.entries().iter().map(|m| bridge(&m.bridge)).collect(),
+            bridges: node
+                .mappings
+                .entries()
+                .iter()
+                .map(|m| bridge(&m.bridge))
+                .collect(),
         }
     }
 
     /// The part of the node that concerns the agent.
     pub fn scope(&self) -> Scope {
-        let sysctls = self.reconciler.held(Holder::Base).iter().filter_map(|key| match key {
-            Key::Sysctl { path } => Some(Arc::clone(path)),
-            _ => None,
-        });
+        let sysctls = self
+            .reconciler
+            .held(Holder::Base)
+            .iter()
+            .filter_map(|key| match key {
+                Key::Sysctl { path } => Some(Arc::clone(path)),
+                _ => None,
+            });
         Scope {
             bridges: self
                 .bridges()
@@ -171,7 +188,9 @@ impl Core {
     /// The mapped bridges, in the order of the setting; one may be there twice.
     pub fn bridges(&self) -> impl Iterator<Item = &Arc<str>> {
         let node = self.node.as_ref();
-        node.into_iter().flat_map(|node| node.mappings.entries()).map(|m| &m.bridge)
+        node.into_iter()
+            .flat_map(|node| node.mappings.entries())
+            .map(|m| &m.bridge)
     }
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.
@@ -216,5 +235,9 @@ impl Core {
 }
 
 fn inputs<'a>(northbound: &'a Northbound, node: Option<&'a Node>) -> Option<Inputs<'a>> {
-    Some(Inputs { northbound, southbound: None, node: node? })
+    Some(Inputs {
+        northbound,
+        southbound: None,
+        node: node?,
+    })
 }

@@ -20,7 +20,11 @@ pub(super) struct Told {
 pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanation {
     let mut steps = vec![node(core)];
     let decision = core.decision().unwrap_or_default();
-    let exposures: Vec<_> = decision.exposures.iter().filter(|e| e.prefix.contains(&ip)).collect();
+    let exposures: Vec<_> = decision
+        .exposures
+        .iter()
+        .filter(|e| e.prefix.contains(&ip))
+        .collect();
     steps.extend(decided(&decision, ip));
     let Some(exposure) = exposures.first() else {
         let verdict = match decision.withheld.iter().find(|w| w.prefix.contains(&ip)) {
@@ -33,46 +37,102 @@ pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanati
     steps.extend(wiring);
     let (verdict, step) = advertised(core, exposure, wired, told);
     steps.push(step);
-    Explanation { ip, verdict: format!("{ip} {verdict}"), steps }
+    Explanation {
+        ip,
+        verdict: format!("{ip} {verdict}"),
+        steps,
+    }
 }
 
 fn step(step: &str, verdict: Verdict, detail: String) -> Step {
-    Step { step: step.to_owned(), verdict, detail }
+    Step {
+        step: step.to_owned(),
+        verdict,
+        detail,
+    }
 }
 
 fn node(core: &Core) -> Step {
     match core.node() {
         Some(node) => {
-            let mappings: Vec<_> = node.mappings.entries().iter().map(|m| format!("{}:{}", m.physical_network, m.bridge)).collect();
-            let detail = format!("host {}, chassis {}, ovn-bridge-mappings {}", node.hostname, node.chassis, mappings.join(","));
+            let mappings: Vec<_> = node
+                .mappings
+                .entries()
+                .iter()
+                .map(|m| format!("{}:{}", m.physical_network, m.bridge))
+                .collect();
+            let detail = format!(
+                "host {}, chassis {}, ovn-bridge-mappings {}",
+                node.hostname,
+                node.chassis,
+                mappings.join(",")
+            );
             step("this node", Verdict::Ok, detail)
         }
-        None => step("this node", Verdict::Unknown, "Open_vSwitch has not told who this node is".to_owned()),
+        None => step(
+            "this node",
+            Verdict::Unknown,
+            "Open_vSwitch has not told who this node is".to_owned(),
+        ),
     }
 }
 
 fn decided(decision: &Decision, ip: IpAddr) -> Vec<Step> {
-    let exposed = decision.exposures.iter().filter(|e| e.prefix.contains(&ip)).map(|e| exposed(e));
-    let withheld = decision.withheld.iter().filter(|w| w.prefix.contains(&ip)).map(withheld);
+    let exposed = decision
+        .exposures
+        .iter()
+        .filter(|e| e.prefix.contains(&ip))
+        .map(|e| exposed(e));
+    let withheld = decision
+        .withheld
+        .iter()
+        .filter(|w| w.prefix.contains(&ip))
+        .map(withheld);
     let mut steps: Vec<_> = exposed.chain(withheld).collect();
     if steps.is_empty() {
-        let detail = "no switch port, router port or NAT row of OVN_Northbound has this address".to_owned();
+        let detail =
+            "no switch port, router port or NAT row of OVN_Northbound has this address".to_owned();
         steps.push(step("row in OVN", Verdict::No, detail));
     }
     steps
 }
 
 fn exposed(exposure: &Exposure) -> Step {
-    let Exposure { prefix, port, network, attachment, reason, .. } = exposure;
-    let vlan = attachment.vlan.map_or_else(String::new, |vlan| format!(" vlan {vlan}"));
-    let detail = format!("{prefix} of {port}: {reason}; enters OVN through {}{vlan} ({network})", attachment.bridge);
+    let Exposure {
+        prefix,
+        port,
+        network,
+        attachment,
+        reason,
+        ..
+    } = exposure;
+    let vlan = attachment
+        .vlan
+        .map_or_else(String::new, |vlan| format!(" vlan {vlan}"));
+    let detail = format!(
+        "{prefix} of {port}: {reason}; enters OVN through {}{vlan} ({network})",
+        attachment.bridge
+    );
     step("decision", Verdict::Ok, detail)
 }
 
 fn withheld(withheld: &Withheld) -> Step {
-    let Withheld { prefix, port, code, reason, .. } = withheld;
-    let code = serde_json::to_value(code).ok().and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default();
-    step("decision", Verdict::No, format!("{prefix} of {port}: {reason} [{code}]"))
+    let Withheld {
+        prefix,
+        port,
+        code,
+        reason,
+        ..
+    } = withheld;
+    let code = serde_json::to_value(code)
+        .ok()
+        .and_then(|c| c.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    step(
+        "decision",
+        Verdict::No,
+        format!("{prefix} of {port}: {reason} [{code}]"),
+    )
 }
 
 /// Whether everything the advert requires is in place, and a step for each object.
@@ -97,28 +157,63 @@ fn object(core: &Core, key: &Key, settled: bool) -> Step {
     if settled {
         return step(&name, Verdict::Ok, "present".to_owned());
     }
-    let blocked = core.reconciler().blocked().find(|(blocked, _)| *blocked == key);
+    let blocked = core
+        .reconciler()
+        .blocked()
+        .find(|(blocked, _)| *blocked == key);
     let why = blocked.map(|(_, reason): (_, &BlockReason)| reason.to_string());
-    step(&name, Verdict::No, why.unwrap_or_else(|| "missing".to_owned()))
+    step(
+        &name,
+        Verdict::No,
+        why.unwrap_or_else(|| "missing".to_owned()),
+    )
 }
 
-fn advertised(core: &Core, exposure: &Exposure, wired: bool, told: Option<&Told>) -> (String, Step) {
+fn advertised(
+    core: &Core,
+    exposure: &Exposure,
+    wired: bool,
+    told: Option<&Told>,
+) -> (String, Step) {
     let name = "advertised";
     let Some(told) = told else {
-        let verdict = if wired { "is exposed here and wired" } else { "is exposed here, and not wired" };
-        return (verdict.to_owned(), step(name, Verdict::Unknown, "the agent does not run here; ask it for its neighbours".to_owned()));
+        let verdict = if wired {
+            "is exposed here and wired"
+        } else {
+            "is exposed here, and not wired"
+        };
+        return (
+            verdict.to_owned(),
+            step(
+                name,
+                Verdict::Unknown,
+                "the agent does not run here; ask it for its neighbours".to_owned(),
+            ),
+        );
     };
     if !told.to.is_empty() {
         let to = told.to.join(", ");
-        return (format!("is advertised to {to}"), step(name, Verdict::Ok, format!("sent to {to}")));
+        return (
+            format!("is advertised to {to}"),
+            step(name, Verdict::Ok, format!("sent to {to}")),
+        );
     }
     if !core.reconciler().is_advertised(&exposure.prefix) {
-        return ("is exposed here and waits for its wiring".to_owned(), step(name, Verdict::No, "waits for its wiring".to_owned()));
+        return (
+            "is exposed here and waits for its wiring".to_owned(),
+            step(name, Verdict::No, "waits for its wiring".to_owned()),
+        );
     }
     let detail = if told.established.is_empty() {
         "no neighbour is Established (see `show neighbors`)".to_owned()
     } else {
-        format!("filtered out towards {} (only host prefixes, and only negotiated families, leave)", told.established.join(", "))
+        format!(
+            "filtered out towards {} (only host prefixes, and only negotiated families, leave)",
+            told.established.join(", ")
+        )
     };
-    ("is exposed here and wired, but no neighbour has it".to_owned(), step(name, Verdict::No, detail))
+    (
+        "is exposed here and wired, but no neighbour has it".to_owned(),
+        step(name, Verdict::No, detail),
+    )
 }

@@ -35,7 +35,7 @@ pub enum InputError {
 
 /// One thing that happened.
 #[derive(Debug)]
-pub enum News {
+pub(super) enum News {
     Vswitch(Event),
     Northbound(Event),
     Kernel(Result<Observation, KernelError>),
@@ -43,7 +43,7 @@ pub enum News {
 }
 
 /// A database that is being followed.
-pub struct Database {
+pub(super) struct Database {
     pub handle: Handle,
     events: mpsc::Receiver<Event>,
     /// As configured.
@@ -58,7 +58,8 @@ impl Database {
         tls: Option<&config::TlsFiles>,
         monitor: Monitor,
     ) -> Result<Self, InputError> {
-        let parsed = Remote::parse_list(remotes).map_err(|error| InputError::Remote { option, error })?;
+        let parsed =
+            Remote::parse_list(remotes).map_err(|error| InputError::Remote { option, error })?;
         let mut client = ClientConfig::new(name, parsed);
         client.tls = tls.map(|tls| TlsFiles {
             certificate: tls.certificate.clone(),
@@ -74,7 +75,7 @@ impl Database {
     }
 
     /// In words, for `show summary`.
-    pub fn state(&self) -> String {
+    pub(super) fn state(&self) -> String {
         let status = self.handle.status();
         match (status.connected, status.last_error) {
             (Some(facts), _) => format!("connected to {}", facts.remote),
@@ -93,7 +94,7 @@ impl Database {
 }
 
 /// The connections of the loop.
-pub struct Inputs {
+pub(super) struct Inputs {
     pub vswitch: Database,
     /// Once it is known where it is.
     pub northbound: Option<Database>,
@@ -104,7 +105,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// Connects to what the configuration names. Needs a tokio runtime.
-    pub fn open(config: &Config, rt_tables: PathBuf) -> Result<Self, InputError> {
+    pub(super) fn open(config: &Config, rt_tables: PathBuf) -> Result<Self, InputError> {
         let ovn = &config.ovn;
         // The local database takes the Northbound's certificates, as python-ovs shares them.
         let vswitch = Database::follow(
@@ -124,8 +125,16 @@ impl Inputs {
     }
 
     /// Follows the Northbound database at `remotes`, unless it does already. True when it begins.
-    pub fn follow_northbound(&mut self, config: &Config, remotes: &str) -> Result<bool, InputError> {
-        if self.northbound.as_ref().is_some_and(|nb| nb.remotes == remotes) {
+    pub(super) fn follow_northbound(
+        &mut self,
+        config: &Config,
+        remotes: &str,
+    ) -> Result<bool, InputError> {
+        if self
+            .northbound
+            .as_ref()
+            .is_some_and(|nb| nb.remotes == remotes)
+        {
             return Ok(false);
         }
         let tls = Some(&config.ovn.northbound.tls);
@@ -136,7 +145,7 @@ impl Inputs {
     }
 
     /// Waits for news. May be dropped at any await without losing any.
-    pub async fn next(&mut self) -> News {
+    pub(super) async fn next(&mut self) -> News {
         let pause = self.kernel_pause;
         let news = tokio::select! {
             event = self.vswitch.next() => News::Vswitch(event),
@@ -151,7 +160,7 @@ impl Inputs {
     }
 
     /// News that is there already.
-    pub async fn next_now(&mut self) -> Option<News> {
+    pub(super) async fn next_now(&mut self) -> Option<News> {
         tokio::select! {
             biased;
             news = self.next() => Some(news),
@@ -178,9 +187,14 @@ async fn observe(kernel: &mut Kernel, pause: Option<Instant>) -> Result<Observat
 /// `OVS_RUNDIR` says, else where Debian has them.
 fn run_dir(connection: &str) -> PathBuf {
     let socket = connection.strip_prefix("unix:").map(Path::new);
-    let beside = socket.and_then(Path::parent).filter(|dir| dir.is_absolute());
+    let beside = socket
+        .and_then(Path::parent)
+        .filter(|dir| dir.is_absolute());
     beside.map_or_else(
-        || std::env::var_os("OVS_RUNDIR").map_or_else(|| openflow::DEFAULT_RUN_DIR.into(), PathBuf::from),
+        || {
+            std::env::var_os("OVS_RUNDIR")
+                .map_or_else(|| openflow::DEFAULT_RUN_DIR.into(), PathBuf::from)
+        },
         Path::to_owned,
     )
 }
@@ -192,6 +206,9 @@ mod tests {
     #[test]
     fn management_sockets_are_beside_the_databases() {
         assert_eq!(run_dir("unix:/run/lab/db.sock"), Path::new("/run/lab"));
-        assert_eq!(run_dir("tcp:127.0.0.1:6640"), Path::new(openflow::DEFAULT_RUN_DIR));
+        assert_eq!(
+            run_dir("tcp:127.0.0.1:6640"),
+            Path::new(openflow::DEFAULT_RUN_DIR)
+        );
     }
 }

@@ -9,9 +9,8 @@ mod explain;
 mod inputs;
 mod nodes;
 mod plan;
-//mod report;
-//mod run;
-//mod speaker;
+mod report;
+mod run;
 mod steps;
 
 use std::collections::BTreeSet;
@@ -24,7 +23,7 @@ pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
 pub use self::nodes::node_facts;
 pub use self::plan::{PlanError, explain_without_agent, plan};
-//pub use self::run::{RunError, run};
+pub use self::run::{RunError, run};
 use crate::config::Config;
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
@@ -34,7 +33,7 @@ use crate::reconcile::{Domain, Found, Key};
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
-const FLOWS_PATIENCE: Duration = Duration::from_secs(2);
+const FLOWS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The node as far as it is known, and the connections that tell.
 pub struct Agent {
@@ -157,9 +156,11 @@ impl Agent {
     fn take_northbound_state(&mut self, event: &Event) {
         log_event("OVN_Northbound", event);
         match event {
-            Event::Connected(facts) if lacks(facts, "Logical_Router_Port", "status") => tracing::warn!(
-                "OVN_Northbound has no column Logical_Router_Port.status (OVN 23.09 has): gateway ports are withheld"
-            ),
+            Event::Connected(facts) if lacks(facts, "Logical_Router_Port", "status") => {
+                tracing::warn!(
+                    "OVN_Northbound has no column Logical_Router_Port.status (OVN 23.09 has): gateway ports are withheld"
+                )
+            }
             Event::Synced { .. } if !self.seen.northbound => {
                 self.seen.northbound = true;
                 if self.core.northbound().fip_mode() == FipMode::Unset {
@@ -204,7 +205,10 @@ impl Agent {
     }
 
     fn flows_seen(&self) -> bool {
-        let mut bridges = self.core.bridges().filter(|b| self.core.vswitch().has_bridge(b));
+        let mut bridges = self
+            .core
+            .bridges()
+            .filter(|b| self.core.vswitch().has_bridge(b));
         bridges.all(|bridge| self.seen.flows.contains(bridge))
     }
 
@@ -233,7 +237,11 @@ fn log_event(database: &str, event: &Event) {
                 tracing::debug!(table = missing.table, column = ?missing.column, "{database} lacks it");
             }
         }
-        Event::Disconnected { remote, error, retry_in } => {
+        Event::Disconnected {
+            remote,
+            error,
+            retry_in,
+        } => {
             tracing::warn!(%remote, %error, ?retry_in, "{database} is not connected; everything stays as it is");
         }
         Event::Synced { resumed, .. } => tracing::debug!(resumed, "{database} is in sync"),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::cli::check::{NodeFacts, SocketFact};
 use crate::config::Config;
-use crate::ovsdb::{Change, Client, ClientConfig, Condition, Datum, Monitor, Remote, Unreachable, until_synced};
+use crate::ovsdb::{
+    Change, Client, ClientConfig, Condition, Datum, Monitor, Remote, Unreachable, until_synced,
+};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -37,7 +39,11 @@ async fn read_vswitch(connection: &str) -> Result<Vec<Change>, String> {
 /// For a unix socket its own error says more than the client's.
 fn reach(connection: &str, error: &str) -> SocketFact {
     let path = connection.strip_prefix("unix:");
-    match path.map(|path| std::os::unix::net::UnixStream::connect(path).map(drop).into()) {
+    match path.map(|path| {
+        std::os::unix::net::UnixStream::connect(path)
+            .map(drop)
+            .into()
+    }) {
         None | Some(SocketFact::Reachable) => SocketFact::Failed(error.to_owned()),
         Some(fact) => fact,
     }
@@ -59,5 +65,7 @@ fn take(facts: &mut NodeFacts, change: &Change) {
 
 fn strings(map: &Datum) -> BTreeMap<String, String> {
     let pairs = map.pairs().iter();
-    pairs.filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.as_str()?.to_owned()))).collect()
+    pairs
+        .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), value.as_str()?.to_owned())))
+        .collect()
 }

@@ -3,14 +3,18 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use bgp::State;
 use ipnet::IpNet;
 
 use super::Agent;
 use super::explain::{Told, explain, wired};
-use super::speaker::Speaker;
-use crate::control::{Advertised, ExposureLine, ExposureList, Neighbors, Query, Reply, RouteLine, Routes, Summary};
+use crate::advertise::Embedded;
+use crate::control::{
+    Advertised, ExposureLine, ExposureList, NeighborState, Neighbors, Query, Reply, RouteLine,
+    Routes, Summary,
+};
 use crate::exposure::Exposure;
-use crate::peering;
+use crate::peering::{MessageSnapshot, NeighborSnapshot, Snapshot};
 
 /// What the loop counts for the operator.
 #[derive(Debug)]
@@ -22,7 +26,11 @@ pub(super) struct Report {
 
 impl Default for Report {
     fn default() -> Self {
-        Self { started_at: now(), changes_applied: 0, changes_failed: 0 }
+        Self {
+            started_at: now(),
+            changes_applied: 0,
+            changes_failed: 0,
+        }
     }
 }
 
@@ -32,11 +40,14 @@ fn now() -> Instant {
 
 impl Report {
     /// Answers one question.
-    pub async fn answer(&self, agent: &Agent, speaker: &Speaker, query: &Query) -> Reply {
-        let status = speaker.status().await;
+    pub(super) async fn answer(&self, agent: &Agent, speaker: &Embedded, query: &Query) -> Reply {
+        let status = match speaker.status().await {
+            Ok(status) => status,
+            Err(ended) => return Reply::Error(ended.to_string()),
+        };
         match query {
             Query::Summary => Reply::Summary(self.summary(agent, speaker, &status)),
-            Query::Neighbors => Reply::Neighbors(neighbors(&status)),
+            Query::Neighbors => Reply::Neighbors(neighbors(agent, &status)),
             Query::Routes => Reply::Routes(routes(&status)),
             Query::Exposures => Reply::Exposures(exposures(agent, &status)),
             Query::Explain { ip } => {
@@ -45,10 +56,15 @@ impl Report {
         }
     }
 
-    fn summary(&self, agent: &Agent, speaker: &Speaker, status: &peering::Status) -> Summary {
+    fn summary(&self, agent: &Agent, speaker: &Embedded, status: &Snapshot) -> Summary {
         let decision = agent.core.decision().unwrap_or_default();
-        let (host, chassis) = agent.core.node().map_or_else(Default::default, |node| (node.hostname.to_string(), node.chassis.to_string()));
-        let mut databases = std::collections::BTreeMap::from([("Open_vSwitch".to_owned(), agent.inputs.vswitch.state())]);
+        let (host, chassis) = agent.core.node().map_or_else(Default::default, |node| {
+            (node.hostname.to_string(), node.chassis.to_string())
+        });
+        let mut databases = std::collections::BTreeMap::from([(
+            "Open_vSwitch".to_owned(),
+            agent.inputs.vswitch.state(),
+        )]);
         if let Some(northbound) = &agent.inputs.northbound {
             databases.insert("OVN_Northbound".to_owned(), northbound.state());
         }
@@ -66,45 +82,118 @@ impl Report {
             exposures: decision.exposures.len(),
             withheld: decision.withheld.len(),
             peers_established: established(status).len(),
-            peers_total: status.neighbours.len(),
+            peers_total: status.neighbors.len(),
             changes_applied: self.changes_applied,
-            problem: blocked.next().map(|(key, reason)| format!("{key}: {reason}")),
+            problem: blocked
+                .next()
+                .map(|(key, reason)| format!("{key}: {reason}")),
         }
     }
 }
 
-fn established(status: &peering::Status) -> Vec<String> {
-    let up = status.neighbours.iter().filter(|n| n.is_established());
+fn established(status: &Snapshot) -> Vec<String> {
+    let up = status.neighbors.iter().filter(|n| is_established(n));
     up.map(|n| n.name.clone()).collect()
 }
 
-fn neighbors(status: &peering::Status) -> Neighbors {
-    status.neighbours.iter().map(|n| (n.name.clone(), n.for_show())).collect()
+fn is_established(neighbor: &NeighborSnapshot) -> bool {
+    neighbor.state == State::Established.name()
 }
 
-fn routes(status: &peering::Status) -> Routes {
-    let mut routes: Vec<RouteLine> = status.routes.iter().map(peering::RouteStatus::for_show).collect();
+fn neighbors(agent: &Agent, status: &Snapshot) -> Neighbors {
+    let named = |n: &NeighborSnapshot| (n.name.clone(), neighbor(agent, n));
+    status.neighbors.iter().map(named).collect()
+}
+
+fn neighbor(agent: &Agent, n: &NeighborSnapshot) -> NeighborState {
+    let configured = agent.config.neighbours.iter().find(|c| c.name == n.name);
+    let sum = |m: MessageSnapshot| {
+        m.opens + m.updates + m.notifications + m.keepalives + m.route_refreshes
+    };
+    let up = is_established(n);
+    NeighborState {
+        address: n.address,
+        state: n.state.to_owned(),
+        remote_as: n.remote_as.unwrap_or_default(),
+        local_as: n
+            .local_as
+            .or_else(|| configured.map(|c| c.local_as))
+            .unwrap_or_default(),
+        peer_uptime_msec: if up { n.seconds * 1000 } else { 0 },
+        msg_rcvd: sum(n.received),
+        msg_sent: sum(n.sent),
+        pfx_rcd: n.prefixes_received as u64,
+        pfx_snt: n.prefixes_sent as u64,
+        connections_established: n.flaps + u64::from(up),
+        connections_dropped: n.flaps,
+        desc: configured
+            .map(|c| c.description.clone())
+            .filter(|text| !text.is_empty()),
+        last_reset_due_to: n.last_error.clone(),
+    }
+}
+
+fn routes(status: &Snapshot) -> Routes {
+    let own = status.routes.iter().map(|route| RouteLine {
+        prefix: route.prefix,
+        nexthop: None,
+        peer: None,
+        path: String::new(),
+        local_pref: None,
+        metric: None,
+        best: true,
+        advertised_to: route.peers.clone(),
+    });
+    let learned = status.learned.iter().map(|route| RouteLine {
+        prefix: route.prefix,
+        nexthop: Some(route.next_hop),
+        peer: Some(route.peer.clone()),
+        path: route
+            .as_path
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "),
+        local_pref: None,
+        metric: None,
+        best: true,
+        advertised_to: Vec::new(),
+    });
+    let mut routes: Vec<_> = own.chain(learned).collect();
     routes.sort_by_key(|route| route.prefix);
     Routes { routes }
 }
 
-fn told(status: &peering::Status, ip: IpAddr) -> Told {
+fn told(status: &Snapshot, ip: IpAddr) -> Told {
     let of = |prefix: &IpNet| prefix.contains(&ip);
-    let mut to: Vec<String> = status.routes.iter().filter(|r| of(&r.prefix)).flat_map(|r| r.advertised_to.clone()).collect();
+    let mut to: Vec<String> = status
+        .routes
+        .iter()
+        .filter(|r| of(&r.prefix))
+        .flat_map(|r| r.peers.clone())
+        .collect();
     to.sort();
     to.dedup();
-    Told { to, established: established(status) }
+    Told {
+        to,
+        established: established(status),
+    }
 }
 
-fn exposures(agent: &Agent, status: &peering::Status) -> ExposureList {
+fn exposures(agent: &Agent, status: &Snapshot) -> ExposureList {
     let any_peer = !established(status).is_empty();
     let mut exposures: Vec<_> = agent.core.exposures().cloned().collect();
     exposures.sort();
-    ExposureList { exposures: exposures.iter().map(|e| line(agent, e, any_peer)).collect() }
+    ExposureList {
+        exposures: exposures.iter().map(|e| line(agent, e, any_peer)).collect(),
+    }
 }
 
 fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
-    let advertised = match (agent.core.reconciler().is_advertised(&exposure.prefix), any_peer) {
+    let advertised = match (
+        agent.core.reconciler().is_advertised(&exposure.prefix),
+        any_peer,
+    ) {
         (false, _) => Advertised::Waiting,
         (true, false) => Advertised::NoNeighbor,
         (true, true) => Advertised::Yes,
@@ -112,7 +201,11 @@ fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
     let kind = serde_json::to_value(exposure.kind).ok();
     ExposureLine {
         prefix: exposure.prefix,
-        kind: kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default().to_owned(),
+        kind: kind
+            .as_ref()
+            .and_then(|kind| kind.as_str())
+            .unwrap_or_default()
+            .to_owned(),
         port: exposure.port.to_string(),
         network: exposure.network.to_string(),
         bridge: exposure.attachment.bridge.to_string(),

@@ -10,13 +10,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::inputs::{InputError, News};
 use super::report::Report;
-use super::speaker::{Speaker, SpeakerError};
 use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE};
+use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
 use crate::control::{BindError, Request, Server};
 use crate::exposure::NoSystemId;
-use crate::peering;
+use crate::peering::Ended;
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
@@ -33,7 +33,9 @@ pub enum RunError {
     #[error(transparent)]
     NoSystemId(#[from] NoSystemId),
     #[error(transparent)]
-    Speaker(#[from] SpeakerError),
+    Speaker(#[from] EmbeddedError),
+    #[error(transparent)]
+    SpeakerEnded(#[from] Ended),
     #[error(transparent)]
     Control(#[from] BindError),
     #[error("cannot listen for signals: {0}")]
@@ -44,7 +46,7 @@ pub enum RunError {
 enum Wake {
     News(News),
     Request(Request),
-    Peering(Option<peering::Event>),
+    Peering(Result<String, Ended>),
     /// The safety net: read everything again, compare everything.
     Reconcile,
     /// Try again what failed.
@@ -66,13 +68,14 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError
         match wake {
             Wake::Stop(signal) => {
                 tracing::info!("{signal}: stopping; everything stays as it is");
-                running.speaker.shutdown().await;
                 return Ok(());
             }
-            Wake::Reload => tracing::warn!("SIGHUP: the configuration is read at start only; restart the agent"),
+            Wake::Reload => {
+                tracing::warn!("SIGHUP: the configuration is read at start only; restart the agent")
+            }
             Wake::News(news) => running.agent.take(news).await?,
             Wake::Request(request) => running.answer(request).await,
-            Wake::Peering(event) => running.take_peering(event),
+            Wake::Peering(line) => tracing::info!("{}", line?),
             Wake::Reconcile => running.reconcile(),
             Wake::Retry => running.agent.core.reconciler_mut().retry(),
             Wake::Due => {}
@@ -84,7 +87,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError
 /// The running agent.
 struct Running {
     agent: Agent,
-    speaker: Speaker,
+    speaker: Embedded,
     report: Report,
     requests: mpsc::Receiver<Request>,
     /// When all inputs but flows had been read.
@@ -102,7 +105,7 @@ impl Running {
             tokio::spawn(Server::bind(socket)?.serve(sender));
         }
         Ok(Self {
-            speaker: Speaker::new(&config),
+            speaker: Embedded::new(Arc::clone(&config)),
             agent: Agent::open(config, rt_tables)?,
             report: Report::default(),
             requests,
@@ -127,7 +130,11 @@ impl Running {
         }
         if agent.is_ready() {
             self.pass().await?;
-        } else if !self.speaker.is_started() && agent.node_is_read() && !agent.seen.northbound && self.started_at + ADOPT_AFTER <= now {
+        } else if !self.speaker.is_started()
+            && agent.node_is_read()
+            && !agent.seen.northbound
+            && self.started_at + ADOPT_AFTER <= now
+        {
             self.adopt()?;
         }
         Ok(())
@@ -135,17 +142,26 @@ impl Running {
 
     async fn pass(&mut self) -> Result<(), RunError> {
         if !self.started {
-            let adopted = self.speaker.adopted();
-            self.agent.adopt_adverts(adopted);
+            self.agent.adopt_adverts(self.speaker.prefixes());
         }
         let speaker = &mut self.speaker;
-        let taken = self.agent.act(&mut |originate, withdraw| speaker.speak(originate, withdraw)).await;
+        let taken = self
+            .agent
+            .act(&mut |originate, withdraw| speaker.advertise(originate, withdraw))
+            .await;
         self.report.count(&taken);
         if !self.started {
             self.started = true;
-            self.speaker.start(&self.agent.inputs.kernel)?;
-            let writes = self.agent.inputs.kernel.writes_total() + self.agent.inputs.switch.writes_total();
-            tracing::info!(exposures = self.agent.core.exposures().count(), writes, "BGP Agent Started...");
+            if !self.speaker.is_started() {
+                self.speaker.start()?;
+            }
+            let writes =
+                self.agent.inputs.kernel.writes_total() + self.agent.inputs.switch.writes_total();
+            tracing::info!(
+                exposures = self.agent.core.exposures().count(),
+                writes,
+                "BGP Agent Started..."
+            );
             // Without systemd there is nobody to tell.
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
@@ -155,9 +171,12 @@ impl Running {
     /// The Northbound database does not answer: advertise what is wired.
     fn adopt(&mut self) -> Result<(), RunError> {
         let prefixes = self.agent.wired_before();
-        tracing::warn!(prefixes = prefixes.len(), "OVN_Northbound cannot be reached: advertising what an agent before this one has wired");
-        self.speaker.adopt(prefixes);
-        self.speaker.start(&self.agent.inputs.kernel)?;
+        tracing::warn!(
+            prefixes = prefixes.len(),
+            "OVN_Northbound cannot be reached: advertising what an agent before this one has wired"
+        );
+        self.speaker.advertise(&prefixes, &[]);
+        self.speaker.start()?;
         Ok(())
     }
 
@@ -172,16 +191,12 @@ impl Running {
     }
 
     async fn answer(&mut self, request: Request) {
-        let reply = self.report.answer(&self.agent, &self.speaker, &request.query).await;
+        let reply = self
+            .report
+            .answer(&self.agent, &self.speaker, &request.query)
+            .await;
         // The client may have gone.
         let _ = request.reply.send(reply);
-    }
-
-    fn take_peering(&mut self, event: Option<peering::Event>) {
-        match event {
-            Some(event) => tracing::info!("{event}"),
-            None => self.speaker.lost(),
-        }
     }
 
     /// When something that is waited for is given up.
@@ -192,7 +207,11 @@ impl Running {
         let adopt = (!self.speaker.is_started()).then_some(self.started_at + ADOPT_AFTER);
         let flows = self.read_at.map(|at| at + FLOWS_PATIENCE);
         let now = Instant::now();
-        [adopt, flows].into_iter().flatten().filter(|at| *at > now).min()
+        [adopt, flows]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 }
 
@@ -225,7 +244,12 @@ impl Wakes {
 
     async fn next(&mut self, running: &mut Running) -> Wake {
         let due = running.due();
-        let Running { agent, speaker, requests, .. } = running;
+        let Running {
+            agent,
+            speaker,
+            requests,
+            ..
+        } = running;
         tokio::select! {
             biased;
             _ = self.terminate.recv() => Wake::Stop("SIGTERM"),
@@ -233,7 +257,7 @@ impl Wakes {
             _ = self.hangup.recv() => Wake::Reload,
             news = agent.inputs.next() => Wake::News(news),
             Some(request) = requests.recv() => Wake::Request(request),
-            event = speaker.next_event() => Wake::Peering(event),
+            line = speaker.next_line() => Wake::Peering(line),
             _ = self.reconcile.tick() => Wake::Reconcile,
             _ = self.retry.tick() => Wake::Retry,
             () = wait_until(due) => Wake::Due,

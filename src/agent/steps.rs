@@ -1,7 +1,5 @@
 //! Taking steps: the only code that acts.
 
-use std::collections::BTreeSet;
-
 use ipnet::IpNet;
 
 use super::{Agent, announce};
@@ -45,13 +43,21 @@ impl Agent {
             if plan.steps.is_empty() {
                 return taken;
             }
-            for steps in plan.steps.chunk_by(|a, b| Executor::of(a) == Executor::of(b)) {
+            for steps in plan
+                .steps
+                .chunk_by(|a, b| Executor::of(a) == Executor::of(b))
+            {
                 self.take_steps(steps, speak, &mut taken).await;
             }
         }
     }
 
-    async fn take_steps(&mut self, steps: &[Step], speak: &mut impl FnMut(&[IpNet], &[IpNet]), taken: &mut Taken) {
+    async fn take_steps(
+        &mut self,
+        steps: &[Step],
+        speak: &mut impl FnMut(&[IpNet], &[IpNet]),
+        taken: &mut Taken,
+    ) {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
@@ -99,14 +105,21 @@ impl Agent {
 
     /// Prefixes that an agent before this one has wired: a rule and a route into a bridge's table.
     /// They stay advertised while the Northbound database cannot be reached.
-    pub(super) fn wired_before(&self) -> BTreeSet<IpNet> {
+    pub(super) fn wired_before(&self) -> Vec<IpNet> {
         let observed = self.observed();
-        let rules = observed.iter().filter(|(_, found)| found.owned).filter_map(|(key, _)| match key {
-            Key::Rule { to, table, .. } if bgp::is_host_prefix(to) => Some((*to, *table)),
-            _ => None,
-        });
+        let rules =
+            observed
+                .iter()
+                .filter(|(_, found)| found.owned)
+                .filter_map(|(key, _)| match key {
+                    Key::Rule { to, table, .. } if bgp::is_host_prefix(to) => Some((*to, *table)),
+                    _ => None,
+                });
         let routed = |(prefix, table): &(IpNet, u32)| {
-            let route = Key::Route { table: *table, prefix: *prefix };
+            let route = Key::Route {
+                table: *table,
+                prefix: *prefix,
+            };
             observed.contains_key(&route)
         };
         rules.filter(routed).map(|(prefix, _)| prefix).collect()
@@ -114,9 +127,13 @@ impl Agent {
 
     /// Counts as advertised what was advertised before the first pass, so that the pass withdraws
     /// what nobody wants.
-    pub(super) fn adopt_adverts(&mut self, prefixes: impl IntoIterator<Item = IpNet>) {
-        for prefix in prefixes {
-            let wanted = !self.core.reconciler().held(Holder::Prefix(prefix)).is_empty();
+    pub(super) fn adopt_adverts<'a>(&mut self, prefixes: impl IntoIterator<Item = &'a IpNet>) {
+        for &prefix in prefixes {
+            let wanted = !self
+                .core
+                .reconciler()
+                .held(Holder::Prefix(prefix))
+                .is_empty();
             let reconciler = self.core.reconciler_mut();
             reconciler.succeeded(&Step::Advertise { prefix });
             if !wanted {

@@ -1,1 +1,151 @@
-//! The speaker's shell: listener, sockets, timers.
+//! The speaker's shell: a thread of its own with listeners, sockets and timers around the sans-IO [`bgp`].
+//!
+//! ```text
+//!   agent ── originate, withdraw ──► mailbox ──┐                    ┌──► dial / accept tasks
+//!         ── status, shutdown ─────────────────┼──► driver ◄──► bgp::Speaker
+//!         ◄─ notices (broadcast) ──────────────┘       ▲ └──► writer task per connection ──► socket
+//!                                                      └───── reader task per connection ◄── socket
+//! ```
+//!
+//! The agent never waits for the speaker, nor the speaker for the agent or for a slow peer.
+
+mod connection;
+mod driver;
+mod mailbox;
+mod settings;
+mod snapshot;
+mod socket;
+mod sockopt;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use bgp::{Event, Route};
+use ipnet::IpNet;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use driver::{Command, Driver};
+use mailbox::Mailbox;
+pub use settings::{Neighbour, PORT, Password, Settings};
+pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
+
+/// Notices a slow watcher may be behind before it misses some (`RecvError::Lagged`).
+const NOTICES: usize = 4096;
+
+/// Something the speaker tells, and when it happened.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// When. For [`Event::Advertised`]: when the UPDATE was handed to the connection's writer.
+    pub at: Instant,
+    /// What.
+    pub event: Event,
+}
+
+/// The running speaker. Dropping it ends the speaker without a word to the peers, whose graceful-restart
+/// helpers then keep our routes; [`Peering::shutdown`] says goodbye.
+#[derive(Debug)]
+pub struct Peering {
+    mailbox: Arc<Mailbox>,
+    /// Taken only when the speaker is told to end.
+    commands: Option<mpsc::Sender<Command>>,
+    notices: broadcast::Sender<Notice>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The speaker's thread has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the BGP speaker's thread has ended: see the log for why, then restart the agent")]
+pub struct Ended;
+
+impl Peering {
+    /// Starts the speaker's thread, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// The thread or its runtime cannot be made. Sockets that cannot be are reported in the
+    /// [`Snapshot`] and the log.
+    pub fn spawn(settings: Settings, neighbours: Vec<Neighbour>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mailbox = Arc::new(Mailbox::default());
+        let (commands, requests) = mpsc::channel(16);
+        let (notices, _) = broadcast::channel(NOTICES);
+        let (shared, told) = (Arc::clone(&mailbox), notices.clone());
+        let thread = std::thread::Builder::new()
+            .name("bgp".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    Driver::start(&settings, neighbours, told)
+                        .run(&shared, requests)
+                        .await;
+                });
+            })?;
+        Ok(Self {
+            mailbox,
+            commands: Some(commands),
+            notices,
+            thread: Some(thread),
+        })
+    }
+
+    /// Originate these routes, replacing those for the same prefixes. Returns at once.
+    pub fn originate(&self, routes: impl IntoIterator<Item = Route>) {
+        let changes = routes
+            .into_iter()
+            .map(|route| (route.prefix.trunc(), Some(route)));
+        self.mailbox.put(changes);
+    }
+
+    /// Stop originating these prefixes. Returns at once.
+    pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
+        self.mailbox
+            .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
+    /// Everything the speaker tells from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// The speaker as it is now.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn status(&self) -> Result<Snapshot, Ended> {
+        let (answer, snapshot) = oneshot::channel();
+        let commands = self.commands.as_ref().ok_or(Ended)?;
+        commands
+            .send(Command::Status(answer))
+            .await
+            .map_err(|_| Ended)?;
+        snapshot.await.map_err(|_| Ended)
+    }
+
+    /// Tell every peer the operator's words (Cease, administrative shutdown, RFC 9003) so that they drop our
+    /// routes at once; returns when that is sent.
+    ///
+    /// # Errors
+    /// The speaker's thread had ended before.
+    pub async fn shutdown(mut self, words: &str) -> Result<(), Ended> {
+        let commands = self.commands.take().ok_or(Ended)?;
+        commands
+            .send(Command::Stop(words.to_owned()))
+            .await
+            .map_err(|_| Ended)?;
+        // The driver drops its end when it is through.
+        commands.closed().await;
+        Ok(())
+    }
+}
+
+impl Drop for Peering {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}

@@ -21,9 +21,9 @@ mod diff;
 pub mod object;
 pub mod ownership;
 mod reconciler;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -223,7 +223,9 @@ impl Reconciler {
     /// Everything that exists, as far as it was observed.
     pub fn all_observed(&self) -> BTreeMap<Key, Found> {
         let observed = self.observed.iter();
-        observed.map(|(key, found)| (key.clone(), found.clone())).collect()
+        observed
+            .map(|(key, found)| (key.clone(), found.clone()))
+            .collect()
     }
 
     /// The desired objects that a holder wants, in the order given.

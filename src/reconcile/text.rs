@@ -14,20 +14,42 @@ impl fmt::Display for Key {
             Self::Route { table, prefix } => write!(f, "route {prefix} table {table}"),
             Self::Neighbour { dev, address } => write!(f, "neighbour {address} dev {dev}"),
             Self::Proxy { dev, address } => write!(f, "ndp proxy {address} dev {dev}"),
-            Self::Rule { priority, to, table } => {
+            Self::Rule {
+                priority,
+                to,
+                table,
+            } => {
                 write!(f, "rule {priority}: to {to} lookup {table}")
             }
-            Self::Flow { bridge, priority, in_port, ether_type } => {
+            Self::Flow {
+                bridge,
+                priority,
+                in_port,
+                ether_type,
+            } => {
                 let ether_type = match ether_type {
                     EtherType::Ipv4 => "ip",
                     EtherType::Ipv6 => "ipv6",
                 };
-                write!(f, "flow {bridge} priority={priority},{ether_type},in_port={in_port}")
+                write!(
+                    f,
+                    "flow {bridge} priority={priority},{ether_type},in_port={in_port}"
+                )
             }
-            Self::StrayRoute { table, prefix, metric, tos } => {
+            Self::StrayRoute {
+                table,
+                prefix,
+                metric,
+                tos,
+            } => {
                 write!(f, "route {prefix} table {table} metric {metric} tos {tos}")
             }
-            Self::StrayFlow { bridge, table, priority, .. } => {
+            Self::StrayFlow {
+                bridge,
+                table,
+                priority,
+                ..
+            } => {
                 write!(f, "stray flow {bridge} table={table},priority={priority}")
             }
         }
@@ -40,9 +62,18 @@ mod tests {
 
     #[test]
     fn objects_read_as_operators_type_them() {
-        let rule = Key::Rule { priority: 32000, to: "172.24.4.10/32".parse().unwrap(), table: 189 };
+        let rule = Key::Rule {
+            priority: 32000,
+            to: "172.24.4.10/32".parse().unwrap(),
+            table: 189,
+        };
         assert_eq!(rule.to_string(), "rule 32000: to 172.24.4.10/32 lookup 189");
-        let flow = Key::Flow { bridge: "br-ex".into(), priority: 900, in_port: 3, ether_type: EtherType::Ipv6 };
+        let flow = Key::Flow {
+            bridge: "br-ex".into(),
+            priority: 900,
+            in_port: 3,
+            ether_type: EtherType::Ipv6,
+        };
         assert_eq!(flow.to_string(), "flow br-ex priority=900,ipv6,in_port=3");
     }
 }

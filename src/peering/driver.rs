@@ -1,0 +1,341 @@
+//! The speaker's thread: sockets, timers and the agent's wishes go in, what comes out is done.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bgp::{ConnectionId, Event, Input, Output, PeerId, Route, Speaker, State};
+use bytes::Bytes;
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinHandle};
+use tracing::{debug, info, warn};
+
+use super::Notice;
+use super::connection::{Connection, words};
+use super::mailbox::Mailbox;
+use super::settings::{Neighbour, Settings};
+use super::snapshot::Snapshot;
+use super::socket;
+
+/// Socket events that may wait; a reader that finds no room stops reading its socket.
+const EVENTS: usize = 256;
+
+/// What a socket's task tells the driver.
+#[derive(Debug)]
+pub(super) enum SocketEvent {
+    Dialed(PeerId, ConnectionId, TcpStream),
+    DialFailed(ConnectionId, String),
+    Accepted(TcpStream, SocketAddr),
+    Received(ConnectionId, Bytes),
+    Flushed(ConnectionId, usize),
+    Closed(ConnectionId, String),
+}
+
+/// What the agent asks besides route changes.
+#[derive(Debug)]
+pub(super) enum Command {
+    Status(oneshot::Sender<Snapshot>),
+    /// Say goodbye with these words, then end.
+    Stop(String),
+}
+
+pub(super) struct Driver {
+    asn: u32,
+    speaker: Speaker,
+    neighbours: HashMap<PeerId, Neighbour>,
+    names: HashMap<PeerId, Arc<str>>,
+    connections: HashMap<ConnectionId, Connection>,
+    dials: HashMap<ConnectionId, AbortHandle>,
+    closing: Vec<JoinHandle<()>>,
+    listen_errors: Vec<String>,
+    events: mpsc::Sender<SocketEvent>,
+    inbox: mpsc::Receiver<SocketEvent>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Driver {
+    /// Listens, and starts every neighbour's session. Inside a runtime.
+    pub(super) fn start(
+        settings: &Settings,
+        neighbours: Vec<Neighbour>,
+        notices: broadcast::Sender<Notice>,
+    ) -> Self {
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let now = Instant::now();
+        let mut this = Self {
+            asn: settings.asn,
+            speaker: Speaker::new(settings.speaker(), now),
+            neighbours: HashMap::new(),
+            names: HashMap::new(),
+            connections: HashMap::new(),
+            dials: HashMap::new(),
+            closing: Vec::new(),
+            listen_errors: Vec::new(),
+            events,
+            inbox,
+            notices,
+        };
+        for address in &settings.listen {
+            match socket::listen(*address, &neighbours) {
+                Ok(listener) => drop(tokio::spawn(accept(listener, this.events.clone()))),
+                Err(error) => this.report_listen_error(*address, &words(&error)),
+            }
+        }
+        for neighbour in neighbours {
+            let name = neighbour.peer.name.as_str().into();
+            let peer = this.speaker.add_peer(neighbour.peer.clone(), now);
+            this.names.insert(peer, name);
+            this.neighbours.insert(peer, neighbour);
+        }
+        this
+    }
+
+    /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
+    /// and the peers' graceful-restart helpers keep our routes.
+    pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let deadline = self.drain();
+            tokio::select! {
+                () = mailbox.filled() => self.change_routes(mailbox),
+                Some(event) = self.inbox.recv() => self.handle_socket(event),
+                command = commands.recv() => match command {
+                    Some(Command::Status(answer)) => {
+                        // Whoever asked may have given up.
+                        let _ = answer.send(Snapshot::of(&self.speaker, &self.listen_errors, Instant::now()));
+                    }
+                    Some(Command::Stop(words)) => return self.stop(&words).await,
+                    None => return,
+                },
+                () = sleep_until(deadline) => self.speaker.handle_input(Input::Timeout, Instant::now()),
+            }
+        }
+    }
+
+    fn change_routes(&mut self, mailbox: &Mailbox) {
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = mailbox
+            .take()
+            .into_iter()
+            .partition(|(_, route)| route.is_some());
+        let now = Instant::now();
+        let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
+        self.speaker.withdraw(gone, now);
+        let routes = wanted
+            .into_iter()
+            .filter_map(|(_, route): (_, Option<Route>)| route);
+        self.speaker.originate(routes, now);
+    }
+
+    fn handle_socket(&mut self, event: SocketEvent) {
+        let now = Instant::now();
+        match event {
+            SocketEvent::Dialed(peer, connection, stream) => {
+                // Absent: given up meanwhile; dropping the stream closes it.
+                if self.dials.remove(&connection).is_some() {
+                    self.open(peer, connection, stream, false);
+                }
+            }
+            SocketEvent::DialFailed(connection, why) => {
+                if self.dials.remove(&connection).is_some() {
+                    self.speaker
+                        .handle_input(Input::ConnectionFailed { connection, why }, now);
+                }
+            }
+            SocketEvent::Accepted(stream, remote) => self.accepted(stream, remote),
+            SocketEvent::Received(connection, bytes) => {
+                self.speaker.handle_input(
+                    Input::Received {
+                        connection,
+                        bytes: &bytes,
+                    },
+                    now,
+                );
+            }
+            SocketEvent::Flushed(connection, bytes) => {
+                self.speaker
+                    .handle_input(Input::Flushed { connection, bytes }, now);
+            }
+            SocketEvent::Closed(connection, why) => {
+                if self.connections.remove(&connection).is_some() {
+                    self.speaker
+                        .handle_input(Input::ConnectionClosed { connection, why }, now);
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
+        let Some(peer) = self.speaker.peer_at(remote.ip()) else {
+            debug!(%remote, "connection refused: no neighbour has this address");
+            return;
+        };
+        let adopted = self
+            .neighbours
+            .get(&peer)
+            .map(|neighbour| socket::adopt(&stream, neighbour, self.asn));
+        if let Some(Err(error)) = adopted {
+            warn!(%remote, %error, "connection refused: its options cannot be set");
+            return;
+        }
+        let connection = self.speaker.new_connection();
+        self.open(peer, connection, stream, true);
+    }
+
+    fn open(&mut self, peer: PeerId, connection: ConnectionId, stream: TcpStream, passive: bool) {
+        let now = Instant::now();
+        match socket::ends(&stream) {
+            Ok(ends) => {
+                self.connections.insert(
+                    connection,
+                    Connection::start(connection, stream, &self.events),
+                );
+                let input = Input::ConnectionOpened {
+                    peer,
+                    connection,
+                    ends,
+                    passive,
+                };
+                self.speaker.handle_input(input, now);
+            }
+            // The peer reset it already.
+            Err(error) => {
+                let why = words(&error);
+                self.speaker
+                    .handle_input(Input::ConnectionFailed { connection, why }, now);
+            }
+        }
+    }
+
+    /// Do everything the speaker wants; returns when it wants to be called again.
+    fn drain(&mut self) -> Option<Instant> {
+        loop {
+            match self.speaker.poll_output() {
+                Output::Connect { peer, connection } => self.dial(peer, connection),
+                Output::Send { connection, bytes } => {
+                    if let Some(connection) = self.connections.get(&connection) {
+                        connection.send(bytes);
+                    }
+                }
+                Output::Close { connection } => self.close(connection),
+                Output::Event(event) => self.tell(event),
+                Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId, connection: ConnectionId) {
+        let Some(neighbour) = self.neighbours.get(&peer).cloned() else {
+            return;
+        };
+        let (events, asn) = (self.events.clone(), self.asn);
+        let task = tokio::spawn(async move {
+            let event = match socket::dial(neighbour, asn).await {
+                Ok(stream) => SocketEvent::Dialed(peer, connection, stream),
+                Err(error) => SocketEvent::DialFailed(connection, words(&error)),
+            };
+            // Fails only when the driver has ended.
+            let _ = events.send(event).await;
+        });
+        self.dials.insert(connection, task.abort_handle());
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        if let Some(dial) = self.dials.remove(&connection) {
+            dial.abort();
+        }
+        if let Some(connection) = self.connections.remove(&connection) {
+            self.closing.retain(|task| !task.is_finished());
+            self.closing.push(connection.finish());
+        }
+    }
+
+    async fn stop(mut self, words: &str) {
+        self.speaker.stop(words, Instant::now());
+        self.drain();
+        for task in self.closing {
+            // Bounded by the linger time; a task that panicked is closed as well.
+            let _ = task.await;
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        self.log(&event);
+        // Fails only when nobody watches.
+        let _ = self.notices.send(Notice {
+            at: Instant::now(),
+            event,
+        });
+    }
+
+    fn log(&self, event: &Event) {
+        let name = |peer: &PeerId| self.names.get(peer).map_or("?", AsRef::as_ref);
+        match event {
+            Event::StateChanged {
+                name,
+                from,
+                to,
+                reason: Some(reason),
+                ..
+            } => {
+                if *from == State::Established {
+                    warn!(peer = %name, state = %to, %reason, "BGP session lost");
+                } else {
+                    info!(peer = %name, state = %to, %reason, "BGP session not established");
+                }
+            }
+            Event::StateChanged {
+                name,
+                to: State::Established,
+                ..
+            } => {
+                info!(peer = %name, state = %State::Established, "BGP session up");
+            }
+            Event::StateChanged { name, to, .. } => {
+                debug!(peer = %name, state = %to, "BGP session")
+            }
+            Event::FamilyWithheld { peer, family, why } => {
+                warn!(peer = name(peer), %family, reason = %why, "routes of this family are not sent");
+            }
+            Event::UpdateErrors { peer, errors } => {
+                let errors = errors.join("; ");
+                warn!(peer = name(peer), %errors, "UPDATE with errors: its routes were withdrawn or attributes ignored");
+            }
+            other => debug!(event = ?other, "BGP"),
+        }
+    }
+
+    fn report_listen_error(&mut self, address: SocketAddr, why: &str) {
+        warn!(%address, error = why, "cannot listen: peers cannot connect to this address, sessions are still opened from here");
+        self.listen_errors.push(format!("{address}: {why}"));
+    }
+}
+
+async fn accept(listener: TcpListener, events: mpsc::Sender<SocketEvent>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                if events
+                    .send(SocketEvent::Accepted(stream, remote))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            Err(error) => {
+                // Out of descriptors, or the peer has gone: neither ends by asking again at once.
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,107 @@
+//! Listening and connecting, with the options a neighbour asks for.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+
+use bgp::Ends;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::settings::Neighbour;
+use super::sockopt;
+
+/// Connections the kernel keeps until they are accepted.
+const BACKLOG: i32 = 128;
+
+/// Listen on `address`, with the keys of the neighbours of its family.
+pub(super) fn listen(address: SocketAddr, neighbours: &[Neighbour]) -> io::Result<TcpListener> {
+    let socket = new_socket(address.ip())?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    for neighbour in neighbours {
+        let remote = neighbour.peer.remote_address;
+        if remote.is_ipv4() == address.is_ipv4() && neighbour.password.is_some() {
+            sockopt::set_md5(socket.as_fd(), remote, neighbour.password.as_ref())?;
+        }
+    }
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Connect to a neighbour from its configured source.
+pub(super) async fn dial(neighbour: Neighbour, asn: u32) -> io::Result<TcpStream> {
+    let remote = neighbour.peer.remote_address;
+    let socket = new_socket(remote)?;
+    if let Some(interface) = &neighbour.interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
+    }
+    if let Some(local) = neighbour.local_address {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    if neighbour.password.is_some() {
+        sockopt::set_md5(socket.as_fd(), remote, neighbour.password.as_ref())?;
+    }
+    limit_hops(SockRef::from(&socket), &neighbour, asn)?;
+    let socket = TcpSocket::from_std_stream(socket.into());
+    let stream = socket
+        .connect(SocketAddr::new(remote, neighbour.port))
+        .await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Give an accepted connection the neighbour's options.
+pub(super) fn adopt(stream: &TcpStream, neighbour: &Neighbour, asn: u32) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    limit_hops(SockRef::from(stream), neighbour, asn)
+}
+
+/// The addresses of a connection, and those beside ours for next hops of the other family.
+pub(super) fn ends(stream: &TcpStream) -> io::Result<Ends> {
+    let local = stream.local_addr()?.ip();
+    let beside = sockopt::addresses_beside(local);
+    let local_v4 = beside.iter().find_map(|address| match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
+    });
+    let local_v6 = beside.iter().find_map(|address| match address {
+        IpAddr::V6(address) if !address.is_unicast_link_local() => Some(*address),
+        _ => None,
+    });
+    Ok(Ends {
+        local,
+        remote: stream.peer_addr()?.ip(),
+        local_v4,
+        local_v6,
+    })
+}
+
+fn new_socket(address: IpAddr) -> io::Result<Socket> {
+    let domain = if address.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn limit_hops(socket: SockRef<'_>, neighbour: &Neighbour, asn: u32) -> io::Result<()> {
+    let remote = neighbour.peer.remote_address;
+    if let Some(ttl) = neighbour.ttl(asn) {
+        match remote {
+            IpAddr::V4(_) => socket.set_ttl_v4(ttl.into())?,
+            IpAddr::V6(_) => socket.set_unicast_hops_v6(ttl.into())?,
+        }
+    }
+    if let Some(hops) = neighbour.ttl_security {
+        let minimum = u8::MAX - hops.saturating_sub(1);
+        sockopt::set_minimum_ttl(socket.as_fd(), remote, minimum)?;
+    }
+    Ok(())
+}
