@@ -22,6 +22,7 @@ mod monitor;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 use interop::collector::{Collector, Event};
@@ -46,7 +47,7 @@ pub struct Node {
     pub peer: Option<Collector>,
     pub switch: Vswitch,
     pub place: Place,
-    pub namespace: Namespace,
+    pub namespace: Arc<Namespace>,
     pub leaf: Namespace,
     pub dir: tempfile::TempDir,
     config: PathBuf,
@@ -57,7 +58,7 @@ impl Node {
     /// A node with a switch and a listening peer, and without an agent. The Northbound database is at
     /// `remote`.
     pub fn new(dir: tempfile::TempDir, remote: &str) -> Self {
-        let namespace = Namespace::new("node").unwrap();
+        let namespace = Arc::new(Namespace::new("node").unwrap());
         let leaf = Namespace::new("leaf").unwrap();
         connect((&namespace, "up0"), (&leaf, "down0")).unwrap();
         namespace.address("up0", &format!("{NODE}/24")).unwrap();
@@ -130,24 +131,34 @@ impl Node {
     }
 
     pub fn log(&self) -> String {
-        self.agent.as_ref().map(Daemon::log_text).unwrap_or_default()
+        self.agent
+            .as_ref()
+            .map(Daemon::log_text)
+            .unwrap_or_default()
     }
 
     pub fn wait_for_log(&mut self, line: &str) {
         let agent = self.agent.as_mut().expect("no agent runs");
         let log = agent.log().to_owned();
         let text = || std::fs::read_to_string(&log).unwrap_or_default();
-        agent.wait_ready(DEADLINE, || text().contains(line)).unwrap();
+        agent
+            .wait_ready(DEADLINE, || text().contains(line))
+            .unwrap();
     }
 
     /// The number behind `field=` in the line of the log that says the agent has started.
     pub fn started(&self, field: &str) -> u64 {
         let log = self.log();
         let mut lines = log.lines();
-        let line = lines.find(|line| line.contains("BGP Agent Started...")).unwrap();
+        let line = lines
+            .find(|line| line.contains("BGP Agent Started..."))
+            .unwrap();
         let mut words = line.split_whitespace();
         let number = words.find_map(|word| word.strip_prefix(field)?.strip_prefix('='));
-        number.unwrap_or_else(|| panic!("no {field} in {line}")).parse().unwrap()
+        number
+            .unwrap_or_else(|| panic!("no {field} in {line}"))
+            .parse()
+            .unwrap()
     }
 
     /// Runs a subcommand of the agent to its end.
@@ -189,7 +200,10 @@ impl Node {
     pub fn expect(&self, addresses: &[&str]) {
         let wanted: Vec<_> = addresses.iter().map(|address| host(address)).collect();
         if let Err(routes) = self.peer().wait_for_routes(DEADLINE, &wanted) {
-            panic!("the peer has {routes:?}, not {wanted:?}; the agent said\n{}", self.log());
+            panic!(
+                "the peer has {routes:?}, not {wanted:?}; the agent said\n{}",
+                self.log()
+            );
         }
     }
 
@@ -199,17 +213,30 @@ impl Node {
         let both = |table: &interop::collector::Table| {
             let marks = |afi| {
                 let events = table.history.iter();
-                events.filter(|(_, event)| *event == Event::EndOfRib(afi)).count()
+                events
+                    .filter(|(_, event)| *event == Event::EndOfRib(afi))
+                    .count()
             };
             (marks(1) >= count && marks(2) >= count).then_some(())
         };
         let seen = self.peer().wait(DEADLINE, both);
-        assert!(seen.is_some(), "{:?}; the agent said\n{}", self.history(), self.log());
+        assert!(
+            seen.is_some(),
+            "{:?}; the agent said\n{}",
+            self.history(),
+            self.log()
+        );
     }
 
     /// Everything the peer noted, without times.
     pub fn history(&self) -> Vec<Event> {
-        self.peer().with(|table| table.history.iter().map(|(_, event)| event.clone()).collect())
+        self.peer().with(|table| {
+            table
+                .history
+                .iter()
+                .map(|(_, event)| event.clone())
+                .collect()
+        })
     }
 
     pub fn announced(&self) -> Vec<IpNet> {
@@ -228,6 +255,11 @@ impl Node {
             _ => None,
         });
         withdrawn.collect()
+    }
+
+    /// Listens to what the kernel announces here.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::start(&self.namespace)
     }
 
     pub fn ip(&self, words: &str) -> String {
@@ -254,7 +286,12 @@ impl Node {
         ];
         let mut lines: Vec<String> = listings
             .iter()
-            .flat_map(|what| self.ip(what).lines().map(|l| l.trim().to_owned()).collect::<Vec<_>>())
+            .flat_map(|what| {
+                self.ip(what)
+                    .lines()
+                    .map(|l| l.trim().to_owned())
+                    .collect::<Vec<_>>()
+            })
             .chain(self.switch.flows("br-ex").unwrap())
             .collect();
         lines.sort();
@@ -266,7 +303,11 @@ impl Node {
         let holds = || self.wiring().iter().any(|l| l.contains(line)) == there;
         let waited = wait_until(DEADLINE, line, holds);
         if let Err(error) = waited {
-            panic!("{error} ({there}); {:#?}\nthe agent said\n{}", self.wiring(), self.log());
+            panic!(
+                "{error} ({there}); {:#?}\nthe agent said\n{}",
+                self.wiring(),
+                self.log()
+            );
         }
     }
 }
