@@ -259,7 +259,12 @@ impl Node {
 
     /// Listens to what the kernel announces here.
     pub fn monitor(&self) -> Monitor {
-        Monitor::start(&self.namespace)
+        Monitor::kernel(&self.namespace)
+    }
+
+    /// Listens to what changes of br-ex' flows.
+    pub fn flow_monitor(&self) -> Monitor {
+        Monitor::flows(&self.place, self.switch.run_dir(), "br-ex")
     }
 
     pub fn ip(&self, words: &str) -> String {
