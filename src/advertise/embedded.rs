@@ -92,6 +92,14 @@ impl Embedded {
         }
     }
 
+    /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
+    pub async fn flushed(&self) {
+        if let Some(running) = &self.running {
+            // A speaker that has ended has no neighbours that could be told.
+            let _ = running.peering.flushed().await;
+        }
+    }
+
     /// What is originated, or will be once started.
     pub fn prefixes(&self) -> &BTreeSet<IpNet> {
         &self.prefixes

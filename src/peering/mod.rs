@@ -7,7 +7,8 @@
 //!                                                      └───── reader task per connection ◄── socket
 //! ```
 //!
-//! The agent never waits for the speaker, nor the speaker for the agent or for a slow peer.
+//! The speaker never waits for the agent or for a slow peer. The agent waits for the speaker only where a
+//! withdrawal must be out before its wiring goes ([`Peering::flushed`]).
 
 mod connection;
 mod driver;
@@ -102,6 +103,19 @@ impl Peering {
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox
             .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
+    /// Returns once the UPDATEs of every change so far are with the kernel, as far as each peer's socket
+    /// takes them: the speaker does not wait for a slow peer, and neither does this.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn flushed(&self) -> Result<(), Ended> {
+        let (answer, flushed) = oneshot::channel();
+        let commands = self.commands.as_ref().ok_or(Ended)?;
+        let asked = commands.send(Command::Flush(answer)).await;
+        asked.map_err(|_| Ended)?;
+        flushed.await.map_err(|_| Ended)
     }
 
     /// Everything the speaker tells from now on.

@@ -41,17 +41,17 @@ fn latency_of_one_route() {
     }
 }
 
-fn host(number: u32) -> IpNet {
+pub(crate) fn host(number: u32) -> IpNet {
     IpNet::from(IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + number)))
 }
 
 /// A leaf that only reads.
-struct Leaf {
-    stream: TcpStream,
+pub(crate) struct Leaf {
+    pub(crate) stream: TcpStream,
     inbox: BytesMut,
 }
 
-fn session() -> (Peering, Leaf) {
+pub(crate) fn session() -> (Peering, Leaf) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut neighbour = Neighbour::new(PeerConfig::new(
         "leaf",
@@ -90,7 +90,7 @@ fn session() -> (Peering, Leaf) {
 }
 
 impl Leaf {
-    fn read_prefixes(&mut self, mut wanted: u32) {
+    pub(crate) fn read_prefixes(&mut self, mut wanted: u32) {
         while wanted > 0 {
             if let Message::Update(update) = self.read_message() {
                 let got: usize = update
@@ -102,7 +102,7 @@ impl Leaf {
         }
     }
 
-    fn read_message(&mut self) -> Message {
+    pub(crate) fn read_message(&mut self) -> Message {
         let codec = CodecOptions {
             four_octet_as: true,
             ..CodecOptions::default()
