@@ -299,6 +299,7 @@ impl Node {
             })
             .chain(self.switch.flows("br-ex").unwrap())
             .collect();
+        lines.retain(|line| !monitor::is_mark(line));
         lines.sort();
         lines
     }

@@ -11,6 +11,9 @@ use interop::{Namespace, Place, wait_until};
 
 use super::DEADLINE;
 
+/// Cookies that begin like this are marks.
+const MARK: &str = "cookie=0x88";
+
 /// A running `ip monitor`, or `ovs-ofctl monitor`.
 pub struct Monitor {
     child: Child,
@@ -46,7 +49,7 @@ impl Monitor {
             .env("OVS_RUNDIR", run_dir);
         let place = place.clone();
         Self::start(command, move |number| {
-            let cookie = format!("cookie=0x88{number:02x}");
+            let cookie = format!("{MARK}{number:02x}");
             let flow = format!("{cookie},table=77,actions=drop");
             let marks = "cookie=0x8800/0xffffffffffffff00";
             place
@@ -146,6 +149,11 @@ impl Drop for Monitor {
     }
 }
 
+/// Whether a line of a listing is there only because somebody listened.
+pub fn is_mark(line: &str) -> bool {
+    line.starts_with(MARK)
+}
+
 /// The marks, and what the cable to the peer does by itself, say nothing about the agent.
 fn is_of_interest(line: &str) -> bool {
     let own = [
@@ -155,7 +163,7 @@ fn is_of_interest(line: &str) -> bool {
         "valid_lft",
         "link/",
         " dev lo ",
-        "cookie=0x88",
+        MARK,
         "(xid",
     ];
     !line.is_empty() && !own.iter().any(|word| line.contains(word))
