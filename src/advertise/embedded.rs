@@ -61,8 +61,9 @@ impl Embedded {
             .ok_or(EmbeddedError::NoRouterId)?;
         self.router_id = Some(router_id);
         let neighbours = self.config.neighbours.iter().map(neighbour).collect();
-        let peering = Peering::spawn(settings(&self.config.bgp, router_id), neighbours)?;
-        peering.originate(self.prefixes.iter().copied().map(Route::new));
+        let settings = settings(&self.config.bgp, router_id);
+        let routes = self.prefixes.iter().copied().map(Route::new);
+        let peering = Peering::spawn_with(settings, neighbours, routes)?;
         let notices = peering.watch();
         self.running = Some(Running { peering, notices });
         Ok(())

@@ -53,12 +53,7 @@ impl Agent {
         }
     }
 
-    async fn take_steps(
-        &mut self,
-        steps: &[Step],
-        speaker: &mut Embedded,
-        taken: &mut Taken,
-    ) {
+    async fn take_steps(&mut self, steps: &[Step], speaker: &mut Embedded, taken: &mut Taken) {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),

@@ -98,6 +98,8 @@ impl Driver {
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
     /// and the peers' graceful-restart helpers keep our routes.
     pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        // Before any session: see `Peering::spawn_with`.
+        self.change_routes(mailbox);
         loop {
             let deadline = self.drain();
             tokio::select! {

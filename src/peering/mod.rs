@@ -67,10 +67,28 @@ impl Peering {
     /// The thread or its runtime cannot be made. Sockets that cannot be are reported in the
     /// [`Snapshot`] and the log.
     pub fn spawn(settings: Settings, neighbours: Vec<Neighbour>) -> io::Result<Self> {
+        Self::spawn_with(settings, neighbours, [])
+    }
+
+    /// [`Peering::spawn`], with these routes originated before the first session: they come before its
+    /// End-of-RIB, at which a graceful-restart helper drops what it was not told again (RFC 4724 §4.2).
+    ///
+    /// # Errors
+    /// As [`Peering::spawn`].
+    pub fn spawn_with(
+        settings: Settings,
+        neighbours: Vec<Neighbour>,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let mailbox = Arc::new(Mailbox::default());
+        mailbox.put(
+            routes
+                .into_iter()
+                .map(|route| (route.prefix.trunc(), Some(route))),
+        );
         let (commands, requests) = mpsc::channel(16);
         let (notices, _) = broadcast::channel(NOTICES);
         let (shared, told) = (Arc::clone(&mailbox), notices.clone());

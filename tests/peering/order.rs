@@ -1,11 +1,24 @@
-//! When the speaker says that a withdrawal is out, it is.
+//! What comes before what.
 
 use std::io::ErrorKind;
 
 use bgp::Route;
 use bgp::wire::Message;
 
-use crate::latency::{host, session};
+use crate::latency::{host, session, session_with};
+
+#[test]
+fn routes_of_the_start_come_before_end_of_rib() {
+    for _ in 0..20 {
+        let (_peering, mut leaf) = session_with([Route::new(host(7))]);
+        let first = loop {
+            if let Message::Update(update) = leaf.read_message() {
+                break update;
+            }
+        };
+        assert_eq!(first.announcements().count(), 1, "{first:?}");
+    }
+}
 
 #[test]
 fn a_flushed_withdrawal_is_on_the_wire() {
