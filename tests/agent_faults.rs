@@ -8,7 +8,8 @@ use agent_node::*;
 use interop::collector::Event;
 use interop::ovs::Vswitch;
 use interop::ovsdb::{OvsdbCluster, OvsdbServer, Schema};
-use interop::{Need, Place, require};
+use interop::process::wait_for;
+use interop::{Need, Place, require, wait_until};
 
 const NEEDS: [Need; 4] = [
     Need::Root,
@@ -139,7 +140,8 @@ fn b013_sigterm_leaves_everything_and_tells_nobody() {
     node.peer().forget();
     let mut agent = node.agent.take().unwrap();
     agent.signal(nix::sys::signal::Signal::SIGTERM).unwrap();
-    interop::wait_until(DEADLINE, "the agent's end", || !agent.is_running()).unwrap();
+    let status = wait_for(DEADLINE, "the agent's end", || agent.exit_status()).unwrap();
+    assert_eq!(status.code(), Some(0));
     let log = agent.log_text();
     assert!(log.contains("SIGTERM: stopping"), "{log}");
     assert_eq!(node.wiring(), wiring);
@@ -239,16 +241,116 @@ fn a_restarted_switch_gets_its_flows_again_and_nothing_is_withdrawn() {
     let flows = own_flows(&node.switch);
     assert!(!flows.is_empty());
     node.peer().forget();
+    for with_database in [false, true] {
+        node.switch.stop_daemon();
+        if with_database {
+            node.switch.database().restart().unwrap();
+        }
+        node.switch.start_daemon().unwrap();
+        node.ip("link set br-ex up");
+        let restored = || own_flows(&node.switch) == flows;
+        if let Err(error) = wait_until(DEADLINE, "the flows", restored) {
+            panic!("{error}: {:?}\n{}", own_flows(&node.switch), node.log());
+        }
+        // With the datapath went br-ex and all that hung on it.
+        node.expect_wired("172.24.4.10 lladdr", true);
+        node.expect_wired("172.24.4.10 dev br-ex", true);
+        node.expect_wired("2001:db8:100::11 dev br-ex", true);
+    }
+    assert_eq!(node.history(), []);
+}
+
+#[test]
+fn a_restarted_local_database_changes_nothing() {
+    require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let (nb, mut node) = lab_with_two_vms();
+    let wiring = node.wiring();
+    node.peer().forget();
+    let mut kernel = node.monitor();
+    node.switch.database().restart().unwrap();
+    let state = || node.json(&["show", "summary"])["databases"]["Open_vSwitch"].to_string();
+    node.wait_for_log_again("connected to Open_vSwitch", 2);
+    assert!(state().contains("connected to unix:"), "{}", state());
+    assert_eq!(kernel.heard(), []);
+    assert_eq!(node.history(), []);
+    assert_eq!(node.wiring(), wiring);
+    nb.transact(&cloud::boot(Vm(12))).unwrap();
+    node.expect(&[
+        "172.24.4.10",
+        "172.24.4.11",
+        "172.24.4.12",
+        "2001:db8:100::11",
+    ]);
+}
+
+#[test]
+fn an_agent_that_starts_before_the_switch_waits_for_it_with_the_advert() {
+    require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let (nb, mut node) = lab();
+    nb.transact(&cloud::boot(Vm(10))).unwrap();
     node.switch.stop_daemon();
+    node.start_agent();
+    node.expect_end_of_rib(1);
+    assert_eq!(node.announced(), []);
     node.switch.start_daemon().unwrap();
     node.ip("link set br-ex up");
-    let restored = || own_flows(&node.switch) == flows;
-    if let Err(error) = interop::wait_until(DEADLINE, "the flows", restored) {
-        panic!("{error}: {:?}\n{}", own_flows(&node.switch), node.log());
+    node.expect(&["172.24.4.10"]);
+    node.expect_wired("cookie=0x3e7", true);
+}
+
+#[test]
+fn a_bridge_made_anew_is_wired_anew_and_nothing_is_withdrawn() {
+    require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let (_nb, node) = lab_with_two_vms();
+    node.peer().forget();
+    node.switch.vsctl(&["del-br", "br-ex"]).unwrap();
+    node.switch.add_bridge("br-ex").unwrap();
+    node.switch
+        .add_localnet_patch("br-ex", cloud::LOCALNET)
+        .unwrap();
+    let mac = node.namespace.mac("br-ex").unwrap();
+    let wired = || {
+        let flows = own_flows(&node.switch);
+        flows.len() == 2 && flows.iter().all(|flow| flow.contains(&mac))
+    };
+    if let Err(error) = wait_until(DEADLINE, "the flows", wired) {
+        panic!(
+            "{error}: {mac} {:?}\n{}",
+            own_flows(&node.switch),
+            node.log()
+        );
     }
-    // With the datapath went br-ex and all that hung on it.
     node.expect_wired("172.24.4.10 lladdr", true);
-    assert_eq!(node.history(), []);
+    node.expect_wired("172.24.4.10 dev br-ex", true);
+    node.expect_wired("169.254.1.1", true);
+    assert_eq!(node.withdrawn(), []);
+}
+
+#[test]
+fn b010_full_comparisons_write_nothing_and_find_what_no_one_announces() {
+    require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let (nb, mut node) = lab();
+    nb.transact(&cloud::boot(Vm(10))).unwrap();
+    node.configure("reconcile_interval = 1\ndebug = true");
+    node.start_agent();
+    node.expect(&["172.24.4.10"]);
+    let reconciled = "Running reconciliation loop";
+    node.wait_for_log_again(reconciled, 1);
+    let mut kernel = node.monitor();
+    let before = node.json(&["show", "summary"])["changesApplied"].clone();
+    node.wait_for_log_again(reconciled, 4);
+    assert_eq!(node.json(&["show", "summary"])["changesApplied"], before);
+    assert_eq!(kernel.heard(), []);
+    node.namespace
+        .sysctl("net.ipv4.conf.br-ex.proxy_arp", "0")
+        .unwrap();
+    let back = || {
+        node.namespace
+            .sysctl_value("net.ipv4.conf.br-ex.proxy_arp")
+            .unwrap()
+            == "1"
+    };
+    wait_until(DEADLINE, "proxy_arp", back).unwrap();
 }
 
 /// Starts the agent again; nothing on the node changes by it.

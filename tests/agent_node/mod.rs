@@ -29,6 +29,7 @@ use interop::collector::{Collector, Event};
 use interop::netns::connect;
 use interop::ovs::Vswitch;
 use interop::ovsdb::OvsdbServer;
+use interop::process::wait_for;
 use interop::{Daemon, Namespace, Place, wait_until};
 use ipnet::IpNet;
 use serde_json::Value;
@@ -108,6 +109,13 @@ impl Node {
         command
     }
 
+    /// Adds lines to the `[DEFAULT]` section of the agent's configuration.
+    pub fn configure(&self, lines: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let text = text.replace("[DEFAULT]\n", &format!("[DEFAULT]\n{lines}\n"));
+        std::fs::write(&self.config, text).unwrap();
+    }
+
     /// Starts the agent, each time with a log of its own.
     pub fn launch_agent(&mut self) {
         self.starts += 1;
@@ -146,6 +154,12 @@ impl Node {
             .unwrap();
     }
 
+    /// Waits until the line is there so many times.
+    pub fn wait_for_log_again(&self, line: &str, times: usize) {
+        let there = || self.log().matches(line).count() >= times;
+        wait_until(DEADLINE, line, there).unwrap();
+    }
+
     /// The number behind `field=` in the line of the log that says the agent has started.
     pub fn started(&self, field: &str) -> u64 {
         let log = self.log();
@@ -182,7 +196,8 @@ impl Node {
     /// Starts the peer: a collector that keeps routes when the session drops, as a helper of graceful
     /// restart does.
     pub fn start_peer(&mut self) {
-        let listen = || TcpListener::bind((LEAF, 179));
+        // What another test starts holds a closed listener from its fork to its exec.
+        let listen = || wait_for(DEADLINE, "port 179", || TcpListener::bind((LEAF, 179)).ok());
         let listener = self.leaf.inside(listen).unwrap().unwrap();
         self.peer = Some(Collector::start(listener, ASN, LEAF, true).unwrap());
     }
