@@ -6,7 +6,8 @@ mod agent_node;
 use agent_node::cloud::{self, Vm};
 use agent_node::*;
 use interop::frr::Frr;
-use interop::{Need, Place, require, wait_until};
+use interop::requirement::is_met;
+use interop::{Need, Place, wait_until};
 
 const LEAF_CONFIG: &str = "\
 hostname leaf
@@ -21,13 +22,9 @@ router bgp 64999
 
 #[test]
 fn b013_frr_keeps_the_routes_of_a_killed_agent_and_drops_what_went_meanwhile() {
-    require!(
-        Need::Root,
-        Need::Program("ip"),
-        Need::Program("ovs-vswitchd"),
-        Need::Program("ovsdb-server"),
-        Need::Program("/usr/lib/frr/bgpd")
-    );
+    if !can_run() || !is_met(&[Need::Program("/usr/lib/frr/bgpd")]) {
+        return;
+    }
     let (nb, mut node) = lab();
     node.stop_peer();
     let place = Place::inside(&node.leaf);
@@ -70,13 +67,9 @@ fn b013_frr_keeps_the_routes_of_a_killed_agent_and_drops_what_went_meanwhile() {
 
 #[test]
 fn a_killed_frr_gets_all_routes_again() {
-    require!(
-        Need::Root,
-        Need::Program("ip"),
-        Need::Program("ovs-vswitchd"),
-        Need::Program("ovsdb-server"),
-        Need::Program("/usr/lib/frr/bgpd")
-    );
+    if !can_run() || !is_met(&[Need::Program("/usr/lib/frr/bgpd")]) {
+        return;
+    }
     let (nb, mut node) = lab();
     node.stop_peer();
     let place = Place::inside(&node.leaf);

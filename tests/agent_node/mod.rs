@@ -30,7 +30,7 @@ use interop::netns::connect;
 use interop::ovs::Vswitch;
 use interop::ovsdb::OvsdbServer;
 use interop::process::wait_for;
-use interop::{Daemon, Namespace, Place, wait_until};
+use interop::{Daemon, Namespace, Need, Place, requirement, wait_until};
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -41,6 +41,12 @@ pub const LEAF: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const ASN: u32 = 64999;
 /// No test waits longer for anything: two busy cores are slow, and what holds ends the wait at once.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Whether this machine has what a node needs; says why not.
+pub fn can_run() -> bool {
+    let programs = ["ip", "ovs-vswitchd", "ovsdb-server"].map(Need::Program);
+    requirement::is_met(&[Need::Root]) && requirement::is_met(&programs)
+}
 
 /// The node. Fields are dropped in order: what depends before what it depends on.
 pub struct Node {
@@ -355,6 +361,26 @@ pub fn lab() -> (OvsdbServer, Node) {
     let nb = northbound(dir.path());
     let remote = nb.unix();
     (nb, Node::new(dir, &remote))
+}
+
+/// A node with a started agent, two VMs on it, and a peer that knows both.
+pub fn lab_with_two_vms() -> (OvsdbServer, Node) {
+    let (nb, mut node) = lab();
+    nb.transact(&cloud::boot(cloud::Vm(10))).unwrap();
+    let addresses = ["172.24.4.11", "2001:db8:100::11"];
+    nb.transact(&cloud::boot_with(cloud::Vm(11), &addresses))
+        .unwrap();
+    node.start_agent();
+    node.expect(&["172.24.4.10", "172.24.4.11", "2001:db8:100::11"]);
+    node.expect_end_of_rib(1);
+    (nb, node)
+}
+
+/// The agent's flows of br-ex.
+pub fn own_flows(switch: &Vswitch) -> Vec<String> {
+    let mut flows = switch.flows("br-ex").unwrap_or_default();
+    flows.retain(|flow| flow.contains("cookie=0x3e7") || flow.contains("cookie=0x3e6"));
+    flows
 }
 
 /// The host prefix of an address.
