@@ -21,7 +21,10 @@ demo: setup
 test: setup
 	./.ci/test
 
+# From a row in OVN to an UPDATE at a peer; then the parts (criterion).
 bench: setup
+	$(CARGO) build --release --bin ovn-bgp-agent
+	$(CARGO) run --quiet -p interop --bin lab -- latency --agent target/release/ovn-bgp-agent
 	$(CARGO) bench --workspace
 
 fmt:

@@ -100,120 +100,128 @@ async fn transactions_succeed_fail_and_time_out_with_types() {
         assert_eq!(early, Err(TransactError::NotConnected));
         view.synced(1).await;
 
-        let made = view.handle.transact(vec![
-            insert("Logical_Switch_Port", Some("port"), &[("name", "p".into())]),
-            insert(
-                "Logical_Switch",
-                None,
-                &[("name", "s".into()), ("ports", Datum::named_uuid("port"))],
-            ),
-            Operation::Comment {
-                comment: "test".to_owned(),
-            },
-        ]);
-        let made = made.await.unwrap();
-        assert!(made[0].uuid.is_some() && made[1].uuid.is_some() && made[2].uuid.is_none());
-        // The row came before the answer.
-        view.until("row", |view| view.names() == ["s"]).await;
+        commits(&mut view).await;
+        refuses(&mut view).await;
+    }
+}
 
-        let table = "Logical_Switch".to_owned();
-        let counted = view.handle.transact(vec![
-            Operation::Wait {
-                table: table.clone(),
-                clauses: named("s"),
-                columns: vec!["name".to_owned()],
-                until: Until::Equal,
-                rows: vec![row(&[("name", "s".into())])],
-                timeout: 0,
-            },
-            Operation::Update {
-                table: table.clone(),
-                clauses: named("s"),
-                row: row(&[("external_ids", Datum::map([("a", "b")]))]),
-            },
-            Operation::Mutate {
-                table: table.clone(),
-                clauses: named("s"),
-                mutations: vec![(
-                    "external_ids".to_owned(),
-                    Mutator::Insert,
-                    Datum::map([("c", "d")]),
-                )],
-            },
-            Operation::Select {
-                table: table.clone(),
-                clauses: named("s"),
-                columns: vec!["external_ids".to_owned()],
-            },
-        ]);
-        let counted = counted.await.unwrap();
-        assert_eq!(
-            counted
-                .iter()
-                .map(|result| result.count)
-                .collect::<Vec<_>>(),
-            [None, Some(1), Some(1), None]
-        );
-        assert_eq!(
-            counted[3].rows,
-            [row(&[(
-                "external_ids",
-                Datum::map([("a", "b"), ("c", "d")])
-            )])]
-        );
+async fn commits(view: &mut View) {
+    let made = view.handle.transact(vec![
+        insert("Logical_Switch_Port", Some("port"), &[("name", "p".into())]),
+        insert(
+            "Logical_Switch",
+            None,
+            &[("name", "s".into()), ("ports", Datum::named_uuid("port"))],
+        ),
+        Operation::Comment {
+            comment: "test".to_owned(),
+        },
+    ]);
+    let made = made.await.unwrap();
+    assert!(made[0].uuid.is_some() && made[1].uuid.is_some() && made[2].uuid.is_none());
+    // The row came before the answer.
+    view.until("row", |view| view.names() == ["s"]).await;
 
-        let refused = |result: Result<_, TransactError>| match result {
-            Err(TransactError::Refused {
-                operation, kind, ..
-            }) => (operation, kind),
-            other => panic!("{other:?}"),
-        };
-        // A wait for what is not, with a timeout of zero, fails at once and undoes what came before.
-        let wait = Operation::Wait {
+    let table = "Logical_Switch".to_owned();
+    let counted = view.handle.transact(vec![
+        Operation::Wait {
             table: table.clone(),
             clauses: named("s"),
             columns: vec!["name".to_owned()],
-            until: Until::NotEqual,
+            until: Until::Equal,
             rows: vec![row(&[("name", "s".into())])],
             timeout: 0,
-        };
-        let delete = Operation::Delete {
+        },
+        Operation::Update {
             table: table.clone(),
             clauses: named("s"),
-        };
-        assert_eq!(
-            refused(
-                view.handle
-                    .transact(vec![
-                        insert("Logical_Switch", None, &[("name", "undone".into())]),
-                        wait
-                    ])
-                    .await
-            ),
-            (Some(1), Refusal::TimedOut)
-        );
-        let bad = insert("Logical_Switch", None, &[("name", 1.into())]);
-        assert_eq!(
-            refused(view.handle.transact(vec![bad]).await),
-            (Some(0), Refusal::Syntax)
-        );
-        let bad = insert("Logical_Switch", None, &[("no_such", 1.into())]);
-        assert_eq!(refused(view.handle.transact(vec![bad]).await).0, Some(0));
-        let bad = insert("No_Such", None, &[]);
-        assert_eq!(refused(view.handle.transact(vec![bad]).await).0, Some(0));
-        assert_eq!(
-            refused(view.handle.transact(vec![Operation::Abort]).await),
-            (Some(0), Refusal::Aborted)
-        );
-        // Names of chassis groups are unique in the schema: refused at commit, as a whole.
-        let group = || insert("HA_Chassis_Group", None, &[("name", "g".into())]);
-        assert_eq!(
-            refused(view.handle.transact(vec![group(), group()]).await),
-            (None, Refusal::ConstraintViolation)
-        );
-        view.handle.transact(vec![delete]).await.unwrap();
-        view.until("deletion", |view| view.rows.is_empty()).await;
-    }
+            row: row(&[("external_ids", Datum::map([("a", "b")]))]),
+        },
+        Operation::Mutate {
+            table: table.clone(),
+            clauses: named("s"),
+            mutations: vec![(
+                "external_ids".to_owned(),
+                Mutator::Insert,
+                Datum::map([("c", "d")]),
+            )],
+        },
+        Operation::Select {
+            table: table.clone(),
+            clauses: named("s"),
+            columns: vec!["external_ids".to_owned()],
+        },
+    ]);
+    let counted = counted.await.unwrap();
+    assert_eq!(
+        counted
+            .iter()
+            .map(|result| result.count)
+            .collect::<Vec<_>>(),
+        [None, Some(1), Some(1), None]
+    );
+    assert_eq!(
+        counted[3].rows,
+        [row(&[(
+            "external_ids",
+            Datum::map([("a", "b"), ("c", "d")])
+        )])]
+    );
+}
+
+async fn refuses(view: &mut View) {
+    let table = "Logical_Switch".to_owned();
+    let refused = |result: Result<_, TransactError>| match result {
+        Err(TransactError::Refused {
+            operation, kind, ..
+        }) => (operation, kind),
+        other => panic!("{other:?}"),
+    };
+    // A wait for what is not, with a timeout of zero, fails at once and undoes what came before.
+    let wait = Operation::Wait {
+        table: table.clone(),
+        clauses: named("s"),
+        columns: vec!["name".to_owned()],
+        until: Until::NotEqual,
+        rows: vec![row(&[("name", "s".into())])],
+        timeout: 0,
+    };
+    let delete = Operation::Delete {
+        table: table.clone(),
+        clauses: named("s"),
+    };
+    assert_eq!(
+        refused(
+            view.handle
+                .transact(vec![
+                    insert("Logical_Switch", None, &[("name", "undone".into())]),
+                    wait
+                ])
+                .await
+        ),
+        (Some(1), Refusal::TimedOut)
+    );
+    let bad = insert("Logical_Switch", None, &[("name", 1.into())]);
+    assert_eq!(
+        refused(view.handle.transact(vec![bad]).await),
+        (Some(0), Refusal::Syntax)
+    );
+    let bad = insert("Logical_Switch", None, &[("no_such", 1.into())]);
+    assert_eq!(refused(view.handle.transact(vec![bad]).await).0, Some(0));
+    let bad = insert("No_Such", None, &[]);
+    assert_eq!(refused(view.handle.transact(vec![bad]).await).0, Some(0));
+    assert_eq!(
+        refused(view.handle.transact(vec![Operation::Abort]).await),
+        (Some(0), Refusal::Aborted)
+    );
+    // Names of chassis groups are unique in the schema: refused at commit, as a whole.
+    let group = || insert("HA_Chassis_Group", None, &[("name", "g".into())]);
+    assert_eq!(
+        refused(view.handle.transact(vec![group(), group()]).await),
+        (None, Refusal::ConstraintViolation)
+    );
+    view.handle.transact(vec![delete]).await.unwrap();
+    view.until("deletion", |view| view.rows.is_empty()).await;
 }
 
 #[tokio::test]
@@ -341,18 +349,15 @@ async fn a_restart_with_changed_rows_yields_the_difference_only() {
     }
 }
 
-#[tokio::test]
-async fn a_column_the_server_lacks_is_left_out_and_named() {
-    require!(Need::Program("ovsdb-server"));
-    let dir = scratch().unwrap();
-    let place = Place::host();
+/// A server whose switches have no `external_ids`, as if of an older schema.
+fn without_external_ids(place: &Place, dir: &std::path::Path) -> OvsdbServer {
     let text = std::fs::read_to_string(Schema::Northbound.path()).unwrap();
     let mut schema: serde_json::Value = serde_json::from_str(&text).unwrap();
     schema["tables"]["Logical_Switch"]["columns"]
         .as_object_mut()
         .unwrap()
         .remove("external_ids");
-    let (schema_file, db) = (dir.path().join("old.ovsschema"), dir.path().join("made.db"));
+    let (schema_file, db) = (dir.join("old.ovsschema"), dir.join("made.db"));
     std::fs::write(&schema_file, schema.to_string()).unwrap();
     place
         .run(
@@ -364,8 +369,15 @@ async fn a_column_the_server_lacks_is_left_out_and_named() {
             ],
         )
         .unwrap();
-    let mut nb = OvsdbServer::from_file(&place, dir.path(), "old", &db).unwrap();
+    OvsdbServer::from_file(place, dir, "old", &db).unwrap()
+}
 
+#[tokio::test]
+async fn a_column_the_server_lacks_is_left_out_and_named() {
+    require!(Need::Program("ovsdb-server"));
+    let dir = scratch().unwrap();
+    let place = Place::host();
+    let mut nb = without_external_ids(&place, dir.path());
     let clauses = vec![
         Clause::new("external_ids", Function::Includes, Datum::map([("a", "b")])),
         Clause::equal("name", "a"),
@@ -412,6 +424,11 @@ async fn a_column_the_server_lacks_is_left_out_and_named() {
     let row = view.rows.values().next().unwrap().clone();
     assert_eq!((row.get(0), row.get(1)), (None, Some(&Datum::from("a"))));
 
+    becomes_a_schema_with_the_column(&place, &nb, &mut view).await;
+    nb.stop();
+}
+
+async fn becomes_a_schema_with_the_column(place: &Place, nb: &OvsdbServer, view: &mut View) {
     // Converted to the schema with the column while connected: the client starts anew and has it.
     place
         .run(
@@ -431,7 +448,6 @@ async fn a_column_the_server_lacks_is_left_out_and_named() {
             .all(|row| row.get(0) == Some(&Datum::empty_map()))
     })
     .await;
-    nb.stop();
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ pub mod collector;
 pub mod demo;
 pub mod frr;
 pub mod gobgp;
+pub mod latency;
 pub mod netns;
 pub mod ovn;
 pub mod ovs;

@@ -24,6 +24,7 @@ lab down NAME                             ends a lab
 lab run [--vm] [--agent BINARY] [--until TEXT] F.clab.yml NODE COMMAND...
                                           plays, runs the command (again and again until its output has TEXT), ends
 lab demo --agent BINARY                   from a row in OVN to a route in a leaf's table, and back
+lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
 lab rootfs [python-agent]                 makes the Debian 13 tree (with the Python agent) and prints where it is";
 
@@ -54,6 +55,13 @@ fn dispatch(words: &[String]) -> Result<()> {
                 .agent
                 .as_deref()
                 .context("demo needs --agent BINARY")?,
+        ),
+        ["latency"] => interop::latency::measure(
+            options
+                .agent
+                .as_deref()
+                .context("latency needs --agent BINARY")?,
+            &[100, 1000, 5000],
         ),
         ["adoption"] => adoption(options.agent.as_deref()),
         ["rootfs"] => {

@@ -31,7 +31,9 @@ X
   chown frr:frr /etc/frr/frr.conf /etc/frr/vtysh.conf
   mkdir -p /run/frr; chown frr:frr /run/frr
   for d in mgmtd zebra bgpd staticd; do
-    /usr/lib/frr/$d -d -A 127.0.0.1 -f /dev/null
+    file='-f /dev/null'
+    case $d in mgmtd | staticd) file= ;; esac # they have no file of their own
+    /usr/lib/frr/$d -d -A 127.0.0.1 $file
     wait_for 60 "$d" test -S /run/frr/$d.vty
   done
   vtysh -b

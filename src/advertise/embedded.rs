@@ -211,7 +211,6 @@ fn peer(config: &config::Neighbour) -> PeerConfig {
         next_hop_v6: config.next_hop_ipv6,
         export: ExportPolicy {
             host_prefixes_only: config.only_host_prefixes,
-            ..ExportPolicy::default()
         },
         ..defaults
     }

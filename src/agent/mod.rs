@@ -76,12 +76,31 @@ impl Agent {
             self.take_one(news)?;
         }
         self.core.update();
+        self.watch();
+        Ok(())
+    }
+
+    /// Watches what concerns the agent now.
+    fn watch(&mut self) {
         let scope = self.core.scope();
         if *self.inputs.kernel.scope() != scope {
             self.inputs.kernel.set_scope(scope);
             self.seen.kernel = false;
         }
-        Ok(())
+    }
+
+    /// A pass has cleared the bridges that are mapped no more: they are of no concern now.
+    fn retire(&mut self) {
+        if self.core.retire() {
+            self.follow_bridges();
+            self.watch();
+        }
+    }
+
+    fn follow_bridges(&mut self) {
+        let bridges: Vec<_> = self.core.watched_bridges().cloned().collect();
+        self.inputs.switch.set_bridges(&bridges);
+        self.seen.flows.retain(|bridge| bridges.contains(bridge));
     }
 
     fn take_one(&mut self, news: News) -> Result<(), InputError> {
@@ -132,9 +151,7 @@ impl Agent {
             }
             Err(error) => tracing::error!(%error, "no bridge can be wired"),
         }
-        let bridges: Vec<_> = self.core.bridges().cloned().collect();
-        self.inputs.switch.set_bridges(&bridges);
-        self.seen.flows.retain(|bridge| bridges.contains(bridge));
+        self.follow_bridges();
         self.follow_northbound()
     }
 

@@ -109,7 +109,7 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
             Node::new(&ids, "").map_err(|error| PlanError::Node(error.to_string()))?;
         }
         if agent.node_is_read() && agent.seen.northbound {
-            read_at = read_at.or(Some(Instant::now()));
+            read_at = read_at.or_else(|| Some(Instant::now()));
         }
     }
     Ok(agent)

@@ -41,6 +41,7 @@ impl Agent {
                 report(blocked);
             }
             if plan.steps.is_empty() {
+                self.retire();
                 return taken;
             }
             for steps in plan

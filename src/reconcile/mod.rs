@@ -13,6 +13,9 @@
 //! 3. advertise prefixes whose wiring has been seen in place;
 //! 4. remove unwanted wiring, in the reverse order.
 //!
+//! The steps of one phase go to the kernel and to the bridges apart ([`Key::is_flow`]). When
+//! wiring is made, the kernel's part comes first; when it is removed, the bridges'.
+//!
 //! An advert that is out stays out while its wiring is being repaired, and while it cannot be
 //! repaired (fail static): it goes when nobody wishes it. Only what is [`Found::owned`] is removed
 //! or overwritten; see [`ownership`].

@@ -29,7 +29,8 @@ pub const LINK_ALIAS: &str = "ovn-bgp-agent";
 /// Route protocols that are never ours, whatever the table: the kernel's and BGP's.
 const FOREIGN_PROTOCOLS: [u8; 2] = [libc::RTPROT_KERNEL, 186];
 
-/// The part of the node that concerns the agent. Changing it calls for a new dump.
+/// The part of the node that concerns the agent. Changing it calls for a new dump. What leaves it
+/// is forgotten, not removed: take a bridge out only once its wiring is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The bridges of `ovn-bridge-mappings`, with their routing tables.

@@ -54,6 +54,8 @@ pub struct Reconciler {
     advertised: BTreeSet<IpNet>,
     dirty: BTreeSet<Key>,
     dirty_adverts: BTreeSet<IpNet>,
+    /// Adverts and withdrawals that the speaker refused.
+    failed_adverts: BTreeSet<IpNet>,
     blocked: BTreeMap<Key, BlockReason>,
     /// Blocked objects by the interface whose change could help.
     awaiting_link: FxHashMap<Arc<str>, FxHashSet<Key>>,
@@ -179,7 +181,7 @@ impl Reconciler {
     pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
         match step {
             Step::Withdraw { prefix } | Step::Advertise { prefix } => {
-                self.dirty_adverts.insert(*prefix);
+                self.failed_adverts.insert(*prefix);
                 None
             }
             Step::Add { key, value }
@@ -202,6 +204,7 @@ impl Reconciler {
     /// Tries again what failed or was blocked.
     pub fn retry(&mut self) {
         self.dirty.extend(self.blocked.keys().cloned());
+        self.dirty_adverts.append(&mut self.failed_adverts);
     }
 
     /// What cannot be had now, and why.

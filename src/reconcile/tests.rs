@@ -507,3 +507,22 @@ fn an_advert_stays_while_its_wiring_is_repaired() {
     ));
     assert!(reconciler.is_advertised(&prefix));
 }
+
+#[test]
+fn a_failed_withdrawal_is_retried_only_when_asked() {
+    let mut reconciler = Reconciler::new();
+    let prefix = host(HOSTS[0]);
+    let requires = Arc::from([]);
+    reconciler.set_advert(prefix, Some(Advert { requires }));
+    run(&mut reconciler, &mut Observed::default());
+    reconciler.set_advert(prefix, None);
+    let plan = reconciler.next_steps();
+    assert_eq!(plan.steps, vec![Step::Withdraw { prefix }]);
+    reconciler.failed(&plan.steps[0], "vtysh is away");
+    assert_eq!(reconciler.next_steps(), Plan::default());
+    reconciler.retry();
+    assert_eq!(
+        reconciler.next_steps().steps,
+        vec![Step::Withdraw { prefix }]
+    );
+}

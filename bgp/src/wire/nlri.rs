@@ -60,24 +60,32 @@ impl Nlri {
         if with_path_id {
             out.put_u32(self.path_id.unwrap_or_default());
         }
-        let length = self.prefix.prefix_len();
-        out.put_u8(length);
-        let octets = usize::from(length.div_ceil(8));
         match self.prefix {
             IpNet::V4(net) => {
-                out.put_slice(net.network().octets().get(..octets).unwrap_or_default())
+                let [first, second, third, fourth] = net.network().octets();
+                let length = net.prefix_len();
+                let octets = [length, first, second, third, fourth];
+                out.put_slice(octets.get(..=significant(length)).unwrap_or(&octets));
             }
             IpNet::V6(net) => {
-                out.put_slice(net.network().octets().get(..octets).unwrap_or_default())
+                let octets = net.network().octets();
+                let length = net.prefix_len();
+                out.put_u8(length);
+                out.put_slice(octets.get(..significant(length)).unwrap_or(&octets));
             }
         }
     }
 }
 
+/// Octets that hold a prefix of so many bits.
+fn significant(bits: u8) -> usize {
+    usize::from(bits.div_ceil(8))
+}
+
 /// Octets that [`Nlri::encode`] writes.
 pub(super) fn encoded_len(nlri: &Nlri, with_path_id: bool) -> usize {
     let path_id = if with_path_id { 4 } else { 0 };
-    path_id + 1 + usize::from(nlri.prefix.prefix_len().div_ceil(8))
+    path_id + 1 + significant(nlri.prefix.prefix_len())
 }
 
 /// Reads prefixes to the end of `input`. Host bits that the sender left set are cleared, they are
@@ -123,28 +131,33 @@ pub(super) fn decode_prefixes(
 
 fn v4_prefix(input: &[u8]) -> Parsed<'_, IpNet> {
     let (input, length) = octet(input)?;
-    let (input, given) = take(input, usize::from(length.div_ceil(8)))?;
-    let mut octets = [0; 4];
-    match octets.get_mut(..given.len()) {
-        Some(target) => target.copy_from_slice(given),
-        None => return malformed("has a prefix longer than an address"),
-    }
-    match Ipv4Net::new(Ipv4Addr::from(octets), length) {
+    // Host routes are what this speaker lives on: read them in one go.
+    let (input, bits) = if length == 32 {
+        four_octets(input)?
+    } else {
+        let (input, given) = take(input, significant(length))?;
+        // Octets that were not sent are zero; of more than four the length is refused below.
+        let given = given.iter().copied().chain(std::iter::repeat(0)).take(4);
+        (
+            input,
+            given.fold(0, |bits, octet| bits << 8 | u32::from(octet)),
+        )
+    };
+    match Ipv4Net::new(Ipv4Addr::from_bits(bits), length) {
         Ok(net) => Ok((input, IpNet::V4(net.trunc()))),
-        Err(_) => malformed("has a prefix longer than an address"),
+        Err(_) => malformed(TOO_LONG),
     }
 }
 
 fn v6_prefix(input: &[u8]) -> Parsed<'_, IpNet> {
     let (input, length) = octet(input)?;
-    let (input, given) = take(input, usize::from(length.div_ceil(8)))?;
-    let mut octets = [0; 16];
-    match octets.get_mut(..given.len()) {
-        Some(target) => target.copy_from_slice(given),
-        None => return malformed("has a prefix longer than an address"),
-    }
-    match Ipv6Net::new(Ipv6Addr::from(octets), length) {
+    let (input, given) = take(input, significant(length))?;
+    let given = given.iter().copied().chain(std::iter::repeat(0)).take(16);
+    let bits = given.fold(0, |bits, octet| bits << 8 | u128::from(octet));
+    match Ipv6Net::new(Ipv6Addr::from_bits(bits), length) {
         Ok(net) => Ok((input, IpNet::V6(net.trunc()))),
-        Err(_) => malformed("has a prefix longer than an address"),
+        Err(_) => malformed(TOO_LONG),
     }
 }
+
+const TOO_LONG: &str = "has a prefix longer than an address";

@@ -10,6 +10,8 @@
 //! conditions, and tells after a reconnection only what has changed.
 
 mod conditions;
+mod link;
+mod monitor;
 mod server;
 
 #[cfg(test)]
@@ -19,7 +21,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::json;
@@ -27,15 +28,15 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use self::conditions::Conditions;
+use self::link::{Link, Pending, Phase};
 use self::server::Server;
-use super::condition::Condition;
 use super::event::{ConnectionError, Method, Missing, Model};
 use super::layout::Layout;
 use super::replica::Replica;
 use super::row::{Change, Monitor};
 use super::schema::Schema;
 use super::transaction::{Operation, OperationResult, TransactError, parse_results};
-use super::update::{decode_notification, decode_reply};
+use super::update::decode_notification;
 
 pub(super) use self::conditions::ByTable;
 
@@ -90,43 +91,6 @@ pub(super) struct Session {
     schema: Option<Arc<Schema>>,
     link: Link,
     outputs: VecDeque<Output>,
-}
-
-/// What belongs to one connection.
-#[derive(Debug)]
-struct Link {
-    phase: Phase,
-    method: Method,
-    next_id: u64,
-    pending: FxHashMap<u64, Pending>,
-    transmit: Vec<u8>,
-    began: Instant,
-    received: Instant,
-    /// When the probe was sent that has not been answered.
-    probed: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Down,
-    Greeting,
-    Dumping,
-    Live,
-}
-
-#[derive(Debug)]
-enum Pending {
-    ChangeAware,
-    ServerMonitor,
-    Schema,
-    Monitor,
-    ConditionChange,
-    Probe,
-    Transaction {
-        token: u64,
-        operations: usize,
-        deadline: Instant,
-    },
 }
 
 #[derive(Deserialize)]
@@ -439,148 +403,6 @@ impl Session {
             }
         }
     }
-
-    fn begin_monitor(&mut self, schema: Schema) {
-        let layout = Layout::new(&self.monitor, &schema);
-        if !layout.same_columns(&self.layout) {
-            self.last_txn = None;
-        }
-        self.layout = layout;
-        self.schema = Some(Arc::new(schema));
-        self.link.phase = Phase::Dumping;
-        self.send_monitor();
-    }
-
-    fn retry_monitor(&mut self, method: Method) -> Result<(), ConnectionError> {
-        self.link.method = method;
-        self.last_txn = None;
-        self.send_monitor();
-        Ok(())
-    }
-
-    fn send_monitor(&mut self) {
-        let conditions = self.conditions.begin(self.last_txn.is_some());
-        let mut tables = serde_json::Map::new();
-        for table in self.layout.tables().iter().filter(|table| table.exists) {
-            let columns: Vec<&str> = table.present().collect();
-            let request = if self.link.method == Method::Plain {
-                json!({"columns": columns})
-            } else {
-                let condition = conditions.get(&*table.name).cloned().unwrap_or_default();
-                json!({"columns": columns, "where": fit(&condition, self.schema.as_deref(), &table.name)})
-            };
-            tables.insert(table.name.to_string(), json!([request]));
-        }
-        let database = &self.config.database;
-        let params = if self.link.method == Method::CondSince {
-            json!([
-                database,
-                database,
-                tables,
-                self.last_txn.unwrap_or_default()
-            ])
-        } else {
-            json!([database, database, tables])
-        };
-        self.link
-            .request(self.link.method.request(), &params, Pending::Monitor);
-    }
-
-    fn finish_monitor(&mut self, result: &str) -> Result<(), ConnectionError> {
-        let updates = decode_reply(result, self.link.method, &self.layout).map_err(malformed)?;
-        let changes = if updates.found {
-            self.replica.apply(&self.layout, updates.rows)?
-        } else {
-            self.replica.replace(&self.layout, updates.rows)
-        };
-        // A nil id means that the server keeps no history.
-        self.last_txn = updates.txn.filter(|txn| !txn.is_nil());
-        self.link.phase = Phase::Live;
-        if let Some(schema) = &self.schema {
-            self.outputs.push_back(Output::Connected(Accepted {
-                model: self.server.model(),
-                leader: self.server.is_leader(),
-                method: self.link.method,
-                schema: schema.clone(),
-                missing: self.layout.missing(),
-            }));
-        }
-        if !changes.is_empty() {
-            self.outputs.push_back(Output::Changes(changes));
-        }
-        let conditions = self.conditions.number();
-        self.outputs.push_back(Output::Synced {
-            conditions,
-            resumed: updates.found,
-        });
-        self.send_condition_change();
-        Ok(())
-    }
-
-    fn send_condition_change(&mut self) {
-        if self.link.phase != Phase::Live {
-            return;
-        }
-        let Some(tables) = self.conditions.next_change() else {
-            return;
-        };
-        let mut request = serde_json::Map::new();
-        for (table, condition) in tables {
-            if self
-                .layout
-                .find(&table)
-                .is_some_and(|(_, table)| table.exists)
-            {
-                let condition = fit(&condition, self.schema.as_deref(), &table);
-                request.insert(table, json!([{"where": condition}]));
-            }
-        }
-        if request.is_empty() || self.link.method == Method::Plain {
-            // Nothing that the server has to know.
-            self.conditions.acknowledge();
-            let conditions = self.conditions.number();
-            self.outputs.push_back(Output::Synced {
-                conditions,
-                resumed: true,
-            });
-            return;
-        }
-        let database = &self.config.database;
-        let params = json!([database, database, request]);
-        self.link
-            .request("monitor_cond_change", &params, Pending::ConditionChange);
-    }
-}
-
-impl Link {
-    fn new(phase: Phase, now: Instant) -> Self {
-        Self {
-            phase,
-            method: Method::CondSince,
-            next_id: 0,
-            pending: FxHashMap::default(),
-            transmit: Vec::new(),
-            began: now,
-            received: now,
-            probed: None,
-        }
-    }
-
-    fn request(&mut self, method: &str, params: &impl Serialize, pending: Pending) {
-        #[derive(Serialize)]
-        struct Request<'a, P> {
-            id: u64,
-            method: &'a str,
-            params: &'a P,
-        }
-        let id = self.next_id;
-        self.next_id += 1;
-        let start = self.transmit.len();
-        match serde_json::to_writer(&mut self.transmit, &Request { id, method, params }) {
-            Ok(()) => drop(self.pending.insert(id, pending)),
-            Err(_) => self.transmit.truncate(start),
-        }
-    }
 }
 
 impl Method {
@@ -609,13 +431,6 @@ impl Serialize for Params<'_> {
         }
         seq.end()
     }
-}
-
-/// The condition in words that this server knows.
-fn fit(condition: &Condition, schema: Option<&Schema>, table: &str) -> Condition {
-    condition.without_missing(|column| {
-        column == "_uuid" || schema.is_some_and(|schema| schema.column(table, column).is_some())
-    })
 }
 
 /// The error member of an answer to `transact`: a string, or an object with `error` and `details`.

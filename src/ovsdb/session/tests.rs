@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::ovsdb::condition::Condition;
 
 const SCHEMA: &str = r#"{"name": "DB", "version": "1.0.0", "tables": {"T": {"columns": {
     "name": {"type": "string"},

@@ -52,7 +52,10 @@ fn beside_mandatory(given: &str) -> Vec<u8> {
     attributes
 }
 
-fn table(rows: &[(&str, &str, Outcome, Outcome)]) {
+/// Section and case, attribute, what an external and what an internal peer gets for it.
+type Row = (&'static str, &'static str, Outcome, Outcome);
+
+fn table(rows: &[Row]) {
     for (what, given, external, internal) in rows {
         for (internal_peer, expected) in [(false, external), (true, internal)] {
             let options = CodecOptions {
@@ -74,267 +77,89 @@ fn table(rows: &[(&str, &str, Outcome, Outcome)]) {
     }
 }
 
+/// Attributes that every speaker knows.
+#[rustfmt::skip]
+const WELL_KNOWN: &[Row] = &[
+    ("7.1 origin incomplete", "400101 02", Clean, Clean),
+    ("7.1 origin undefined", "400101 03", Withdrawn, Withdrawn),
+    ("7.1 origin without value", "400100", Withdrawn, Withdrawn),
+    ("7.1 origin of two octets", "400102 0000", Withdrawn, Withdrawn),
+    ("7.1 origin marked optional", "c00101 00", Withdrawn, Withdrawn),
+    ("7.1 origin marked non-transitive", "000101 00", Withdrawn, Withdrawn),
+    ("7.2 empty path", "400200", Clean, Clean),
+    ("7.2 unknown segment type", "400206 0501 0000fde9", Withdrawn, Withdrawn),
+    ("7.2 segment type zero", "400206 0001 0000fde9", Withdrawn, Withdrawn),
+    ("7.2 segment overruns", "400206 0202 0000fde9", Withdrawn, Withdrawn),
+    ("7.2 segment underruns", "400207 0201 0000fde9 02", Withdrawn, Withdrawn),
+    ("7.2 segment without AS", "400202 0200", Withdrawn, Withdrawn),
+    ("7.2 two-octet path on a four-octet session", "400204 0201 fde9", Withdrawn, Withdrawn),
+    ("RFC 7607 AS 0", "400206 0201 00000000", Withdrawn, Withdrawn),
+    ("RFC 5065 confederation", "400206 0301 0000fde9", Withdrawn, Clean),
+    ("7.3 next hop of three octets", "400303 0a0000", Withdrawn, Withdrawn),
+    ("7.3 next hop of five octets", "400305 0a00000101", Withdrawn, Withdrawn),
+    ("7.3 next hop marked optional", "c00304 0a000001", Withdrawn, Withdrawn),
+    ("4271 6.3 next hop zero", "400304 00000000", Withdrawn, Withdrawn),
+    ("4271 6.3 next hop loopback", "400304 7f000001", Withdrawn, Withdrawn),
+    ("4271 6.3 next hop multicast", "400304 e0000005", Withdrawn, Withdrawn),
+    ("7.5 local preference", "400504 00000064", Discarded, Clean),
+    ("7.5 local preference of three octets", "400503 000064", Discarded, Withdrawn),
+    ("7.5 local preference marked optional", "c00504 00000064", Discarded, Withdrawn),
+    ("7.6 atomic aggregate", "400600", Clean, Clean),
+    ("7.6 atomic aggregate with a value", "400601 00", Discarded, Discarded),
+    ("3 c atomic aggregate marked optional", "c00600", Withdrawn, Withdrawn),
+];
+
 #[test]
 fn well_known_attributes() {
-    table(&[
-        ("7.1 origin incomplete", "400101 02", Clean, Clean),
-        ("7.1 origin undefined", "400101 03", Withdrawn, Withdrawn),
-        ("7.1 origin without value", "400100", Withdrawn, Withdrawn),
-        (
-            "7.1 origin of two octets",
-            "400102 0000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.1 origin marked optional",
-            "c00101 00",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.1 origin marked non-transitive",
-            "000101 00",
-            Withdrawn,
-            Withdrawn,
-        ),
-        ("7.2 empty path", "400200", Clean, Clean),
-        (
-            "7.2 unknown segment type",
-            "400206 0501 0000fde9",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.2 segment type zero",
-            "400206 0001 0000fde9",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.2 segment overruns",
-            "400206 0202 0000fde9",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.2 segment underruns",
-            "400207 0201 0000fde9 02",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.2 segment without AS",
-            "400202 0200",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.2 two-octet path on a four-octet session",
-            "400204 0201 fde9",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "RFC 7607 AS 0",
-            "400206 0201 00000000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "RFC 5065 confederation",
-            "400206 0301 0000fde9",
-            Withdrawn,
-            Clean,
-        ),
-        (
-            "7.3 next hop of three octets",
-            "400303 0a0000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.3 next hop of five octets",
-            "400305 0a00000101",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.3 next hop marked optional",
-            "c00304 0a000001",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "4271 6.3 next hop zero",
-            "400304 00000000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "4271 6.3 next hop loopback",
-            "400304 7f000001",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "4271 6.3 next hop multicast",
-            "400304 e0000005",
-            Withdrawn,
-            Withdrawn,
-        ),
-        ("7.5 local preference", "400504 00000064", Discarded, Clean),
-        (
-            "7.5 local preference of three octets",
-            "400503 000064",
-            Discarded,
-            Withdrawn,
-        ),
-        (
-            "7.5 local preference marked optional",
-            "c00504 00000064",
-            Discarded,
-            Withdrawn,
-        ),
-        ("7.6 atomic aggregate", "400600", Clean, Clean),
-        (
-            "7.6 atomic aggregate with a value",
-            "400601 00",
-            Discarded,
-            Discarded,
-        ),
-        (
-            "3 c atomic aggregate marked optional",
-            "c00600",
-            Withdrawn,
-            Withdrawn,
-        ),
-    ]);
+    table(WELL_KNOWN);
 }
+
+/// Attributes that we know.
+#[rustfmt::skip]
+const OPTIONAL: &[Row] = &[
+    ("7.4 med", "800404 00000001", Clean, Clean),
+    ("7.4 med of three octets", "800403 000001", Withdrawn, Withdrawn),
+    ("7.4 med marked transitive", "c00404 00000001", Withdrawn, Withdrawn),
+    ("7.7 aggregator", "c00708 0000fde9 0a000001", Clean, Clean),
+    ("7.7 aggregator of six octets", "c00706 fde9 0a000001", Discarded, Discarded),
+    ("RFC 7607 aggregator of AS 0", "c00708 00000000 0a000001", Discarded, Discarded),
+    ("7.8 communities", "c00808 fde90001 fde90002", Clean, Clean),
+    ("7.8 communities partial", "e00804 fde90001", Clean, Clean),
+    ("7.8 communities empty", "c00800", Withdrawn, Withdrawn),
+    ("7.8 communities of five octets", "c00805 fde9000100", Withdrawn, Withdrawn),
+    ("7.9 originator", "800904 0a000001", Discarded, Clean),
+    ("7.9 originator of five octets", "800905 0a00000100", Discarded, Withdrawn),
+    ("7.10 cluster list", "800a04 0a000001", Discarded, Clean),
+    ("7.10 cluster list empty", "800a00", Discarded, Withdrawn),
+    ("7.10 cluster list of three octets", "800a03 0a0000", Discarded, Withdrawn),
+    ("7.14 extended communities", "c01008 0002fde900000001", Clean, Clean),
+    ("7.14 extended communities empty", "c01000", Withdrawn, Withdrawn),
+    ("7.14 extended communities of seven octets", "c01007 0002fde9000000", Withdrawn, Withdrawn),
+    ("7.15 IPv6 extended communities of 19 octets", "c01913 00000000000000000000000000000000000000", Withdrawn, Withdrawn),
+    ("RFC 8092 large communities", "c0200c 00000001 00000002 00000003", Clean, Clean),
+    ("RFC 8092 large communities empty", "c02000", Withdrawn, Withdrawn),
+    ("RFC 8092 large communities of eleven octets", "c0200b 00000001 00000002 000003", Withdrawn, Withdrawn),
+    ("RFC 6793 AS4_PATH on a four-octet session", "c01106 0201 00011170", Discarded, Discarded),
+    ("RFC 8669 prefix SID", "c02807 01 0004 00000000", Discarded, Discarded),
+];
 
 #[test]
 fn optional_attributes() {
-    table(&[
-        ("7.4 med", "800404 00000001", Clean, Clean),
-        (
-            "7.4 med of three octets",
-            "800403 000001",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.4 med marked transitive",
-            "c00404 00000001",
-            Withdrawn,
-            Withdrawn,
-        ),
-        ("7.7 aggregator", "c00708 0000fde9 0a000001", Clean, Clean),
-        (
-            "7.7 aggregator of six octets",
-            "c00706 fde9 0a000001",
-            Discarded,
-            Discarded,
-        ),
-        (
-            "RFC 7607 aggregator of AS 0",
-            "c00708 00000000 0a000001",
-            Discarded,
-            Discarded,
-        ),
-        ("7.8 communities", "c00808 fde90001 fde90002", Clean, Clean),
-        ("7.8 communities partial", "e00804 fde90001", Clean, Clean),
-        ("7.8 communities empty", "c00800", Withdrawn, Withdrawn),
-        (
-            "7.8 communities of five octets",
-            "c00805 fde9000100",
-            Withdrawn,
-            Withdrawn,
-        ),
-        ("7.9 originator", "800904 0a000001", Discarded, Clean),
-        (
-            "7.9 originator of five octets",
-            "800905 0a00000100",
-            Discarded,
-            Withdrawn,
-        ),
-        ("7.10 cluster list", "800a04 0a000001", Discarded, Clean),
-        ("7.10 cluster list empty", "800a00", Discarded, Withdrawn),
-        (
-            "7.10 cluster list of three octets",
-            "800a03 0a0000",
-            Discarded,
-            Withdrawn,
-        ),
-        (
-            "7.14 extended communities",
-            "c01008 0002fde900000001",
-            Clean,
-            Clean,
-        ),
-        (
-            "7.14 extended communities empty",
-            "c01000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.14 extended communities of seven octets",
-            "c01007 0002fde9000000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "7.15 IPv6 extended communities of 19 octets",
-            "c01913 00000000000000000000000000000000000000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "RFC 8092 large communities",
-            "c0200c 00000001 00000002 00000003",
-            Clean,
-            Clean,
-        ),
-        (
-            "RFC 8092 large communities empty",
-            "c02000",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "RFC 8092 large communities of eleven octets",
-            "c0200b 00000001 00000002 000003",
-            Withdrawn,
-            Withdrawn,
-        ),
-        (
-            "RFC 6793 AS4_PATH on a four-octet session",
-            "c01106 0201 00011170",
-            Discarded,
-            Discarded,
-        ),
-        (
-            "RFC 8669 prefix SID",
-            "c02807 01 0004 00000000",
-            Discarded,
-            Discarded,
-        ),
-    ]);
+    table(OPTIONAL);
 }
+
+/// Attributes that we do not know.
+#[rustfmt::skip]
+const UNKNOWN: &[Row] = &[
+    ("transitive", "c0f003 010203", Clean, Clean),
+    ("non-transitive", "80f003 010203", Clean, Clean),
+    ("well-known", "40f003 010203", Reset(2), Reset(2)),
+    ("extended length for a short value", "d0f00003 010203", Clean, Clean),
+];
 
 #[test]
 fn unknown_attributes() {
-    table(&[
-        ("transitive", "c0f003 010203", Clean, Clean),
-        ("non-transitive", "80f003 010203", Clean, Clean),
-        ("well-known", "40f003 010203", Reset(2), Reset(2)),
-        (
-            "extended length for a short value",
-            "d0f00003 010203",
-            Clean,
-            Clean,
-        ),
-    ]);
+    table(UNKNOWN);
 }
 
 #[test]

@@ -292,3 +292,68 @@ fn cve_2026_5107_evpn_octets_are_not_read() {
     assert_eq!(reach.nlri, FamilyNlri::Opaque(hex("02ff0000").into()));
     assert_eq!(update.announcements().count(), 0);
 }
+
+/// GoBGP CVE-2026-37461: an IPv6 extended community that ends early.
+#[test]
+fn cve_2026_37461_short_ipv6_extended_community() {
+    let mut attributes = mandatory();
+    attributes.extend(hex("c01902 000c"));
+    let update = read_update(&update_body(&[], &attributes, &HOST), &wide()).unwrap();
+    assert_eq!(prefixes(&update, true), ["10.1.1.1/32"]);
+}
+
+/// GoBGP CVE-2026-37462: withdrawn and attribute lengths whose sum passes 65535.
+#[test]
+fn cve_2026_37462_update_lengths_that_wrap() {
+    for body in [
+        "fffe 0000",
+        "0001 ffff",
+        "0002 ffff ffff 00",
+        "0000 fffc 00000000",
+    ] {
+        let error = read_update(&hex(body), &wide()).unwrap_err();
+        assert_eq!(
+            (error.notification.code, error.notification.subcode),
+            (3, 1),
+            "{body}"
+        );
+    }
+}
+
+/// Quagga CVE-2017-16227: a long AS_PATH is counted once, so the message stays within the limit, or is refused.
+#[test]
+fn cve_2017_16227_long_as_path_builds_no_invalid_message() {
+    let host = Nlri::from("10.0.0.1/32".parse::<ipnet::IpNet>().unwrap());
+    let hop = NextHop::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    for (ases, options, fits) in [
+        (1000, wide(), true),
+        (1020, wide(), false),
+        (670, CodecOptions::default(), true),
+        (700, CodecOptions::default(), false),
+    ] {
+        let as_path = AsPath::sequence((1..=ases).map(|n| Asn(100_000 + n)));
+        let attributes = PathAttributes {
+            as_path,
+            ..PathAttributes::default()
+        };
+        let mut out = BytesMut::new();
+        let packed = pack::announce(
+            &mut out,
+            &options,
+            Family::IPV4_UNICAST,
+            hop,
+            &attributes,
+            [host],
+        );
+        assert_eq!(packed.is_ok(), fits, "{ases}: {packed:?}");
+        if fits {
+            let path = read_updates(&out, &options)
+                .remove(0)
+                .update
+                .attributes
+                .unwrap()
+                .as_path;
+            assert!(path.asns().eq(attributes.as_path.asns()));
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! How long it takes from a row in the Northbound database to an UPDATE at a peer, and what the agent
+//! costs meanwhile, with 100, 1,000 and 5,000 exposures already present. Run by `make bench`.
+//!
+//! The clock of one change starts before the transaction is sent ("sent") or when its answer, the
+//! commit, has been read ("committed"); it stops when the neutral [`Collector`] has read the UPDATE.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use ipnet::IpNet;
+use serde_json::{Value, json};
+
+use crate::collector::{Collector, Event};
+use crate::netns::connect;
+use crate::ovs::Vswitch;
+use crate::ovsdb::{OvsdbServer, Schema};
+use crate::{Daemon, Namespace, PATIENCE, Place};
+
+const NODE: &str = "10.255.0.2";
+const PEER: &str = "10.255.0.1";
+const HOST: &str = "host-1";
+const PROVIDER: &str = "neutron-11111111-0000-4000-8000-000000000001";
+const TENANT: &str = "neutron-22222222-0000-4000-8000-000000000002";
+const ROUTER: &str = "neutron-33333333-0000-4000-8000-000000000003";
+/// Changes per kind and size.
+const CHANGES: u32 = 100;
+/// Ports written in one transaction when the node is filled.
+const CHUNK: u32 = 500;
+/// Tenant VMs that get floating IPs.
+const VMS: u32 = CHANGES;
+
+/// Measures the agent at `agent` and prints a table.
+///
+/// # Errors
+/// The lab does not come up, or a change does not reach the peer.
+pub fn measure(agent: &Path, sizes: &[u32]) -> Result<()> {
+    let agent = agent
+        .canonicalize()
+        .with_context(|| format!("no agent at {}", agent.display()))?;
+    println!("NB transaction → UPDATE at the peer, milliseconds; {CHANGES} changes of each kind");
+    println!(
+        "| present | change | committed p50 | p99 | max | sent p50 | p99 | RSS MB | CPU s of the changes | start → all at the peer s | CPU s |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for size in sizes {
+        let mut stage = Stage::build(&agent, *size)?;
+        let (start, start_cpu) = stage.start_agent()?;
+        for kind in [Kind::Port, Kind::FloatingIp] {
+            let row = stage.measure(kind)?;
+            println!(
+                "| {size} | {kind} | {row} | {:.2} | {start_cpu:.2} |",
+                start.as_secs_f64()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What is changed.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A VM port of the provider network appears, bound and up; then disappears.
+    Port,
+    /// A floating IP is associated with a VM; then disassociated.
+    FloatingIp,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Port => "VM port created, deleted",
+            Self::FloatingIp => "FIP associated, disassociated",
+        })
+    }
+}
+
+struct Stage {
+    agent: Option<Daemon>,
+    program: PathBuf,
+    config: PathBuf,
+    place: Place,
+    database: Connection,
+    collector: Collector,
+    size: u32,
+    _northbound: OvsdbServer,
+    _switch: Vswitch,
+    _namespaces: [Namespace; 2],
+    dir: tempfile::TempDir,
+}
+
+impl Stage {
+    fn build(program: &Path, size: u32) -> Result<Self> {
+        let dir = crate::scratch()?;
+        let (node, peer) = (Namespace::new("bench")?, Namespace::new("peer")?);
+        connect((&node, "up0"), (&peer, "down0"))?;
+        node.address("up0", &format!("{NODE}/24"))?;
+        peer.address("down0", &format!("{PEER}/24"))?;
+        node.private_etc("iproute2")?;
+        let place = Place::inside(&node);
+        let run = dir.path().join("openvswitch");
+        std::fs::create_dir(&run)?;
+        let switch = Vswitch::start(&place, &run)?;
+        switch.add_bridge("br-ex")?;
+        switch.add_bridge("br-int")?;
+        switch.add_localnet_patch("br-ex", "provnet-1")?;
+        switch.vsctl_line(&format!(
+            "set open_vswitch . external_ids:system-id=chassis-1 external_ids:hostname={HOST} \
+             external_ids:ovn-bridge-mappings=physnet1:br-ex"
+        ))?;
+        let northbound = OvsdbServer::from_schema(&place, dir.path(), Schema::Northbound)?;
+        let mut database = Connection::open(&northbound.socket())?;
+        database.commit(networks())?;
+        for first in (0..size).step_by(CHUNK as usize) {
+            database.commit(fill(first, CHUNK.min(size - first)))?;
+        }
+        let listener = peer.inside(|| TcpListener::bind((PEER, 179)))??;
+        let collector = Collector::start(listener, 64999, Ipv4Addr::new(10, 255, 0, 1), false)?;
+        let config = dir.path().join("bgp-agent.conf");
+        std::fs::write(&config, agent_config(dir.path(), &switch, &northbound))?;
+        Ok(Self {
+            agent: None,
+            program: program.to_owned(),
+            config,
+            place,
+            database,
+            collector,
+            size,
+            _northbound: northbound,
+            _switch: switch,
+            _namespaces: [node, peer],
+            dir,
+        })
+    }
+
+    /// Starts the agent and waits until the peer has everything: how long, and CPU seconds.
+    fn start_agent(&mut self) -> Result<(Duration, f64)> {
+        let mut command = self.place.command(&self.program.display().to_string())?;
+        command.arg("--config-file").arg(&self.config);
+        let start = Instant::now();
+        let agent = Daemon::spawn("agent", self.dir.path(), &mut command)?;
+        let size = self.size as usize;
+        let all = self
+            .collector
+            .wait(PATIENCE, |table| (table.routes.len() == size).then_some(()));
+        if all.is_none() {
+            let got = self.collector.with(|table| table.routes.len());
+            bail!("{got} of {size} routes at the peer\n{}", agent.log_tail());
+        }
+        let took = start.elapsed();
+        let cpu = cpu_seconds(agent.pid())?;
+        self.agent = Some(agent);
+        Ok((took, cpu))
+    }
+
+    fn measure(&mut self, kind: Kind) -> Result<String> {
+        let pid = self.agent.as_ref().map(Daemon::pid).context("no agent")?;
+        let before = cpu_seconds(pid)?;
+        let (mut committed, mut sent) = (Vec::new(), Vec::new());
+        for n in 0..CHANGES / 2 {
+            for present in [true, false] {
+                let (transaction, prefix) = match kind {
+                    Kind::Port => port_change(n, present),
+                    Kind::FloatingIp => fip_change(n, present),
+                };
+                let (from_sent, from_commit) = self.change(transaction, prefix, present)?;
+                sent.push(from_sent);
+                committed.push(from_commit);
+            }
+        }
+        let cpu = cpu_seconds(pid)? - before;
+        let mut row = String::new();
+        write!(
+            row,
+            "{} | {} | {}",
+            milliseconds(&mut committed, 50),
+            milliseconds(&mut committed, 99),
+            milliseconds(&mut committed, 100)
+        )?;
+        write!(
+            row,
+            " | {} | {}",
+            milliseconds(&mut sent, 50),
+            milliseconds(&mut sent, 99)
+        )?;
+        write!(row, " | {:.1} | {cpu:.2}", rss_megabytes(pid)?)?;
+        Ok(row)
+    }
+
+    fn change(
+        &mut self,
+        transaction: Value,
+        prefix: IpNet,
+        present: bool,
+    ) -> Result<(Duration, Duration)> {
+        self.collector.forget();
+        let start = Instant::now();
+        self.database.commit(transaction)?;
+        let commit = Instant::now();
+        let wanted = if present {
+            Event::Announced(prefix)
+        } else {
+            Event::Withdrawn(prefix)
+        };
+        let seen = self.collector.wait(PATIENCE, |table| {
+            table
+                .history
+                .iter()
+                .find(|(_, event)| *event == wanted)
+                .map(|(at, _)| *at)
+        });
+        let seen = seen.with_context(|| format!("{prefix} did not reach the peer"))?;
+        Ok((seen - start, seen.saturating_duration_since(commit)))
+    }
+}
+
+/// A JSON-RPC connection of our own: `ovsdb-client` takes longer to start than a change takes.
+struct Connection {
+    stream: UnixStream,
+    id: u64,
+}
+
+impl Connection {
+    fn open(socket: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream, id: 0 })
+    }
+
+    fn commit(&mut self, transaction: Value) -> Result<()> {
+        self.id += 1;
+        let request = json!({"method": "transact", "params": transaction, "id": self.id});
+        self.stream
+            .write_all(serde_json::to_string(&request)?.as_bytes())?;
+        let reply = self.reply()?;
+        let text = reply.to_string();
+        ensure!(
+            !text.contains("\"error\":\"") && !text.contains("\"error\":{"),
+            "{text}"
+        );
+        Ok(())
+    }
+
+    fn reply(&mut self) -> Result<Value> {
+        let mut text = Vec::new();
+        let mut chunk = [0; 65536];
+        loop {
+            let read = self.stream.read(&mut chunk)?;
+            ensure!(read > 0, "the database closed the connection");
+            text.extend_from_slice(chunk.get(..read).unwrap_or_default());
+            let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<Value>();
+            while let Some(Ok(value)) = values.next() {
+                if value["method"] == "echo" {
+                    let answer =
+                        json!({"result": value["params"], "error": null, "id": value["id"]});
+                    self.stream.write_all(answer.to_string().as_bytes())?;
+                    text = Vec::new();
+                    break;
+                }
+                if value["id"] == self.id {
+                    return Ok(value);
+                }
+            }
+        }
+    }
+}
+
+fn transaction(operations: Vec<Value>) -> Value {
+    let mut all = vec![json!("OVN_Northbound")];
+    all.extend(operations);
+    Value::Array(all)
+}
+
+fn map(pairs: &[(&str, &str)]) -> Value {
+    let pairs: Vec<Value> = pairs
+        .iter()
+        .map(|(key, value)| json!([key, value]))
+        .collect();
+    json!(["map", pairs])
+}
+
+fn address(n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(172, 24, 0, 10)) + n)
+}
+
+/// A VM's port, bound here and up, on `network`.
+fn port_row(name: &str, network: &str, n: u32, ip: Ipv4Addr) -> Value {
+    let [_, b, c, d] = n.to_be_bytes();
+    json!({
+        "name": name,
+        "addresses": format!("fa:16:3e:{b:02x}:{c:02x}:{d:02x} {ip}"),
+        "up": true,
+        "enabled": true,
+        "options": map(&[("requested-chassis", HOST)]),
+        "external_ids": map(&[
+            ("neutron:network_name", network),
+            ("neutron:cidrs", &format!("{ip}/16")),
+            ("neutron:host_id", HOST),
+            ("neutron:device_owner", "compute:nova"),
+        ]),
+    })
+}
+
+fn insert(table: &str, uuid_name: &str, row: &Value) -> Value {
+    json!({"op": "insert", "table": table, "uuid-name": uuid_name, "row": row})
+}
+
+fn mutate(table: &str, name: &str, column: &str, op: &str, uuids: &Value) -> Value {
+    json!({"op": "mutate", "table": table, "where": [["name", "==", name]], "mutations": [[column, op, uuids]]})
+}
+
+/// A provider network, a tenant network with VMs, a router, and Neutron's mode of floating IPs.
+fn networks() -> Value {
+    let localnet = json!({
+        "name": "provnet-1", "type": "localnet", "addresses": "unknown",
+        "options": map(&[("network_name", "physnet1")]),
+    });
+    let mut operations = vec![
+        json!({"op": "insert", "table": "NB_Global", "row": {"external_ids": map(&[("neutron:fip-distributed", "True")])}}),
+        insert("Logical_Switch_Port", "localnet", &localnet),
+        insert(
+            "Logical_Switch",
+            "provider",
+            &json!({"name": PROVIDER, "ports": ["named-uuid", "localnet"]}),
+        ),
+        insert("Logical_Router", "router", &json!({"name": ROUTER})),
+    ];
+    let mut ports = Vec::new();
+    for n in 0..VMS {
+        let (name, uuid) = (format!("vm-{n}"), format!("vm{n}"));
+        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 10)) + n);
+        operations.push(insert(
+            "Logical_Switch_Port",
+            &uuid,
+            &port_row(&name, TENANT, 900_000 + n, ip),
+        ));
+        ports.push(json!(["named-uuid", uuid]));
+    }
+    operations.push(insert(
+        "Logical_Switch",
+        "tenant",
+        &json!({"name": TENANT, "ports": ["set", ports]}),
+    ));
+    transaction(operations)
+}
+
+/// Ports that are there before anything is measured.
+fn fill(first: u32, count: u32) -> Value {
+    let mut operations = Vec::new();
+    let mut ports = Vec::new();
+    for n in first..first + count {
+        let (name, uuid) = (format!("present-{n}"), format!("p{n}"));
+        operations.push(insert(
+            "Logical_Switch_Port",
+            &uuid,
+            &port_row(&name, PROVIDER, n, address(n)),
+        ));
+        ports.push(json!(["named-uuid", uuid]));
+    }
+    operations.push(mutate(
+        "Logical_Switch",
+        PROVIDER,
+        "ports",
+        "insert",
+        &json!(["set", ports]),
+    ));
+    transaction(operations)
+}
+
+fn port_change(n: u32, present: bool) -> (Value, IpNet) {
+    let (name, ip) = (format!("new-{n}"), address(20_000 + n));
+    let prefix = IpNet::from(std::net::IpAddr::V4(ip));
+    let operations = if present {
+        vec![
+            insert(
+                "Logical_Switch_Port",
+                "new",
+                &port_row(&name, PROVIDER, 20_000 + n, ip),
+            ),
+            mutate(
+                "Logical_Switch",
+                PROVIDER,
+                "ports",
+                "insert",
+                &json!(["named-uuid", "new"]),
+            ),
+        ]
+    } else {
+        // The row's own identity is needed to let go of it: ports are found by being in a switch.
+        return (delete_port(&name), prefix);
+    };
+    (transaction(operations), prefix)
+}
+
+/// OVSDB cannot refer to a row by its name in a mutation; what Neutron does to unbind a port has the
+/// same effect on the exposure, and needs no uuid.
+fn delete_port(name: &str) -> Value {
+    let row = json!({"up": false, "options": map(&[]), "addresses": ["set", []]});
+    transaction(vec![
+        json!({"op": "update", "table": "Logical_Switch_Port", "where": [["name", "==", name]], "row": row}),
+    ])
+}
+
+fn fip_change(n: u32, present: bool) -> (Value, IpNet) {
+    let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(172, 25, 0, 10)) + n);
+    let prefix = IpNet::from(std::net::IpAddr::V4(ip));
+    if !present {
+        let nothing = json!(["set", []]);
+        let update = json!({"op": "update", "table": "Logical_Router", "where": [["name", "==", ROUTER]], "row": {"nat": nothing}});
+        return (transaction(vec![update]), prefix);
+    }
+    let network = PROVIDER.trim_start_matches("neutron-");
+    let nat = json!({
+        "type": "dnat_and_snat",
+        "external_ip": ip.to_string(),
+        "logical_ip": Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 10)) + n).to_string(),
+        "logical_port": format!("vm-{n}"),
+        "external_mac": "fa:16:3e:ff:ff:01",
+        "external_ids": map(&[("neutron:fip_network_id", network), ("neutron:router_name", ROUTER)]),
+    });
+    let fip = json!([[
+        "external_ids",
+        "insert",
+        map(&[("neutron:port_fip", &ip.to_string())])
+    ]]);
+    let port = json!({"op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", format!("vm-{n}")]], "mutations": fip});
+    let operations = vec![
+        insert("NAT", "nat", &nat),
+        mutate(
+            "Logical_Router",
+            ROUTER,
+            "nat",
+            "insert",
+            &json!(["named-uuid", "nat"]),
+        ),
+        port,
+    ];
+    (transaction(operations), prefix)
+}
+
+fn agent_config(dir: &Path, switch: &Vswitch, northbound: &OvsdbServer) -> String {
+    format!(
+        "[DEFAULT]\ndriver = nb_ovn_bgp_driver\novsdb_connection = {}\nbgp_AS = 64999\nbgp_router_id = {NODE}\n\
+         control_socket = {}\n[ovn]\novn_nb_connection = {}\n[bgp_neighbor peer]\naddress = {PEER}\nremote_as = internal\n",
+        switch.remote(),
+        dir.join("control.sock").display(),
+        northbound.unix(),
+    )
+}
+
+/// The `percent`th percentile (100 is the maximum), in milliseconds.
+fn milliseconds(samples: &mut [Duration], percent: usize) -> String {
+    samples.sort();
+    let at = (samples.len() * percent).div_ceil(100).saturating_sub(1);
+    let sample = samples.get(at).copied().unwrap_or_default();
+    format!("{:.2}", sample.as_secs_f64() * 1000.0)
+}
+
+fn rss_megabytes(pid: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes / 1024.0)
+}
+
+/// utime and stime of `/proc/PID/stat`, proc(5), in seconds.
+fn cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(')').context("no command in stat")?;
+    let mut ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<f64>);
+    let sum: f64 = [ticks.next(), ticks.next()]
+        .into_iter()
+        .flatten()
+        .collect::<Result<Vec<_>, _>>()?
+        .iter()
+        .sum();
+    Ok(sum / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_the_nearest_rank() {
+        let mut samples: Vec<_> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(milliseconds(&mut samples, 50), "100.00");
+        assert_eq!(milliseconds(&mut samples, 99), "198.00");
+        assert_eq!(milliseconds(&mut samples, 100), "200.00");
+    }
+
+    #[test]
+    fn this_process_uses_memory_and_time() {
+        let pid = std::process::id();
+        assert!(rss_megabytes(pid).unwrap() > 0.1);
+        assert!(cpu_seconds(pid).unwrap() >= 0.0);
+    }
+}

@@ -1,0 +1,120 @@
+//! From `originate` to the octets at a TCP peer on the loopback. Not a test of the machine: run with
+//! `cargo test --release --test peering latency -- --ignored --nocapture`.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use bgp::wire::{Asn, Capability, CodecOptions, Family, Message, Open, RouterId, frame};
+use bgp::{PeerConfig, RemoteAs, Route};
+use bytes::BytesMut;
+use ipnet::IpNet;
+use ovn_bgp_agent::peering::{Neighbour, Peering, Settings};
+
+const SAMPLES: u32 = 1000;
+
+#[test]
+#[ignore = "a measurement"]
+fn latency_of_one_route() {
+    for held in [0, 5_000, 50_000] {
+        let (peering, mut leaf) = session();
+        let base = (0..held).map(|number| Route::new(host(1_000_000 + number)));
+        peering.originate(base);
+        leaf.read_prefixes(held);
+        let mut samples: Vec<Duration> = (0..SAMPLES)
+            .map(|number| {
+                let start = Instant::now();
+                peering.originate([Route::new(host(number))]);
+                leaf.read_prefixes(1);
+                start.elapsed()
+            })
+            .collect();
+        samples.sort_unstable();
+        let at = |percent: usize| samples[samples.len() * percent / 100];
+        println!(
+            "{held} routes held: p50 {:?}, p99 {:?}, max {:?}",
+            at(50),
+            at(99),
+            samples[samples.len() - 1]
+        );
+        assert!(at(50) < Duration::from_millis(50), "p50 {:?}", at(50));
+    }
+}
+
+fn host(number: u32) -> IpNet {
+    IpNet::from(IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + number)))
+}
+
+/// A leaf that only reads.
+struct Leaf {
+    stream: TcpStream,
+    inbox: BytesMut,
+}
+
+fn session() -> (Peering, Leaf) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut neighbour = Neighbour::new(PeerConfig::new(
+        "leaf",
+        Ipv4Addr::LOCALHOST.into(),
+        RemoteAs::Auto,
+    ));
+    neighbour.port = listener.local_addr().unwrap().port();
+    let mut settings = Settings::new(65001, Ipv4Addr::new(192, 0, 2, 1));
+    settings.listen.clear();
+    let peering = Peering::spawn(settings, vec![neighbour]).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut leaf = Leaf {
+        stream,
+        inbox: BytesMut::new(),
+    };
+    let open = Open {
+        asn: Asn(65002),
+        hold_time: 0,
+        router_id: RouterId(Ipv4Addr::new(192, 0, 2, 2)),
+        capabilities: vec![
+            Capability::Multiprotocol(Family::IPV4_UNICAST),
+            Capability::FourOctetAs(Asn(65002)),
+        ],
+    };
+    let mut out = BytesMut::new();
+    for message in [Message::Open(open), Message::Keepalive] {
+        message.encode(&mut out, &CodecOptions::default()).unwrap();
+    }
+    leaf.stream.write_all(&out).unwrap();
+    // End-of-RIB says that the session is up.
+    while !matches!(leaf.read_message(), Message::Update(_)) {}
+    (peering, leaf)
+}
+
+impl Leaf {
+    fn read_prefixes(&mut self, mut wanted: u32) {
+        while wanted > 0 {
+            if let Message::Update(update) = self.read_message() {
+                let got: usize = update
+                    .announcements()
+                    .map(|announced| announced.nlri.len())
+                    .sum();
+                wanted -= u32::try_from(got).unwrap();
+            }
+        }
+    }
+
+    fn read_message(&mut self) -> Message {
+        let codec = CodecOptions {
+            four_octet_as: true,
+            ..CodecOptions::default()
+        };
+        loop {
+            if let Some(raw) =
+                frame::next_message(&mut self.inbox, codec.max_message_len()).unwrap()
+            {
+                return bgp::wire::decode(&raw, &codec).unwrap();
+            }
+            let mut chunk = [0; 16 * 1024];
+            let read = self.stream.read(&mut chunk).unwrap();
+            assert!(read > 0, "closed");
+            self.inbox.extend_from_slice(&chunk[..read]);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The embedded speaker against real routers, in network namespaces of their own.
+
+mod bird;
+mod frr;
+mod lab;
+mod latency;
