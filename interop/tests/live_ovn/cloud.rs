@@ -1,7 +1,7 @@
 //! A small cloud on one machine: what runs is real, but for Neutron ([`crate::neutron`]) and Nova (the tests plug the VMs).
 //!
 //! ```text
-//!                  leaf: FRR, and a collector per agent        198.51.100.1, 2001:db8:ffff::1
+//!                 leaf: FRR, and a collector per agent        198.51.100.1, 2001:db8:ffff::1
 //!   192.0.2.8/29   │                          │   192.0.2.16/29
 //!             ┌────┴──────┐             ┌─────┴─────┐
 //!             │ compute-1 │  198.18/24  │ compute-2 │          agent, OVS (userspace datapath), ovn-controller
@@ -27,8 +27,10 @@ use ipnet::IpNet;
 use crate::neutron::{Neutron, Port};
 
 /// Host names and system ids: not the same, so that it shows which of them was compared.
-pub(crate) const HOSTS: [(&str, &str); 2] =
-    [("compute-1", "c1a4b1d6-45f7-4f8b-9c6f-0d3a86b8c001"), ("compute-2", "7e2b90f3-21cb-47d2-8a34-0b7d4ce2c002")];
+pub(crate) const HOSTS: [(&str, &str); 2] = [
+    ("compute-1", "c1a4b1d6-45f7-4f8b-9c6f-0d3a86b8c001"),
+    ("compute-2", "7e2b90f3-21cb-47d2-8a34-0b7d4ce2c002"),
+];
 
 /// What the leaf pings from: addresses of its own that no link has.
 pub(crate) const LEAF_V4: &str = "198.51.100.1";
@@ -75,8 +77,15 @@ impl Cloud {
         }
         let namespaces: Vec<_> = (0..nodes).map(|n| cable(&leaf, n)).collect::<Result<_>>()?;
         let config = leaf_config(nodes);
-        let router = Frr::start(&Place::inside(&leaf).with(leaf_generation), &dir.path().join("leaf"), &config)?;
-        let leaf = Leaf { router, namespace: leaf };
+        let router = Frr::start(
+            &Place::inside(&leaf).with(leaf_generation),
+            &dir.path().join("leaf"),
+            &config,
+        )?;
+        let leaf = Leaf {
+            router,
+            namespace: leaf,
+        };
 
         let central = Central::start(&Place::host().with(Generation::Trixie), dir.path())?;
         let southbound = central.southbound.unix();
@@ -88,13 +97,31 @@ impl Cloud {
             let dir = dir.path().join(HOSTS[number].0);
             let chassis = start_chassis(&dir, &southbound, number, &namespace)?;
             underlay.join(&chassis, number, &namespace)?;
-            Node::start(program, &dir, &northbound, number, chassis, namespace, &leaf)
+            Node::start(
+                program,
+                &dir,
+                &northbound,
+                number,
+                chassis,
+                namespace,
+                &leaf,
+            )
         };
-        let nodes: Vec<_> = namespaces.into_iter().enumerate().map(start).collect::<Result<_>>()?;
-        let mut cloud = Self { nodes, neutron, leaf, _dir: dir };
+        let nodes: Vec<_> = namespaces
+            .into_iter()
+            .enumerate()
+            .map(start)
+            .collect::<Result<_>>()?;
+        let mut cloud = Self {
+            nodes,
+            neutron,
+            leaf,
+            _dir: dir,
+        };
         for node in &mut cloud.nodes {
             let peer = node.address_v4();
-            let up = || cloud.leaf.router.is_established(&peer) && node.collector.with(|table| table.up);
+            let up =
+                || cloud.leaf.router.is_established(&peer) && node.collector.with(|table| table.up);
             node.agent.wait_ready(PATIENCE, up)?;
         }
         Ok(cloud)
@@ -120,24 +147,38 @@ impl Cloud {
             let network: IpNet = prefix.parse()?;
             for node in &self.nodes {
                 let wanted = *by == Some(node.number);
-                let settled = |table: &interop::collector::Table| (table.routes.contains_key(&network) == wanted).then_some(());
+                let settled = |table: &interop::collector::Table| {
+                    (table.routes.contains_key(&network) == wanted).then_some(())
+                };
                 let told = node.collector.wait(PATIENCE, settled);
-                ensure!(told.is_some(), "{}: {prefix} announced: {}; it should be: {wanted}", node.host(), !wanted);
+                ensure!(
+                    told.is_some(),
+                    "{}: {prefix} announced: {}; it should be: {wanted}",
+                    node.host(),
+                    !wanted
+                );
             }
-            let hops: Vec<IpAddr> = by.map(|node| self.nodes[node].next_hop(&network)).into_iter().collect();
+            let hops: Vec<IpAddr> = by
+                .map(|node| self.nodes[node].next_hop(&network))
+                .into_iter()
+                .collect();
             let mut seen = Ok(Vec::new());
             let agrees = || {
                 seen = self.leaf.router.next_hops(prefix);
                 seen.as_ref().is_ok_and(|seen| *seen == hops)
             };
-            wait_until(PATIENCE, prefix, agrees).with_context(|| format!("the leaf should have {hops:?}, and has {seen:?}"))?;
+            wait_until(PATIENCE, prefix, agrees)
+                .with_context(|| format!("the leaf should have {hops:?}, and has {seen:?}"))?;
         }
         Ok(())
     }
 
     /// What the agents said about a prefix since the last [`Self::forget`], in the order the leaf heard it.
     pub(crate) fn changes(&self, prefix: &str) -> Vec<Change> {
-        self.timed_changes(prefix).into_iter().map(|(_, change)| change).collect()
+        self.timed_changes(prefix)
+            .into_iter()
+            .map(|(_, change)| change)
+            .collect()
     }
 
     /// Forgets what was said so far.
@@ -145,6 +186,19 @@ impl Cloud {
         for node in &self.nodes {
             node.collector.forget();
         }
+    }
+
+    /// Fails unless, since the last [`Self::forget`], the prefix was withdrawn by the one and announced by the other once, and not
+    /// announced twice meanwhile.
+    pub(crate) fn check_moved(&self, prefix: &str, from: usize, to: usize) -> Result<()> {
+        let mut changes = self.changes(prefix);
+        println!("{prefix}: {changes:?}");
+        changes.sort_by_key(|(_, announced)| *announced);
+        ensure!(
+            changes == [(from, false), (to, true)],
+            "{prefix} should go from {from} to {to}: {changes:?}"
+        );
+        self.check_never_two(prefix, Some(from))
     }
 
     /// Fails if two agents announced the prefix at the same time since the last [`Self::forget`], but for [`SAME_MOMENT`].
@@ -160,7 +214,10 @@ impl Cloud {
             }
             let next = changes.iter().map(|(next, _)| *next).find(|next| next > at);
             let lasted = next.unwrap_or_else(Instant::now) - *at;
-            ensure!(announcing.len() < 2 || lasted < SAME_MOMENT, "{prefix} was announced twice for {lasted:?}: {changes:?}");
+            ensure!(
+                announcing.len() < 2 || lasted < SAME_MOMENT,
+                "{prefix} was announced twice for {lasted:?}: {changes:?}"
+            );
         }
         Ok(())
     }
@@ -187,7 +244,9 @@ impl Cloud {
 /// Waits until an echo request is answered. The first ones may be lost: neighbours are being resolved.
 pub(crate) fn pings(from: &Namespace, to: &str, source: Option<&str>) -> Result<()> {
     let (to, source) = (to.parse()?, source.map(str::parse).transpose()?);
-    wait_until(PATIENCE, &format!("{to} to answer"), || from.pings(to, source))
+    wait_until(PATIENCE, &format!("{to} to answer"), || {
+        from.pings(to, source)
+    })
 }
 
 impl Node {
@@ -200,18 +259,38 @@ impl Node {
         namespace: Namespace,
         leaf: &Leaf,
     ) -> Result<Self> {
-        let listener = leaf.namespace.inside(|| TcpListener::bind(format!("192.0.2.{}:1179", first(number) + 2)))??;
-        let collector = Collector::start(listener, 64999, [192, 0, 2, first(number) + 2].into(), false)?;
+        let listener = leaf
+            .namespace
+            .inside(|| TcpListener::bind(format!("192.0.2.{}:1179", first(number) + 2)))??;
+        let collector = Collector::start(
+            listener,
+            64999,
+            [192, 0, 2, first(number) + 2].into(),
+            false,
+        )?;
         let command = AgentCommand {
             program: program.to_owned(),
             place: Place::inside(&namespace),
             config: dir.join("bgp-agent.conf"),
             rt_tables: dir.join("rt_tables"),
         };
-        std::fs::write(&command.config, agent_config(dir, &chassis.switch.remote(), northbound, number))?;
-        std::fs::write(&command.rt_tables, "255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n")?;
+        std::fs::write(
+            &command.config,
+            agent_config(dir, &chassis.switch.remote(), northbound, number),
+        )?;
+        std::fs::write(
+            &command.rt_tables,
+            "255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n",
+        )?;
         let agent = Daemon::spawn("agent", dir, &mut command.words(&[])?)?;
-        Ok(Self { number, agent, command, collector, chassis, namespace })
+        Ok(Self {
+            number,
+            agent,
+            command,
+            collector,
+            chassis,
+            namespace,
+        })
     }
 
     /// Plugs the VM of a port, and gives it the port's addresses and default routes.
@@ -220,7 +299,8 @@ impl Node {
         vm.namespace.address("eth0", &format!("{}/24", port.v4))?;
         vm.namespace.address("eth0", &format!("{}/64", port.v6))?;
         for gateway in port.gateways() {
-            vm.namespace.ip(&format!("route add default via {gateway} dev eth0"))?;
+            vm.namespace
+                .ip(&format!("route add default via {gateway} dev eth0"))?;
         }
         Ok(vm)
     }
@@ -229,7 +309,11 @@ impl Node {
     pub(crate) fn wait_explained(&self, address: &str, text: &str) -> Result<()> {
         let mut said = String::new();
         let waited = wait_until(PATIENCE, text, || {
-            said = self.command.words(&["explain", address]).and_then(|mut c| interop::output(&mut c)).unwrap_or_else(|e| format!("{e:#}"));
+            said = self
+                .command
+                .words(&["explain", address])
+                .and_then(|mut c| interop::output(&mut c))
+                .unwrap_or_else(|e| format!("{e:#}"));
             said.contains(text)
         });
         waited.with_context(|| format!("{} explains {address}: {said}", self.host()))
@@ -243,7 +327,12 @@ impl Node {
             let to = |address: &&str| rules.contains(&format!("to {address} lookup"));
             addresses.iter().all(|address| to(address) == steered)
         });
-        waited.with_context(|| format!("{} steers {addresses:?}: should be {steered}: {rules}", self.host()))
+        waited.with_context(|| {
+            format!(
+                "{} steers {addresses:?}: should be {steered}: {rules}",
+                self.host()
+            )
+        })
     }
 
     fn host(&self) -> &'static str {
@@ -257,7 +346,9 @@ impl Node {
     fn next_hop(&self, prefix: &IpNet) -> IpAddr {
         match prefix {
             IpNet::V4(_) => IpAddr::from([192, 0, 2, first(self.number) + 1]),
-            IpNet::V6(_) => IpAddr::from([0x2001, 0xdb8, 0, u16::from(first(self.number)), 0, 0, 0, 2]),
+            IpNet::V6(_) => {
+                IpAddr::from([0x2001, 0xdb8, 0, u16::from(first(self.number)), 0, 0, 0, 2])
+            }
         }
     }
 }
@@ -265,7 +356,11 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the agent of {} said last:\n{}", self.host(), self.agent.log_tail());
+            eprintln!(
+                "the agent of {} said last:\n{}",
+                self.host(),
+                self.agent.log_tail()
+            );
         }
     }
 }
@@ -281,7 +376,11 @@ struct AgentCommand {
 impl AgentCommand {
     fn words(&self, words: &[&str]) -> Result<Command> {
         let mut command = self.place.command(&self.program.display().to_string())?;
-        command.args(words).arg("--config-file").arg(&self.config).env("RT_TABLES", &self.rt_tables);
+        command
+            .args(words)
+            .arg("--config-file")
+            .arg(&self.config)
+            .env("RT_TABLES", &self.rt_tables);
         Ok(command)
     }
 }
@@ -295,7 +394,11 @@ fn cable(leaf: &Namespace, number: usize) -> Result<Namespace> {
     let node = Namespace::new(HOSTS[number].0)?;
     let (down, n) = (format!("down{number}"), first(number));
     connect((leaf, &down), (&node, "up0"))?;
-    for (namespace, interface, octet) in [(leaf, down.as_str(), n), (&node, "up0", n + 1), (leaf, &down, n + 2)] {
+    for (namespace, interface, octet) in [
+        (leaf, down.as_str(), n),
+        (&node, "up0", n + 1),
+        (leaf, &down, n + 2),
+    ] {
         namespace.address(interface, &format!("192.0.2.{octet}/29"))?;
     }
     leaf.address(&down, &format!("2001:db8:0:{n:x}::1/64"))?;
@@ -306,11 +409,27 @@ fn cable(leaf: &Namespace, number: usize) -> Result<Namespace> {
     Ok(node)
 }
 
-fn start_chassis(dir: &Path, southbound: &str, number: usize, namespace: &Namespace) -> Result<Chassis> {
+fn start_chassis(
+    dir: &Path,
+    southbound: &str,
+    number: usize,
+    namespace: &Namespace,
+) -> Result<Chassis> {
     let (hostname, system_id) = HOSTS[number];
     let encap_ip = Underlay::address(number);
-    let identity = Identity { hostname, system_id, encap_ip: &encap_ip, mappings: "physnet1:br-ex", gateway: true };
-    Chassis::start(&Place::inside(namespace).with(Generation::Trixie), dir, southbound, &identity)
+    let identity = Identity {
+        hostname,
+        system_id,
+        encap_ip: &encap_ip,
+        mappings: "physnet1:br-ex",
+        gateway: true,
+    };
+    Chassis::start(
+        &Place::inside(namespace).with(Generation::Trixie),
+        dir,
+        southbound,
+        &identity,
+    )
 }
 
 /// The network of the tunnels: BFD over them decides who hosts a gateway.
@@ -341,7 +460,9 @@ impl Underlay {
 
 fn leaf_config(nodes: usize) -> String {
     let mut config = format!("hostname leaf\nrouter bgp 64999\n bgp router-id {LEAF_V4}\n");
-    let peers: Vec<_> = (0..nodes).map(|n| format!("192.0.2.{}", first(n) + 1)).collect();
+    let peers: Vec<_> = (0..nodes)
+        .map(|n| format!("192.0.2.{}", first(n) + 1))
+        .collect();
     for peer in &peers {
         config += &format!(" neighbor {peer} remote-as internal\n neighbor {peer} passive\n");
     }
@@ -387,15 +508,32 @@ remote_as = internal
 /// The agent's program, from the same build directory as this test; built here, since cargo builds no other package's programs for a test.
 fn agent_program() -> Result<&'static Path> {
     static PROGRAM: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    PROGRAM.get_or_init(|| build_agent().map_err(|e| format!("{e:#}"))).as_deref().map_err(|e| anyhow::anyhow!("{e}"))
+    PROGRAM
+        .get_or_init(|| build_agent().map_err(|e| format!("{e:#}")))
+        .as_deref()
+        .map_err(|e| anyhow::anyhow!("{e}"))
 }
 
 fn build_agent() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let out = test.ancestors().nth(2).context("this test is not below a build directory")?;
+    let out = test
+        .ancestors()
+        .nth(2)
+        .context("this test is not below a build directory")?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--package", "ovn-bgp-agent", "--bin", "ovn-bgp-agent", "--target-dir"]);
-    cargo.arg(out.parent().unwrap_or(out)).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--package",
+        "ovn-bgp-agent",
+        "--bin",
+        "ovn-bgp-agent",
+        "--target-dir",
+    ]);
+    cargo
+        .arg(out.parent().unwrap_or(out))
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     if out.ends_with("release") {
         cargo.arg("--release");
     }

@@ -30,9 +30,16 @@ fn fail_over() -> Result<()> {
 
 /// Waits until `host` has the gateway, for OVN and for the leaf.
 fn follow(cloud: &Cloud, host: usize, before: Option<usize>) -> Result<()> {
-    wait_until(PATIENCE, &format!("{} to host the gateway", HOSTS[host].0), || {
-        cloud.neutron.hosting_chassis().is_ok_and(|chassis| chassis == HOSTS[host].1)
-    })?;
+    wait_until(
+        PATIENCE,
+        &format!("{} to host the gateway", HOSTS[host].0),
+        || {
+            cloud
+                .neutron
+                .hosting_chassis()
+                .is_ok_and(|chassis| chassis == HOSTS[host].1)
+        },
+    )?;
     let prefixes = [format!("{GATEWAY_V4}/32"), format!("{GATEWAY_V6}/128")];
     for prefix in &prefixes {
         cloud.settle(&[(prefix, Some(host))])?;

@@ -1,6 +1,9 @@
 //! The agent against a living OVN: northd and ovn-controller of OVN 25.03, Open vSwitch with its userspace datapath, FRR for a leaf.
 //! What Neutron would write, [`neutron`] writes.
-#![allow(clippy::disallowed_methods, reason = "a lab runs other people's programs")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a lab runs other people's programs"
+)]
 
 mod cloud;
 mod gateway;

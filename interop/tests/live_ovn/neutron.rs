@@ -30,7 +30,11 @@ pub(crate) struct Port {
 impl Port {
     /// What the subnets call `gateway_ip`.
     pub(crate) fn gateways(&self) -> [&'static str; 2] {
-        if self.network == PUBLIC { ["172.24.4.1", "2001:db8:100::1"] } else { ["10.10.8.1", "2a05:d014:aa:8::1"] }
+        if self.network == PUBLIC {
+            ["172.24.4.1", "2001:db8:100::1"]
+        } else {
+            ["10.10.8.1", "2a05:d014:aa:8::1"]
+        }
     }
 }
 
@@ -67,10 +71,24 @@ impl Neutron {
                 "external_ids": ["map", [["neutron:availability_zone_hints", ""], ["neutron:revision_number", "2"], ["neutron:router_name", "r1"]]]}},
         ]))?;
         for (name, mac, address) in [
-            ("lrp-17f10702-7c96-4efe-b006-7d9b1d04e3d5", "fa:16:3e:e3:f6:30", "10.10.8.1/24"),
-            ("lrp-2a2cd5ed-670f-4bc9-bb1b-a6576b04e4cc", "fa:16:3e:fd:a4:0a", "2a05:d014:aa:8::1/64"),
+            (
+                "lrp-17f10702-7c96-4efe-b006-7d9b1d04e3d5",
+                "fa:16:3e:e3:f6:30",
+                "10.10.8.1/24",
+            ),
+            (
+                "lrp-2a2cd5ed-670f-4bc9-bb1b-a6576b04e4cc",
+                "fa:16:3e:fd:a4:0a",
+                "2a05:d014:aa:8::1/64",
+            ),
         ] {
-            this.attach(&RouterPort { name, network: TENANT, mac, networks: &[address], gateways: &[] })?;
+            this.attach(&RouterPort {
+                name,
+                network: TENANT,
+                mac,
+                networks: &[address],
+                gateways: &[],
+            })?;
         }
         this.attach(&RouterPort {
             name: GATEWAY,
@@ -80,13 +98,19 @@ impl Neutron {
             gateways,
         })?;
         this.route("0.0.0.0/0", "172.24.4.1")?;
-        this.route("::/0", "2001:db8:100::1")?;
+        this.route("::/0", "2001:db8:100::")?;
         Ok(this)
     }
 
     /// A new port, bound to a host but not plugged: the row is down, and Neutron knows no host yet.
     pub(crate) fn create_port(&self, port: &Port, host: &str) -> Result<()> {
-        let Port { id, network, mac, v4, v6 } = port;
+        let Port {
+            id,
+            network,
+            mac,
+            v4,
+            v6,
+        } = port;
         let addresses = format!("{mac} {v4} {v6}");
         self.transact(json!([
             {"op": "insert", "table": "Logical_Switch_Port", "uuid-name": "port", "row": {
@@ -124,7 +148,10 @@ impl Neutron {
 
     /// Where the port is to be; of two hosts the second is where it migrates to. Nova asks for RARP then.
     pub(crate) fn bind(&self, port: &Port, hosts: &[&str]) -> Result<()> {
-        let options = json!([["requested-chassis", hosts.join(",")], ["activation-strategy", "rarp"]]);
+        let options = json!([
+            ["requested-chassis", hosts.join(",")],
+            ["activation-strategy", "rarp"]
+        ]);
         let keys = json!(["requested-chassis", "activation-strategy"]);
         self.transact(json!([{"op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", port.id]],
             "mutations": [["options", "delete", ["set", keys]], ["options", "insert", ["map", options]]]}]))
@@ -168,7 +195,12 @@ impl Neutron {
 
     /// The chassis (system id) that hosts the gateway port, as northd tells.
     pub(crate) fn hosting_chassis(&self) -> Result<String> {
-        let status = self.central.nbctl(&["get", "logical_router_port", GATEWAY, "status:hosting-chassis"])?;
+        let status = self.central.nbctl(&[
+            "get",
+            "logical_router_port",
+            GATEWAY,
+            "status:hosting-chassis",
+        ])?;
         Ok(status.trim().trim_matches('"').to_owned())
     }
 
@@ -188,16 +220,22 @@ impl Neutron {
                 "name": format!("{}_{chassis}", port.name), "chassis_name": chassis, "priority": 10 - place}})
         });
         let mut operations: Vec<Value> = chassis.collect();
-        let named: Vec<Value> = (1..=port.gateways.len()).map(|n| json!(["named-uuid", format!("gw{n}")])).collect();
+        let named: Vec<Value> = (1..=port.gateways.len())
+            .map(|n| json!(["named-uuid", format!("gw{n}")]))
+            .collect();
         let row = json!({
             "name": port.name, "mac": port.mac, "networks": ["set", port.networks], "gateway_chassis": ["set", named],
             "options": ["map", if gateway { json!([["gateway_mtu", "1442"], ["reside-on-redirect-chassis", "true"]]) } else { json!([]) }],
             "external_ids": ["map", [
                 ["neutron:is_ext_gw", if gateway { "True" } else { "False" }], ["neutron:network_name", port.network],
                 ["neutron:revision_number", "5"], ["neutron:router_name", ROUTER.trim_start_matches("neutron-")]]]});
-        operations.push(json!({"op": "insert", "table": "Logical_Router_Port", "uuid-name": "lrp", "row": row}));
-        operations.push(json!({"op": "mutate", "table": "Logical_Router", "where": [["name", "==", ROUTER]],
-            "mutations": [["ports", "insert", ["named-uuid", "lrp"]]]}));
+        operations.push(
+            json!({"op": "insert", "table": "Logical_Router_Port", "uuid-name": "lrp", "row": row}),
+        );
+        operations.push(
+            json!({"op": "mutate", "table": "Logical_Router", "where": [["name", "==", ROUTER]],
+            "mutations": [["ports", "insert", ["named-uuid", "lrp"]]]}),
+        );
         operations.push(json!({"op": "insert", "table": "Logical_Switch_Port", "uuid-name": "peer", "row": {
             "name": port.name.trim_start_matches("lrp-"), "type": "router", "addresses": "router", "enabled": true,
             "options": ["map", [["router-port", port.name], ["nat-addresses", "router"], ["exclude-lb-vips-from-garp", "true"]]],
@@ -226,18 +264,24 @@ impl Neutron {
     fn uuid(&self, table: &str, column: &str, value: &str) -> Result<Value> {
         let rows = self.select(table, &json!([[column, "==", value]]))?;
         let uuid = &rows[0]["_uuid"];
-        (!uuid.is_null()).then(|| uuid.clone()).with_context(|| format!("no {table} with {column} {value}"))
+        (!uuid.is_null())
+            .then(|| uuid.clone())
+            .with_context(|| format!("no {table} with {column} {value}"))
     }
 
     fn select(&self, table: &str, condition: &Value) -> Result<Value> {
-        let select = json!(["OVN_Northbound", {"op": "select", "table": table, "where": condition}]);
+        let select =
+            json!(["OVN_Northbound", {"op": "select", "table": table, "where": condition}]);
         Ok(self.central.northbound.transact(&select)?[0]["rows"].clone())
     }
 
     fn transact(&self, operations: Value) -> Result<()> {
         let mut transaction = vec![json!("OVN_Northbound")];
         transaction.extend(operations.as_array().into_iter().flatten().cloned());
-        self.central.northbound.transact(&transaction.into()).map(drop)
+        self.central
+            .northbound
+            .transact(&transaction.into())
+            .map(drop)
     }
 }
 
@@ -250,7 +294,10 @@ struct RouterPort<'a> {
 }
 
 fn switch_row(name: &str, label: &str, kind: &str, ports: &[&str]) -> Value {
-    let ports: Vec<Value> = ports.iter().map(|port| json!(["named-uuid", port])).collect();
+    let ports: Vec<Value> = ports
+        .iter()
+        .map(|port| json!(["named-uuid", port]))
+        .collect();
     json!({"op": "insert", "table": "Logical_Switch", "row": {
         "name": name, "ports": ["set", ports],
         "other_config": ["map", [["mcast_flood_unregistered", "false"], ["mcast_snoop", "false"], ["vlan-passthru", "false"]]],
