@@ -112,11 +112,6 @@ impl State {
         ours.map(|link| link.index).collect()
     }
 
-    /// True for an interface that can carry objects of ours.
-    pub(super) fn is_device_index(&self, index: u32) -> bool {
-        self.links.get(&index).is_some_and(|l| self.is_device(l))
-    }
-
     /// True for a rule that differs from a foreign one only in selectors we do not set, so that the
     /// kernel might delete the wrong one.
     pub(super) fn has_look_alike(&self, rule: &(u32, IpNet, TableId)) -> bool {
