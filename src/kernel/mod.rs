@@ -162,6 +162,10 @@ impl Kernel {
         for path in self.state.scope().sysctls.clone() {
             self.state.set_sysctl(&path, sysctl::read(&path));
         }
+        let vlans: Vec<Arc<str>> = self.state.vlan_devices().cloned().collect();
+        for name in vlans {
+            self.state.set_answering(&name, sysctl::answers(&name));
+        }
         match rt_tables::read(&self.rt_tables) {
             Ok(text) => {
                 let mut names = rt_tables::parse(&text);

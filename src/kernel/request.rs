@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol,
+};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
@@ -27,6 +29,8 @@ const RT_TABLE_COMPAT: u8 = libc::RT_TABLE_COMPAT;
 /// others, and are never used themselves.
 pub(super) fn add_address(index: u32, address: &IpNet) -> Request {
     let mut message = address_message(index, address);
+    let mark = AddressProtocol::from(PROTOCOL);
+    message.attributes.push(AddressAttribute::Protocol(mark));
     if address.addr().is_ipv6() {
         message.header.flags = AddressHeaderFlags::Nodad;
     }
