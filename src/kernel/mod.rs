@@ -15,6 +15,7 @@
 //! A [`Kernel`] acts in the network namespace of the thread that opened it, and is to be used on it.
 
 mod apply;
+mod clear;
 mod dump;
 mod message;
 mod request;
@@ -27,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::apply::ApplyError;
+pub use self::clear::{ClearError, clear_table};
 pub use self::message::LinkFacts;
 use self::socket::{Notifications, Requests};
 use self::state::{State, Touched};
