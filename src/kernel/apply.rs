@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
+use super::connection::{Reader, Refusal, Request};
 use super::message::RouteId;
 use super::rt_tables::{self, RtTablesError};
-use super::socket::{Refusal, Request};
 use super::state::Touched;
 use super::{Kernel, KernelError, request, sysctl};
 use crate::reconcile::Step;
@@ -46,7 +46,7 @@ pub enum ApplyError {
 enum Action {
     Request(Request),
     /// Later steps depend on it: it is taken, and its outcome looked at, before they are.
-    Link(Option<Request>, Request, Arc<str>),
+    Link(Vec<Request>, Arc<str>),
     Sysctl(Arc<str>, Arc<str>),
     TableName(Arc<str>, u32),
 }
@@ -81,7 +81,7 @@ impl Kernel {
     ) {
         let (steps, requests): (Vec<&Step>, Vec<Request>) = pending.drain(..).unzip();
         self.writes_total += requests.len() as u64;
-        match self.requests.change(requests).await {
+        match self.changes.request(requests).await {
             Ok(replies) => {
                 let judged = steps.iter().zip(replies);
                 answers.extend(judged.map(|(step, reply)| judge(step, reply)));
@@ -98,11 +98,10 @@ impl Kernel {
     async fn act(&mut self, step: &Step, action: Action) -> Result<(), ApplyError> {
         match action {
             Action::Request(request) => self.change(step, request).await,
-            Action::Link(before, request, name) => {
-                if let Some(before) = before {
-                    self.change(step, before).await?;
+            Action::Link(requests, name) => {
+                for request in requests {
+                    self.change(step, request).await?;
                 }
-                self.change(step, request).await?;
                 self.learn_link(&name).await
             }
             Action::Sysctl(path, value) => {
@@ -124,15 +123,19 @@ impl Kernel {
 
     async fn change(&mut self, step: &Step, request: Request) -> Result<(), ApplyError> {
         self.writes_total += 1;
-        let replies = self.requests.change(vec![request]).await;
+        let replies = self.changes.request(vec![request]).await;
         let replies = replies.map_err(Arc::new)?;
         replies.into_iter().try_for_each(|reply| judge(step, reply))
     }
 
     /// Later steps of the same batch need the index of a new interface.
     async fn learn_link(&mut self, name: &str) -> Result<(), ApplyError> {
-        let found = self.requests.get(request::link_by_name(name)).await;
-        if let Some(object @ RouteNetlinkMessage::NewLink(_)) = found.map_err(Arc::new)? {
+        let found = match Reader::open() {
+            Ok(mut reader) => reader.link(name).await,
+            Err(error) => Err(error),
+        };
+        if let Some(link) = found.map_err(Arc::new)? {
+            let object = RouteNetlinkMessage::NewLink(link);
             self.state.handle(&object, &mut Touched::default());
         }
         Ok(())
@@ -165,7 +168,8 @@ impl Kernel {
             (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
             (Key::Route { .. }, Value::Route(route)) => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
-                request::add_route(&id, self.index(&route.dev)?, route.via)
+                let request = request::add_route(&id, self.index(&route.dev)?, route.via);
+                request.ok_or(ApplyError::NotOurs)?
             }
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
                 request::add_neighbour(self.index(dev)?, *address, *mac)
@@ -188,23 +192,25 @@ impl Kernel {
 
     /// Sets an interface up, creates a VLAN device, or deletes one and creates another in its place.
     fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
-        let found = self.state.link(name).filter(|_| exists);
-        let (before, request) = match (&link.kind, found) {
-            (LinkKind::Vlan { parent, id }, found) => {
-                let parent = self.index(parent)?;
-                match found {
-                    Some(found) if found.vlan == Some((parent, *id)) => {
-                        (None, request::set_up(found.index))
-                    }
-                    _ => (
-                        found.map(|found| request::remove_link(found.index)),
-                        request::add_vlan(name, parent, *id),
-                    ),
-                }
-            }
-            (LinkKind::Foreign, _) => (None, request::set_up(self.index(name)?)),
+        let LinkKind::Vlan { parent, id } = &link.kind else {
+            let up = vec![request::set_up(self.index(name)?)];
+            return Ok(Action::Link(up, Arc::clone(name)));
         };
-        Ok(Action::Link(before, request, Arc::clone(name)))
+        let parent = self.index(parent)?;
+        let found = self.state.link(name).filter(|_| exists);
+        let requests = match found {
+            Some(found) if found.vlan == Some((parent, *id)) => vec![request::set_up(found.index)],
+            _ => {
+                let mut requests = vec![
+                    request::add_vlan(name, parent, *id),
+                    request::mark_and_set_up(name),
+                ];
+                let before = found.map(|found| request::remove_link(found.index));
+                requests.splice(..0, before);
+                requests
+            }
+        };
+        Ok(Action::Link(requests, Arc::clone(name)))
     }
 
     fn remove(&self, key: &Key, value: &Value) -> Result<Request, ApplyError> {
@@ -217,7 +223,8 @@ impl Kernel {
                     Value::Route(route) => Some((self.index(&route.dev)?, route.via)),
                     _ => None,
                 };
-                request::remove_route(&id, hop, self.state.route_protocol(&id))
+                let request = request::remove_route(&id, hop, self.state.route_protocol(&id));
+                request.ok_or(ApplyError::NotOurs)?
             }
             Key::Neighbour { dev, address } => {
                 request::remove_neighbour(self.index(dev)?, *address)
