@@ -128,6 +128,7 @@ fn an_agent_killed_in_the_middle_of_anything_leaves_nothing_behind() {
     }
     let (nb, mut node) = lab_with_two_vms();
     let wiring = node.wiring();
+    node.kill_agent();
     for round in 0..3 {
         for (number, line) in [
             "Starting BGP Agent...",
