@@ -38,7 +38,7 @@ pub(crate) const LEAF_V6: &str = "2001:db8:ffff::1";
 
 /// One transaction can take a prefix from one node and give it to the other. Two processes that read it do not act in the same
 /// microsecond, and either may be first: for no longer than this, on busy cores.
-const SAME_MOMENT: Duration = Duration::from_millis(250);
+const SAME_MOMENT: Duration = Duration::from_millis(500);
 
 /// Dropped in this order: what depends before what it depends on.
 pub(crate) struct Cloud {
@@ -191,8 +191,17 @@ impl Cloud {
     /// Fails unless, since the last [`Self::forget`], the prefix was withdrawn by the one and announced by the other once, and not
     /// announced twice meanwhile.
     pub(crate) fn check_moved(&self, prefix: &str, from: usize, to: usize) -> Result<()> {
-        let mut changes = self.changes(prefix);
-        println!("{prefix}: {changes:?}");
+        let timed = self.timed_changes(prefix);
+        let mut changes: Vec<_> = timed.iter().map(|(_, change)| *change).collect();
+        if let [(first, (node, _)), (second, _)] = &timed[..] {
+            let apart = second.duration_since(*first);
+            let order = if *node == from {
+                "then announced"
+            } else {
+                "while announced"
+            };
+            println!("{prefix}: withdrawn by {from}, {order} by {to}: {apart:?} apart");
+        }
         changes.sort_by_key(|(_, announced)| *announced);
         ensure!(
             changes == [(from, false), (to, true)],
