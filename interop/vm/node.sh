@@ -26,6 +26,7 @@ leaf_vtysh() { leaf vtysh --vty_socket /run/leaf --config_dir /run/leaf "$@"; }
 start_switch() {
   modprobe -a openvswitch vrf dummy 8021q veth
   hostname compute-1
+  echo "127.0.0.1 compute-1" >> /etc/hosts # sudo asks
   sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0 \
     net.ipv4.conf.default.rp_filter=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
   mkdir -p /etc/iproute2

@@ -16,7 +16,9 @@ use crate::peering::{Ended, Neighbour, Password, Peering, Settings, Snapshot};
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    #[error("no BGP router-id: this node has no IPv4 address to take; set bgp_router_id")]
+    #[error(
+        "no BGP router-id: no interface of this node has an IPv4 address to take; set bgp_router_id"
+    )]
     NoRouterId,
     #[error("the speaker cannot start: {0}")]
     Spawn(#[from] std::io::Error),
@@ -31,6 +33,7 @@ pub struct Embedded {
     config: Arc<Config>,
     running: Option<Running>,
     router_id: Option<Ipv4Addr>,
+    problem: Option<String>,
     prefixes: BTreeSet<IpNet>,
 }
 
@@ -46,12 +49,22 @@ impl Embedded {
             config,
             running: None,
             router_id: None,
+            problem: None,
             prefixes: BTreeSet::new(),
         }
     }
 
-    /// Starts the sessions, with what was handed over so far.
-    pub fn start(&mut self) -> Result<(), EmbeddedError> {
+    /// Starts the sessions, with what was handed over so far. Answers the BGP identifier in use.
+    ///
+    /// # Errors
+    /// Nothing has been started, and starting may be tried again.
+    pub fn start(&mut self) -> Result<Ipv4Addr, EmbeddedError> {
+        let started = self.try_start();
+        self.problem = started.as_ref().err().map(ToString::to_string);
+        started
+    }
+
+    fn try_start(&mut self) -> Result<Ipv4Addr, EmbeddedError> {
         let addresses = addresses()?;
         let pairs = addresses.iter().map(|(device, ip)| (device.as_str(), *ip));
         let router_id = self
@@ -59,13 +72,19 @@ impl Embedded {
             .bgp
             .router_id_from(pairs)
             .ok_or(EmbeddedError::NoRouterId)?;
-        self.router_id = Some(router_id);
         let neighbours = self.config.neighbours.iter().map(neighbour).collect();
-        let peering = Peering::spawn(settings(&self.config.bgp, router_id), neighbours)?;
-        peering.originate(self.prefixes.iter().copied().map(Route::new));
+        let settings = settings(&self.config.bgp, router_id);
+        let routes = self.prefixes.iter().copied().map(Route::new);
+        let peering = Peering::spawn_with(settings, neighbours, routes)?;
         let notices = peering.watch();
+        self.router_id = Some(router_id);
         self.running = Some(Running { peering, notices });
-        Ok(())
+        Ok(router_id)
+    }
+
+    /// Why the last attempt to start has failed.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// True once the sessions have been started.
@@ -89,6 +108,14 @@ impl Embedded {
             running
                 .peering
                 .originate(originate.iter().copied().map(Route::new));
+        }
+    }
+
+    /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
+    pub async fn flushed(&self) {
+        if let Some(running) = &self.running {
+            // A speaker that has ended has no neighbours that could be told.
+            let _ = running.peering.flushed().await;
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Core {
     node: Option<Node>,
     tables: BTreeMap<Arc<str>, TableId>,
     macs: BTreeMap<Arc<str>, MacAddr>,
+    /// Bridges that are mapped no more, until what is ours on them has been removed.
+    retiring: BTreeSet<Arc<str>>,
     standing: Standing,
     wiring: Wiring,
     reconciler: Reconciler,
@@ -61,7 +63,11 @@ impl Core {
             && let Ok(node) = Node::new(ids, &self.host)
             && self.node.as_ref() != Some(&node)
         {
+            let unmapped: Vec<_> = self.bridges().cloned().collect();
             self.node = Some(node);
+            self.retiring.extend(unmapped);
+            let mapped: BTreeSet<_> = self.bridges().cloned().collect();
+            self.retiring.retain(|bridge| !mapped.contains(bridge));
             self.stale.decisions = true;
         }
         problems
@@ -176,12 +182,12 @@ impl Core {
             });
         Scope {
             bridges: self
-                .bridges()
+                .watched_bridges()
                 .filter_map(|b| Some((Arc::clone(b), *self.tables.get(b)?)))
                 .collect(),
             proxied: self.proxied.iter().copied().collect(),
             sysctls: sysctls.collect(),
-            interfaces: self.bridges().cloned().collect(),
+            interfaces: self.watched_bridges().cloned().collect(),
         }
     }
 
@@ -191,6 +197,16 @@ impl Core {
         node.into_iter()
             .flat_map(|node| node.mappings.entries())
             .map(|m| &m.bridge)
+    }
+
+    /// The mapped bridges, and those from which the agent has not withdrawn yet.
+    pub fn watched_bridges(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.bridges().chain(&self.retiring)
+    }
+
+    /// Forgets the bridges that are mapped no more, once a pass has cleared them. True if there were any.
+    pub fn retire(&mut self) -> bool {
+        !std::mem::take(&mut self.retiring).is_empty()
     }
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.

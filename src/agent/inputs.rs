@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::kernel::{Kernel, KernelError, Observation};
 use crate::openflow::{self, Switch};
 use crate::ovn::{northbound, vswitch};
@@ -16,6 +16,10 @@ use crate::ovsdb::{
 
 /// How long to leave the kernel alone after netlink failed.
 const KERNEL_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest that one attempt to connect may take, whatever `ovsdb_connection_timeout` allows: a
+/// server that is silent for so long must not keep the next one of the list waiting.
+const CONNECT_AT_MOST: Duration = Duration::from_secs(10);
 
 /// Why the inputs cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -55,17 +59,21 @@ impl Database {
         name: &str,
         option: &'static str,
         remotes: &str,
-        tls: Option<&config::TlsFiles>,
+        config: &Config,
         monitor: Monitor,
     ) -> Result<Self, InputError> {
         let parsed =
             Remote::parse_list(remotes).map_err(|error| InputError::Remote { option, error })?;
         let mut client = ClientConfig::new(name, parsed);
-        client.tls = tls.map(|tls| TlsFiles {
+        // The local database takes the Northbound's certificates, as python-ovs shares them.
+        let tls = &config.ovn.northbound.tls;
+        client.tls = Some(TlsFiles {
             certificate: tls.certificate.clone(),
             private_key: tls.private_key.clone(),
             ca_certificate: tls.ca_cert.clone(),
         });
+        client.transact_timeout = config.ovn.ovsdb_connection_timeout;
+        client.connect_timeout = client.transact_timeout.min(CONNECT_AT_MOST);
         let (handle, events) = Client::spawn(client, monitor);
         Ok(Self {
             handle,
@@ -107,12 +115,11 @@ impl Inputs {
     /// Connects to what the configuration names. Needs a tokio runtime.
     pub(super) fn open(config: &Config, rt_tables: PathBuf) -> Result<Self, InputError> {
         let ovn = &config.ovn;
-        // The local database takes the Northbound's certificates, as python-ovs shares them.
         let vswitch = Database::follow(
             "Open_vSwitch",
             "ovsdb_connection",
             &ovn.ovsdb_connection,
-            Some(&ovn.northbound.tls),
+            config,
             vswitch::monitor(),
         )?;
         Ok(Self {
@@ -137,9 +144,8 @@ impl Inputs {
         {
             return Ok(false);
         }
-        let tls = Some(&config.ovn.northbound.tls);
-        let monitor = northbound::monitor();
-        let nb = Database::follow("OVN_Northbound", "ovn_nb_connection", remotes, tls, monitor)?;
+        let (name, option) = ("OVN_Northbound", "ovn_nb_connection");
+        let nb = Database::follow(name, option, remotes, config, northbound::monitor())?;
         self.northbound = Some(nb);
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! The loop: wait, snapshot, exposures, wiring, diff, apply, report.
 //!
-//! [`inputs`] are the connections, [`Core`] is the pure middle, and [`Agent`] carries news from the
-//! one to the other. [`plan`] stops there; [`run`] takes the steps and answers the operator.
+//! `inputs` are the connections, [`Core`] is the pure middle, and [`Agent`] carries news from the
+//! one to the other. [`plan()`] stops there; [`run()`] takes the steps and answers the operator.
 
 mod announce;
 pub mod core;
@@ -12,6 +12,8 @@ mod plan;
 mod report;
 mod run;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -76,12 +78,31 @@ impl Agent {
             self.take_one(news)?;
         }
         self.core.update();
+        self.watch();
+        Ok(())
+    }
+
+    /// Watches what concerns the agent now.
+    fn watch(&mut self) {
         let scope = self.core.scope();
         if *self.inputs.kernel.scope() != scope {
             self.inputs.kernel.set_scope(scope);
             self.seen.kernel = false;
         }
-        Ok(())
+    }
+
+    /// A pass has cleared the bridges that are mapped no more: they are of no concern now.
+    fn retire(&mut self) {
+        if self.core.retire() {
+            self.follow_bridges();
+            self.watch();
+        }
+    }
+
+    fn follow_bridges(&mut self) {
+        let bridges: Vec<_> = self.core.watched_bridges().cloned().collect();
+        self.inputs.switch.set_bridges(&bridges);
+        self.seen.flows.retain(|bridge| bridges.contains(bridge));
     }
 
     fn take_one(&mut self, news: News) -> Result<(), InputError> {
@@ -132,9 +153,7 @@ impl Agent {
             }
             Err(error) => tracing::error!(%error, "no bridge can be wired"),
         }
-        let bridges: Vec<_> = self.core.bridges().cloned().collect();
-        self.inputs.switch.set_bridges(&bridges);
-        self.seen.flows.retain(|bridge| bridges.contains(bridge));
+        self.follow_bridges();
         self.follow_northbound()
     }
 

@@ -18,7 +18,8 @@ use crate::ovsdb::Event;
 use crate::reconcile::{Desired, Observed, Step, diff};
 use crate::wiring;
 
-/// How long inputs may take: longer than the first attempts at every remote.
+/// How long inputs may take, if `ovsdb_connection_timeout` is not shorter: longer than the first
+/// attempts at every remote.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why there is no plan.
@@ -28,9 +29,10 @@ pub enum PlanError {
     Input(#[from] InputError),
     #[error("{0}")]
     Node(String),
-    #[error("cannot reach {what} within {PATIENCE:?}{}", last.as_ref().map(|l| format!(": {l}")).unwrap_or_default())]
+    #[error("cannot reach {what} within {patience:?}{}", last.as_ref().map(|l| format!(": {l}")).unwrap_or_default())]
     Unreachable {
         what: &'static str,
+        patience: Duration,
         /// The last failure.
         last: Option<String>,
     },
@@ -86,8 +88,9 @@ fn no_node() -> PlanError {
 
 /// Reads every input once.
 async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, PlanError> {
+    let patience = config.ovn.ovsdb_connection_timeout.min(PATIENCE);
     let mut agent = Agent::open(config, rt_tables)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     let mut last = None;
     let mut read_at: Option<Instant> = None;
     while !agent.is_ready() {
@@ -101,7 +104,7 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
                 agent.take(news).await?;
             }
             Err(_) if read_at.is_some() => agent.seen.flows_given_up = true,
-            Err(_) => return Err(unreachable_input(&agent, last)),
+            Err(_) => return Err(unreachable_input(&agent, patience, last)),
         }
         if agent.seen.vswitch && agent.core.node().is_none() {
             let ids = agent.core.vswitch().node_ids();
@@ -125,7 +128,7 @@ fn failure(news: &News) -> Option<String> {
     }
 }
 
-fn unreachable_input(agent: &Agent, last: Option<String>) -> PlanError {
+fn unreachable_input(agent: &Agent, patience: Duration, last: Option<String>) -> PlanError {
     let what = if !agent.seen.vswitch {
         "Open_vSwitch"
     } else if !agent.seen.northbound {
@@ -133,5 +136,9 @@ fn unreachable_input(agent: &Agent, last: Option<String>) -> PlanError {
     } else {
         "the kernel"
     };
-    PlanError::Unreachable { what, last }
+    PlanError::Unreachable {
+        what,
+        patience,
+        last,
+    }
 }

@@ -84,9 +84,10 @@ impl Report {
             peers_established: established(status).len(),
             peers_total: status.neighbors.len(),
             changes_applied: self.changes_applied,
-            problem: blocked
-                .next()
-                .map(|(key, reason)| format!("{key}: {reason}")),
+            problem: speaker.problem().map(str::to_owned).or_else(|| {
+                let (key, reason) = blocked.next()?;
+                Some(format!("{key}: {reason}"))
+            }),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
 use crate::control::{BindError, Request, Server};
 use crate::exposure::NoSystemId;
+use crate::kernel::clear_table;
 use crate::peering::Ended;
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
@@ -61,6 +62,7 @@ enum Wake {
 /// graceful-restart helpers keep the routes for the agent that follows.
 pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError> {
     tracing::info!("Starting BGP Agent...");
+    clear_vrf_routes(&config).await;
     let mut running = Running::start(config, rt_tables)?;
     let mut wakes = Wakes::new(&running.agent.config)?;
     loop {
@@ -77,10 +79,22 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError
             Wake::Request(request) => running.answer(request).await,
             Wake::Peering(line) => tracing::info!("{}", line?),
             Wake::Reconcile => running.reconcile(),
-            Wake::Retry => running.agent.core.reconciler_mut().retry(),
+            Wake::Retry => running.retry()?,
             Wake::Due => {}
         }
         running.proceed().await?;
+    }
+}
+
+/// b009. A table that cannot be cleared is worth an error, and no reason to leave the node unwired.
+async fn clear_vrf_routes(config: &Config) {
+    if !config.agent.clear_vrf_routes_on_startup {
+        return;
+    }
+    let table = config.agent.bgp_vrf_table_id;
+    match clear_table(table).await {
+        Ok(removed) => tracing::info!(table, removed, "cleared the routes of bgp_vrf_table_id"),
+        Err(error) => tracing::error!(%error, "clear_vrf_routes_on_startup"),
     }
 }
 
@@ -93,6 +107,8 @@ struct Running {
     /// When all inputs but flows had been read.
     read_at: Option<Instant>,
     started_at: Instant,
+    /// What the speaker originates is complete: its sessions may start.
+    speakable: bool,
     /// The first pass is done.
     started: bool,
 }
@@ -111,6 +127,7 @@ impl Running {
             requests,
             read_at: None,
             started_at: Instant::now(),
+            speakable: false,
             started: false,
         })
     }
@@ -130,7 +147,7 @@ impl Running {
         }
         if agent.is_ready() {
             self.pass().await?;
-        } else if !self.speaker.is_started()
+        } else if !self.speakable
             && agent.node_is_read()
             && !agent.seen.northbound
             && self.started_at + ADOPT_AFTER <= now
@@ -144,17 +161,12 @@ impl Running {
         if !self.started {
             self.agent.adopt_adverts(self.speaker.prefixes());
         }
-        let speaker = &mut self.speaker;
-        let taken = self
-            .agent
-            .act(&mut |originate, withdraw| speaker.advertise(originate, withdraw))
-            .await;
+        let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
         if !self.started {
             self.started = true;
-            if !self.speaker.is_started() {
-                self.speaker.start()?;
-            }
+            self.speakable = true;
+            self.start_speaker()?;
             let writes =
                 self.agent.inputs.kernel.writes_total() + self.agent.inputs.switch.writes_total();
             tracing::info!(
@@ -176,8 +188,33 @@ impl Running {
             "OVN_Northbound cannot be reached: advertising what an agent before this one has wired"
         );
         self.speaker.advertise(&prefixes, &[]);
-        self.speaker.start()?;
+        self.speakable = true;
+        self.start_speaker()
+    }
+
+    /// Starts the sessions. A node without a router-id is wired all the same; it may get an address,
+    /// so this is tried again (b019).
+    fn start_speaker(&mut self) -> Result<(), RunError> {
+        if !self.speakable || self.speaker.is_started() {
+            return Ok(());
+        }
+        let said = self.speaker.problem().is_some();
+        match self.speaker.start() {
+            Ok(router_id) => tracing::info!(%router_id, "the BGP sessions start"),
+            Err(error @ EmbeddedError::NoRouterId) if said => {
+                tracing::debug!(%error, "nothing is advertised yet, still")
+            }
+            Err(error @ EmbeddedError::NoRouterId) => {
+                tracing::error!(%error, "nothing is advertised yet; the rest goes on");
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
+    }
+
+    fn retry(&mut self) -> Result<(), RunError> {
+        self.agent.core.reconciler_mut().retry();
+        self.start_speaker()
     }
 
     fn reconcile(&mut self) {
@@ -204,7 +241,7 @@ impl Running {
         if self.started {
             return None;
         }
-        let adopt = (!self.speaker.is_started()).then_some(self.started_at + ADOPT_AFTER);
+        let adopt = (!self.speakable).then_some(self.started_at + ADOPT_AFTER);
         let flows = self.read_at.map(|at| at + FLOWS_PATIENCE);
         let now = Instant::now();
         [adopt, flows]

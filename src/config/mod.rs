@@ -68,6 +68,7 @@ pub struct Agent {
     pub bgp_vrf: String,
     /// Routing table of `bgp_vrf`, 1–4294967295 but 253–255; bridge tables avoid it.
     pub bgp_vrf_table_id: u32,
+    /// Empty the table of `bgp_vrf` at start, but for routes of BGP and of scope host.
     pub clear_vrf_routes_on_startup: bool,
     pub delete_vrf_on_disconnect: bool,
     /// VTEP source address.
@@ -102,7 +103,7 @@ pub struct LocalOvnCluster {
 pub struct Ovn {
     /// Remote of the local Open_vSwitch database (`unix:…`, `tcp:…`, `ssl:…`).
     pub ovsdb_connection: String,
-    /// How long a connection attempt or a transaction may take.
+    /// Time for a connection attempt or a transaction; attempts are cut shorter, see `src/agent/inputs.rs`.
     pub ovsdb_connection_timeout: Duration,
     pub northbound: OvnDatabase,
     pub southbound: OvnDatabase,

@@ -15,6 +15,7 @@
 //! A [`Kernel`] acts in the network namespace of the thread that opened it, and is to be used on it.
 
 mod apply;
+mod clear;
 mod connection;
 mod dump;
 mod message;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::apply::ApplyError;
+pub use self::clear::{ClearError, clear_table};
 use self::connection::{Announcements, Changes};
 pub use self::message::LinkFacts;
 use self::socket::Interest;

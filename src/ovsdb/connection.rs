@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, pki_types::ServerName};
 
 use super::event::ConnectionError;
 use super::framing::Framing;
@@ -78,9 +78,9 @@ async fn open(remote: &Remote, tls: Option<&TlsFiles>) -> Result<Box<dyn Stream>
             let name = ServerName::try_from(endpoint.host.clone())
                 .map_err(|error| ConnectionError::Tls(error.to_string()))?;
             let stream = connector.connect(name, stream).await;
-            Ok(Box::new(stream.map_err(|error| {
-                ConnectionError::Tls(error.to_string())
-            })?))
+            let stream =
+                stream.map_err(|error| ConnectionError::Tls(handshake_fault(&error, files)))?;
+            Ok(Box::new(stream))
         }
     }
 }
@@ -99,8 +99,34 @@ fn connect_error(error: io::Error) -> ConnectionError {
     ConnectionError::Connect(error.to_string())
 }
 
+/// Names the file that an operator has to look at.
+fn handshake_fault(error: &io::Error, files: &TlsFiles) -> String {
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(fault)) => format!(
+            "CA certificate {} does not vouch for the server's certificate: {fault:?}",
+            files.ca_certificate.display()
+        ),
+        Some(rustls::Error::AlertReceived(alert)) => format!(
+            "the server refuses the connection with {alert:?}: does its CA vouch for {}?",
+            files.certificate.display()
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// With TLS 1.3 a server refuses a client's certificate after the client takes the handshake for
+/// done (RFC 8446 §4.4.2.4), so that the alert comes with the first read.
 fn broken(error: io::Error) -> ConnectionError {
-    ConnectionError::Broken(error.to_string())
+    match tls_error(&error) {
+        Some(rustls::Error::AlertReceived(alert)) => ConnectionError::Tls(format!(
+            "the server ends the connection with {alert:?}: does its CA vouch for our certificate?"
+        )),
+        _ => ConnectionError::Broken(error.to_string()),
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 impl Reader {

@@ -115,7 +115,7 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Seconds(1, DAY), |d: &mut Draft| {
             &mut d.config.ovn.ovsdb_connection_timeout
         }),
-        "how long a connection attempt or a transaction may take",
+        "time for a connection attempt (10 s at most), a transaction, and what plan reads (15 s at most)",
     ),
     row(
         "control_socket",
@@ -147,7 +147,7 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Flag, |d: &mut Draft| {
             &mut d.config.agent.clear_vrf_routes_on_startup
         }),
-        "remove at start what table bgp_vrf_table_id holds, but routes of BGP and of the kernel",
+        "remove at start the IPv4 and IPv6 routes of table bgp_vrf_table_id, but those of protocol bgp (186) and of scope host",
     ),
     row(
         "expose_tenant_networks",
