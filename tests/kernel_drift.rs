@@ -96,6 +96,17 @@ fn an_interface_made_anew_is_wired_anew() {
         node.until(|node| node.found(&link).is_none()).await;
         assert!(node.reconciler.is_advertised(&address), "fail static");
         make_bridge(BRIDGE);
+        let answers = |path: &str| std::fs::read_to_string(path).is_ok_and(|v| v.trim() == "1");
+        let sysctls = [
+            "/proc/sys/net/ipv4/conf/br-ex/proxy_arp",
+            "/proc/sys/net/ipv6/conf/br-ex/proxy_ndp",
+        ];
+        assert!(
+            !sysctls.iter().any(|path| answers(path)),
+            "the kernel's defaults"
+        );
+        let took = node.until(|_| sysctls.iter().all(|path| answers(path)));
+        assert!(took.await < REPAIR, "sysctls are repaired at once");
         let route = route(address, BRIDGE, None).0;
         node.until(|node| node.reconciler.is_settled(&route)).await;
         node.drain().await;

@@ -100,70 +100,6 @@ fn a_restart_with_nothing_changed_writes_nothing() {
     });
 }
 
-/// What the Python agent's `pyroute2` calls leave, done with iproute2 (golden/nb_ovn_bgp_driver).
-fn as_the_python_agent() {
-    make_bridge(BRIDGE);
-    for command in [
-        "link set br-ex up",
-        "addr add 169.254.1.1/32 dev br-ex",
-        "-6 addr add fd53:d91e:400:7f17::1:1/128 dev br-ex nodad",
-        "route add default dev br-ex scope link table 189",
-        "-6 route add default dev br-ex table 189",
-        "route add 172.24.4.10 dev br-ex scope link table 189",
-        "rule add to 172.24.4.10 lookup 189 pref 32000",
-        "neigh add 172.24.4.10 lladdr fa:16:3e:00:00:01 dev br-ex nud permanent",
-        "route add 10.10.0.0/24 via 172.24.4.10 dev br-ex table 189",
-        "rule add to 10.10.0.1/24 lookup 189 pref 32000",
-        "-6 neigh add proxy 2001:db8:100:: dev br-ex",
-    ] {
-        ip(command);
-    }
-    for path in ["ipv4/conf/br-ex/proxy_arp", "ipv6/conf/br-ex/proxy_ndp"] {
-        std::fs::write(format!("/proc/sys/net/{path}"), "1").unwrap();
-    }
-}
-
-fn wish_what_python_did(node: &mut Node) {
-    node.reconciler.hold(Holder::Base, base(BRIDGE));
-    let address = host("172.24.4.10");
-    let mut objects = exposure(address, BRIDGE, 1);
-    objects.push(proxy("2001:db8:100::", BRIDGE));
-    node.expose(address, objects);
-    let subnet = net("10.10.0.1/24");
-    let via = Some("172.24.4.10".parse().unwrap());
-    node.expose(
-        subnet,
-        vec![rule(subnet), route(subnet.trunc(), BRIDGE, via)],
-    );
-}
-
-#[test]
-fn the_python_agents_state_is_adopted_without_a_write() {
-    in_namespace(|| async {
-        as_the_python_agent();
-        let mut node = Node::new();
-        wish_what_python_did(&mut node);
-        node.settle().await;
-        // Only the name of the table: this node's rt_tables is the test's, and empty.
-        assert_eq!(node.kernel.writes_total(), 1, "{:#?}", node.taken);
-    });
-}
-
-#[test]
-fn the_python_agents_leftovers_are_removed() {
-    in_namespace(|| async {
-        as_the_python_agent();
-        let mut node = Node::new();
-        node.reconciler.hold(Holder::Base, base(BRIDGE));
-        node.settle().await;
-        assert_eq!(node.reported, Vec::<String>::new());
-        assert!(!ip("rule show").contains("lookup 189"));
-        assert_eq!(ip("route show table 189").lines().count(), 1);
-        assert_eq!(ip("neigh show dev br-ex nud permanent"), "");
-        assert_eq!(ip("-6 neigh show proxy"), "");
-    });
-}
-
 #[test]
 fn b011_b012_foreign_objects_survive_and_extra_ones_go() {
     in_namespace(|| async {
@@ -432,49 +368,5 @@ fn the_kernels_words_are_in_the_error() {
         node.settle().await;
         let told = node.reported.join("; ");
         assert!(told.contains("invalid gateway"), "{told}");
-    });
-}
-
-#[test]
-fn b022_vlan_devices_are_made_marked_and_removed() {
-    in_namespace(|| async {
-        make_bridge(BRIDGE);
-        let (supported, text) = try_ip("link add link br-ex name probe type vlan id 5");
-        if !supported {
-            eprintln!("skipped: this kernel makes no VLAN devices: {text}");
-            return;
-        }
-        ip("link del probe");
-        ip("link add link br-ex name br-ex.200 type vlan id 200");
-        let mut node = Node::new();
-        node.reconciler.hold(Holder::Base, base(BRIDGE));
-        let kind = LinkKind::Vlan {
-            parent: BRIDGE.into(),
-            id: 100,
-        };
-        let mut objects = vec![link("br-ex.100", kind)];
-        objects.extend(sysctls("br-ex.100"));
-        let address = host("172.30.0.182");
-        objects.extend(exposure(address, "br-ex.100", 3));
-        node.expose(address, objects);
-        node.settle().await;
-        assert_eq!(node.reported, Vec::<String>::new());
-        let shown = ip("-d link show br-ex.100");
-        assert!(shown.contains("vlan protocol 802.1Q id 100"), "{shown}");
-        assert!(shown.contains("alias ovn-bgp-agent"), "{shown}");
-        assert!(ip("route show table 189").contains("172.30.0.182 dev br-ex.100"));
-
-        let mut node = node.restarted();
-        node.reconciler.hold(Holder::Base, base(BRIDGE));
-        node.settle().await;
-        assert!(!try_ip("link show br-ex.100").0, "b031: ours goes");
-        assert!(
-            try_ip("link show br-ex.200").0,
-            "b031: the operator's stays"
-        );
-        let link = Key::Link {
-            name: "br-ex.200".into(),
-        };
-        assert!(node.found(&link).is_some_and(|found| !found.owned));
     });
 }

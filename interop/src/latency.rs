@@ -4,6 +4,8 @@
 //! The clock of one change starts before the transaction is sent ("sent") or when its answer, the
 //! commit, has been read ("committed"); it stops when the neutral [`Collector`] has read the UPDATE.
 
+mod rows;
+
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use ipnet::IpNet;
 use serde_json::{Value, json};
+
+use self::rows::{fill, fip_change, networks, port_change};
 
 use crate::collector::{Collector, Event};
 use crate::netns::connect;
@@ -64,7 +68,7 @@ pub fn measure(agent: &Path, sizes: &[u32]) -> Result<()> {
 /// What is changed.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// A VM port of the provider network appears, bound and up; then disappears.
+    /// A VM port of the provider network appears, bound and up; then is unbound.
     Port,
     /// A floating IP is associated with a VM; then disassociated.
     FloatingIp,
@@ -73,7 +77,7 @@ enum Kind {
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Port => "VM port created, deleted",
+            Self::Port => "VM port bound, unbound",
             Self::FloatingIp => "FIP associated, disassociated",
         })
     }
@@ -267,179 +271,6 @@ impl Connection {
             }
         }
     }
-}
-
-fn transaction(operations: Vec<Value>) -> Value {
-    let mut all = vec![json!("OVN_Northbound")];
-    all.extend(operations);
-    Value::Array(all)
-}
-
-fn map(pairs: &[(&str, &str)]) -> Value {
-    let pairs: Vec<Value> = pairs
-        .iter()
-        .map(|(key, value)| json!([key, value]))
-        .collect();
-    json!(["map", pairs])
-}
-
-fn address(n: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(Ipv4Addr::new(172, 24, 0, 10)) + n)
-}
-
-/// A VM's port, bound here and up, on `network`.
-fn port_row(name: &str, network: &str, n: u32, ip: Ipv4Addr) -> Value {
-    let [_, b, c, d] = n.to_be_bytes();
-    json!({
-        "name": name,
-        "addresses": format!("fa:16:3e:{b:02x}:{c:02x}:{d:02x} {ip}"),
-        "up": true,
-        "enabled": true,
-        "options": map(&[("requested-chassis", HOST)]),
-        "external_ids": map(&[
-            ("neutron:network_name", network),
-            ("neutron:cidrs", &format!("{ip}/16")),
-            ("neutron:host_id", HOST),
-            ("neutron:device_owner", "compute:nova"),
-        ]),
-    })
-}
-
-fn insert(table: &str, uuid_name: &str, row: &Value) -> Value {
-    json!({"op": "insert", "table": table, "uuid-name": uuid_name, "row": row})
-}
-
-fn mutate(table: &str, name: &str, column: &str, op: &str, uuids: &Value) -> Value {
-    json!({"op": "mutate", "table": table, "where": [["name", "==", name]], "mutations": [[column, op, uuids]]})
-}
-
-/// A provider network, a tenant network with VMs, a router, and Neutron's mode of floating IPs.
-fn networks() -> Value {
-    let localnet = json!({
-        "name": "provnet-1", "type": "localnet", "addresses": "unknown",
-        "options": map(&[("network_name", "physnet1")]),
-    });
-    let mut operations = vec![
-        json!({"op": "insert", "table": "NB_Global", "row": {"external_ids": map(&[("neutron:fip-distributed", "True")])}}),
-        insert("Logical_Switch_Port", "localnet", &localnet),
-        insert(
-            "Logical_Switch",
-            "provider",
-            &json!({"name": PROVIDER, "ports": ["named-uuid", "localnet"]}),
-        ),
-        insert("Logical_Router", "router", &json!({"name": ROUTER})),
-    ];
-    let mut ports = Vec::new();
-    for n in 0..VMS {
-        let (name, uuid) = (format!("vm-{n}"), format!("vm{n}"));
-        let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 10)) + n);
-        operations.push(insert(
-            "Logical_Switch_Port",
-            &uuid,
-            &port_row(&name, TENANT, 900_000 + n, ip),
-        ));
-        ports.push(json!(["named-uuid", uuid]));
-    }
-    operations.push(insert(
-        "Logical_Switch",
-        "tenant",
-        &json!({"name": TENANT, "ports": ["set", ports]}),
-    ));
-    transaction(operations)
-}
-
-/// Ports that are there before anything is measured.
-fn fill(first: u32, count: u32) -> Value {
-    let mut operations = Vec::new();
-    let mut ports = Vec::new();
-    for n in first..first + count {
-        let (name, uuid) = (format!("present-{n}"), format!("p{n}"));
-        operations.push(insert(
-            "Logical_Switch_Port",
-            &uuid,
-            &port_row(&name, PROVIDER, n, address(n)),
-        ));
-        ports.push(json!(["named-uuid", uuid]));
-    }
-    operations.push(mutate(
-        "Logical_Switch",
-        PROVIDER,
-        "ports",
-        "insert",
-        &json!(["set", ports]),
-    ));
-    transaction(operations)
-}
-
-fn port_change(n: u32, present: bool) -> (Value, IpNet) {
-    let (name, ip) = (format!("new-{n}"), address(20_000 + n));
-    let prefix = IpNet::from(std::net::IpAddr::V4(ip));
-    let operations = if present {
-        vec![
-            insert(
-                "Logical_Switch_Port",
-                "new",
-                &port_row(&name, PROVIDER, 20_000 + n, ip),
-            ),
-            mutate(
-                "Logical_Switch",
-                PROVIDER,
-                "ports",
-                "insert",
-                &json!(["named-uuid", "new"]),
-            ),
-        ]
-    } else {
-        // The row's own identity is needed to let go of it: ports are found by being in a switch.
-        return (delete_port(&name), prefix);
-    };
-    (transaction(operations), prefix)
-}
-
-/// OVSDB cannot refer to a row by its name in a mutation; what Neutron does to unbind a port has the
-/// same effect on the exposure, and needs no uuid.
-fn delete_port(name: &str) -> Value {
-    let row = json!({"up": false, "options": map(&[]), "addresses": ["set", []]});
-    transaction(vec![
-        json!({"op": "update", "table": "Logical_Switch_Port", "where": [["name", "==", name]], "row": row}),
-    ])
-}
-
-fn fip_change(n: u32, present: bool) -> (Value, IpNet) {
-    let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(172, 25, 0, 10)) + n);
-    let prefix = IpNet::from(std::net::IpAddr::V4(ip));
-    if !present {
-        let nothing = json!(["set", []]);
-        let update = json!({"op": "update", "table": "Logical_Router", "where": [["name", "==", ROUTER]], "row": {"nat": nothing}});
-        return (transaction(vec![update]), prefix);
-    }
-    let network = PROVIDER.trim_start_matches("neutron-");
-    let nat = json!({
-        "type": "dnat_and_snat",
-        "external_ip": ip.to_string(),
-        "logical_ip": Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 10)) + n).to_string(),
-        "logical_port": format!("vm-{n}"),
-        "external_mac": "fa:16:3e:ff:ff:01",
-        "external_ids": map(&[("neutron:fip_network_id", network), ("neutron:router_name", ROUTER)]),
-    });
-    let fip = json!([[
-        "external_ids",
-        "insert",
-        map(&[("neutron:port_fip", &ip.to_string())])
-    ]]);
-    let port = json!({"op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", format!("vm-{n}")]], "mutations": fip});
-    let operations = vec![
-        insert("NAT", "nat", &nat),
-        mutate(
-            "Logical_Router",
-            ROUTER,
-            "nat",
-            "insert",
-            &json!(["named-uuid", "nat"]),
-        ),
-        port,
-    ];
-    (transaction(operations), prefix)
 }
 
 fn agent_config(dir: &Path, switch: &Vswitch, northbound: &OvsdbServer) -> String {

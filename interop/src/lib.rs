@@ -52,6 +52,18 @@ use std::time::Duration;
 /// condition that holds ends the wait at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The agent, as cargo builds it beside the running program (a test, or `lab`): `cargo build --bin ovn-bgp-agent`.
+pub fn agent_binary() -> std::path::PathBuf {
+    let here = std::env::current_exe().unwrap_or_default();
+    let profile = here
+        .ancestors()
+        .skip(1)
+        .find(|dir| !dir.ends_with("deps") && !dir.ends_with("examples"));
+    profile
+        .unwrap_or(std::path::Path::new("."))
+        .join("ovn-bgp-agent")
+}
+
 /// A scratch directory under `/tmp`, with a path short enough for unix sockets (108 bytes) and the
 /// same inside every root filesystem of [`rootfs`]. Removed when dropped, unless `LAB_KEEP` is set.
 pub fn scratch() -> anyhow::Result<tempfile::TempDir> {

@@ -182,9 +182,16 @@ impl Chassis {
 
     /// Ends ovn-controller; graceful, so it removes its chassis row.
     pub fn stop_controller(&mut self) {
-        if let Some(daemon) = self.controller.take() {
-            daemon.stop();
+        let Some(mut daemon) = self.controller.take() else {
+            return;
+        };
+        // SIGTERM would end it at once and leave the row
+        let target = text(&self.dir.join("controller.ctl"));
+        let asked = self.place.run("ovs-appctl", &["-t", &target, "exit"]);
+        if asked.is_ok() {
+            let _ = wait_until(PATIENCE, "ovn-controller ended", || !daemon.is_running());
         }
+        daemon.stop();
     }
 
     /// Plugs a VM: an internal port of br-int, bound to the logical switch port `lsp`, in a namespace of its own.

@@ -12,6 +12,8 @@ pub enum Need {
     Program(&'static str),
     /// The Debian 13 tree of [`crate::rootfs`] (made on first use, which needs `mmdebstrap`).
     Trixie,
+    /// The agent's binary where [`crate::agent_binary`] looks.
+    Agent,
     /// QEMU and what its initial RAM disk is made of.
     Vm,
 }
@@ -28,6 +30,13 @@ impl Need {
                 .root()
                 .err()
                 .map(|e| format!("{e:#}")),
+            Self::Agent => {
+                let file = crate::agent_binary();
+                (!file.exists()).then(|| {
+                    let file = file.display();
+                    format!("needs {file}: cargo build --bin ovn-bgp-agent")
+                })
+            }
             Self::Vm => crate::vm::missing(),
         }
     }

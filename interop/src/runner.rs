@@ -96,7 +96,7 @@ pub struct Lab {
 /// A node that plays. The processes end before their namespace.
 #[derive(Debug)]
 struct Playing {
-    _agent: Option<Daemon>,
+    agent: Option<Daemon>,
     _daemons: Daemons,
     /// Where commands run, with the sockets of the node's daemons where their clients look.
     place: Place,
@@ -168,6 +168,17 @@ impl Lab {
         Ok(command)
     }
 
+    /// The ends of the agents' logs, for a test that failed.
+    pub fn agent_logs(&self) -> String {
+        let agents = self
+            .nodes
+            .iter()
+            .filter_map(|(n, p)| Some((n, p.agent.as_ref()?)));
+        agents
+            .map(|(node, agent)| format!("{node}: {}\n", agent.log_tail()))
+            .collect()
+    }
+
     /// The namespace of every node.
     pub fn namespaces(&self) -> BTreeMap<&str, &Namespace> {
         self.nodes
@@ -193,7 +204,7 @@ impl Lab {
             command
                 .args(["--config-dir", "/etc/ovn-bgp-agent"])
                 .envs(&node.env);
-            playing._agent = Some(Daemon::spawn(
+            playing.agent = Some(Daemon::spawn(
                 "agent",
                 &self._dir.path().join(&node.name),
                 &mut command,
@@ -239,7 +250,7 @@ fn start(node: &Node, namespace: Namespace, dir: &Path) -> Result<Playing> {
         Role::Central(_) => (Daemons::Central(central(&bare, dir)?), &["/run/ovn"]),
         Role::Chassis(_) => (
             Daemons::Chassis(chassis(node, &bare, dir)?),
-            &["/run/openvswitch", "/run/ovn"],
+            &["/run/openvswitch", "/run/ovn", "/run/ovn-bgp-agent"],
         ),
         Role::Host(_) => (Daemons::None, &[]),
     };
@@ -251,7 +262,7 @@ fn start(node: &Node, namespace: Namespace, dir: &Path) -> Result<Playing> {
         place = place.mount(from, to);
     }
     Ok(Playing {
-        _agent: None,
+        agent: None,
         _daemons: daemons,
         place,
         namespace,
@@ -295,67 +306,10 @@ pub fn state_file(lab: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Need, PATIENCE, require, wait_until};
-
-    fn topology(file: &str) -> Topology {
-        Topology::read(
-            &Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("topologies")
-                .join(file),
-        )
-        .unwrap()
-    }
 
     #[test]
     fn an_unknown_image_is_refused_with_the_known_ones() {
         let error = Role::of("vrnetlab/vr-sros:20").unwrap_err().to_string();
         assert!(error.contains("sros") && error.contains("frrouting"));
-    }
-
-    #[test]
-    fn leaf_and_chassis_play_and_a_vm_comes_up() {
-        require!(
-            Need::Root,
-            Need::Trixie,
-            Need::Program("ovs-vswitchd"),
-            Need::Program("/usr/lib/frr/bgpd")
-        );
-        let lab = Lab::up(&topology("leaf-agent.clab.yml"), None).unwrap();
-        assert!(
-            lab.exec("leaf", &["vtysh", "-c", "show version"])
-                .unwrap()
-                .contains("FRRouting 10.")
-        );
-        let up = || lab.exec("central", &["ovn-nbctl", "lsp-get-up", "vm1"]);
-        wait_until(PATIENCE, "vm1 up", || up().is_ok_and(|t| t.trim() == "up")).unwrap();
-        assert!(
-            lab.exec("compute1", &["ovs-vsctl", "list-ports", "br-ex"])
-                .unwrap()
-                .contains("to-br-int")
-        );
-    }
-
-    #[test]
-    fn bird_and_gobgp_leaves_play() {
-        require!(
-            Need::Root,
-            Need::Trixie,
-            Need::Program("bird"),
-            Need::Program("gobgpd"),
-            Need::Program("ovs-vswitchd")
-        );
-        let lab = Lab::up(&topology("bird-leaf.clab.yml"), None).unwrap();
-        assert!(
-            lab.exec("leaf", &["birdc", "show", "protocols"])
-                .unwrap()
-                .contains("compute1")
-        );
-        drop(lab);
-        let lab = Lab::up(&topology("gobgp-leaf.clab.yml"), None).unwrap();
-        assert!(
-            lab.exec("leaf", &["gobgp", "neighbor"])
-                .unwrap()
-                .contains("10.0.1.2")
-        );
     }
 }

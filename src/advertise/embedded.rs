@@ -73,8 +73,9 @@ impl Embedded {
             .router_id_from(pairs)
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = self.config.neighbours.iter().map(neighbour).collect();
-        let peering = Peering::spawn(settings(&self.config.bgp, router_id), neighbours)?;
-        peering.originate(self.prefixes.iter().copied().map(Route::new));
+        let settings = settings(&self.config.bgp, router_id);
+        let routes = self.prefixes.iter().copied().map(Route::new);
+        let peering = Peering::spawn_with(settings, neighbours, routes)?;
         let notices = peering.watch();
         self.router_id = Some(router_id);
         self.running = Some(Running { peering, notices });
@@ -107,6 +108,14 @@ impl Embedded {
             running
                 .peering
                 .originate(originate.iter().copied().map(Route::new));
+        }
+    }
+
+    /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
+    pub async fn flushed(&self) {
+        if let Some(running) = &self.running {
+            // A speaker that has ended has no neighbours that could be told.
+            let _ = running.peering.flushed().await;
         }
     }
 

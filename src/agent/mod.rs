@@ -1,7 +1,7 @@
 //! The loop: wait, snapshot, exposures, wiring, diff, apply, report.
 //!
-//! [`inputs`] are the connections, [`Core`] is the pure middle, and [`Agent`] carries news from the
-//! one to the other. [`plan`] stops there; [`run`] takes the steps and answers the operator.
+//! `inputs` are the connections, [`Core`] is the pure middle, and [`Agent`] carries news from the
+//! one to the other. [`plan()`] stops there; [`run()`] takes the steps and answers the operator.
 
 mod announce;
 pub mod core;
@@ -12,6 +12,8 @@ mod plan;
 mod report;
 mod run;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

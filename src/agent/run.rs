@@ -161,11 +161,7 @@ impl Running {
         if !self.started {
             self.agent.adopt_adverts(self.speaker.prefixes());
         }
-        let speaker = &mut self.speaker;
-        let taken = self
-            .agent
-            .act(&mut |originate, withdraw| speaker.advertise(originate, withdraw))
-            .await;
+        let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
         if !self.started {
             self.started = true;

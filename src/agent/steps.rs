@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::{Agent, announce};
+use crate::advertise::Embedded;
 use crate::reconcile::{Blocked, Holder, Key, Step};
 
 /// Who takes a step.
@@ -31,9 +32,8 @@ pub(super) struct Taken {
 }
 
 impl Agent {
-    /// Takes steps until there is nothing to do. Prefixes to originate and to withdraw are handed to
-    /// `speak`, with all of one phase at once.
-    pub(super) async fn act(&mut self, speak: &mut impl FnMut(&[IpNet], &[IpNet])) -> Taken {
+    /// Takes steps until there is nothing to do.
+    pub(super) async fn act(&mut self, speaker: &mut Embedded) -> Taken {
         let mut taken = Taken::default();
         loop {
             let plan = self.core.reconciler_mut().next_steps();
@@ -48,22 +48,17 @@ impl Agent {
                 .steps
                 .chunk_by(|a, b| Executor::of(a) == Executor::of(b))
             {
-                self.take_steps(steps, speak, &mut taken).await;
+                self.take_steps(steps, speaker, &mut taken).await;
             }
         }
     }
 
-    async fn take_steps(
-        &mut self,
-        steps: &[Step],
-        speak: &mut impl FnMut(&[IpNet], &[IpNet]),
-        taken: &mut Taken,
-    ) {
+    async fn take_steps(&mut self, steps: &[Step], speaker: &mut Embedded, taken: &mut Taken) {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
             Some(Executor::Speaker) => {
-                self.advertise(steps, speak);
+                self.advertise(steps, speaker).await;
                 vec![Ok(()); steps.len()]
             }
             None => return,
@@ -84,7 +79,9 @@ impl Agent {
         }
     }
 
-    fn advertise(&self, steps: &[Step], speak: &mut impl FnMut(&[IpNet], &[IpNet])) {
+    /// Tells the speaker, with all of one phase at once. Withdrawals are out when this returns: what
+    /// steers their traffic may go.
+    async fn advertise(&self, steps: &[Step], speaker: &mut Embedded) {
         let (mut originate, mut withdraw) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
@@ -94,7 +91,10 @@ impl Agent {
             }
         }
         // Speak first: writing the log must not delay the UPDATE.
-        speak(&originate, &withdraw);
+        speaker.advertise(&originate, &withdraw);
+        if !withdraw.is_empty() {
+            speaker.flushed().await;
+        }
         for prefix in originate {
             let exposure = self.core.wiring().exposures(prefix).first();
             tracing::info!("{}", announce::added(prefix, exposure.map(AsRef::as_ref)));

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
+use super::connection::{Reader, Refusal, Request};
 use super::message::RouteId;
 use super::rt_tables::{self, RtTablesError};
-use super::socket::{Refusal, Request};
 use super::state::Touched;
 use super::{Kernel, KernelError, request, sysctl};
 use crate::reconcile::Step;
@@ -81,7 +81,7 @@ impl Kernel {
     ) {
         let (steps, requests): (Vec<&Step>, Vec<Request>) = pending.drain(..).unzip();
         self.writes_total += requests.len() as u64;
-        match self.requests.change(requests).await {
+        match self.changes.request(requests).await {
             Ok(replies) => {
                 let judged = steps.iter().zip(replies);
                 answers.extend(judged.map(|(step, reply)| judge(step, reply)));
@@ -124,15 +124,19 @@ impl Kernel {
 
     async fn change(&mut self, step: &Step, request: Request) -> Result<(), ApplyError> {
         self.writes_total += 1;
-        let replies = self.requests.change(vec![request]).await;
+        let replies = self.changes.request(vec![request]).await;
         let replies = replies.map_err(Arc::new)?;
         replies.into_iter().try_for_each(|reply| judge(step, reply))
     }
 
     /// Later steps of the same batch need the index of a new interface.
     async fn learn_link(&mut self, name: &str) -> Result<(), ApplyError> {
-        let found = self.requests.get(request::link_by_name(name)).await;
-        if let Some(object @ RouteNetlinkMessage::NewLink(_)) = found.map_err(Arc::new)? {
+        let found = match Reader::open() {
+            Ok(mut reader) => reader.link(name).await,
+            Err(error) => Err(error),
+        };
+        if let Some(link) = found.map_err(Arc::new)? {
+            let object = RouteNetlinkMessage::NewLink(link);
             self.state.handle(&object, &mut Touched::default());
         }
         Ok(())
@@ -165,7 +169,8 @@ impl Kernel {
             (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
             (Key::Route { .. }, Value::Route(route)) => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
-                request::add_route(&id, self.index(&route.dev)?, route.via)
+                let request = request::add_route(&id, self.index(&route.dev)?, route.via);
+                request.ok_or(ApplyError::NotOurs)?
             }
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
                 request::add_neighbour(self.index(dev)?, *address, *mac)
@@ -217,7 +222,8 @@ impl Kernel {
                     Value::Route(route) => Some((self.index(&route.dev)?, route.via)),
                     _ => None,
                 };
-                request::remove_route(&id, hop, self.state.route_protocol(&id))
+                let request = request::remove_route(&id, hop, self.state.route_protocol(&id));
+                request.ok_or(ApplyError::NotOurs)?
             }
             Key::Neighbour { dev, address } => {
                 request::remove_neighbour(self.index(dev)?, *address)

@@ -9,8 +9,7 @@ use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage, address::AddressMessage};
 
 use super::KernelError;
-use super::request::short_table;
-use super::socket::{self, Refusal, Requests};
+use super::connection::{Reader, Refusal};
 use super::state::{State, Touched};
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::Scope;
@@ -22,34 +21,29 @@ const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6]
 const ATTEMPTS: usize = 3;
 
 /// Everything in scope. Links come first: the rest is told by them.
-pub(super) async fn state(requests: &mut Requests, scope: Scope) -> Result<State, KernelError> {
+pub(super) async fn state(scope: Scope) -> Result<State, KernelError> {
+    let reader = &mut Reader::open()?;
     let mut state = State::new(scope);
-    fill(requests, &mut state, "interfaces", links()).await?;
-    fill(requests, &mut state, "addresses", addresses()).await?;
+    fill(reader, &mut state, "interfaces", links()).await?;
+    fill(reader, &mut state, "addresses", addresses()).await?;
     let mut tables: Vec<TableId> = state.scope().bridges.values().copied().collect();
     tables.sort_unstable();
     tables.dedup();
     for family in FAMILIES {
         for table in &tables {
-            fill(requests, &mut state, "routes", routes(family, *table)).await?;
+            fill(reader, &mut state, "routes", routes(family, *table)).await?;
         }
-        fill(requests, &mut state, "rules", rules(family)).await?;
+        fill(reader, &mut state, "rules", rules(family)).await?;
         for index in state.device_indexes() {
-            fill(
-                requests,
-                &mut state,
-                "neighbours",
-                neighbours(family, index),
-            )
-            .await?;
+            fill(reader, &mut state, "neighbours", neighbours(family, index)).await?;
         }
     }
-    fill(requests, &mut state, "proxies", proxies()).await?;
+    fill(reader, &mut state, "proxies", proxies()).await?;
     Ok(state)
 }
 
 async fn fill(
-    requests: &mut Requests,
+    reader: &mut Reader,
     state: &mut State,
     what: &'static str,
     message: RouteNetlinkMessage,
@@ -60,7 +54,7 @@ async fn fill(
             touched.keys.clear();
             state.handle(&object, &mut touched);
         };
-        match requests.dump(&message, visit).await? {
+        match reader.dump(message.clone(), visit).await? {
             Ok(()) => break,
             // A table without any route does not exist.
             Err(refusal) if refusal.errno == libc::ENOENT => break,
@@ -96,7 +90,6 @@ fn addresses() -> RouteNetlinkMessage {
 fn routes(family: AddressFamily, table: TableId) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family;
-    message.header.table = short_table(table);
     message.attributes = vec![RouteAttribute::Table(table)];
     RouteNetlinkMessage::GetRoute(message)
 }
@@ -119,25 +112,4 @@ fn proxies() -> RouteNetlinkMessage {
     message.header.family = AddressFamily::Inet6;
     message.header.flags = NeighbourFlags::Proxy;
     RouteNetlinkMessage::GetNeighbour(message)
-}
-
-/// False for an announcement that cannot concern us, told by its fixed header alone: a node with a
-/// full BGP table, or with thousands of neighbours elsewhere, announces many.
-pub(super) fn concerns(state: &State, raw: &[u8]) -> bool {
-    let Some((kind, body)) = socket::peek(raw) else {
-        return false;
-    };
-    match kind {
-        // struct rtmsg: the table is its fifth byte, 252 where it does not fit.
-        libc::RTM_NEWROUTE | libc::RTM_DELROUTE => body.get(4).is_some_and(|table| {
-            let short = |t: &TableId| short_table(*t) == *table;
-            state.scope().bridges.values().any(short)
-        }),
-        // struct ndmsg: the interface is its second word.
-        libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => body
-            .get(4..8)
-            .and_then(|bytes| bytes.try_into().ok())
-            .is_some_and(|bytes| state.is_device_index(u32::from_ne_bytes(bytes))),
-        _ => true,
-    }
 }

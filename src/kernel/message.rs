@@ -41,6 +41,8 @@ pub struct LinkFacts {
 pub(super) struct AddressFacts {
     pub(super) index: u32,
     pub(super) address: IpNet,
+    /// `IFA_PROTO`, 0 for none.
+    pub(super) protocol: u8,
 }
 
 /// Identity of a route in the kernel.
@@ -176,9 +178,10 @@ fn mac(bytes: &[u8]) -> Option<MacAddr> {
 }
 
 pub(super) fn address(message: &AddressMessage) -> Option<AddressFacts> {
-    let (mut local, mut peer) = (None, None);
+    let (mut local, mut peer, mut protocol) = (None, None, 0);
     for attribute in &message.attributes {
         match attribute {
+            AddressAttribute::Protocol(mark) => protocol = u8::from(*mark),
             AddressAttribute::Local(ip) => local = Some(*ip),
             AddressAttribute::Address(ip) => peer = Some(*ip),
             _ => {}
@@ -192,6 +195,7 @@ pub(super) fn address(message: &AddressMessage) -> Option<AddressFacts> {
     Some(AddressFacts {
         index: message.header.index,
         address: IpNet::new(own, message.header.prefix_len).ok()?,
+        protocol,
     })
 }
 

@@ -16,6 +16,7 @@
 
 mod apply;
 mod clear;
+mod connection;
 mod dump;
 mod message;
 mod request;
@@ -29,27 +30,22 @@ use std::sync::Arc;
 
 pub use self::apply::ApplyError;
 pub use self::clear::{ClearError, clear_table};
+use self::connection::{Announcements, Changes};
 pub use self::message::LinkFacts;
-use self::socket::{Notifications, Requests};
+use self::socket::Interest;
 use self::state::{State, Touched};
 use crate::mac::MacAddr;
 use crate::reconcile::Found;
 use crate::reconcile::object::Key;
 use crate::reconcile::ownership::Scope;
 
-/// rtnetlink.h, `enum rtnetlink_groups`: links, neighbours, and addresses, routes and rules of both families.
-const GROUPS: [u32; 8] = [1, 3, 5, 7, 8, 9, 11, 19];
-
-/// Datagrams taken in at once, before what they changed is handed over.
-const DATAGRAMS_AT_ONCE: usize = 256;
-
 /// Netlink itself failed. The next use opens new sockets or dumps again.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
     #[error("cannot open a netlink socket: {0}; the agent needs CAP_NET_ADMIN")]
     Open(#[source] std::io::Error),
-    #[error("netlink socket failed: {0}")]
-    Socket(#[source] std::io::Error),
+    #[error("the netlink connection broke down")]
+    Closed,
     #[error("the kernel did not answer a netlink request within 5 s")]
     Timeout,
     #[error("cannot dump {what}: {error}{}", text.as_ref().map(|t| format!(" ({t})")).unwrap_or_default())]
@@ -72,8 +68,8 @@ pub enum Observation {
 
 /// The node's kernel.
 pub struct Kernel {
-    requests: Requests,
-    notifications: Notifications,
+    changes: Changes,
+    announcements: Announcements,
     state: State,
     /// What is known may be wrong: the next [`Kernel::observe`] dumps.
     stale: bool,
@@ -86,8 +82,8 @@ impl Kernel {
     /// table names in, see [`rt_tables::DEFAULT_PATH`]. Needs a tokio runtime with I/O.
     pub fn open(rt_tables: PathBuf) -> Result<Self, KernelError> {
         Ok(Self {
-            notifications: Notifications::open(&GROUPS)?,
-            requests: Requests::open()?,
+            announcements: Announcements::open(Interest::in_tables(std::iter::empty()))?,
+            changes: Changes::open()?,
             state: State::default(),
             stale: true,
             rt_tables,
@@ -154,10 +150,11 @@ impl Kernel {
 
     /// Everything there is, now. Read-only: this is what `plan` needs.
     async fn dump(&mut self) -> Result<Vec<(Key, Found)>, KernelError> {
-        // What is announced up to here the dump sees; what comes later is on top of it.
-        while self.notifications.receive_now(|_| ())?.is_some() {}
         let scope = self.state.scope().clone();
-        self.state = dump::state(&mut self.requests, scope).await?;
+        // What was announced up to here the dump sees; what comes later is on top of it.
+        let interest = Interest::in_tables(scope.bridges.values().copied());
+        self.announcements = Announcements::open(interest)?;
+        self.state = dump::state(scope).await?;
         self.read_files();
         self.stale = false;
         Ok(self.state.objects())
@@ -166,6 +163,10 @@ impl Kernel {
     fn read_files(&mut self) {
         for path in self.state.scope().sysctls.clone() {
             self.state.set_sysctl(&path, sysctl::read(&path));
+        }
+        let vlans: Vec<Arc<str>> = self.state.vlan_devices().cloned().collect();
+        for name in vlans {
+            self.state.set_answering(&name, sysctl::answers(&name));
         }
         match rt_tables::read(&self.rt_tables) {
             Ok(text) => {
@@ -179,22 +180,10 @@ impl Kernel {
 
     /// Takes in what was announced; false when announcements were lost.
     async fn take_in(&mut self, touched: &mut Touched) -> Result<bool, KernelError> {
-        let Self {
-            notifications,
-            state,
-            ..
-        } = self;
-        let mut complete = notifications
-            .receive(|raw| take_message(state, raw, touched))
-            .await
-            .inspect_err(|_| self.stale = true)?;
-        for _ in 1..DATAGRAMS_AT_ONCE {
-            match notifications.receive_now(|raw| take_message(state, raw, touched))? {
-                Some(whole) => complete &= whole,
-                None => break,
-            }
-        }
-        Ok(complete)
+        let state = &mut self.state;
+        let visit = |object| state.handle(&object, touched);
+        let received = self.announcements.receive(visit).await;
+        received.inspect_err(|_| self.stale = true)
     }
 
     fn changes(&mut self, mut touched: Touched) -> Vec<(Key, Option<Found>)> {
@@ -219,13 +208,5 @@ impl Kernel {
                 touched.insert(Key::Sysctl { path });
             }
         }
-    }
-}
-
-fn take_message(state: &mut State, raw: &[u8], touched: &mut Touched) {
-    if dump::concerns(state, raw)
-        && let Some(object) = socket::decode_object(raw)
-    {
-        state.handle(&object, touched);
     }
 }

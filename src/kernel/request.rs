@@ -1,24 +1,22 @@
 //! Pure: steps to the netlink requests that take them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+use netlink_packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType,
-};
+use netlink_packet_route::route::{RouteProtocol, RouteScope};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::{AddressMessageBuilder, LinkUnspec, LinkVlan, RouteMessageBuilder};
 
+use super::connection::Request;
 use super::message::RouteId;
-use super::socket::Request;
 use crate::mac::MacAddr;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::{LINK_ALIAS, PROTOCOL};
@@ -31,6 +29,8 @@ const RT_TABLE_COMPAT: u8 = libc::RT_TABLE_COMPAT;
 /// others, and are never used themselves.
 pub(super) fn add_address(index: u32, address: &IpNet) -> Request {
     let mut message = address_message(index, address);
+    let mark = AddressProtocol::from(PROTOCOL);
+    message.attributes.push(AddressAttribute::Protocol(mark));
     if address.addr().is_ipv6() {
         message.header.flags = AddressHeaderFlags::Nodad;
     }
@@ -48,37 +48,38 @@ pub(super) fn remove_address(index: u32, address: &IpNet) -> Request {
 }
 
 fn address_message(index: u32, address: &IpNet) -> AddressMessage {
-    let mut message = AddressMessage::default();
-    message.header.family = family(&address.addr());
-    message.header.prefix_len = address.prefix_len();
-    message.header.index = index;
-    message.attributes = vec![
-        AddressAttribute::Local(address.addr()),
-        AddressAttribute::Address(address.addr()),
-    ];
-    message
+    match address {
+        IpNet::V4(v4) => AddressMessageBuilder::<Ipv4Addr>::new()
+            .index(index)
+            .address(v4.addr(), v4.prefix_len())
+            .build(),
+        IpNet::V6(v6) => AddressMessageBuilder::<Ipv6Addr>::new()
+            .index(index)
+            .address(v6.addr(), v6.prefix_len())
+            .build(),
+    }
 }
 
 /// A route by way of an interface. The next hop need not be reachable by another route: the Python
-/// agent's tables always had a default route that made it so, and ours may not yet.
-pub(super) fn add_route(id: &RouteId, index: u32, via: Option<IpAddr>) -> Request {
-    let mut message = route_message(id);
-    message.header.protocol = RouteProtocol::from(PROTOCOL);
+/// agent's tables always had a default route that made it so, and ours may not yet. `None` for an
+/// IPv6 route with an IPv4 next hop, which there cannot be.
+pub(super) fn add_route(id: &RouteId, index: u32, via: Option<IpAddr>) -> Option<Request> {
     let v4 = matches!(id.prefix, IpNet::V4(_));
-    message.header.scope = match via {
+    let scope = match via {
         None if v4 => RouteScope::Link,
         _ => RouteScope::Universe,
     };
-    message.attributes.push(RouteAttribute::Oif(index));
+    let mut route = route_builder(id)?
+        .protocol(RouteProtocol::from(PROTOCOL))
+        .scope(scope)
+        .output_interface(index);
     if let Some(via) = via {
-        message.header.flags |= RouteFlags::Onlink;
-        let gateway = RouteAttribute::Gateway(RouteAddress::from(via));
-        message.attributes.push(gateway);
+        route = route.onlink().gateway(via).ok()?;
     }
-    Request {
-        message: RouteNetlinkMessage::NewRoute(message),
+    Some(Request {
+        message: RouteNetlinkMessage::NewRoute(route.build()),
         flags: NLM_F_CREATE | NLM_F_REPLACE,
-    }
+    })
 }
 
 /// Removes a route whatever its scope is (the Python agent's had 253 or 0), narrowed by what is known of it.
@@ -86,37 +87,32 @@ pub(super) fn remove_route(
     id: &RouteId,
     hop: Option<(u32, Option<IpAddr>)>,
     protocol: Option<u8>,
-) -> Request {
-    let mut message = route_message(id);
-    message.header.scope = RouteScope::NoWhere;
-    message.header.protocol = RouteProtocol::from(protocol.unwrap_or_default());
+) -> Option<Request> {
+    let mut route = route_builder(id)?
+        .protocol(RouteProtocol::from(protocol.unwrap_or_default()))
+        .scope(RouteScope::NoWhere);
     if let Some((index, via)) = hop {
-        message.attributes.push(RouteAttribute::Oif(index));
-        let gateway = via.map(|ip| RouteAttribute::Gateway(RouteAddress::from(ip)));
-        message.attributes.extend(gateway);
+        route = route.output_interface(index);
+        if let Some(via) = via {
+            route = route.gateway(via).ok()?;
+        }
     }
-    Request {
-        message: RouteNetlinkMessage::DelRoute(message),
+    Some(Request {
+        message: RouteNetlinkMessage::DelRoute(route.build()),
         flags: 0,
-    }
+    })
 }
 
-fn route_message(id: &RouteId) -> RouteMessage {
-    let mut message = RouteMessage::default();
-    message.header.address_family = family(&id.prefix.addr());
-    message.header.destination_prefix_length = id.prefix.prefix_len();
-    message.header.tos = id.tos;
-    message.header.table = short_table(id.table);
-    message.header.kind = RouteType::Unicast;
-    message.attributes = vec![RouteAttribute::Table(id.table)];
-    if id.prefix.prefix_len() > 0 {
-        let to = RouteAddress::from(id.prefix.network());
-        message.attributes.push(RouteAttribute::Destination(to));
-    }
-    if id.metric > 0 {
-        message.attributes.push(RouteAttribute::Priority(id.metric));
-    }
-    message
+fn route_builder(id: &RouteId) -> Option<RouteMessageBuilder<IpAddr>> {
+    let route = RouteMessageBuilder::<IpAddr>::new()
+        .destination_prefix(id.prefix.network(), id.prefix.prefix_len())
+        .ok()?
+        .table_id(id.table)
+        .tos(id.tos);
+    Some(match id.metric {
+        0 => route,
+        metric => route.priority(metric),
+    })
 }
 
 /// Refused when it exists: without that, the kernel would make a twin.
@@ -207,49 +203,27 @@ fn neighbour_mark() -> NeighbourAttribute {
 
 /// An 802.1Q device, up, with our alias.
 pub(super) fn add_vlan(name: &str, parent: u32, id: u16) -> Request {
-    let mut message = LinkMessage::default();
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
-    message.attributes = vec![
-        LinkAttribute::IfName(name.to_owned()),
-        LinkAttribute::Link(parent),
-        LinkAttribute::IfAlias(LINK_ALIAS.to_owned()),
-        LinkAttribute::LinkInfo(vec![
-            LinkInfo::Kind(InfoKind::Vlan),
-            LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(id)])),
-        ]),
-    ];
+    let vlan = LinkVlan::new(name, parent, id).alias(LINK_ALIAS).up();
     Request {
-        message: RouteNetlinkMessage::NewLink(message),
+        message: RouteNetlinkMessage::NewLink(vlan.build()),
         flags: NLM_F_CREATE | NLM_F_EXCL,
     }
 }
 
 pub(super) fn remove_link(index: u32) -> Request {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
+    let link = LinkUnspec::new_with_index(index);
     Request {
-        message: RouteNetlinkMessage::DelLink(message),
+        message: RouteNetlinkMessage::DelLink(link.build()),
         flags: 0,
     }
 }
 
 pub(super) fn set_up(index: u32) -> Request {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
+    let link = LinkUnspec::new_with_index(index).up();
     Request {
-        message: RouteNetlinkMessage::SetLink(message),
+        message: RouteNetlinkMessage::SetLink(link.build()),
         flags: 0,
     }
-}
-
-/// The interface with this name.
-pub(super) fn link_by_name(name: &str) -> RouteNetlinkMessage {
-    let mut message = LinkMessage::default();
-    message.attributes = vec![LinkAttribute::IfName(name.to_owned())];
-    RouteNetlinkMessage::GetLink(message)
 }
 
 pub(super) fn family(address: &IpAddr) -> AddressFamily {

@@ -22,7 +22,9 @@ use super::message::{
 use crate::mac::MacAddr;
 use crate::reconcile::Found;
 use crate::reconcile::object::{Key, Link, LinkKind, Route, TableId, Value};
-use crate::reconcile::ownership::{RULE_PRIORITY, RuleFacts, Scope, VlanFacts, is_helper_address};
+use crate::reconcile::ownership::{
+    PROTOCOL, RULE_PRIORITY, RuleFacts, Scope, VlanFacts, is_helper_address,
+};
 
 /// Metric that the kernel gives IPv6 routes that ask for none; IPv4 routes then have 0.
 pub(super) const IPV6_METRIC: u32 = 1024;
@@ -33,7 +35,8 @@ pub(super) struct State {
     scope: Scope,
     links: BTreeMap<u32, LinkFacts>,
     indexes: FxHashMap<Arc<str>, u32>,
-    addresses: BTreeSet<(u32, IpNet)>,
+    /// With the protocol each is marked with, 0 for none.
+    addresses: BTreeMap<(u32, IpNet), u8>,
     routes: FxHashMap<RouteId, RouteFacts>,
     /// How many of each: the kernel allows twins.
     rules: FxHashMap<(u32, IpNet, TableId), u32>,
@@ -43,6 +46,8 @@ pub(super) struct State {
     /// With the protocol each is marked with, 0 for none.
     proxies: FxHashMap<(u32, Ipv6Addr), u8>,
     sysctls: BTreeMap<Arc<str>, Arc<str>>,
+    /// VLAN devices with names we give that answer ARP and NDP for others.
+    answering: BTreeSet<u32>,
     table_names: BTreeMap<Arc<str>, TableId>,
 }
 
@@ -93,6 +98,18 @@ impl State {
         };
     }
 
+    /// Whether a VLAN device answers ARP and NDP for others.
+    pub(super) fn set_answering(&mut self, name: &str, answers: bool) {
+        let Some(index) = self.indexes.get(name) else {
+            return;
+        };
+        if answers {
+            self.answering.insert(*index);
+        } else {
+            self.answering.remove(index);
+        }
+    }
+
     pub(super) fn set_table_names(&mut self, names: BTreeMap<Arc<str>, TableId>) {
         self.table_names = names;
     }
@@ -106,15 +123,16 @@ impl State {
         self.links.values()
     }
 
+    /// The VLAN devices with names we give.
+    pub(super) fn vlan_devices(&self) -> impl Iterator<Item = &Arc<str>> {
+        let vlans = self.links.values().filter(|link| link.vlan.is_some());
+        vlans.filter(|l| self.is_device(l)).map(|link| &link.name)
+    }
+
     /// The indexes of the interfaces that can carry objects of ours.
     pub(super) fn device_indexes(&self) -> Vec<u32> {
         let ours = self.links.values().filter(|link| self.is_device(link));
         ours.map(|link| link.index).collect()
-    }
-
-    /// True for an interface that can carry objects of ours.
-    pub(super) fn is_device_index(&self, index: u32) -> bool {
-        self.links.get(&index).is_some_and(|l| self.is_device(l))
     }
 
     /// True for a rule that differs from a foreign one only in selectors we do not set, so that the
@@ -137,7 +155,7 @@ impl State {
         keys.extend(self.links.values().map(|l| link_key(&l.name)));
         keys.extend(self.routes.keys().map(RouteId::key));
         keys.extend(self.rules.keys().map(rule_key));
-        for (index, address) in &self.addresses {
+        for (index, address) in self.addresses.keys() {
             keys.extend(self.device_name(*index).map(|dev| Key::Address {
                 dev,
                 address: *address,
@@ -227,6 +245,7 @@ impl State {
                 id,
                 alias: link.alias.as_deref(),
                 has_helper_address: self.has_helper_address(link.index),
+                answers_for_others: self.answers_for_others(link.index, parent),
             })
         });
         let value = Value::Link(Link { kind, up: link.up });
@@ -257,12 +276,23 @@ impl State {
         })
     }
 
+    /// One without our mark.
     fn has_helper_address(&self, index: u32) -> bool {
         let lowest = (index, crate::reconcile::ownership::default_prefix(false));
         self.addresses
             .range(lowest..)
-            .take_while(|(i, _)| *i == index)
-            .any(|(_, address)| is_helper_address(address))
+            .take_while(|((i, _), _)| *i == index)
+            .any(|((_, address), mark)| is_helper_address(address) && *mark != PROTOCOL)
+    }
+
+    fn answers_for_others(&self, index: u32, bridge: &Arc<str>) -> bool {
+        let table = self.scope.bridges.get(bridge);
+        self.answering.contains(&index)
+            && self.routes.iter().any(|(id, route)| {
+                Some(&id.table) == table
+                    && route.index == index
+                    && route.protocol == libc::RTPROT_BOOT
+            })
     }
 
     /// The parent and id of a VLAN device.
@@ -334,6 +364,7 @@ impl State {
         };
         touched.stale |= self.is_device(link);
         touched.keys.insert(link_key(&link.name));
+        self.answering.remove(&message.header.index);
         if let Some(link) = self.links.remove(&message.header.index)
             && self.indexes.get(&link.name) == Some(&link.index)
         {
@@ -342,7 +373,12 @@ impl State {
     }
 
     fn address(&mut self, message: &AddressMessage, present: bool, touched: &mut Touched) {
-        let Some(AddressFacts { index, address }) = message::address(message) else {
+        let Some(AddressFacts {
+            index,
+            address,
+            protocol,
+        }) = message::address(message)
+        else {
             return;
         };
         let Some(link) = self.links.get(&index).filter(|l| self.is_device(l)) else {
@@ -353,7 +389,7 @@ impl State {
         touched.keys.insert(link_key(&dev));
         touched.keys.insert(Key::Address { dev, address });
         if present {
-            self.addresses.insert((index, address));
+            self.addresses.insert((index, address), protocol);
         } else {
             self.addresses.remove(&(index, address));
             // With the last IPv4 address all IPv4 routes of the interface go unannounced.
@@ -458,3 +494,6 @@ impl State {
         self.link(name)?.mac
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,14 @@ pub(super) fn read(path: &str) -> Option<Arc<str>> {
     Some(Arc::from(text.trim_end()))
 }
 
+/// True for an interface that answers both ARP and NDP for others.
+pub(super) fn answers(interface: &str) -> bool {
+    [("ipv4", "proxy_arp"), ("ipv6", "proxy_ndp")]
+        .iter()
+        .map(|(family, name)| read(&format!("net/{family}/conf/{interface}/{name}")))
+        .all(|value| value.as_deref() == Some("1"))
+}
+
 pub(super) fn write(path: &str, value: &str) -> io::Result<()> {
     std::fs::write(Path::new(ROOT).join(path), value)
 }

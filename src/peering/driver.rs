@@ -38,6 +38,8 @@ pub(super) enum SocketEvent {
 #[derive(Debug)]
 pub(super) enum Command {
     Status(oneshot::Sender<Snapshot>),
+    /// Answer when what the mailbox holds has been written.
+    Flush(oneshot::Sender<()>),
     /// Say goodbye with these words, then end.
     Stop(String),
 }
@@ -96,6 +98,8 @@ impl Driver {
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
     /// and the peers' graceful-restart helpers keep our routes.
     pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        // Before any session: see `Peering::spawn_with`.
+        self.change_routes(mailbox);
         loop {
             let deadline = self.drain();
             tokio::select! {
@@ -106,6 +110,7 @@ impl Driver {
                         // Whoever asked may have given up.
                         let _ = answer.send(Snapshot::of(&self.speaker, &self.listen_errors, Instant::now()));
                     }
+                    Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
@@ -126,6 +131,15 @@ impl Driver {
             .into_iter()
             .filter_map(|(_, route): (_, Option<Route>)| route);
         self.speaker.originate(routes, now);
+    }
+
+    async fn flush(&mut self, mailbox: &Mailbox, answer: oneshot::Sender<()>) {
+        self.change_routes(mailbox);
+        self.drain();
+        // Every writer that has got something to write runs before this task does again.
+        tokio::task::yield_now().await;
+        // Whoever asked may have given up.
+        let _ = answer.send(());
     }
 
     fn handle_socket(&mut self, event: SocketEvent) {

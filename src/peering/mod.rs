@@ -7,7 +7,8 @@
 //!                                                      └───── reader task per connection ◄── socket
 //! ```
 //!
-//! The agent never waits for the speaker, nor the speaker for the agent or for a slow peer.
+//! The speaker never waits for the agent or for a slow peer. The agent waits for the speaker only where a
+//! withdrawal must be out before its wiring goes ([`Peering::flushed`]).
 
 mod connection;
 mod driver;
@@ -66,10 +67,28 @@ impl Peering {
     /// The thread or its runtime cannot be made. Sockets that cannot be are reported in the
     /// [`Snapshot`] and the log.
     pub fn spawn(settings: Settings, neighbours: Vec<Neighbour>) -> io::Result<Self> {
+        Self::spawn_with(settings, neighbours, [])
+    }
+
+    /// [`Peering::spawn`], with these routes originated before the first session: they come before its
+    /// End-of-RIB, at which a graceful-restart helper drops what it was not told again (RFC 4724 §4.2).
+    ///
+    /// # Errors
+    /// As [`Peering::spawn`].
+    pub fn spawn_with(
+        settings: Settings,
+        neighbours: Vec<Neighbour>,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let mailbox = Arc::new(Mailbox::default());
+        mailbox.put(
+            routes
+                .into_iter()
+                .map(|route| (route.prefix.trunc(), Some(route))),
+        );
         let (commands, requests) = mpsc::channel(16);
         let (notices, _) = broadcast::channel(NOTICES);
         let (shared, told) = (Arc::clone(&mailbox), notices.clone());
@@ -102,6 +121,19 @@ impl Peering {
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox
             .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
+    /// Returns once the UPDATEs of every change so far are with the kernel, as far as each peer's socket
+    /// takes them: the speaker does not wait for a slow peer, and neither does this.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn flushed(&self) -> Result<(), Ended> {
+        let (answer, flushed) = oneshot::channel();
+        let commands = self.commands.as_ref().ok_or(Ended)?;
+        let asked = commands.send(Command::Flush(answer)).await;
+        asked.map_err(|_| Ended)?;
+        flushed.await.map_err(|_| Ended)
     }
 
     /// Everything the speaker tells from now on.

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use super::object::TableId;
 
 /// Our mark on routes (`rtm_protocol`), rules (`FRA_PROTOCOL`), neighbours and proxies
-/// (`NDA_PROTOCOL`). Not in iproute2's `rt_protos`, nor used by FRR (186–198) or BIRD (12).
+/// (`NDA_PROTOCOL`), and addresses (`IFA_PROTO`, Linux 5.18). Not in iproute2's `rt_protos`, nor used by FRR (186–198) or BIRD (12).
 /// The Python agent's routes say `boot` (3); a route equal but for its protocol is adopted unwritten.
 pub const PROTOCOL: u8 = 215;
 
@@ -60,7 +60,11 @@ pub struct VlanFacts<'a> {
     /// 802.1Q id, 0–4094.
     pub id: u16,
     pub alias: Option<&'a str>,
+    /// It carries a helper address without our mark.
     pub has_helper_address: bool,
+    /// It answers ARP and NDP for others, and a route of its bridge's table leads to it that says
+    /// `boot`, as whoever sets no protocol leaves it.
+    pub answers_for_others: bool,
 }
 
 /// The name of the VLAN device for tag `id` on `bridge`: the first ten characters, a dot, the tag.
@@ -105,12 +109,16 @@ impl Scope {
         self.has_table(table) && !FOREIGN_PROTOCOLS.contains(&protocol)
     }
 
-    /// VLAN devices with our alias, or the Python agent's, which carry its helper address. An
-    /// operator's VLAN device has neither (b031).
+    /// VLAN devices with our alias, or the Python agent's, which carry its helper address or (4.0.0
+    /// gives them none) answer for what it routes to them. An operator's VLAN device does neither of
+    /// itself (b031), and what we put on one is marked. Before Linux 5.18 addresses bear no mark:
+    /// there an operator's device that we used is taken for the Python agent's.
     pub fn owns_vlan(&self, vlan: &VlanFacts<'_>) -> bool {
         self.has_device(vlan.name, Some((vlan.parent, vlan.id)))
             && !self.bridges.contains_key(vlan.name)
-            && (vlan.alias == Some(LINK_ALIAS) || vlan.has_helper_address)
+            && (vlan.alias == Some(LINK_ALIAS)
+                || vlan.has_helper_address
+                || vlan.answers_for_others)
     }
 
     /// Permanent neighbours on a device of ours with our mark, or without any when a rule or route
@@ -156,6 +164,7 @@ mod tests {
             id,
             alias: None,
             has_helper_address: false,
+            answers_for_others: false,
         }
     }
 
@@ -196,6 +205,10 @@ mod tests {
         }));
         assert!(scope().owns_vlan(&VlanFacts {
             has_helper_address: true,
+            ..vlan("br-ex.100", "br-ex", 100)
+        }));
+        assert!(scope().owns_vlan(&VlanFacts {
+            answers_for_others: true,
             ..vlan("br-ex.100", "br-ex", 100)
         }));
     }

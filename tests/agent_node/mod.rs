@@ -29,7 +29,8 @@ use interop::collector::{Collector, Event};
 use interop::netns::connect;
 use interop::ovs::Vswitch;
 use interop::ovsdb::OvsdbServer;
-use interop::{Daemon, Namespace, Place, wait_until};
+use interop::process::wait_for;
+use interop::{Daemon, Namespace, Need, Place, requirement, wait_until};
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -40,6 +41,12 @@ pub const LEAF: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const ASN: u32 = 64999;
 /// No test waits longer for anything: two busy cores are slow, and what holds ends the wait at once.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Whether this machine has what a node needs; says why not.
+pub fn can_run() -> bool {
+    let programs = ["ip", "ovs-vswitchd", "ovsdb-server"].map(Need::Program);
+    requirement::is_met(&[Need::Root]) && requirement::is_met(&programs)
+}
 
 /// The node. Fields are dropped in order: what depends before what it depends on.
 pub struct Node {
@@ -108,6 +115,13 @@ impl Node {
         command
     }
 
+    /// Adds lines to the `[DEFAULT]` section of the agent's configuration.
+    pub fn configure(&self, lines: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let text = text.replace("[DEFAULT]\n", &format!("[DEFAULT]\n{lines}\n"));
+        std::fs::write(&self.config, text).unwrap();
+    }
+
     /// Starts the agent, each time with a log of its own.
     pub fn launch_agent(&mut self) {
         self.starts += 1;
@@ -146,6 +160,12 @@ impl Node {
             .unwrap();
     }
 
+    /// Waits until the line is there so many times.
+    pub fn wait_for_log_again(&self, line: &str, times: usize) {
+        let there = || self.log().matches(line).count() >= times;
+        wait_until(DEADLINE, line, there).unwrap();
+    }
+
     /// The number behind `field=` in the line of the log that says the agent has started.
     pub fn started(&self, field: &str) -> u64 {
         let log = self.log();
@@ -182,7 +202,8 @@ impl Node {
     /// Starts the peer: a collector that keeps routes when the session drops, as a helper of graceful
     /// restart does.
     pub fn start_peer(&mut self) {
-        let listen = || TcpListener::bind((LEAF, 179));
+        // What another test starts holds a closed listener from its fork to its exec.
+        let listen = || wait_for(DEADLINE, "port 179", || TcpListener::bind((LEAF, 179)).ok());
         let listener = self.leaf.inside(listen).unwrap().unwrap();
         self.peer = Some(Collector::start(listener, ASN, LEAF, true).unwrap());
     }
@@ -259,7 +280,12 @@ impl Node {
 
     /// Listens to what the kernel announces here.
     pub fn monitor(&self) -> Monitor {
-        Monitor::start(&self.namespace)
+        Monitor::kernel(&self.namespace)
+    }
+
+    /// Listens to what changes of br-ex' flows.
+    pub fn flow_monitor(&self) -> Monitor {
+        Monitor::flows(&self.place, self.switch.run_dir(), "br-ex")
     }
 
     pub fn ip(&self, words: &str) -> String {
@@ -294,6 +320,7 @@ impl Node {
             })
             .chain(self.switch.flows("br-ex").unwrap())
             .collect();
+        lines.retain(|line| !monitor::is_mark(line));
         lines.sort();
         lines
     }
@@ -334,6 +361,26 @@ pub fn lab() -> (OvsdbServer, Node) {
     let nb = northbound(dir.path());
     let remote = nb.unix();
     (nb, Node::new(dir, &remote))
+}
+
+/// A node with a started agent, two VMs on it, and a peer that knows both.
+pub fn lab_with_two_vms() -> (OvsdbServer, Node) {
+    let (nb, mut node) = lab();
+    nb.transact(&cloud::boot(cloud::Vm(10))).unwrap();
+    let addresses = ["172.24.4.11", "2001:db8:100::11"];
+    nb.transact(&cloud::boot_with(cloud::Vm(11), &addresses))
+        .unwrap();
+    node.start_agent();
+    node.expect(&["172.24.4.10", "172.24.4.11", "2001:db8:100::11"]);
+    node.expect_end_of_rib(1);
+    (nb, node)
+}
+
+/// The agent's flows of br-ex.
+pub fn own_flows(switch: &Vswitch) -> Vec<String> {
+    let mut flows = switch.flows("br-ex").unwrap_or_default();
+    flows.retain(|flow| flow.contains("cookie=0x3e7") || flow.contains("cookie=0x3e6"));
+    flows
 }
 
 /// The host prefix of an address.

@@ -41,17 +41,25 @@ fn latency_of_one_route() {
     }
 }
 
-fn host(number: u32) -> IpNet {
+pub(crate) fn host(number: u32) -> IpNet {
     IpNet::from(IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + number)))
 }
 
 /// A leaf that only reads.
-struct Leaf {
-    stream: TcpStream,
+pub(crate) struct Leaf {
+    pub(crate) stream: TcpStream,
     inbox: BytesMut,
 }
 
-fn session() -> (Peering, Leaf) {
+pub(crate) fn session() -> (Peering, Leaf) {
+    let (peering, mut leaf) = session_with([]);
+    // End-of-RIB says that the session is up.
+    while !matches!(leaf.read_message(), Message::Update(_)) {}
+    (peering, leaf)
+}
+
+/// A session with a speaker that has these routes; nothing is read yet.
+pub(crate) fn session_with(routes: impl IntoIterator<Item = Route>) -> (Peering, Leaf) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut neighbour = Neighbour::new(PeerConfig::new(
         "leaf",
@@ -63,7 +71,7 @@ fn session() -> (Peering, Leaf) {
     neighbour.port = listener.local_addr().unwrap().port();
     let mut settings = Settings::new(65001, Ipv4Addr::new(192, 0, 2, 1));
     settings.listen.clear();
-    let peering = Peering::spawn(settings, vec![neighbour]).unwrap();
+    let peering = Peering::spawn_with(settings, vec![neighbour], routes).unwrap();
     let (stream, _) = listener.accept().unwrap();
     stream.set_nodelay(true).unwrap();
     let mut leaf = Leaf {
@@ -84,13 +92,11 @@ fn session() -> (Peering, Leaf) {
         message.encode(&mut out, &CodecOptions::default()).unwrap();
     }
     leaf.stream.write_all(&out).unwrap();
-    // End-of-RIB says that the session is up.
-    while !matches!(leaf.read_message(), Message::Update(_)) {}
     (peering, leaf)
 }
 
 impl Leaf {
-    fn read_prefixes(&mut self, mut wanted: u32) {
+    pub(crate) fn read_prefixes(&mut self, mut wanted: u32) {
         while wanted > 0 {
             if let Message::Update(update) = self.read_message() {
                 let got: usize = update
@@ -102,7 +108,7 @@ impl Leaf {
         }
     }
 
-    fn read_message(&mut self) -> Message {
+    pub(crate) fn read_message(&mut self) -> Message {
         let codec = CodecOptions {
             four_octet_as: true,
             ..CodecOptions::default()

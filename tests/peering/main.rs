@@ -4,3 +4,4 @@ mod bird;
 mod frr;
 mod lab;
 mod latency;
+mod order;

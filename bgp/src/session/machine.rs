@@ -13,6 +13,8 @@
 //! peer whose own mistake cost it the session is refused for the idle hold time (DampPeerOscillations);
 //! one that merely went away is not, so that it can come back at once.
 
+mod ending;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,13 +22,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::backoff::{Backoff, Jitter};
 use super::collision::{Claim, ours_survives};
-use super::connection::{Connection, ConnectionId, Ends, Expired};
+use super::connection::{Connection, ConnectionId, Ends};
 use super::counters::MessageCounters;
 use super::negotiation::{LocalSpeaker, Negotiated, negotiate, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
-use crate::wire::notification::{cease_subcode, code};
+use crate::wire::notification::cease_subcode;
 use crate::wire::{
     CodecOptions, DecodedUpdate, Family, Message, Notification, Open, RefreshSubtype,
 };
@@ -428,79 +430,6 @@ impl Session {
         env.actions.push(Action::Up);
     }
 
-    fn expire(&mut self, id: ConnectionId, env: &mut Env<'_>) {
-        while let Some(at) = self.position(id) {
-            match self.connections[at].expire(env.now) {
-                None => return,
-                Some(Expired::Keepalive) => self.send_keepalive(id, env),
-                Some(Expired::Hold) => self.reset(id, Reset::hold_timer_expired(), env),
-                Some(Expired::SendHold) => {
-                    self.send_notification(
-                        id,
-                        &Notification::new(code::SEND_HOLD_TIMER_EXPIRED, 0, &[]),
-                        env,
-                    );
-                    self.close(id, DownReason::SendHoldExpired, env);
-                }
-            }
-        }
-    }
-
-    /// Send the reason, then close; the peer is held in Idle.
-    fn reset(&mut self, id: ConnectionId, reset: Reset, env: &mut Env<'_>) {
-        self.send_notification(id, &reset.notification, env);
-        let reason = DownReason::NotificationSent {
-            notification: reset.notification,
-            why: reset.why,
-        };
-        self.close(id, reason, env);
-    }
-
-    fn close(&mut self, id: ConnectionId, reason: DownReason, env: &mut Env<'_>) {
-        if let Some(at) = self.position(id) {
-            let connection = self.connections.swap_remove(at);
-            if connection.state == State::Established {
-                self.forgive_if_stable(env.now);
-            }
-            self.bury(&connection, env);
-            self.fail(reason, env);
-        }
-    }
-
-    /// Close one of two connections: the other goes on, so nothing is held against the peer.
-    fn close_silently(&mut self, id: ConnectionId, reason: DownReason, env: &mut Env<'_>) {
-        if let Some(at) = self.position(id) {
-            let connection = self.connections.swap_remove(at);
-            self.bury(&connection, env);
-            self.report(Some(reason), env);
-        }
-    }
-
-    fn bury(&mut self, connection: &Connection, env: &mut Env<'_>) {
-        env.actions.push(Action::Close(connection.id));
-        if connection.state == State::Established {
-            env.actions.push(Action::Down);
-        }
-    }
-
-    /// A connection or an attempt failed: decide when to try again.
-    fn fail(&mut self, reason: DownReason, env: &mut Env<'_>) {
-        if self.connections.is_empty() && matches!(self.phase, Phase::Waiting(_)) {
-            let ours = matches!(
-                reason,
-                DownReason::NotificationSent { .. } | DownReason::SendHoldExpired
-            );
-            self.phase = if ours {
-                Phase::Held(env.now + self.idle_hold.advance(env.jitter))
-            } else {
-                let delay = self.retry.advance(env.jitter);
-                Phase::Waiting((!self.config.passive).then(|| env.now + delay))
-            };
-        }
-        self.last_error = Some((env.now, reason.clone()));
-        self.report(Some(reason), env);
-    }
-
     fn dial_or_wait(&mut self, env: &mut Env<'_>) {
         if self.config.passive || !self.connections.is_empty() {
             self.phase = Phase::Waiting(None);
@@ -524,12 +453,6 @@ impl Session {
         let unfinished = |c: &&Connection| c.passive && c.state < State::Established;
         if let Some(id) = self.connections.iter().find(unfinished).map(|c| c.id) {
             self.close_silently(id, DownReason::Collision, env);
-        }
-    }
-
-    fn forgive_if_stable(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.since) >= STABLE_AFTER {
-            self.idle_hold.reset();
         }
     }
 
