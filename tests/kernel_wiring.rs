@@ -2,9 +2,6 @@
 
 mod kernel_node;
 
-use std::time::Duration;
-
-use interop::{Need, require};
 use kernel_node::*;
 use ovn_bgp_agent::reconcile::Holder;
 use ovn_bgp_agent::reconcile::object::{Key, LinkKind};
@@ -373,61 +370,3 @@ fn the_kernels_words_are_in_the_error() {
         assert!(told.contains("invalid gateway"), "{told}");
     });
 }
-<<<<<<< HEAD
-=======
-
-#[test]
-#[ignore = "needs 802.1Q in the kernel: the virtual machine of vm_these_pass_where_the_kernel_has_8021q runs it"]
-fn b022_vlan_devices_are_made_marked_and_removed() {
-    in_namespace(|| async {
-        make_bridge(BRIDGE);
-        ip("link add link br-ex name br-ex.200 type vlan id 200");
-        let mut node = Node::new();
-        node.reconciler.hold(Holder::Base, base(BRIDGE));
-        let kind = LinkKind::Vlan {
-            parent: BRIDGE.into(),
-            id: 100,
-        };
-        let mut objects = vec![link("br-ex.100", kind)];
-        objects.extend(sysctls("br-ex.100"));
-        let address = host("172.30.0.182");
-        objects.extend(exposure(address, "br-ex.100", 3));
-        node.expose(address, objects);
-        node.settle().await;
-        assert_eq!(node.reported, Vec::<String>::new());
-        let shown = ip("-d link show br-ex.100");
-        assert!(shown.contains("vlan protocol 802.1Q id 100"), "{shown}");
-        assert!(shown.contains("alias ovn-bgp-agent"), "{shown}");
-        assert!(ip("route show table 189").contains("172.30.0.182 dev br-ex.100"));
-
-        let mut node = node.restarted();
-        node.reconciler.hold(Holder::Base, base(BRIDGE));
-        node.settle().await;
-        assert!(!try_ip("link show br-ex.100").0, "b031: ours goes");
-        assert!(
-            try_ip("link show br-ex.200").0,
-            "b031: the operator's stays"
-        );
-        let link = Key::Link {
-            name: "br-ex.200".into(),
-        };
-        assert!(node.found(&link).is_some_and(|found| !found.owned));
-    });
-}
-
-/// The tests of this file once more, with the ignored one, in the virtual machine (VM tier).
-#[test]
-fn vm_these_pass_where_the_kernel_has_8021q() {
-    require!(Need::Root, Need::Vm, Need::Trixie);
-    let share = interop::scratch().unwrap();
-    let this = std::env::current_exe().unwrap();
-    std::fs::copy(this, share.path().join("tests")).unwrap();
-    let command = "CI=true /share/tests --include-ignored --skip vm_ --test-threads=1";
-    let root = interop::Generation::Trixie.root().unwrap();
-    let limit = Duration::from_secs(300);
-    let outcome = interop::vm::boot(&root, share.path(), command, limit).unwrap();
-    assert_eq!(outcome.status, 0, "{}", outcome.output);
-    let ran = "b022_vlan_devices_are_made_marked_and_removed ... ok";
-    assert!(outcome.output.contains(ran), "{}", outcome.output);
-}
->>>>>>> vm
