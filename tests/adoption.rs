@@ -72,6 +72,10 @@ fn only_what_was_missing_is_written(played: &Handover) {
         assert_eq!(deleted, [false, true], "{addresses:#?}");
     }
     assert!(age_of_flows(played, "ours") > age_of_flows(played, "python"));
+    // two addresses on each of two devices, two of the old ones, a proxy in each of two IPv6 networks
+    let log = played.text("ours-1.log").unwrap();
+    let started = "BGP Agent Started... exposures=7 writes=8";
+    assert!(log.contains(started), "{log}");
 }
 
 /// Seconds since the youngest flow was written.

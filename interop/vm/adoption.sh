@@ -117,7 +117,7 @@ step switch;   start_switch > /dev/null
 step network;  write_network
 step python;   start_python
 step vms;      plug_vms
-wait_exposed 300
+wait_exposed 450
 pings /share/python
 capture /share/python
 step "the Python agent has wired the node; it and FRR end"

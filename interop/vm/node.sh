@@ -172,7 +172,7 @@ capture() {
     | sed 's/ proto [a-z0-9]*//;s/ *$//' | sort > "$1/routes"
   ip neigh show nud permanent | grep ' br-ex' | sed 's/ *$//' | sort > "$1/neighbours"
   ip neigh show proxy | grep ' br-ex' | sed 's/ proto [a-z0-9]*//;s/ *$//' | sort > "$1/proxies"
-  ovs-ofctl dump-flows br-ex | grep -E 'cookie=0x3e[67]' > "$1/flows-with-age"
+  ovs-ofctl dump-flows br-ex | grep -E 'cookie=0x3e[67]' > "$1/flows-with-age" || true
   sed -E 's/(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?//g; s/^ *//' "$1/flows-with-age" | sort > "$1/flows"
   ip -br link | awk '{print $1}' | sort > "$1/links"
   ip -br address | awk '$1 ~ /^br-ex/' | sed 's/ fe80:[^ ]*//g; s/ metric [0-9]*//g; s/ *$//' | sort > "$1/addresses"
