@@ -110,11 +110,7 @@ fn the_python_agents_leftovers_are_removed() {
 }
 
 #[test]
-<<<<<<< HEAD
-#[ignore = "needs 802.1Q in the kernel: the virtual machine of vm_these_pass_where_the_kernel_has_8021q runs it"]
-=======
 #[ignore = "needs 802.1Q in the kernel: vm_these_pass_where_the_kernel_has_8021q runs it"]
->>>>>>> vm
 fn b022_a_vlan_device_of_the_python_agent_without_helper_addresses_goes_with_its_network() {
     in_namespace(|| async {
         make_bridge(BRIDGE);
@@ -143,11 +139,7 @@ fn b022_a_vlan_device_of_the_python_agent_without_helper_addresses_goes_with_its
 }
 
 #[test]
-<<<<<<< HEAD
-#[ignore = "needs 802.1Q in the kernel: the virtual machine of vm_these_pass_where_the_kernel_has_8021q runs it"]
-=======
 #[ignore = "needs 802.1Q in the kernel: vm_these_pass_where_the_kernel_has_8021q runs it"]
->>>>>>> vm
 fn b031_an_operators_vlan_device_survives_having_been_used() {
     in_namespace(|| async {
         make_bridge(BRIDGE);
@@ -181,11 +173,7 @@ fn b031_an_operators_vlan_device_survives_having_been_used() {
 }
 
 #[test]
-<<<<<<< HEAD
-#[ignore = "needs 802.1Q in the kernel: the virtual machine of vm_these_pass_where_the_kernel_has_8021q runs it"]
-=======
 #[ignore = "needs 802.1Q in the kernel: vm_these_pass_where_the_kernel_has_8021q runs it"]
->>>>>>> vm
 fn b022_vlan_devices_are_made_marked_and_removed() {
     in_namespace(|| async {
         make_bridge(BRIDGE);
@@ -223,11 +211,7 @@ fn b022_vlan_devices_are_made_marked_and_removed() {
     });
 }
 
-<<<<<<< HEAD
-/// The tests of this file once more, with the ignored one, in the virtual machine (VM tier).
-=======
 /// The tests of this file once more, with the ignored ones, in the virtual machine (VM tier).
->>>>>>> vm
 #[test]
 fn vm_these_pass_where_the_kernel_has_8021q() {
     require!(Need::Root, Need::Vm, Need::Trixie);
