@@ -46,7 +46,7 @@ pub enum ApplyError {
 enum Action {
     Request(Request),
     /// Later steps depend on it: it is taken, and its outcome looked at, before they are.
-    Link(Option<Request>, Request, Arc<str>),
+    Link(Vec<Request>, Arc<str>),
     Sysctl(Arc<str>, Arc<str>),
     TableName(Arc<str>, u32),
 }
@@ -98,11 +98,10 @@ impl Kernel {
     async fn act(&mut self, step: &Step, action: Action) -> Result<(), ApplyError> {
         match action {
             Action::Request(request) => self.change(step, request).await,
-            Action::Link(before, request, name) => {
-                if let Some(before) = before {
-                    self.change(step, before).await?;
+            Action::Link(requests, name) => {
+                for request in requests {
+                    self.change(step, request).await?;
                 }
-                self.change(step, request).await?;
                 self.learn_link(&name).await
             }
             Action::Sysctl(path, value) => {
@@ -193,23 +192,25 @@ impl Kernel {
 
     /// Sets an interface up, creates a VLAN device, or deletes one and creates another in its place.
     fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
-        let found = self.state.link(name).filter(|_| exists);
-        let (before, request) = match (&link.kind, found) {
-            (LinkKind::Vlan { parent, id }, found) => {
-                let parent = self.index(parent)?;
-                match found {
-                    Some(found) if found.vlan == Some((parent, *id)) => {
-                        (None, request::set_up(found.index))
-                    }
-                    _ => (
-                        found.map(|found| request::remove_link(found.index)),
-                        request::add_vlan(name, parent, *id),
-                    ),
-                }
-            }
-            (LinkKind::Foreign, _) => (None, request::set_up(self.index(name)?)),
+        let LinkKind::Vlan { parent, id } = &link.kind else {
+            let up = vec![request::set_up(self.index(name)?)];
+            return Ok(Action::Link(up, Arc::clone(name)));
         };
-        Ok(Action::Link(before, request, Arc::clone(name)))
+        let parent = self.index(parent)?;
+        let found = self.state.link(name).filter(|_| exists);
+        let requests = match found {
+            Some(found) if found.vlan == Some((parent, *id)) => vec![request::set_up(found.index)],
+            _ => {
+                let mut requests = vec![
+                    request::add_vlan(name, parent, *id),
+                    request::mark_and_set_up(name),
+                ];
+                let before = found.map(|found| request::remove_link(found.index));
+                requests.splice(..0, before);
+                requests
+            }
+        };
+        Ok(Action::Link(requests, Arc::clone(name)))
     }
 
     fn remove(&self, key: &Key, value: &Value) -> Result<Request, ApplyError> {

@@ -38,7 +38,7 @@ pub(crate) const LEAF_V6: &str = "2001:db8:ffff::1";
 
 /// One transaction can take a prefix from one node and give it to the other. Two processes that read it do not act in the same
 /// microsecond, and either may be first: for no longer than this, on busy cores.
-const SAME_MOMENT: Duration = Duration::from_millis(250);
+const SAME_MOMENT: Duration = Duration::from_millis(500);
 
 /// Dropped in this order: what depends before what it depends on.
 pub(crate) struct Cloud {
@@ -67,8 +67,13 @@ pub(crate) struct Node {
 pub(crate) type Change = (usize, bool);
 
 impl Cloud {
-    /// Brings up the leaf, OVN, `nodes` chassis (1 or 2) and their agents, and waits until every BGP session is up.
-    pub(crate) fn build(leaf_generation: Generation, nodes: usize) -> Result<Self> {
+    /// Brings up the leaf, OVN, `nodes` chassis (1 or 2) and their agents, and waits until every BGP session is up. The router's gateway
+    /// can be on the first `gateways` of them; the first is preferred.
+    pub(crate) fn build(
+        leaf_generation: Generation,
+        nodes: usize,
+        gateways: usize,
+    ) -> Result<Self> {
         let program = agent_program()?;
         let dir = interop::scratch()?;
         let leaf = Namespace::new("leaf")?;
@@ -89,7 +94,7 @@ impl Cloud {
 
         let central = Central::start(&Place::host().with(Generation::Trixie), dir.path())?;
         let southbound = central.southbound.unix();
-        let gateways: Vec<_> = HOSTS.iter().take(nodes).map(|(_, id)| *id).collect();
+        let gateways: Vec<_> = HOSTS.iter().take(gateways).map(|(_, id)| *id).collect();
         let neutron = Neutron::build(central, &gateways)?;
         let northbound = neutron.central.northbound.unix();
         let underlay = Underlay::between(&namespaces)?;
@@ -191,8 +196,17 @@ impl Cloud {
     /// Fails unless, since the last [`Self::forget`], the prefix was withdrawn by the one and announced by the other once, and not
     /// announced twice meanwhile.
     pub(crate) fn check_moved(&self, prefix: &str, from: usize, to: usize) -> Result<()> {
-        let mut changes = self.changes(prefix);
-        println!("{prefix}: {changes:?}");
+        let timed = self.timed_changes(prefix);
+        let mut changes: Vec<_> = timed.iter().map(|(_, change)| *change).collect();
+        if let [(first, (node, _)), (second, _)] = &timed[..] {
+            let apart = second.duration_since(*first);
+            let order = if *node == from {
+                "then announced"
+            } else {
+                "while announced"
+            };
+            println!("{prefix}: withdrawn by {from}, {order} by {to}: {apart:?} apart");
+        }
         changes.sort_by_key(|(_, announced)| *announced);
         ensure!(
             changes == [(from, false), (to, true)],
@@ -317,6 +331,18 @@ impl Node {
             said.contains(text)
         });
         waited.with_context(|| format!("{} explains {address}: {said}", self.host()))
+    }
+
+    /// Waits until the agent's log has this.
+    pub(crate) fn wait_logged(&self, text: &str) -> Result<()> {
+        let logged = || self.agent.log_text().contains(text);
+        wait_until(PATIENCE, text, logged).with_context(|| format!("the log of {}", self.host()))
+    }
+
+    /// Whether OVN has the patch ports that join the provider bridge to br-int.
+    pub(crate) fn has_patch_port(&self) -> bool {
+        let ports = self.chassis.switch.vsctl(&["list-ports", "br-ex"]);
+        ports.is_ok_and(|ports| ports.contains("patch-provnet-"))
     }
 
     /// Waits until the node's rules steer these addresses into the provider bridge, or none of them.

@@ -42,7 +42,7 @@ fn a_migrating_vm_is_at_the_leaf_where_it_runs_and_never_twice() {
 }
 
 fn migrate() -> Result<()> {
-    let cloud = Cloud::build(Generation::Trixie, 2)?;
+    let cloud = Cloud::build(Generation::Trixie, 2, 2)?;
     let at = |node: usize| PREFIXES.map(|prefix| (prefix, Some(node)));
     let sources = [cloud.boot(&PROVIDER, 0)?, cloud.boot(&WITH_FIP, 0)?];
     cloud.neutron.associate(&FIP, &WITH_FIP, None)?;

@@ -40,7 +40,7 @@ fn the_leaf_reaches_provider_addresses_floating_ips_and_gateways() {
 }
 
 fn reach() -> Result<()> {
-    let cloud = Cloud::build(Generation::Bookworm, 1)?;
+    let cloud = Cloud::build(Generation::Bookworm, 1, 1)?;
     let provider = cloud.boot(&PROVIDER, 0)?;
     let behind = cloud.boot(&BEHIND_ROUTER, 0)?;
     cloud.neutron.associate(&FIP_V4, &BEHIND_ROUTER, None)?;
