@@ -5,6 +5,11 @@
     reason = "the test runs programs; the agent forks nothing"
 )]
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a shell that forks, to show that it is noticed"
+)]
+
 mod agent_node;
 
 use std::collections::BTreeSet;
