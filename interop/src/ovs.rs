@@ -61,12 +61,10 @@ impl Vswitch {
     pub fn start_daemon(&mut self) -> Result<()> {
         let mut command = self.place.command("ovs-vswitchd")?;
         command.arg(self.database.unix());
-        command.args([
-            "--no-chdir",
-            "-vconsole:warn",
-            "-vsyslog:off",
-            "--disable-system",
-        ]);
+        command.args(["--no-chdir", "-vconsole:warn", "-vsyslog:off"]);
+        if datapath() == "netdev" {
+            command.arg("--disable-system");
+        }
         command.arg(format!(
             "--unixctl={}",
             text(&self.dir.join("vswitchd.ctl"))

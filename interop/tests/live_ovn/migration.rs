@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use interop::Generation;
 
 use crate::NEEDS;
-use crate::cloud::{Cloud, HOSTS, LEAF_V4, pings};
+use crate::cloud::{Cloud, HOSTS, pings};
+use crate::fabric::LEAF_V4;
 use crate::neutron::{Fip, PUBLIC, Port, TENANT};
 
 const PROVIDER: Port = Port {

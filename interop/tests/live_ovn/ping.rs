@@ -5,7 +5,8 @@ use anyhow::Result;
 use interop::Generation;
 
 use crate::NEEDS;
-use crate::cloud::{Cloud, LEAF_V4, LEAF_V6, pings};
+use crate::cloud::{Cloud, pings};
+use crate::fabric::{LEAF_V4, LEAF_V6};
 use crate::neutron::{Fip, GATEWAY_V4, GATEWAY_V6, PUBLIC, Port, TENANT};
 
 const PROVIDER: Port = Port {
