@@ -354,16 +354,15 @@ fn offline(nb: &OvsdbServer, transaction: &serde_json::Value) {
     assert!(!answer.contains("error"), "{answer}");
 }
 
-/// Seconds since each flow of the agent was made.
-fn flow_ages(node: &Node) -> Vec<u64> {
-    let dump = node
+/// Seconds since each flow of the agent was made: `duration=12.345s`, or `duration=12s`.
+fn flow_ages(node: &Node) -> Vec<f64> {
+    let flows = node
         .switch
-        .ofctl("dump-flows", "br-ex", &["cookie=0x3e7/-1"])
-        .unwrap();
+        .ofctl("dump-flows", "br-ex", &["cookie=0x3e7/-1"]);
+    let flows = flows.unwrap();
     let age = |line: &str| {
         let (_, rest) = line.split_once("duration=")?;
-        let (seconds, _) = rest.split_once('.')?;
-        seconds.parse().ok()
+        rest.split_once('s')?.0.parse().ok()
     };
-    dump.lines().filter_map(age).collect()
+    flows.lines().filter_map(age).collect()
 }
