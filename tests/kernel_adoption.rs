@@ -2,6 +2,7 @@
 
 mod kernel_node;
 
+use interop::Need;
 use kernel_node::*;
 use ovn_bgp_agent::reconcile::Holder;
 use ovn_bgp_agent::reconcile::object::{Key, LinkKind, Value};
@@ -223,4 +224,21 @@ fn b022_vlan_devices_are_made_marked_and_removed() {
         };
         assert!(node.found(&link).is_some_and(|found| !found.owned));
     });
+}
+
+/// The tests about VLAN devices, where VLAN devices are to be had.
+#[test]
+fn vm_vlan_devices_in_debians_kernel() {
+    interop::require!(Need::Root, Need::Vm, Need::Program("mmdebstrap"));
+    let share = interop::scratch().unwrap();
+    let tests = std::env::current_exe().unwrap();
+    std::fs::copy(tests, share.path().join("tests")).unwrap();
+    let command =
+        "modprobe 8021q; /share/tests --nocapture --test-threads 1 --skip vm_ vlan_device";
+    let root = interop::rootfs::python_agent_root().unwrap();
+    let limit = std::time::Duration::from_secs(300);
+    let outcome = interop::vm::boot(&root, share.path(), command, limit).unwrap();
+    assert_eq!(outcome.status, 0, "{}", outcome.output);
+    assert!(!outcome.output.contains("skipped"), "{}", outcome.output);
+    assert!(outcome.output.contains("3 passed"), "{}", outcome.output);
 }

@@ -45,8 +45,9 @@ pub enum ApplyError {
 /// How a step is taken.
 enum Action {
     Request(Request),
-    /// Later steps depend on it: it is taken, and its outcome looked at, before they are.
-    Link(Option<Request>, Request, Arc<str>),
+    /// Later steps depend on it: its requests are sent one by one, and the outcome looked at,
+    /// before they are taken.
+    Link(Vec<Request>, Arc<str>),
     Sysctl(Arc<str>, Arc<str>),
     TableName(Arc<str>, u32),
 }
@@ -98,11 +99,10 @@ impl Kernel {
     async fn act(&mut self, step: &Step, action: Action) -> Result<(), ApplyError> {
         match action {
             Action::Request(request) => self.change(step, request).await,
-            Action::Link(before, request, name) => {
-                if let Some(before) = before {
-                    self.change(step, before).await?;
+            Action::Link(requests, name) => {
+                for request in requests {
+                    self.change(step, request).await?;
                 }
-                self.change(step, request).await?;
                 self.learn_link(&name).await
             }
             Action::Sysctl(path, value) => {
@@ -194,22 +194,24 @@ impl Kernel {
     /// Sets an interface up, creates a VLAN device, or deletes one and creates another in its place.
     fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
         let found = self.state.link(name).filter(|_| exists);
-        let (before, request) = match (&link.kind, found) {
+        let requests = match (&link.kind, found) {
             (LinkKind::Vlan { parent, id }, found) => {
                 let parent = self.index(parent)?;
                 match found {
                     Some(found) if found.vlan == Some((parent, *id)) => {
-                        (None, request::set_up(found.index))
+                        vec![request::set_up(found.index)]
                     }
-                    _ => (
-                        found.map(|found| request::remove_link(found.index)),
-                        request::add_vlan(name, parent, *id),
-                    ),
+                    _ => {
+                        let old = found.map(|found| request::remove_link(found.index));
+                        let new = request::add_vlan(name, parent, *id);
+                        let mark = request::mark_link(name);
+                        old.into_iter().chain([new, mark]).collect()
+                    }
                 }
             }
-            (LinkKind::Foreign, _) => (None, request::set_up(self.index(name)?)),
+            (LinkKind::Foreign, _) => vec![request::set_up(self.index(name)?)],
         };
-        Ok(Action::Link(before, request, Arc::clone(name)))
+        Ok(Action::Link(requests, Arc::clone(name)))
     }
 
     fn remove(&self, key: &Key, value: &Value) -> Result<Request, ApplyError> {

@@ -201,12 +201,21 @@ fn neighbour_mark() -> NeighbourAttribute {
     NeighbourAttribute::Protocol(RouteProtocol::from(PROTOCOL))
 }
 
-/// An 802.1Q device, up, with our alias.
+/// An 802.1Q device, up.
 pub(super) fn add_vlan(name: &str, parent: u32, id: u16) -> Request {
-    let vlan = LinkVlan::new(name, parent, id).alias(LINK_ALIAS).up();
+    let vlan = LinkVlan::new(name, parent, id).up();
     Request {
         message: RouteNetlinkMessage::NewLink(vlan.build()),
         flags: NLM_F_CREATE | NLM_F_EXCL,
+    }
+}
+
+/// Gives an interface our alias. The kernel ignores an alias in the request that creates one.
+pub(super) fn mark_link(name: &str) -> Request {
+    let link = LinkUnspec::new_with_name(name).alias(LINK_ALIAS);
+    Request {
+        message: RouteNetlinkMessage::SetLink(link.build()),
+        flags: 0,
     }
 }
 
