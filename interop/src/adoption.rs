@@ -54,9 +54,10 @@ impl Handover {
         Ok(this)
     }
 
-    /// The lines of one kind (see [`KINDS`], `pings`, `leaf`) that an agent (`python`, `ours`, `again`) left.
-    pub fn lines(&self, agent: &str, kind: &str) -> Result<BTreeSet<String>> {
-        let text = self.text(&format!("{agent}/{kind}"))?;
+    /// The lines of one kind (see [`KINDS`]; `links`, `addresses`, `pings`) at one stage: `python`, `ours`, `again` (restarted),
+    /// `nothing` (all wiring taken away), `anew`, `without` (the VLAN network).
+    pub fn lines(&self, stage: &str, kind: &str) -> Result<BTreeSet<String>> {
+        let text = self.text(&format!("{stage}/{kind}"))?;
         Ok(text.lines().map(str::to_owned).collect())
     }
 
@@ -66,9 +67,9 @@ impl Handover {
             .with_context(|| format!("the machine left no {file}"))
     }
 
-    /// The ends of both agents' logs.
+    /// The ends of both agents' logs; ours is started three times.
     pub fn logs(&self) -> String {
-        ["python.log", "ours.log"]
+        ["python.log", "ours-1.log", "ours-2.log", "ours-3.log"]
             .iter()
             .filter_map(|file| Some(format!("{file}:\n{}\n", tail(&self.text(file).ok()?))))
             .collect()

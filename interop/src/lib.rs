@@ -60,7 +60,7 @@ pub fn agent_binary() -> std::path::PathBuf {
         .skip(1)
         .find(|dir| !dir.ends_with("deps") && !dir.ends_with("examples"));
     profile
-        .unwrap_or(std::path::Path::new("."))
+        .unwrap_or_else(|| std::path::Path::new("."))
         .join("ovn-bgp-agent")
 }
 

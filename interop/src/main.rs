@@ -111,7 +111,7 @@ fn adoption(agent: Option<&Path>) -> Result<()> {
     let played = Handover::play(agent)?;
     println!("{}", played.output);
     let agents: &[&str] = if agent.is_some() {
-        &["python", "ours", "again"]
+        &["python", "ours", "again", "anew", "without"]
     } else {
         &["python"]
     };
@@ -245,7 +245,8 @@ fn run_in_vm(file: &Path, node: &str, command: &[&str], options: &Options) -> Re
         .iter()
         .map(|w| format!("'{}'", w.replace('\'', r"'\''")))
         .collect();
-    let line = format!("{}=1 {}", rootfs::IN_VM, quoted.join(" "));
+    let modules = "modprobe -a openvswitch 8021q dummy vrf";
+    let line = format!("{modules}; {}=1 {}", rootfs::IN_VM, quoted.join(" "));
     let outcome = vm::boot(
         &Generation::Trixie.root()?,
         share.path(),

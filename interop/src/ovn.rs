@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::ovs::Vswitch;
+use crate::ovs::{Vswitch, datapath};
 use crate::ovsdb::{OvsdbServer, Schema, text};
 use crate::process::{Daemon, wait_until};
 use crate::rootfs::Place;
@@ -133,7 +133,7 @@ impl Chassis {
             ("ovn-encap-type", "geneve"),
             ("ovn-encap-ip", identity.encap_ip),
             ("ovn-bridge-mappings", identity.mappings),
-            ("ovn-bridge-datapath-type", "netdev"),
+            ("ovn-bridge-datapath-type", datapath()),
             ("ovn-cms-options", options),
         ];
         let set: Vec<String> = ids

@@ -1,4 +1,4 @@
-//! Open vSwitch with the userspace datapath: everything but the kernel module.
+//! Open vSwitch, with the userspace datapath wherever the kernel has no module for it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::PATIENCE;
 use crate::ovsdb::{OvsdbServer, Schema, text};
 use crate::process::Daemon;
-use crate::rootfs::Place;
+use crate::rootfs::{IN_VM, Place};
 
 /// A switch: its database, ovs-vswitchd, and a run directory of its own, so that several share a machine.
 ///
@@ -20,6 +20,15 @@ pub struct Vswitch {
     // dropped in this order: the daemon before its database
     daemon: Option<Daemon>,
     database: OvsdbServer,
+}
+
+/// The `datapath_type` of bridges: userspace, but in the virtual machine, whose kernel has the module, the kernel's.
+pub fn datapath() -> &'static str {
+    if std::env::var_os(IN_VM).is_some() {
+        "system"
+    } else {
+        "netdev"
+    }
 }
 
 impl Vswitch {
@@ -52,12 +61,10 @@ impl Vswitch {
     pub fn start_daemon(&mut self) -> Result<()> {
         let mut command = self.place.command("ovs-vswitchd")?;
         command.arg(self.database.unix());
-        command.args([
-            "--no-chdir",
-            "-vconsole:warn",
-            "-vsyslog:off",
-            "--disable-system",
-        ]);
+        command.args(["--no-chdir", "-vconsole:warn", "-vsyslog:off"]);
+        if datapath() == "netdev" {
+            command.arg("--disable-system");
+        }
         command.arg(format!(
             "--unixctl={}",
             text(&self.dir.join("vswitchd.ctl"))
@@ -133,10 +140,11 @@ impl Vswitch {
         self.place.run("ovs-appctl", &all)
     }
 
-    /// A bridge on the userspace datapath; its internal port, a tap device, is set up.
+    /// A bridge on [`datapath`]; its internal port is set up.
     pub fn add_bridge(&self, bridge: &str) -> Result<()> {
         self.vsctl_line(&format!(
-            "--may-exist add-br {bridge} -- set bridge {bridge} datapath_type=netdev"
+            "--may-exist add-br {bridge} -- set bridge {bridge} datapath_type={}",
+            datapath()
         ))?;
         self.place
             .run("ip", &["link", "set", bridge, "up"])

@@ -1,4 +1,8 @@
 //! Every topology of `interop/topologies` with the agent: each leaf ends with the agent's routes, whichever router it is.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a lab runs other people's programs"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -9,7 +9,7 @@ tenant=neutron-05f13b8c-8bfe-50a3-8422-d376b526a123
 router=neutron-a25a3637-f1eb-5e46-acf2-af62288f89d2
 # what the leaf must have, IPv4 and IPv6
 exposed4='172.24.4.138/32 172.24.4.151/32 172.24.4.76/32 172.30.0.182/32'
-exposed6='2001:db8:100::138/128 2001:db8:100:0:f816:3eff:fe94:ece8/128'
+exposed6='2001:db8:100::138/128 2001:db8:100:0:f816:3eff:fe94:ece8/128 2001:db8:200::182/128'
 
 # wait_for SECONDS WHAT COMMAND...
 wait_for() {
@@ -23,7 +23,7 @@ wait_for() {
 leaf() { ip netns exec leaf "$@"; }
 leaf_vtysh() { leaf vtysh --vty_socket /run/leaf --config_dir /run/leaf "$@"; }
 
-start_switch() {
+start_kernel() {
   modprobe -a openvswitch vrf dummy 8021q veth
   hostname compute-1
   echo "127.0.0.1 compute-1" >> /etc/hosts # sudo asks
@@ -31,6 +31,9 @@ start_switch() {
     net.ipv4.conf.default.rp_filter=0 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
   mkdir -p /etc/iproute2
   [ -e /etc/iproute2/rt_tables ] || cp /usr/share/iproute2/rt_tables /etc/iproute2/rt_tables
+}
+
+start_switch() {
   /usr/share/openvswitch/scripts/ovs-ctl --system-id=c1a4b1d6-5d1e-4f0e-9a51-6d0f3f0ac001 --no-mlockall start
   /usr/share/ovn/scripts/ovn-ctl start_northd
   ovs-vsctl set open . external-ids:hostname=compute-1 external-ids:ovn-remote=unix:/run/ovn/ovnsb_db.sock \
@@ -66,7 +69,7 @@ write_network() {
     external_ids:'"neutron:provnet-network-type"'=geneve
   port vm-a $tenant fa:16:3e:0a:00:01 10.10.0.19/24
   port vm-b $public fa:16:3e:0a:00:02 '172.24.4.138/24 2001:db8:100::138/64'
-  port vm-c $vlan fa:16:3e:0a:00:03 172.30.0.182/24
+  port vm-c $vlan fa:16:3e:0a:00:03 '172.30.0.182/24 2001:db8:200::182/64'
   ovn-nbctl lr-add $router -- set logical_router $router enabled=true external_ids:'"neutron:router_name"'=r1
   ovn-nbctl lrp-add $router lrp-in fa:16:3e:aa:44:51 10.10.0.1/24 \
     -- set logical_router_port lrp-in external_ids:'"neutron:is_ext_gw"'=False external_ids:'"neutron:network_name"'=$tenant \
@@ -97,7 +100,10 @@ plug() { # NAME MAC GATEWAY4 ADDRESS…
   ip link set "tap-$name" netns "$name"
   ip -n "$name" link set lo up
   ip -n "$name" link set "tap-$name" address "$mac" up
-  for address; do ip -n "$name" address add "$address" dev "tap-$name" nodad; done
+  for address; do
+    case $address in *:*) set -- nodad ;; *) set -- ;; esac
+    ip -n "$name" address add "$address" dev "tap-$name" "$@"
+  done
   ip -n "$name" route add default via "$via"
 }
 
@@ -105,7 +111,8 @@ plug_vms() {
   plug vm-a fa:16:3e:0a:00:01 10.10.0.1 10.10.0.19/24
   plug vm-b fa:16:3e:0a:00:02 172.24.4.1 172.24.4.138/24 2001:db8:100::138/64
   ip -n vm-b route add default via 2001:db8:100::
-  plug vm-c fa:16:3e:0a:00:03 172.30.0.1 172.30.0.182/24
+  plug vm-c fa:16:3e:0a:00:03 172.30.0.1 172.30.0.182/24 2001:db8:200::182/64
+  ip -n vm-c route add default via 2001:db8:200::
   for vm in vm-a vm-b vm-c; do wait_for 120 "$vm up" sh -c "[ \"\$(ovn-nbctl lsp-get-up $vm)\" = up ]"; done
 }
 
@@ -149,6 +156,8 @@ leaf_has() { # PREFIX FAMILY
   leaf_vtysh -c "show bgp $2 unicast $1" | grep -q ' best '
 }
 
+leaf_lacks() { ! leaf_has "$@"; }
+
 wait_exposed() { # SECONDS
   for p in $exposed4; do wait_for "$1" "$p at the leaf" leaf_has "$p" ipv4; done
   for p in $exposed6; do wait_for "$1" "$p at the leaf" leaf_has "$p" ipv6; done
@@ -163,16 +172,17 @@ capture() {
     | sed 's/ proto [a-z0-9]*//;s/ *$//' | sort > "$1/routes"
   ip neigh show nud permanent | grep ' br-ex' | sed 's/ *$//' | sort > "$1/neighbours"
   ip neigh show proxy | grep ' br-ex' | sed 's/ proto [a-z0-9]*//;s/ *$//' | sort > "$1/proxies"
-  ovs-ofctl dump-flows br-ex | grep -E 'cookie=0x3e[67]' \
-    | sed -E 's/(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?//g; s/^ *//' | sort > "$1/flows"
+  ovs-ofctl dump-flows br-ex | grep -E 'cookie=0x3e[67]' > "$1/flows-with-age" || true
+  sed -E 's/(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?//g; s/^ *//' "$1/flows-with-age" | sort > "$1/flows"
   ip -br link | awk '{print $1}' | sort > "$1/links"
+  ip -br address | awk '$1 ~ /^br-ex/' | sed 's/ fe80:[^ ]*//g; s/ metric [0-9]*//g; s/ *$//' | sort > "$1/addresses"
   cp /etc/iproute2/rt_tables "$1/rt_tables"
   { leaf_vtysh -c 'show bgp ipv4 unicast'; leaf_vtysh -c 'show bgp ipv6 unicast'; } > "$1/leaf"
 }
 
 pings() { # DIR
   mkdir -p "$1"; : > "$1/pings"
-  for a in 172.24.4.138 172.24.4.151 172.24.4.76 172.30.0.182 2001:db8:100::138; do
+  for a in 172.24.4.138 172.24.4.151 172.24.4.76 172.30.0.182 2001:db8:100::138 2001:db8:200::182; do
     if wait_for 20 "an answer of $a" leaf ping -n -c1 -W1 "$a"; then echo "$a answers"; else echo "$a is silent"; fi >> "$1/pings"
   done
   cat "$1/pings"

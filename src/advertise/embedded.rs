@@ -276,7 +276,7 @@ mod tests {
         let config = loaded(
             "[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_AS = 64999\n[bgp]\nhold_time = 9\n\
              [bgp_neighbor leaf]\naddress = 192.0.2.254\nremote_as = 65000\npassword = s3cret\nport = 1179\n\
-             ebgp_multihop = 3\nfamilies = ipv4\n",
+             multihop = 3\nfamilies = ipv4-unicast\n",
         );
         let leaf = neighbour(&config.neighbours[0]);
         assert_eq!((leaf.port, leaf.multihop), (1179, Some(3)));

@@ -45,8 +45,7 @@ pub enum ApplyError {
 /// How a step is taken.
 enum Action {
     Request(Request),
-    /// Later steps depend on it: its requests are sent one by one, and the outcome looked at,
-    /// before they are taken.
+    /// Later steps depend on it: it is taken, and its outcome looked at, before they are.
     Link(Vec<Request>, Arc<str>),
     Sysctl(Arc<str>, Arc<str>),
     TableName(Arc<str>, u32),
@@ -193,23 +192,23 @@ impl Kernel {
 
     /// Sets an interface up, creates a VLAN device, or deletes one and creates another in its place.
     fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
+        let LinkKind::Vlan { parent, id } = &link.kind else {
+            let up = vec![request::set_up(self.index(name)?)];
+            return Ok(Action::Link(up, Arc::clone(name)));
+        };
+        let parent = self.index(parent)?;
         let found = self.state.link(name).filter(|_| exists);
-        let requests = match (&link.kind, found) {
-            (LinkKind::Vlan { parent, id }, found) => {
-                let parent = self.index(parent)?;
-                match found {
-                    Some(found) if found.vlan == Some((parent, *id)) => {
-                        vec![request::set_up(found.index)]
-                    }
-                    _ => {
-                        let old = found.map(|found| request::remove_link(found.index));
-                        let new = request::add_vlan(name, parent, *id);
-                        let mark = request::mark_link(name);
-                        old.into_iter().chain([new, mark]).collect()
-                    }
-                }
+        let requests = match found {
+            Some(found) if found.vlan == Some((parent, *id)) => vec![request::set_up(found.index)],
+            _ => {
+                let mut requests = vec![
+                    request::add_vlan(name, parent, *id),
+                    request::mark_and_set_up(name),
+                ];
+                let before = found.map(|found| request::remove_link(found.index));
+                requests.splice(..0, before);
+                requests
             }
-            (LinkKind::Foreign, _) => vec![request::set_up(self.index(name)?)],
         };
         Ok(Action::Link(requests, Arc::clone(name)))
     }

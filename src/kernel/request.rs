@@ -201,18 +201,19 @@ fn neighbour_mark() -> NeighbourAttribute {
     NeighbourAttribute::Protocol(RouteProtocol::from(PROTOCOL))
 }
 
-/// An 802.1Q device, up.
+/// An 802.1Q device, down; [`mark_and_set_up`] follows.
 pub(super) fn add_vlan(name: &str, parent: u32, id: u16) -> Request {
-    let vlan = LinkVlan::new(name, parent, id).up();
+    let vlan = LinkVlan::new(name, parent, id);
     Request {
         message: RouteNetlinkMessage::NewLink(vlan.build()),
         flags: NLM_F_CREATE | NLM_F_EXCL,
     }
 }
 
-/// Gives an interface our alias. The kernel ignores an alias in the request that creates one.
-pub(super) fn mark_link(name: &str) -> Request {
-    let link = LinkUnspec::new_with_name(name).alias(LINK_ALIAS);
+/// Our alias on a new device, then up. The kernel takes no alias while it makes a device (rtnetlink.c,
+/// `rtnl_create_link`, ignores `IFLA_IFALIAS`).
+pub(super) fn mark_and_set_up(name: &str) -> Request {
+    let link = LinkUnspec::new_with_name(name).alias(LINK_ALIAS).up();
     Request {
         message: RouteNetlinkMessage::SetLink(link.build()),
         flags: 0,
