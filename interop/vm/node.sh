@@ -167,10 +167,10 @@ wait_exposed() { # SECONDS
 capture() {
   mkdir -p "$1"
   table=$(awk '$2 == "br-ex" { print $1 }' /etc/iproute2/rt_tables)
-  { ip -4 rule; ip -6 rule; } | grep '^32000' | sort > "$1/rules"
+  { ip -4 rule; ip -6 rule; } | grep '^32000' | sed 's/ proto [a-z0-9]*//; s/ *$//' | sort > "$1/rules"
   { ip -4 route show table "$table"; ip -6 route show table "$table" | sed 's/ proto [a-z0-9]*//;s/ metric [0-9]*//;s/ pref [a-z]*//'; } \
     | sed 's/ proto [a-z0-9]*//;s/ *$//' | sort > "$1/routes"
-  ip neigh show nud permanent | grep ' br-ex' | sed 's/ *$//' | sort > "$1/neighbours"
+  ip neigh show nud permanent | grep ' br-ex' | sed 's/ proto [a-z0-9]*//; s/ *$//' | sort > "$1/neighbours"
   ip neigh show proxy | grep ' br-ex' | sed 's/ proto [a-z0-9]*//;s/ *$//' | sort > "$1/proxies"
   ovs-ofctl dump-flows br-ex | grep -E 'cookie=0x3e[67]' > "$1/flows-with-age" || true
   sed -E 's/(duration|n_packets|n_bytes|idle_age|hard_age)=[^,]*, ?//g; s/^ *//' "$1/flows-with-age" | sort > "$1/flows"
