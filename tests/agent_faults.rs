@@ -78,14 +78,18 @@ fn a_killed_raft_leader_loses_no_change() {
     node.expect(&["172.24.4.10"]);
     node.peer().forget();
     for round in 0..2 {
-        let leader = cluster.leader().unwrap();
+        // Once the leader, once the member that the agent listens to.
+        let victim = match round {
+            0 => cluster.leader().unwrap(),
+            _ => followed(&node, &sockets),
+        };
         cluster.transact(&cloud::boot(Vm(20 + round))).unwrap();
-        cluster.server(leader).kill();
+        cluster.server(victim).kill();
         cluster.transact(&cloud::boot(Vm(30 + round))).unwrap();
         let mut wanted = vec!["172.24.4.10".to_owned()];
         wanted.extend((0..=round).flat_map(|r| [Vm(20 + r).address(), Vm(30 + r).address()]));
         node.expect(&wanted.iter().map(|a| &**a).collect::<Vec<_>>());
-        cluster.server(leader).start().unwrap();
+        cluster.server(victim).start().unwrap();
     }
     cluster.transact(&cloud::delete(Vm(20))).unwrap();
     node.expect(&["172.24.4.10", "172.24.4.21", "172.24.4.30", "172.24.4.31"]);
@@ -93,6 +97,14 @@ fn a_killed_raft_leader_loses_no_change() {
     let mut announced = node.announced();
     announced.dedup();
     assert_eq!(announced.len(), 4, "each once: {announced:?}");
+}
+
+/// The member of the cluster that the agent is connected to.
+fn followed(node: &Node, sockets: &[String]) -> usize {
+    let summary = node.json(&["show", "summary"]);
+    let state = summary["databases"]["OVN_Northbound"].as_str().unwrap();
+    let member = sockets.iter().position(|socket| state.ends_with(socket));
+    member.unwrap_or_else(|| panic!("{state}"))
 }
 
 #[test]
@@ -128,6 +140,7 @@ fn an_agent_killed_in_the_middle_of_anything_leaves_nothing_behind() {
     }
     let (nb, mut node) = lab_with_two_vms();
     let wiring = node.wiring();
+    node.kill_agent();
     for round in 0..3 {
         for (number, line) in [
             "Starting BGP Agent...",
@@ -341,16 +354,15 @@ fn offline(nb: &OvsdbServer, transaction: &serde_json::Value) {
     assert!(!answer.contains("error"), "{answer}");
 }
 
-/// Seconds since each flow of the agent was made.
-fn flow_ages(node: &Node) -> Vec<u64> {
-    let dump = node
+/// Seconds since each flow of the agent was made: `duration=12.345s`, or `duration=12s`.
+fn flow_ages(node: &Node) -> Vec<f64> {
+    let flows = node
         .switch
-        .ofctl("dump-flows", "br-ex", &["cookie=0x3e7/-1"])
-        .unwrap();
+        .ofctl("dump-flows", "br-ex", &["cookie=0x3e7/-1"]);
+    let flows = flows.unwrap();
     let age = |line: &str| {
         let (_, rest) = line.split_once("duration=")?;
-        let (seconds, _) = rest.split_once('.')?;
-        seconds.parse().ok()
+        rest.split_once('s')?.0.parse().ok()
     };
-    dump.lines().filter_map(age).collect()
+    flows.lines().filter_map(age).collect()
 }

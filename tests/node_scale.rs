@@ -1,5 +1,9 @@
 //! b056: a thousand ports. No process is forked for them, what happens meanwhile is not kept waiting,
 //! and memory stays small.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the test runs programs; the agent forks nothing"
+)]
 
 mod agent_node;
 

@@ -113,7 +113,7 @@ fn explain_for_people_and_scripts() {
     };
     let explanation = Explanation {
         ip: "172.24.4.151".parse().unwrap(),
-        verdict: "exposed, but no neighbour has it".into(),
+        verdict: "172.24.4.151 is exposed here and wired, but no neighbour has it".into(),
         steps: vec![
             step("row", Verdict::Ok, "NAT 0001 external_ip"),
             step("wiring", Verdict::Unknown, "the agent has not looked yet"),

@@ -55,9 +55,13 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The agent, as cargo builds it beside the running program (a test, or `lab`): `cargo build --bin ovn-bgp-agent`.
 pub fn agent_binary() -> std::path::PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
-    let mut above = here.ancestors().skip(1);
-    let profile = above.find(|dir| !dir.ends_with("deps"));
-    profile.map_or_else(Default::default, |dir| dir.join("ovn-bgp-agent"))
+    let profile = here
+        .ancestors()
+        .skip(1)
+        .find(|dir| !dir.ends_with("deps") && !dir.ends_with("examples"));
+    profile
+        .unwrap_or_else(|| std::path::Path::new("."))
+        .join("ovn-bgp-agent")
 }
 
 /// A scratch directory under `/tmp`, with a path short enough for unix sockets (108 bytes) and the

@@ -5,10 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bgp::wire::{Asn, Family};
-use bgp::{Event, ExportPolicy, GracefulRestart, PeerConfig, Route, State};
+use bgp::{ExportPolicy, GracefulRestart, PeerConfig, Route};
 use ipnet::IpNet;
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::config::{self, Config, RemoteAs, Ttl, UpdateSource};
 use crate::peering::{Ended, Neighbour, Password, Peering, Settings, Snapshot};
@@ -31,15 +29,11 @@ pub enum EmbeddedError {
 /// everything else (RFC 4724 §4.1).
 pub struct Embedded {
     config: Arc<Config>,
-    running: Option<Running>,
+    /// Once started.
+    peering: Option<Peering>,
     router_id: Option<Ipv4Addr>,
     problem: Option<String>,
     prefixes: BTreeSet<IpNet>,
-}
-
-struct Running {
-    peering: Peering,
-    notices: broadcast::Receiver<crate::peering::Notice>,
 }
 
 impl Embedded {
@@ -47,7 +41,7 @@ impl Embedded {
     pub fn new(config: Arc<Config>) -> Self {
         Self {
             config,
-            running: None,
+            peering: None,
             router_id: None,
             problem: None,
             prefixes: BTreeSet::new(),
@@ -76,9 +70,8 @@ impl Embedded {
         let settings = settings(&self.config.bgp, router_id);
         let routes = self.prefixes.iter().copied().map(Route::new);
         let peering = Peering::spawn_with(settings, neighbours, routes)?;
-        let notices = peering.watch();
         self.router_id = Some(router_id);
-        self.running = Some(Running { peering, notices });
+        self.peering = Some(peering);
         Ok(router_id)
     }
 
@@ -89,7 +82,7 @@ impl Embedded {
 
     /// True once the sessions have been started.
     pub fn is_started(&self) -> bool {
-        self.running.is_some()
+        self.peering.is_some()
     }
 
     /// The BGP identifier in use, once started.
@@ -103,19 +96,17 @@ impl Embedded {
         for prefix in withdraw {
             self.prefixes.remove(prefix);
         }
-        if let Some(running) = &self.running {
-            running.peering.withdraw(withdraw.iter().copied());
-            running
-                .peering
-                .originate(originate.iter().copied().map(Route::new));
+        if let Some(peering) = &self.peering {
+            peering.withdraw(withdraw.iter().copied());
+            peering.originate(originate.iter().copied().map(Route::new));
         }
     }
 
     /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
     pub async fn flushed(&self) {
-        if let Some(running) = &self.running {
+        if let Some(peering) = &self.peering {
             // A speaker that has ended has no neighbours that could be told.
-            let _ = running.peering.flushed().await;
+            let _ = peering.flushed().await;
         }
     }
 
@@ -126,52 +117,18 @@ impl Embedded {
 
     /// The speaker at this moment; empty before it was started.
     pub async fn status(&self) -> Result<Snapshot, Ended> {
-        match &self.running {
-            Some(running) => running.peering.status().await,
+        match &self.peering {
+            Some(peering) => peering.status().await,
             None => Ok(Snapshot::default()),
         }
     }
 
-    /// Waits for the next thing an operator wants to read in the log. May be dropped at any await.
-    pub async fn next_line(&mut self) -> Result<String, Ended> {
-        let Some(running) = &mut self.running else {
-            return std::future::pending().await;
-        };
-        loop {
-            match running.notices.recv().await {
-                Ok(notice) => {
-                    if let Some(line) = line(&notice.event) {
-                        return Ok(line);
-                    }
-                }
-                // The log missed some lines; `show neighbors` has the state.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Err(Ended),
-            }
+    /// Waits until the speaker has ended, which it does not do by itself. May be dropped at any await.
+    pub async fn ended(&self) -> Ended {
+        match &self.peering {
+            Some(peering) => peering.ended().await,
+            None => std::future::pending().await,
         }
-    }
-}
-
-fn line(event: &Event) -> Option<String> {
-    match event {
-        Event::StateChanged {
-            name,
-            from,
-            to,
-            reason,
-            ..
-        } if *to == State::Established || *from == State::Established => {
-            let reason = reason
-                .as_ref()
-                .map(|reason| format!(": {reason}"))
-                .unwrap_or_default();
-            Some(format!("neighbor {name} is {}{reason}", to.name()))
-        }
-        Event::UpdateErrors { errors, .. } => {
-            Some(format!("malformed UPDATE: {}", errors.join("; ")))
-        }
-        Event::FamilyWithheld { family, why, .. } => Some(format!("{family} is not sent: {why}")),
-        _ => None,
     }
 }
 
@@ -276,7 +233,7 @@ mod tests {
         let config = loaded(
             "[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_AS = 64999\n[bgp]\nhold_time = 9\n\
              [bgp_neighbor leaf]\naddress = 192.0.2.254\nremote_as = 65000\npassword = s3cret\nport = 1179\n\
-             ebgp_multihop = 3\nfamilies = ipv4\n",
+             multihop = 3\nfamilies = ipv4-unicast\n",
         );
         let leaf = neighbour(&config.neighbours[0]);
         assert_eq!((leaf.port, leaf.multihop), (1179, Some(3)));

@@ -78,6 +78,13 @@ impl Core {
         self.northbound.apply(changes)
     }
 
+    /// Another Northbound database is followed from now on: what the old one said is void once the new
+    /// one has been read. Take no steps before that.
+    pub fn forget_northbound(&mut self) {
+        self.northbound = Northbound::default();
+        self.stale.decisions = true;
+    }
+
     /// Gives each mapped bridge its routing table, by the text of `rt_tables`. Answers the bridges
     /// that get none.
     pub fn take_table_names(&mut self, text: &str) -> Vec<RtTablesError> {

@@ -131,16 +131,17 @@ impl Agent {
         let known = self.core.node().cloned();
         warn_of_rows(&self.core.take_vswitch(changes));
         if self.core.node() != known.as_ref() {
-            self.take_node()?;
+            self.take_node();
         }
-        Ok(())
+        match self.core.node() {
+            Some(_) => self.follow_northbound(),
+            None => Ok(()),
+        }
     }
 
     /// Open vSwitch says who this node is, or that it has changed.
-    fn take_node(&mut self) -> Result<(), InputError> {
-        let Some(node) = self.core.node() else {
-            return Ok(());
-        };
+    fn take_node(&mut self) {
+        let Some(node) = self.core.node() else { return };
         tracing::info!(hostname = %node.hostname, "Loaded chassis {}.", node.chassis);
         for invalid in node.mappings.invalid() {
             tracing::warn!("{invalid}");
@@ -154,21 +155,30 @@ impl Agent {
             Err(error) => tracing::error!(%error, "no bridge can be wired"),
         }
         self.follow_bridges();
-        self.follow_northbound()
     }
 
     fn follow_northbound(&mut self) -> Result<(), InputError> {
         let configured = self.config.ovn.northbound.connection.clone();
         let ids = self.core.vswitch().node_ids();
         let remotes = configured.or_else(|| Some(ids?.northbound.as_ref()?.to_string()));
-        let Some(remotes) = remotes else {
-            return if self.inputs.northbound.is_none() {
-                Err(InputError::NoNorthbound)
-            } else {
-                Ok(())
-            };
+        let followed = self.inputs.northbound.is_some();
+        let new = match remotes {
+            Some(remotes) => self.inputs.follow_northbound(&self.config, &remotes),
+            None => Err(InputError::NoNorthbound),
         };
-        self.inputs.follow_northbound(&self.config, &remotes)?;
+        match new {
+            Ok(true) if followed => {
+                // Nothing is changed before the other database has been read, and then only what differs.
+                self.core.forget_northbound();
+                self.seen.northbound = false;
+            }
+            Ok(_) => {}
+            // Somebody's slip must not cost the node what it follows.
+            Err(error) if followed => {
+                tracing::error!(%error, "the Northbound remotes stay as they were")
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -47,7 +47,7 @@ pub enum RunError {
 enum Wake {
     News(News),
     Request(Request),
-    Peering(Result<String, Ended>),
+    SpeakerEnded(Ended),
     /// The safety net: read everything again, compare everything.
     Reconcile,
     /// Try again what failed.
@@ -77,7 +77,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError
             }
             Wake::News(news) => running.agent.take(news).await?,
             Wake::Request(request) => running.answer(request).await,
-            Wake::Peering(line) => tracing::info!("{}", line?),
+            Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Reconcile => running.reconcile(),
             Wake::Retry => running.retry()?,
             Wake::Due => {}
@@ -294,7 +294,7 @@ impl Wakes {
             _ = self.hangup.recv() => Wake::Reload,
             news = agent.inputs.next() => Wake::News(news),
             Some(request) = requests.recv() => Wake::Request(request),
-            line = speaker.next_line() => Wake::Peering(line),
+            ended = speaker.ended() => Wake::SpeakerEnded(ended),
             _ = self.reconcile.tick() => Wake::Reconcile,
             _ = self.retry.tick() => Wake::Retry,
             () = wait_until(due) => Wake::Due,

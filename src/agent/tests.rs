@@ -293,3 +293,14 @@ fn explain_names_what_is_missing() {
             .all(|step| step.step.contains("to 172.24.4.10/32"))
     );
 }
+
+#[test]
+fn another_database_with_the_same_rows_changes_nothing() {
+    let mut core = settled();
+    core.forget_northbound();
+    core.update();
+    core.take_northbound(&provider_network());
+    core.take_northbound(&[vm()]);
+    core.update();
+    assert_eq!(obey(&mut core), []);
+}

@@ -39,10 +39,5 @@ pub fn render_text(explanation: &Explanation) -> String {
         };
         steps.add_row([mark, &step.step, &step.detail]);
     }
-    format!(
-        "{}: {}\n\n{}",
-        explanation.ip,
-        explanation.verdict,
-        text(&steps)
-    )
+    format!("{}\n\n{}", explanation.verdict, text(&steps))
 }

@@ -143,7 +143,7 @@ pub enum Advertised {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     pub ip: IpAddr,
-    /// In one sentence.
+    /// In one sentence, which names the address.
     pub verdict: String,
     pub steps: Vec<Step>,
 }

@@ -56,7 +56,7 @@ async fn clear(handle: &Handle, table: TableId) -> Result<usize, ClearError> {
                 // Gone with another one, or removed by somebody else meanwhile.
                 Err(error) if errno(&error) == Some(libc::ESRCH) => {}
                 Err(error) => {
-                    failure.get_or_insert(ClearError::Remove {
+                    failure.get_or_insert_with(|| ClearError::Remove {
                         table,
                         destination: destination(route),
                         error,

@@ -300,6 +300,10 @@ fn extended_text(mut attributes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use netlink_sys::AsyncSocket;
+
+    use super::super::message::RouteId;
+    use super::super::request;
     use super::*;
 
     #[test]
@@ -312,5 +316,48 @@ mod tests {
         for cut in 0..bytes.len() {
             let _ = extended_text(bytes.get(..cut).unwrap());
         }
+    }
+
+    /// The kernel drops announcements that do not fit the buffer, and says so once.
+    #[test]
+    fn announcements_that_were_lost_are_noticed() {
+        let in_a_namespace = || {
+            if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
+                eprintln!("skipped: no network namespace of one's own: {error}");
+                return;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(lose_announcements());
+        };
+        std::thread::spawn(in_a_namespace).join().unwrap();
+    }
+
+    async fn lose_announcements() {
+        const LOOPBACK: u32 = 1;
+        let mut changes = Changes::open().unwrap();
+        let up = changes.request(vec![request::set_up(LOOPBACK)]).await;
+        assert_eq!(up.unwrap(), [Ok(())]);
+
+        let interest = Interest::in_tables([189].into_iter());
+        let mut announcements = Announcements::open(interest).unwrap();
+        let socket = announcements.connection.socket_mut().socket_mut();
+        socket.set_rx_buf_sz(4096).unwrap();
+        let routes: Vec<Request> = (0..200u32)
+            .filter_map(|n| {
+                let prefix = std::net::Ipv4Addr::from(0x0a00_0000 + n);
+                let prefix = ipnet::IpNet::from(std::net::IpAddr::from(prefix));
+                request::add_route(&RouteId::plain(189, prefix), LOOPBACK, None)
+            })
+            .collect();
+        let count = routes.len();
+        let answers = changes.request(routes).await.unwrap();
+        assert_eq!(answers, vec![Ok(()); count], "answers have another socket");
+
+        let mut heard = 0;
+        while announcements.receive(|_| heard += 1).await.unwrap() {}
+        assert!(heard < count);
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use futures_util::{SinkExt, StreamExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tokio_util::codec::{Decoder, Encoder, Framed};
 
 use super::wire::{
     self, BundleControl, DecodeError, FlowEntry, FlowMod, FlowUpdate, Message, VERSION_14, kind,
@@ -50,8 +51,7 @@ pub(super) type Refusal = (u16, u16);
 
 /// A connection past its HELLO.
 pub(super) struct Connection {
-    stream: UnixStream,
-    buffer: BytesMut,
+    messages: Framed<UnixStream, Codec>,
     version: u8,
     xid: u32,
     bundle: u32,
@@ -70,8 +70,7 @@ impl Connection {
             source,
         })?;
         let mut connection = Self {
-            stream,
-            buffer: BytesMut::new(),
+            messages: Framed::new(stream, Codec),
             version: VERSION_14,
             xid: 0,
             bundle: 0,
@@ -201,34 +200,35 @@ impl Connection {
 
     /// Waits for the switch to say something, for [`Self::dispatch`]. May be dropped.
     pub(super) async fn listen(&mut self) -> Result<Message, ConnectionError> {
-        loop {
-            if let Some(message) = wire::split(&mut self.buffer)? {
-                return Ok(message);
-            }
-            self.fill().await?;
-        }
+        let message = self.messages.next().await;
+        message.unwrap_or(Err(ConnectionError::Closed))
     }
 
     /// Numbers and sends messages; returns the xid of the last.
     async fn send(&mut self, messages: Vec<(u8, Vec<u8>)>) -> Result<u32, ConnectionError> {
-        let mut bytes = Vec::new();
+        let mut numbered = Vec::with_capacity(messages.len());
         for (kind, body) in messages {
             self.xid = self.xid.wrapping_add(1);
-            let message = Message {
+            numbered.push(Message {
                 version: self.version,
                 kind,
                 xid: self.xid,
                 body,
-            };
-            wire::put(&mut bytes, &message);
+            });
         }
-        self.write(&bytes).await?;
+        self.write(numbered).await?;
         Ok(self.xid)
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
-        let written = timeout(PATIENCE, self.stream.write_all(bytes)).await;
-        Ok(written.map_err(|_| ConnectionError::Timeout)??)
+    async fn write(&mut self, messages: Vec<Message>) -> Result<(), ConnectionError> {
+        let sending = async {
+            for message in messages {
+                self.messages.feed(message).await?;
+            }
+            self.messages.flush().await
+        };
+        let sent = timeout(PATIENCE, sending).await;
+        sent.map_err(|_| ConnectionError::Timeout)?
     }
 
     /// The next message that may answer something.
@@ -252,9 +252,7 @@ impl Connection {
                     xid: message.xid,
                     body: message.body.clone(),
                 };
-                let mut bytes = Vec::new();
-                wire::put(&mut bytes, &reply);
-                self.write(&bytes).await?;
+                self.write(vec![reply]).await?;
             }
             kind::MULTIPART_REPLY => {
                 let updates = wire::flow_updates(&message.body)?.unwrap_or_default();
@@ -269,12 +267,25 @@ impl Connection {
         let message = timeout(PATIENCE, self.listen()).await;
         message.map_err(|_| ConnectionError::Timeout)?
     }
+}
 
-    /// A message has at most 64 KiB, so the buffer stays small.
-    async fn fill(&mut self) -> Result<(), ConnectionError> {
-        if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            return Err(ConnectionError::Closed);
-        }
+/// Whole messages in a stream of bytes. One has at most 64 KiB, so the buffers stay small.
+struct Codec;
+
+impl Decoder for Codec {
+    type Item = Message;
+    type Error = ConnectionError;
+
+    fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Message>, ConnectionError> {
+        Ok(wire::split(bytes)?)
+    }
+}
+
+impl Encoder<Message> for Codec {
+    type Error = ConnectionError;
+
+    fn encode(&mut self, message: Message, out: &mut BytesMut) -> Result<(), ConnectionError> {
+        wire::put(out, &message);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::bridge::{Order, Outbox};
 pub use self::connection::ConnectionError;
@@ -67,13 +67,7 @@ pub struct Switch {
 
 struct Task {
     orders: mpsc::Sender<Order>,
-    handle: JoinHandle<()>,
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.handle.abort();
-    }
+    _running: AbortOnDropHandle<()>,
 }
 
 impl Switch {
@@ -106,8 +100,11 @@ impl Switch {
             outbox: self.outbox.clone(),
             writes_total: Arc::clone(&self.writes_total),
         };
-        let handle = tokio::spawn(bridge.run(receiver));
-        Task { orders, handle }
+        let running = AbortOnDropHandle::new(tokio::spawn(bridge.run(receiver)));
+        Task {
+            orders,
+            _running: running,
+        }
     }
 
     /// Waits for the flows of some bridge: when it is connected, when somebody changed them and

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::driver::SocketEvent;
 
@@ -23,8 +24,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// An open connection. Dropping it closes it at once.
 #[derive(Debug)]
 pub(super) struct Connection {
-    reader: JoinHandle<()>,
-    writer: JoinHandle<()>,
+    _reader: AbortOnDropHandle<()>,
+    writer: AbortOnDropHandle<()>,
     /// Unbounded, because its bound is the speaker's window: UPDATEs stop there, and keepalives stop
     /// with the send hold timer.
     outbox: mpsc::UnboundedSender<Bytes>,
@@ -39,8 +40,13 @@ impl Connection {
         let (read_half, write_half) = stream.into_split();
         let (outbox, queue) = mpsc::unbounded_channel();
         Self {
-            reader: tokio::spawn(read(id, read_half, events.clone())),
-            writer: tokio::spawn(write(id, write_half, queue, events.clone())),
+            _reader: AbortOnDropHandle::new(tokio::spawn(read(id, read_half, events.clone()))),
+            writer: AbortOnDropHandle::new(tokio::spawn(write(
+                id,
+                write_half,
+                queue,
+                events.clone(),
+            ))),
             outbox,
         }
     }
@@ -58,13 +64,6 @@ impl Connection {
             // Either way `self` is dropped here, which ends both tasks.
             let _ = tokio::time::timeout(LINGER, &mut self.writer).await;
         })
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.reader.abort();
-        self.writer.abort();
     }
 }
 

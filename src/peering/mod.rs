@@ -155,6 +155,14 @@ impl Peering {
         snapshot.await.map_err(|_| Ended)
     }
 
+    /// Waits until the speaker's thread has ended, which it does not do by itself.
+    pub async fn ended(&self) -> Ended {
+        if let Some(commands) = &self.commands {
+            commands.closed().await;
+        }
+        Ended
+    }
+
     /// Tell every peer the operator's words (Cease, administrative shutdown, RFC 9003) so that they drop our
     /// routes at once; returns when that is sent.
     ///

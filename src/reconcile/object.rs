@@ -1,8 +1,8 @@
 //! The kernel and OVS objects that steer an exposure's traffic. Desired and observed state use
 //! these same types, so that one diff serves every kind.
 //!
-//! An [`Object`] is a [`Key`] (its identity: there is at most one such object on a node) and a
-//! value (everything else about it that we care for).
+//! An object is a [`Key`] (its identity: there is at most one such object on a node) and a
+//! [`Value`] (everything else about it that we care for).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;

@@ -124,6 +124,7 @@ impl Node {
 
     /// Starts the agent, each time with a log of its own.
     pub fn launch_agent(&mut self) {
+        assert!(self.agent.is_none(), "an agent runs");
         self.starts += 1;
         let name = format!("agent-{}", self.starts);
         let mut command = self.agent_command(&[]);

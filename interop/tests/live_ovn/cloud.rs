@@ -10,21 +10,18 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use interop::collector::{Collector, Event};
-use interop::frr::Frr;
-use interop::netns::connect;
-use interop::ovn::{Central, Chassis, Identity, Vm};
-use interop::{Daemon, Generation, Namespace, PATIENCE, Place, wait_until};
+use interop::collector::{Event, Table};
+use interop::ovn::{Central, Vm};
+use interop::{Generation, Namespace, PATIENCE, Place, wait_until};
 use ipnet::IpNet;
 
+use crate::fabric::Leaf;
 use crate::neutron::{Neutron, Port};
+use crate::node::Node;
 
 /// Host names and system ids: not the same, so that it shows which of them was compared.
 pub(crate) const HOSTS: [(&str, &str); 2] = [
@@ -32,13 +29,9 @@ pub(crate) const HOSTS: [(&str, &str); 2] = [
     ("compute-2", "7e2b90f3-21cb-47d2-8a34-0b7d4ce2c002"),
 ];
 
-/// What the leaf pings from: addresses of its own that no link has.
-pub(crate) const LEAF_V4: &str = "198.51.100.1";
-pub(crate) const LEAF_V6: &str = "2001:db8:ffff::1";
-
 /// One transaction can take a prefix from one node and give it to the other. Two processes that read it do not act in the same
 /// microsecond, and either may be first: for no longer than this, on busy cores.
-const SAME_MOMENT: Duration = Duration::from_millis(250);
+const SAME_MOMENT: Duration = Duration::from_millis(500);
 
 /// Dropped in this order: what depends before what it depends on.
 pub(crate) struct Cloud {
@@ -48,81 +41,34 @@ pub(crate) struct Cloud {
     _dir: tempfile::TempDir,
 }
 
-pub(crate) struct Leaf {
-    pub(crate) router: Frr,
-    pub(crate) namespace: Namespace,
-}
-
-/// A chassis with its agent.
-pub(crate) struct Node {
-    number: usize,
-    agent: Daemon,
-    command: AgentCommand,
-    collector: Collector,
-    pub(crate) chassis: Chassis,
-    pub(crate) namespace: Namespace,
-}
-
 /// Somebody announced a prefix, or withdrew it: the number of the node and whether it is there now.
 pub(crate) type Change = (usize, bool);
 
 impl Cloud {
-    /// Brings up the leaf, OVN, `nodes` chassis (1 or 2) and their agents, and waits until every BGP session is up.
-    pub(crate) fn build(leaf_generation: Generation, nodes: usize) -> Result<Self> {
-        let program = agent_program()?;
+    /// Brings up the leaf, OVN, `nodes` chassis (1 or 2) and their agents, and waits until every BGP session is up. The router's gateway
+    /// can be on the first `gateways` of them; the first is preferred.
+    pub(crate) fn build(
+        leaf_generation: Generation,
+        nodes: usize,
+        gateways: usize,
+    ) -> Result<Self> {
         let dir = interop::scratch()?;
-        let leaf = Namespace::new("leaf")?;
-        for prefix in [format!("{LEAF_V4}/32"), format!("{LEAF_V6}/128")] {
-            leaf.address("lo", &prefix)?;
-        }
-        let namespaces: Vec<_> = (0..nodes).map(|n| cable(&leaf, n)).collect::<Result<_>>()?;
-        let config = leaf_config(nodes);
-        let router = Frr::start(
-            &Place::inside(&leaf).with(leaf_generation),
-            &dir.path().join("leaf"),
-            &config,
-        )?;
-        let leaf = Leaf {
-            router,
-            namespace: leaf,
-        };
-
+        let (leaf, namespaces) = Leaf::start(leaf_generation, dir.path(), nodes)?;
         let central = Central::start(&Place::host().with(Generation::Trixie), dir.path())?;
-        let southbound = central.southbound.unix();
-        let gateways: Vec<_> = HOSTS.iter().take(nodes).map(|(_, id)| *id).collect();
+        let gateways: Vec<_> = HOSTS.iter().take(gateways).map(|(_, id)| *id).collect();
         let neutron = Neutron::build(central, &gateways)?;
-        let northbound = neutron.central.northbound.unix();
-        let underlay = Underlay::between(&namespaces)?;
-        let start = |(number, namespace): (usize, Namespace)| {
-            let dir = dir.path().join(HOSTS[number].0);
-            let chassis = start_chassis(&dir, &southbound, number, &namespace)?;
-            underlay.join(&chassis, number, &namespace)?;
-            Node::start(
-                program,
-                &dir,
-                &northbound,
-                number,
-                chassis,
-                namespace,
-                &leaf,
-            )
+        let start = |(number, namespace)| {
+            Node::start(number, namespace, dir.path(), &leaf, &neutron.central)
         };
-        let nodes: Vec<_> = namespaces
-            .into_iter()
-            .enumerate()
-            .map(start)
-            .collect::<Result<_>>()?;
+        let nodes = namespaces.into_iter().enumerate().map(start);
         let mut cloud = Self {
-            nodes,
+            nodes: nodes.collect::<Result<_>>()?,
             neutron,
             leaf,
             _dir: dir,
         };
         for node in &mut cloud.nodes {
-            let peer = node.address_v4();
-            let up =
-                || cloud.leaf.router.is_established(&peer) && node.collector.with(|table| table.up);
-            node.agent.wait_ready(PATIENCE, up)?;
+            node.wait_peers(&cloud.leaf)?;
         }
         Ok(cloud)
     }
@@ -147,9 +93,8 @@ impl Cloud {
             let network: IpNet = prefix.parse()?;
             for node in &self.nodes {
                 let wanted = *by == Some(node.number);
-                let settled = |table: &interop::collector::Table| {
-                    (table.routes.contains_key(&network) == wanted).then_some(())
-                };
+                let settled =
+                    |table: &Table| (table.routes.contains_key(&network) == wanted).then_some(());
                 let told = node.collector.wait(PATIENCE, settled);
                 ensure!(
                     told.is_some(),
@@ -191,8 +136,17 @@ impl Cloud {
     /// Fails unless, since the last [`Self::forget`], the prefix was withdrawn by the one and announced by the other once, and not
     /// announced twice meanwhile.
     pub(crate) fn check_moved(&self, prefix: &str, from: usize, to: usize) -> Result<()> {
-        let mut changes = self.changes(prefix);
-        println!("{prefix}: {changes:?}");
+        let timed = self.timed_changes(prefix);
+        let mut changes: Vec<_> = timed.iter().map(|(_, change)| *change).collect();
+        if let [(first, (node, _)), (second, _)] = &timed[..] {
+            let apart = second.duration_since(*first);
+            let order = if *node == from {
+                "then announced"
+            } else {
+                "while announced"
+            };
+            println!("{prefix}: withdrawn by {from}, {order} by {to}: {apart:?} apart");
+        }
         changes.sort_by_key(|(_, announced)| *announced);
         ensure!(
             changes == [(from, false), (to, true)],
@@ -247,296 +201,4 @@ pub(crate) fn pings(from: &Namespace, to: &str, source: Option<&str>) -> Result<
     wait_until(PATIENCE, &format!("{to} to answer"), || {
         from.pings(to, source)
     })
-}
-
-impl Node {
-    fn start(
-        program: &Path,
-        dir: &Path,
-        northbound: &str,
-        number: usize,
-        chassis: Chassis,
-        namespace: Namespace,
-        leaf: &Leaf,
-    ) -> Result<Self> {
-        let listener = leaf
-            .namespace
-            .inside(|| TcpListener::bind(format!("192.0.2.{}:1179", first(number) + 2)))??;
-        let collector = Collector::start(
-            listener,
-            64999,
-            [192, 0, 2, first(number) + 2].into(),
-            false,
-        )?;
-        let command = AgentCommand {
-            program: program.to_owned(),
-            place: Place::inside(&namespace),
-            config: dir.join("bgp-agent.conf"),
-            rt_tables: dir.join("rt_tables"),
-        };
-        std::fs::write(
-            &command.config,
-            agent_config(dir, &chassis.switch.remote(), northbound, number),
-        )?;
-        std::fs::write(
-            &command.rt_tables,
-            "255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n",
-        )?;
-        let agent = Daemon::spawn("agent", dir, &mut command.words(&[])?)?;
-        Ok(Self {
-            number,
-            agent,
-            command,
-            collector,
-            chassis,
-            namespace,
-        })
-    }
-
-    /// Plugs the VM of a port, and gives it the port's addresses and default routes.
-    pub(crate) fn plug(&self, port: &Port) -> Result<Vm> {
-        let vm = self.chassis.plug(&self.namespace, port.id, port.mac)?;
-        vm.namespace.address("eth0", &format!("{}/24", port.v4))?;
-        vm.namespace.address("eth0", &format!("{}/64", port.v6))?;
-        for gateway in port.gateways() {
-            vm.namespace
-                .ip(&format!("route add default via {gateway} dev eth0"))?;
-        }
-        Ok(vm)
-    }
-
-    /// Waits until `explain` for an address says so: the agent has seen the rows by then.
-    pub(crate) fn wait_explained(&self, address: &str, text: &str) -> Result<()> {
-        let mut said = String::new();
-        let waited = wait_until(PATIENCE, text, || {
-            said = self
-                .command
-                .words(&["explain", address])
-                .and_then(|mut c| interop::output(&mut c))
-                .unwrap_or_else(|e| format!("{e:#}"));
-            said.contains(text)
-        });
-        waited.with_context(|| format!("{} explains {address}: {said}", self.host()))
-    }
-
-    /// Waits until the node's rules steer these addresses into the provider bridge, or none of them.
-    pub(crate) fn wait_steered(&self, addresses: &[&str], steered: bool) -> Result<()> {
-        let mut rules = String::new();
-        let waited = wait_until(PATIENCE, "rules", || {
-            rules = self.namespace.sh("ip rule; ip -6 rule").unwrap_or_default();
-            let to = |address: &&str| rules.contains(&format!("to {address} lookup"));
-            addresses.iter().all(|address| to(address) == steered)
-        });
-        waited.with_context(|| {
-            format!(
-                "{} steers {addresses:?}: should be {steered}: {rules}",
-                self.host()
-            )
-        })
-    }
-
-    fn host(&self) -> &'static str {
-        HOSTS[self.number].0
-    }
-
-    fn address_v4(&self) -> String {
-        format!("192.0.2.{}", first(self.number) + 1)
-    }
-
-    fn next_hop(&self, prefix: &IpNet) -> IpAddr {
-        match prefix {
-            IpNet::V4(_) => IpAddr::from([192, 0, 2, first(self.number) + 1]),
-            IpNet::V6(_) => {
-                IpAddr::from([0x2001, 0xdb8, 0, u16::from(first(self.number)), 0, 0, 0, 2])
-            }
-        }
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "the agent of {} said last:\n{}",
-                self.host(),
-                self.agent.log_tail()
-            );
-        }
-    }
-}
-
-/// How the agent of a node is called.
-struct AgentCommand {
-    program: PathBuf,
-    place: Place,
-    config: PathBuf,
-    rt_tables: PathBuf,
-}
-
-impl AgentCommand {
-    fn words(&self, words: &[&str]) -> Result<Command> {
-        let mut command = self.place.command(&self.program.display().to_string())?;
-        command
-            .args(words)
-            .arg("--config-file")
-            .arg(&self.config)
-            .env("RT_TABLES", &self.rt_tables);
-        Ok(command)
-    }
-}
-
-/// The fourth octet of the first address of a node's link: the leaf's; then come the node's and the collector's.
-fn first(number: usize) -> u8 {
-    [9, 17][number]
-}
-
-fn cable(leaf: &Namespace, number: usize) -> Result<Namespace> {
-    let node = Namespace::new(HOSTS[number].0)?;
-    let (down, n) = (format!("down{number}"), first(number));
-    connect((leaf, &down), (&node, "up0"))?;
-    for (namespace, interface, octet) in [
-        (leaf, down.as_str(), n),
-        (&node, "up0", n + 1),
-        (leaf, &down, n + 2),
-    ] {
-        namespace.address(interface, &format!("192.0.2.{octet}/29"))?;
-    }
-    leaf.address(&down, &format!("2001:db8:0:{n:x}::1/64"))?;
-    node.address("up0", &format!("2001:db8:0:{n:x}::2/64"))?;
-    node.forward()?;
-    node.ip(&format!("route add default via 192.0.2.{n}"))?;
-    node.ip(&format!("route add default via 2001:db8:0:{n:x}::1"))?;
-    Ok(node)
-}
-
-fn start_chassis(
-    dir: &Path,
-    southbound: &str,
-    number: usize,
-    namespace: &Namespace,
-) -> Result<Chassis> {
-    let (hostname, system_id) = HOSTS[number];
-    let encap_ip = Underlay::address(number);
-    let identity = Identity {
-        hostname,
-        system_id,
-        encap_ip: &encap_ip,
-        mappings: "physnet1:br-ex",
-        gateway: true,
-    };
-    Chassis::start(
-        &Place::inside(namespace).with(Generation::Trixie),
-        dir,
-        southbound,
-        &identity,
-    )
-}
-
-/// The network of the tunnels: BFD over them decides who hosts a gateway.
-struct Underlay;
-
-impl Underlay {
-    fn between(nodes: &[Namespace]) -> Result<Self> {
-        if let [one, other] = nodes {
-            connect((one, "phy0"), (other, "phy0"))?;
-        }
-        Ok(Self)
-    }
-
-    /// The userspace datapath sends tunnels only by its own bridges.
-    fn join(&self, chassis: &Chassis, number: usize, namespace: &Namespace) -> Result<()> {
-        chassis.switch.add_bridge("br-phy")?;
-        namespace.address("br-phy", &format!("{}/24", Self::address(number)))?;
-        if namespace.mac("phy0").is_ok() {
-            chassis.switch.vsctl(&["add-port", "br-phy", "phy0"])?;
-        }
-        Ok(())
-    }
-
-    fn address(number: usize) -> String {
-        format!("198.18.0.{}", number + 1)
-    }
-}
-
-fn leaf_config(nodes: usize) -> String {
-    let mut config = format!("hostname leaf\nrouter bgp 64999\n bgp router-id {LEAF_V4}\n");
-    let peers: Vec<_> = (0..nodes)
-        .map(|n| format!("192.0.2.{}", first(n) + 1))
-        .collect();
-    for peer in &peers {
-        config += &format!(" neighbor {peer} remote-as internal\n neighbor {peer} passive\n");
-    }
-    config += " address-family ipv6 unicast\n";
-    for peer in &peers {
-        config += &format!("  neighbor {peer} activate\n");
-    }
-    config + " exit-address-family\n"
-}
-
-fn agent_config(dir: &Path, vswitch: &str, northbound: &str, number: usize) -> String {
-    let (leaf, own, collector) = (first(number), first(number) + 1, first(number) + 2);
-    let control = dir.join("control.sock");
-    format!(
-        "\
-[DEFAULT]
-driver = nb_ovn_bgp_driver
-exposing_method = underlay
-ovsdb_connection = {vswitch}
-bgp_AS = 64999
-bgp_router_id = 192.0.2.{own}
-control_socket = {control}
-
-[ovn]
-ovn_nb_connection = {northbound}
-
-[bgp]
-connect_retry_time = 1
-
-[bgp_neighbor leaf]
-address = 192.0.2.{leaf}
-remote_as = internal
-
-[bgp_neighbor collector]
-address = 192.0.2.{collector}
-port = 1179
-remote_as = internal
-",
-        control = control.display()
-    )
-}
-
-/// The agent's program, from the same build directory as this test; built here, since cargo builds no other package's programs for a test.
-fn agent_program() -> Result<&'static Path> {
-    static PROGRAM: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    PROGRAM
-        .get_or_init(|| build_agent().map_err(|e| format!("{e:#}")))
-        .as_deref()
-        .map_err(|e| anyhow::anyhow!("{e}"))
-}
-
-fn build_agent() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let out = test
-        .ancestors()
-        .nth(2)
-        .context("this test is not below a build directory")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--package",
-        "ovn-bgp-agent",
-        "--bin",
-        "ovn-bgp-agent",
-        "--target-dir",
-    ]);
-    cargo
-        .arg(out.parent().unwrap_or(out))
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if out.ends_with("release") {
-        cargo.arg("--release");
-    }
-    interop::output(&mut cargo)?;
-    Ok(out.join("ovn-bgp-agent"))
 }

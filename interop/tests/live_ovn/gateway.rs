@@ -15,8 +15,9 @@ fn a_gateway_is_at_the_leaf_where_it_is_hosted_through_failovers() {
 }
 
 fn fail_over() -> Result<()> {
-    let mut cloud = Cloud::build(Generation::Bookworm, 2)?;
+    let mut cloud = Cloud::build(Generation::Bookworm, 2, 2)?;
     follow(&cloud, 0, None)?;
+    cloud.nodes[0].wait_logged("Add BGP route for CR-LRP Port with ip 172.24.4.40")?;
 
     cloud.neutron.prefer_gateways(&[HOSTS[1].1, HOSTS[0].1])?;
     follow(&cloud, 1, Some(0))?;

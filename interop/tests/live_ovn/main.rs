@@ -6,9 +6,11 @@
 )]
 
 mod cloud;
+mod fabric;
 mod gateway;
 mod migration;
 mod neutron;
+mod node;
 mod ping;
 mod steps;
 

@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use interop::Generation;
 
 use crate::NEEDS;
-use crate::cloud::{Cloud, HOSTS, LEAF_V4, pings};
+use crate::cloud::{Cloud, HOSTS, pings};
+use crate::fabric::LEAF_V4;
 use crate::neutron::{Fip, PUBLIC, Port, TENANT};
 
 const PROVIDER: Port = Port {
@@ -42,7 +43,7 @@ fn a_migrating_vm_is_at_the_leaf_where_it_runs_and_never_twice() {
 }
 
 fn migrate() -> Result<()> {
-    let cloud = Cloud::build(Generation::Trixie, 2)?;
+    let cloud = Cloud::build(Generation::Trixie, 2, 2)?;
     let at = |node: usize| PREFIXES.map(|prefix| (prefix, Some(node)));
     let sources = [cloud.boot(&PROVIDER, 0)?, cloud.boot(&WITH_FIP, 0)?];
     cloud.neutron.associate(&FIP, &WITH_FIP, None)?;

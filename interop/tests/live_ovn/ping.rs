@@ -5,7 +5,8 @@ use anyhow::Result;
 use interop::Generation;
 
 use crate::NEEDS;
-use crate::cloud::{Cloud, LEAF_V4, LEAF_V6, pings};
+use crate::cloud::{Cloud, pings};
+use crate::fabric::{LEAF_V4, LEAF_V6};
 use crate::neutron::{Fip, GATEWAY_V4, GATEWAY_V6, PUBLIC, Port, TENANT};
 
 const PROVIDER: Port = Port {
@@ -40,7 +41,7 @@ fn the_leaf_reaches_provider_addresses_floating_ips_and_gateways() {
 }
 
 fn reach() -> Result<()> {
-    let cloud = Cloud::build(Generation::Bookworm, 1)?;
+    let cloud = Cloud::build(Generation::Bookworm, 1, 1)?;
     let provider = cloud.boot(&PROVIDER, 0)?;
     let behind = cloud.boot(&BEHIND_ROUTER, 0)?;
     cloud.neutron.associate(&FIP_V4, &BEHIND_ROUTER, None)?;

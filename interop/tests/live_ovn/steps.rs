@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use interop::Generation;
 
 use crate::NEEDS;
-use crate::cloud::{Cloud, LEAF_V4, pings};
+use crate::cloud::{Cloud, pings};
+use crate::fabric::LEAF_V4;
 use crate::neutron::{Fip, PUBLIC, Port, TENANT};
 
 const PROVIDER: Port = Port {
@@ -44,15 +45,33 @@ fn a_provider_port_is_at_the_leaf_while_it_is_up_and_bound() {
 }
 
 fn provider_port() -> Result<()> {
-    let cloud = Cloud::build(Generation::Bookworm, 1)?;
+    let cloud = Cloud::build(Generation::Bookworm, 1, 0)?;
     let there = [(PROVIDER_V4, Some(0)), (PROVIDER_V6, Some(0))];
     let gone = [(PROVIDER_V4, None), (PROVIDER_V6, None)];
 
     cloud.neutron.create_port(&PROVIDER, "compute-1")?;
     cloud.nodes[0].wait_explained(PROVIDER.v4, "up is not true")?;
     cloud.settle(&gone)?;
+    // nothing else is here: ovn-controller makes the patch ports with the first VM
+    ensure!(
+        !cloud.nodes[0].has_patch_port(),
+        "a patch port without a VM"
+    );
     let vm = cloud.plug(&PROVIDER, 0)?;
     cloud.settle(&there)?;
+    pings(&cloud.leaf.namespace, PROVIDER.v4, Some(LEAF_V4))?;
+
+    // somebody deletes a patch port: ovn-controller makes another, with a port number of its own
+    let patch = "patch-provnet-e73e7398-514f-4bf1-af8a-d38a241eebfd-to-br-int";
+    cloud.nodes[0]
+        .chassis
+        .switch
+        .vsctl(&["del-port", "br-ex", patch])?;
+    interop::wait_until(interop::PATIENCE, patch, || cloud.nodes[0].has_patch_port())?;
+    cloud.settle(&there)?;
+    pings(&cloud.leaf.namespace, PROVIDER.v4, Some(LEAF_V4))?;
+    cloud.settle(&there)?;
+    cloud.forget();
 
     cloud.neutron.enable(&PROVIDER, false)?;
     cloud.settle(&gone)?;
@@ -63,17 +82,26 @@ fn provider_port() -> Result<()> {
     cloud.settle(&gone)?;
     let _vm = cloud.plug(&PROVIDER, 0)?;
     cloud.settle(&there)?;
+    pings(&cloud.leaf.namespace, PROVIDER.v4, Some(LEAF_V4))?;
 
     cloud.neutron.delete_port(&PROVIDER)?;
     cloud.settle(&gone)?;
     for prefix in [PROVIDER_V4, PROVIDER_V6] {
         let changes = cloud.changes(prefix);
-        let alternating = [(0, true), (0, false)].repeat(3);
+        let alternating = [false, true, false, true, false].map(|there| (0, there));
         ensure!(
             changes == alternating,
             "{prefix} was said more often than it changed: {changes:?}"
         );
     }
+    for line in [
+        "Starting BGP Agent...",
+        "BGP Agent Started...",
+        "Loaded chassis c1a4b1d6-",
+    ] {
+        cloud.nodes[0].wait_logged(line)?;
+    }
+    cloud.nodes[0].wait_logged("Add BGP route for logical port with ip 172.24.4.64")?;
     cloud.nodes[0].wait_steered(&[PROVIDER.v4, PROVIDER.v6], false)
 }
 
@@ -85,7 +113,7 @@ fn a_floating_ip_is_at_the_leaf_where_its_vm_is() {
 }
 
 fn floating_ip() -> Result<()> {
-    let cloud = Cloud::build(Generation::Trixie, 2)?;
+    let cloud = Cloud::build(Generation::Trixie, 2, 2)?;
     let first = cloud.boot(&FIRST, 0)?;
     let _second = cloud.boot(&SECOND, 1)?;
     cloud.settle(&[(FIP_V4, None)])?;
@@ -98,6 +126,7 @@ fn floating_ip() -> Result<()> {
         cloud.changes(FIP_V4)
     );
 
+    cloud.nodes[0].wait_logged("Add BGP route for FIP with ip 172.24.4.157")?;
     pings(&cloud.leaf.namespace, FIP.address, Some(LEAF_V4))?;
 
     for (old, new, from, to) in [(&FIRST, &SECOND, 0, 1), (&SECOND, &FIRST, 1, 0)] {
