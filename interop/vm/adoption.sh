@@ -86,7 +86,7 @@ X
   starts=$((starts + 1))
   /share/ovn-bgp-agent --config-file /run/ours.conf > /share/ours-$starts.log 2>&1 &
   ours=$!
-  wait_for 120 "the sessions of ours" sh -c "[ \$(grep -c 'is Established' /share/ours-$starts.log) = 2 ]"
+  wait_for 120 "the sessions of ours" sh -c "[ \$(grep -c 'BGP session up' /share/ours-$starts.log) = 2 ]"
   wait_for 120 "the first pass of ours" grep -q 'BGP Agent Started' /share/ours-$starts.log
   wait_exposed 120
 }
