@@ -144,7 +144,7 @@ async fn speaks_tls_and_takes_up_renewed_certificates() {
         );
         view.until("refusal", |view| !view.errors.is_empty()).await;
         assert!(
-            matches!(&view.errors[0].1, ConnectionError::Tls(text) if text.contains("invalid peer certificate")),
+            matches!(&view.errors[0].1, ConnectionError::Tls(text) if text.contains("does not vouch for the server's certificate")),
             "{:?}",
             view.errors
         );
