@@ -323,7 +323,7 @@ mod tests {
     fn announcements_that_were_lost_are_noticed() {
         let in_a_namespace = || {
             if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
-                eprintln!("skipped: no network namespace of one's own: {error}");
+                interop::requirement::skip(&format!("no network namespace of one's own: {error}"));
                 return;
             }
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -31,7 +31,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub fn in_namespace<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) -> bool {
     let thread = std::thread::spawn(move || {
         if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
-            eprintln!("skipped: no network namespace of one's own: {error}");
+            interop::requirement::skip(&format!("no network namespace of one's own: {error}"));
             return false;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
