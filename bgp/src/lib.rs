@@ -14,6 +14,7 @@
 //!         asn: Asn(65001),
 //!         router_id: RouterId([192, 0, 2, 1].into()),
 //!         graceful_restart: None,
+//!         multipath: bgp::Multipath::default(),
 //!         seed: 1,
 //!     },
 //!     now,
@@ -31,7 +32,7 @@
 //! ```
 //!
 //! * [`Speaker::originate`] and [`Speaker::withdraw`] say what this node attracts; only host prefixes leave
-//!   (see [`ExportPolicy`]).
+//!   (see [`PeerConfig::export`]).
 //! * [`Event`]s tell of sessions, of routes learned, and of prefixes handed to each peer.
 //! * [`Speaker::peers`], [`Speaker::routes`] and [`Speaker::learned`] show what is.
 //!
@@ -53,12 +54,14 @@ mod session;
 mod speaker;
 pub mod wire;
 
-pub use policy::{ExportPolicy, is_host_prefix};
+pub use policy::{
+    Filter, Filters, Match, Policy, PrefixList, PrefixRule, Set, Term, is_host_prefix,
+};
 pub use rib::{LearnedPath, PathSource, RouteAttributes};
 pub use session::{
     ConnectionId, DownReason, Ends, MessageCount, MessageCounters, Negotiated, State,
 };
 pub use speaker::{
-    Event, GracefulRestart, Input, Output, PeerConfig, PeerId, PeerStatus, RemoteAs, Route,
-    Speaker, SpeakerConfig, Withheld,
+    AllowAsIn, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output, PeerConfig,
+    PeerId, PeerStatus, RemoteAs, Route, Speaker, SpeakerConfig, Withheld,
 };

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bgp::wire::{Asn, Family};
-use bgp::{ExportPolicy, GracefulRestart, PeerConfig, Route};
+use bgp::{Filters, GracefulRestart, LocalAs, Multipath, PeerConfig, Route};
 use ipnet::IpNet;
 
 use crate::config::{self, Config, RemoteAs, Ttl, UpdateSource};
@@ -140,6 +140,7 @@ fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
         asn: bgp.asn,
         router_id,
         graceful_restart: bgp.graceful_restart.then_some(restart),
+        multipath: Multipath::default(),
         listen: bgp
             .listen
             .iter()
@@ -185,7 +186,11 @@ fn peer(config: &config::Neighbour) -> PeerConfig {
     let families = families.into_iter().filter(|(wanted, _)| *wanted);
     let defaults = PeerConfig::new(config.name.clone(), config.address, remote_as);
     PeerConfig {
-        local_as: Some(Asn(config.local_as)),
+        local_as: Some(LocalAs {
+            asn: Asn(config.local_as),
+            prepend_received: true,
+            replace: true,
+        }),
         passive: config.passive,
         hold_time: config.hold_time,
         keepalive: config.keepalive_time.unwrap_or(config.hold_time / 3),
@@ -193,8 +198,10 @@ fn peer(config: &config::Neighbour) -> PeerConfig {
         families: families.map(|(_, family)| family).collect(),
         next_hop_v4: config.next_hop_ipv4,
         next_hop_v6: config.next_hop_ipv6,
-        export: ExportPolicy {
-            host_prefixes_only: config.only_host_prefixes,
+        export: if config.only_host_prefixes {
+            Filters::host_prefixes()
+        } else {
+            Filters::default()
         },
         ..defaults
     }
@@ -242,7 +249,7 @@ mod tests {
         assert_eq!(leaf.peer.hold_time, Duration::from_secs(9));
         assert_eq!(leaf.peer.keepalive, Duration::from_secs(3));
         assert_eq!(leaf.peer.families, [Family::IPV4_UNICAST]);
-        assert!(leaf.peer.export.host_prefixes_only);
+        assert_eq!(leaf.peer.export, Filters::host_prefixes());
     }
 
     #[test]

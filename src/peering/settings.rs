@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bgp::wire::{Asn, RouterId};
-use bgp::{GracefulRestart, PeerConfig};
+use bgp::{GracefulRestart, Multipath, PeerConfig};
 
 /// The BGP port.
 pub const PORT: u16 = 179;
@@ -18,6 +18,8 @@ pub struct Settings {
     pub router_id: Ipv4Addr,
     /// Graceful restart as the restarting side; `None` does not offer it.
     pub graceful_restart: Option<GracefulRestart>,
+    /// How many equally good paths to a prefix are used.
+    pub multipath: Multipath,
     /// Where to accept connections; empty: nowhere. That one cannot be bound is reported and no more:
     /// sessions are still opened from here.
     pub listen: Vec<SocketAddr>,
@@ -31,6 +33,7 @@ impl Settings {
             asn,
             router_id,
             graceful_restart: Some(GracefulRestart { restart_time }),
+            multipath: Multipath::default(),
             listen: vec![
                 (Ipv4Addr::UNSPECIFIED, PORT).into(),
                 (Ipv6Addr::UNSPECIFIED, PORT).into(),
@@ -43,6 +46,7 @@ impl Settings {
             asn: Asn(self.asn),
             router_id: RouterId(self.router_id),
             graceful_restart: self.graceful_restart,
+            multipath: self.multipath,
             seed: fastrand::u64(..),
         }
     }
@@ -84,7 +88,7 @@ impl Neighbour {
     /// TTL of our packets: 255 under GTSM; 1 towards an external peer on the link, as FRR does, so that
     /// a session never comes up by a detour; otherwise the system's.
     pub(super) fn ttl(&self, asn: u32) -> Option<u8> {
-        let local = self.peer.local_as.unwrap_or(Asn(asn));
+        let local = self.peer.local_as.map_or(Asn(asn), |local| local.asn);
         let external = match self.peer.remote_as {
             bgp::RemoteAs::Number(remote) => remote != local,
             bgp::RemoteAs::External => true,

@@ -1,62 +1,85 @@
-//! What may leave: the export filters of a host.
+//! What may enter and leave: prefix lists, match/set policies, and which of them apply to whom.
+
+mod prefix_list;
+mod route_policy;
+
+use std::sync::Arc;
 
 use ipnet::IpNet;
+
+pub use prefix_list::{PrefixList, PrefixRule};
+pub use route_policy::{Match, Policy, Set, Term};
+
+use crate::wire::Family;
 
 /// True for an IPv4 /32 and an IPv6 /128, the only prefixes a host owns.
 pub fn is_host_prefix(prefix: &IpNet) -> bool {
     prefix.prefix_len() == prefix.max_prefix_len()
 }
 
-/// What a peer may be told.
+/// What a route of one family has to pass, in one direction: both, where both are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Prefixes that pass; `None` lets all pass.
+    pub prefixes: Option<Arc<PrefixList>>,
+    /// What passes, and how it is changed; `None` lets all pass unchanged.
+    pub policy: Option<Arc<Policy>>,
+}
+
+/// The filters of a neighbour in one direction, by family.
 ///
-/// Only originated routes are ever offered to it: a host is no transit router, so what one peer
-/// taught is not repeated to another, whatever this policy says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExportPolicy {
-    /// Let only /32 and /128 leave: a node that leaked a default or a tenant's subnet would attract
-    /// the traffic of others.
-    pub host_prefixes_only: bool,
+/// Only originated routes are ever offered to a neighbour: a host is no transit router, so what one peer
+/// taught is not repeated to another, whatever these filters say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filters {
+    /// For IPv4 unicast.
+    pub v4: Filter,
+    /// For IPv6 unicast.
+    pub v6: Filter,
 }
 
-impl ExportPolicy {
-    /// The verdict on one originated prefix.
-    pub fn permits(self, prefix: &IpNet) -> bool {
-        !self.host_prefixes_only || is_host_prefix(prefix)
-    }
-}
-
-impl Default for ExportPolicy {
-    fn default() -> Self {
+impl Filter {
+    /// Only what the list permits.
+    pub fn prefixes(list: PrefixList) -> Self {
         Self {
-            host_prefixes_only: true,
+            prefixes: Some(Arc::new(list)),
+            policy: None,
         }
     }
+
+    /// Whether the prefix list lets it pass; the policy is not asked.
+    pub fn permits(&self, prefix: &IpNet) -> bool {
+        self.prefixes
+            .as_ref()
+            .is_none_or(|list| list.permits(prefix))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn net(text: &str) -> IpNet {
-        text.parse().unwrap()
+impl Filters {
+    /// The same filter for both families.
+    pub fn both(filter: Filter) -> Self {
+        Self {
+            v4: filter.clone(),
+            v6: filter,
+        }
     }
 
-    #[test]
-    fn only_full_length_prefixes_are_host_prefixes() {
-        assert!(is_host_prefix(&net("192.0.2.1/32")));
-        assert!(is_host_prefix(&net("2001:db8::1/128")));
-        assert!(!is_host_prefix(&net("192.0.2.0/31")));
-        assert!(!is_host_prefix(&net("2001:db8::/32")));
-        assert!(!is_host_prefix(&net("0.0.0.0/0")));
+    /// [`PrefixList::host_prefixes`] for both families.
+    pub fn host_prefixes() -> Self {
+        Self::both(Filter::prefixes(PrefixList::host_prefixes()))
     }
 
-    #[test]
-    fn the_default_policy_lets_only_host_prefixes_leave() {
-        assert!(ExportPolicy::default().permits(&net("192.0.2.1/32")));
-        assert!(!ExportPolicy::default().permits(&net("0.0.0.0/0")));
-        let open = ExportPolicy {
-            host_prefixes_only: false,
-        };
-        assert!(open.permits(&net("192.0.2.0/24")));
+    /// [`PrefixList::default_routes`] for both families.
+    pub fn default_routes() -> Self {
+        Self::both(Filter::prefixes(PrefixList::default_routes()))
+    }
+
+    /// The filter of a family's routes.
+    pub fn of(&self, family: Family) -> &Filter {
+        if family == Family::IPV6_UNICAST {
+            &self.v6
+        } else {
+            &self.v4
+        }
     }
 }

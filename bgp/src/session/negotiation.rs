@@ -52,7 +52,7 @@ impl Negotiated {
 
 /// Our OPEN to this peer at `now`.
 pub(crate) fn open_for(config: &PeerConfig, local: &LocalSpeaker, now: Instant) -> Open {
-    let asn = config.local_as.unwrap_or(local.asn);
+    let asn = config.local_as.map_or(local.asn, |local| local.asn);
     let families = config.families.iter();
     let mut capabilities: Vec<_> = families.copied().map(Capability::Multiprotocol).collect();
     capabilities.push(Capability::RouteRefresh);
@@ -94,7 +94,7 @@ pub(crate) fn negotiate(
     local: &LocalSpeaker,
     open: &Open,
 ) -> Result<Negotiated, Reset> {
-    let local_as = config.local_as.unwrap_or(local.asn);
+    let local_as = config.local_as.map_or(local.asn, |local| local.asn);
     check_as(config.remote_as, local_as, open.asn)?;
     let internal = open.asn == local_as;
     if internal && open.router_id == local.router_id {

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::policy::ExportPolicy;
+use crate::policy::Filters;
 use crate::wire::{Asn, Family, RouterId};
 
 /// The speaker as a whole.
@@ -16,6 +16,8 @@ pub struct SpeakerConfig {
     pub router_id: RouterId,
     /// Graceful restart as the restarting speaker (RFC 4724); `None` does not advertise it.
     pub graceful_restart: Option<GracefulRestart>,
+    /// How many equally good paths to a prefix are used.
+    pub multipath: Multipath,
     /// Seed of the jitter; draw it at random outside tests.
     pub seed: u64,
 }
@@ -25,6 +27,71 @@ pub struct SpeakerConfig {
 pub struct GracefulRestart {
     /// How long the peer keeps our routes while we are away; whole seconds, at most 4095.
     pub restart_time: Duration,
+}
+
+/// Which paths count as equally good, and how many are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Multipath {
+    /// At most this many paths to a prefix; 1 uses the best only.
+    pub max_paths: usize,
+    /// AS_PATHs of one length are equal whatever ASes they name.
+    pub relax_as_path: bool,
+}
+
+impl Default for Multipath {
+    fn default() -> Self {
+        Self {
+            max_paths: 16,
+            relax_as_path: true,
+        }
+    }
+}
+
+/// Another AS number than the speaker's, towards one peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalAs {
+    /// The number.
+    pub asn: Asn,
+    /// Put it in front of received paths as well (off: `no-prepend` elsewhere).
+    pub prepend_received: bool,
+    /// Send paths without the speaker's own number behind it (`replace-as` elsewhere).
+    pub replace: bool,
+}
+
+/// Routes whose AS_PATH names our own AS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AllowAsIn {
+    /// Are loops.
+    #[default]
+    Never,
+    /// Are accepted while it is named at most so often.
+    Times(u8),
+    /// Are accepted if only their origin is in our AS.
+    Origin,
+}
+
+/// How many routes a peer may teach: memory per peer is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPrefixes {
+    /// More than this, over all families, end the session (RFC 4486 Cease/1).
+    pub limit: usize,
+    /// A warning is given at this percentage of the limit; 1 to 100.
+    pub warn_percent: u8,
+    /// Only warn: the session goes on, and what exceeds the limit is not taken.
+    pub warn_only: bool,
+    /// Come back after this; `None`: only when the operator says so.
+    pub restart: Option<Duration>,
+}
+
+impl Default for MaxPrefixes {
+    fn default() -> Self {
+        Self {
+            limit: 200_000,
+            warn_percent: 75,
+            warn_only: false,
+            restart: Some(Duration::from_secs(60)),
+        }
+    }
 }
 
 /// Which AS a peer may be in.
@@ -62,7 +129,9 @@ pub struct PeerConfig {
     /// Its AS.
     pub remote_as: RemoteAs,
     /// Our AS towards this peer, in place of the speaker's.
-    pub local_as: Option<Asn>,
+    pub local_as: Option<LocalAs>,
+    /// Administratively down, with the words the peer is told (RFC 9003).
+    pub shutdown: Option<String>,
     /// Never connect, only wait.
     pub passive: bool,
     /// Offered hold time: zero (no keepalives) or at least 3 s.
@@ -81,11 +150,24 @@ pub struct PeerConfig {
     pub next_hop_v4: Option<Ipv4Addr>,
     /// Next hop of IPv6 routes, instead of the interface's own address.
     pub next_hop_v6: Option<Ipv6Addr>,
+    /// Offer messages of up to 65535 octets (RFC 8654).
+    pub extended_messages: bool,
+    /// Accept several paths to one prefix (RFC 7911).
+    pub add_path_receive: bool,
+    /// Accept and send IPv4 routes with IPv6 next hops (RFC 8950).
+    pub extended_next_hop: bool,
+    /// Keep the peer's routes while it restarts (RFC 4724 §4.2).
+    pub graceful_restart_helper: bool,
+    /// Keep them at least preference for as long as it asks, but no longer than this (RFC 9494); `None` does not.
+    pub long_lived_stale: Option<Duration>,
+    /// What it may teach.
+    pub import: Filters,
     /// What it may be told.
-    pub export: ExportPolicy,
-    /// More routes than this from the peer end the session (RFC 4486 Cease/1): memory per peer is
-    /// bounded.
-    pub max_prefixes: usize,
+    pub export: Filters,
+    /// Routes that have been in our AS before.
+    pub allowas_in: AllowAsIn,
+    /// How much it may teach.
+    pub max_prefixes: MaxPrefixes,
 }
 
 impl PeerConfig {
@@ -96,6 +178,7 @@ impl PeerConfig {
             remote_address,
             remote_as,
             local_as: None,
+            shutdown: None,
             passive: false,
             hold_time: Duration::from_secs(90),
             keepalive: Duration::from_secs(30),
@@ -105,8 +188,15 @@ impl PeerConfig {
             families: vec![Family::IPV4_UNICAST, Family::IPV6_UNICAST],
             next_hop_v4: None,
             next_hop_v6: None,
-            export: ExportPolicy::default(),
-            max_prefixes: 200_000,
+            extended_messages: true,
+            add_path_receive: true,
+            extended_next_hop: false,
+            graceful_restart_helper: true,
+            long_lived_stale: None,
+            import: Filters::default(),
+            export: Filters::host_prefixes(),
+            allowas_in: AllowAsIn::Never,
+            max_prefixes: MaxPrefixes::default(),
         }
     }
 }

@@ -13,7 +13,10 @@ use std::time::Instant;
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-pub use config::{GracefulRestart, PeerConfig, RemoteAs, SpeakerConfig};
+pub use config::{
+    AllowAsIn, GracefulRestart, LocalAs, MaxPrefixes, Multipath, PeerConfig, RemoteAs,
+    SpeakerConfig,
+};
 use peer::{Originated, Peer};
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 pub use status::PeerStatus;
@@ -428,8 +431,8 @@ impl Speaker {
                 changed.push(prefix);
             }
         }
-        if peer.adj_in.len() > peer.config.max_prefixes {
-            let reset = Reset::too_many_prefixes(peer.config.max_prefixes);
+        if peer.adj_in.len() > peer.config.max_prefixes.limit {
+            let reset = Reset::too_many_prefixes(peer.config.max_prefixes.limit);
             peer.session.reset_established(reset, &mut core.env());
         }
         changed

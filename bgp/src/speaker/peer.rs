@@ -91,7 +91,8 @@ impl Peer {
 
     /// A route of ours changed: let the policy decide what this peer should have.
     pub(crate) fn offer(&mut self, prefix: IpNet, route: Option<&Arc<RouteAttributes>>) {
-        let permitted = route.filter(|_| self.config.export.permits(&prefix));
+        let permitted =
+            route.filter(|_| self.config.export.of(Family::of(&prefix)).permits(&prefix));
         let family = Family::of(&prefix);
         let out = self.out.iter_mut().find(|out| out.family == family);
         if let Some(out) = out.filter(|out| out.next_hop.is_some()) {

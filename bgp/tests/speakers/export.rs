@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bgp::wire::{Asn, Family, Message};
-use bgp::{Event, ExportPolicy};
+use bgp::{Event, Filters};
 
 use crate::pair::{A, B, Pair, Setup, host, net};
 use crate::raw_peer::RawPeer;
@@ -27,11 +27,7 @@ fn only_host_prefixes_leave() {
 #[test]
 fn wider_prefixes_leave_when_the_policy_says_so() {
     let setup = Setup {
-        configure: |_, config| {
-            config.export = ExportPolicy {
-                host_prefixes_only: false,
-            }
-        },
+        configure: |_, config| config.export = Filters::default(),
         ..Setup::default()
     };
     let mut pair = Pair::established(setup);

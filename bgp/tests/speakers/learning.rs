@@ -65,7 +65,7 @@ fn a_route_through_our_own_as_or_to_ourselves_is_not_used() {
 
 #[test]
 fn too_many_routes_end_the_session() {
-    let mut raw = RawPeer::established(|config| config.max_prefixes = 10);
+    let mut raw = RawPeer::established(|config| config.max_prefixes.limit = 10);
     for number in 0..=10 {
         announce(&mut raw, host(number), &[65002], [10, 0, 0, 2]);
     }

@@ -83,6 +83,7 @@ pub(crate) fn speaker(side: Side, asn: u32, now: Instant) -> Speaker {
         graceful_restart: Some(GracefulRestart {
             restart_time: Duration::from_secs(120),
         }),
+        multipath: bgp::Multipath::default(),
         seed: side as u64 + 11,
     };
     Speaker::new(config, now)

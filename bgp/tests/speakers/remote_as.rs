@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use bgp::LocalAs;
+use bgp::LocalAs;
 use bgp::wire::Asn;
 use bgp::{RemoteAs, State};
 
@@ -69,7 +71,13 @@ fn the_wrong_as_is_told_so_and_held_off() {
 fn local_as_is_what_the_peer_sees() {
     let setup = Setup {
         remote_as: [RemoteAs::Auto, RemoteAs::Number(Asn(65099))],
-        configure: |side, config| config.local_as = (side == A).then_some(Asn(65099)),
+        configure: |side, config| {
+            config.local_as = (side == A).then_some(LocalAs {
+                asn: Asn(65099),
+                prepend_received: true,
+                replace: true,
+            })
+        },
         ..Setup::default()
     };
     let pair = Pair::established(setup);
