@@ -1,9 +1,7 @@
 use std::time::Duration;
 
-use bgp::LocalAs;
-use bgp::LocalAs;
 use bgp::wire::Asn;
-use bgp::{RemoteAs, State};
+use bgp::{LocalAs, RemoteAs, State};
 
 use crate::pair::{A, B, Pair, Setup};
 
