@@ -59,7 +59,7 @@ pub use policy::{
 };
 pub use rib::{LearnedPath, PathSource, RouteAttributes};
 pub use session::{
-    ConnectionId, DownReason, Ends, MessageCount, MessageCounters, Negotiated, State,
+    ConnectionId, DownReason, Ends, IdleReason, MessageCount, MessageCounters, Negotiated, State,
 };
 pub use speaker::{
     AllowAsIn, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output, PeerConfig,

@@ -15,6 +15,8 @@ pub struct PathSource {
     pub address: IpAddr,
     /// Its BGP Identifier.
     pub router_id: RouterId,
+    /// The interface of a link-local session: where its link-local next hops are.
+    pub link: Option<Arc<str>>,
     /// Learned over eBGP.
     pub external: bool,
 }
@@ -85,6 +87,7 @@ mod tests {
                 peer: format!("leaf{id}").into(),
                 address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, id)),
                 router_id: RouterId(Ipv4Addr::new(192, 0, 2, id)),
+                link: None,
                 external: true,
             }),
             next_hop: IpAddr::V4(Ipv4Addr::new(10, 0, 0, id)),

@@ -2,6 +2,7 @@
 //! devices) are not here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::Filters;
@@ -124,8 +125,10 @@ impl RemoteAs {
 pub struct PeerConfig {
     /// What the operator calls it.
     pub name: String,
-    /// Its address.
-    pub remote_address: IpAddr,
+    /// Its address; `None`: it will be discovered on its link ([`crate::Speaker::set_remote`]).
+    pub remote_address: Option<IpAddr>,
+    /// The interface of a link-local session: the same address may live on several links.
+    pub link: Option<Arc<str>>,
     /// Its AS.
     pub remote_as: RemoteAs,
     /// Our AS towards this peer, in place of the speaker's.
@@ -171,11 +174,23 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// A peer with the defaults that will be discovered on `link`, its interface. Its IPv4 routes need
+    /// IPv6 next hops (RFC 8950), so these are offered.
+    pub fn unnumbered(name: impl Into<String>, link: &str, remote_as: RemoteAs) -> Self {
+        Self {
+            remote_address: None,
+            link: Some(link.into()),
+            extended_next_hop: true,
+            ..Self::new(name, IpAddr::V6(Ipv6Addr::UNSPECIFIED), remote_as)
+        }
+    }
+
     /// A peer with the defaults: hold 90 s, keepalive 30 s, both families, host prefixes out.
     pub fn new(name: impl Into<String>, remote_address: IpAddr, remote_as: RemoteAs) -> Self {
         Self {
             name: name.into(),
-            remote_address,
+            remote_address: Some(remote_address),
+            link: None,
             remote_as,
             local_as: None,
             shutdown: None,
