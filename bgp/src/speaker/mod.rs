@@ -40,7 +40,7 @@ pub struct Speaker {
     next_peer: u32,
     originated: Originated,
     attributes: AttributeStore,
-    learned: BTreeMap<IpNet, LearnedPath>,
+    learned: BTreeMap<IpNet, Arc<[LearnedPath]>>,
     outputs: VecDeque<Output>,
     /// Routes may be due to a peer: look before saying that there is nothing to do.
     unflushed: bool,

@@ -1,5 +1,7 @@
 //! Routes through the speaker: learned from UPDATEs, decided upon, told to the peers.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 
 use super::peer::Peer;
@@ -79,11 +81,18 @@ impl Speaker {
                 .values()
                 .filter_map(|peer| peer.adj_in.get(&prefix));
             let event = match best(paths) {
-                Some(path) if self.learned.get(&prefix) == Some(path) => continue,
+                Some(path)
+                    if self
+                        .learned
+                        .get(&prefix)
+                        .is_some_and(|known| **known == [path.clone()]) =>
+                {
+                    continue;
+                }
                 Some(path) => {
-                    let path = path.clone();
-                    self.learned.insert(prefix, path.clone());
-                    Event::RouteLearned { prefix, path }
+                    let paths = Arc::from([path.clone()]);
+                    self.learned.insert(prefix, Arc::clone(&paths));
+                    Event::RouteLearned { prefix, paths }
                 }
                 None if self.learned.remove(&prefix).is_some() => Event::RouteLost { prefix },
                 None => continue,
@@ -102,8 +111,14 @@ impl Speaker {
                     .send_update(bytes, messages, &mut self.core.env());
                 self.perform(id);
                 let event = match batch {
-                    Batch::Announce(_, prefixes) => Event::Advertised { peer: id, prefixes },
-                    Batch::Withdraw(prefixes) => Event::Withdrawn { peer: id, prefixes },
+                    Batch::Announce(_, prefixes) => Event::Advertised {
+                        peer: id,
+                        prefixes: prefixes.into(),
+                    },
+                    Batch::Withdraw(prefixes) => Event::Withdrawn {
+                        peer: id,
+                        prefixes: prefixes.into(),
+                    },
                     Batch::EndOfRib => continue,
                 };
                 self.outputs.push_back(Output::Event(event));

@@ -111,8 +111,8 @@ impl Speaker {
             .flat_map(|peer| peer.adj_in.iter())
     }
 
-    /// The best path to every prefix that peers teach.
-    pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &LearnedPath)> {
+    /// The paths in use to every prefix that peers teach, best first.
+    pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &Arc<[LearnedPath]>)> {
         self.learned.iter()
     }
 }
