@@ -27,7 +27,8 @@ use super::backoff::{Backoff, Jitter};
 use super::connection::{Connection, ConnectionId, Ends};
 use super::counters::MessageCounters;
 use super::idle::IdleReason;
-use super::negotiation::{LocalSpeaker, Negotiated, open_for};
+use super::negotiation::Negotiated;
+use super::offer::{LocalSpeaker, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
@@ -165,8 +166,9 @@ impl Session {
         if !still_dialing {
             self.phase = Phase::Waiting(None);
         }
+        let open = open_for(&self.config, env.local, &ends, env.now);
+        let open = encoded(&Message::Open(open));
         let mut connection = Connection::new(id, passive, ends, env.now);
-        let open = encoded(&Message::Open(open_for(&self.config, env.local, env.now)));
         connection.count_sent(open.len(), self.config.send_hold, env.now);
         self.counters.sent.opens += 1;
         env.actions.push(Action::Send(id, open));
@@ -385,7 +387,7 @@ impl Session {
     }
 }
 
-/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 100 octets, the
+/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 200 octets, the
 /// data of a NOTIFICATION is cut), so the empty answer of an error is never seen.
 fn encoded(message: &Message) -> Bytes {
     let mut out = BytesMut::new();

@@ -77,6 +77,7 @@ impl Speaker {
             router_id: config.router_id,
             graceful_restart: config.graceful_restart,
             started: now,
+            converged: false,
         };
         Self {
             core: Core {
