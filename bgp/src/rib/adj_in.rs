@@ -45,7 +45,7 @@ impl AdjRibIn {
             .iter_mut()
             .filter(|(p, _)| Family::of(p) == family)
         {
-            path.stale = Some(Stale::Restarting);
+            path.stale.get_or_insert(Stale::Restarting);
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) struct AdjRibOut {
     buckets: BTreeMap<Arc<RouteAttributes>, BTreeSet<IpNet>>,
     withdrawals: BTreeSet<IpNet>,
     end_of_rib_due: bool,
+    end_of_refresh_due: bool,
 }
 
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(crate) enum Batch {
     Announce(Arc<RouteAttributes>, Vec<IpNet>),
     Withdraw(Vec<IpNet>),
     EndOfRib,
+    EndOfRefresh,
 }
 
 impl AdjRibOut {
@@ -79,9 +81,22 @@ impl AdjRibOut {
         self.end_of_rib_due = true;
     }
 
+    /// The end of the refresh (EoRR, RFC 7313 §4) follows once what is queued now is out.
+    pub(crate) fn end_of_refresh_after_pending(&mut self) {
+        self.end_of_refresh_due = true;
+    }
+
+    /// Not everything has been told once: End-of-RIB is still to come.
+    pub(crate) fn is_initial(&self) -> bool {
+        self.end_of_rib_due
+    }
+
     /// True when [`Self::next_batch`] has something.
     pub(crate) fn has_pending(&self) -> bool {
-        !self.withdrawals.is_empty() || !self.queued.is_empty() || self.end_of_rib_due
+        !self.withdrawals.is_empty()
+            || !self.queued.is_empty()
+            || self.end_of_rib_due
+            || self.end_of_refresh_due
     }
 
     /// Changes that wait for the peer.
@@ -106,7 +121,10 @@ impl AdjRibOut {
             }
             return Some(Batch::Announce(attributes, prefixes));
         }
-        std::mem::take(&mut self.end_of_rib_due).then_some(Batch::EndOfRib)
+        if std::mem::take(&mut self.end_of_rib_due) {
+            return Some(Batch::EndOfRib);
+        }
+        std::mem::take(&mut self.end_of_refresh_due).then_some(Batch::EndOfRefresh)
     }
 
     /// What the peer has been sent, in no particular order.

@@ -9,7 +9,9 @@ use super::attributes::RouteAttributes;
 use super::learned_path::DEFAULT_LOCAL_PREF;
 use crate::session::{Ends, Negotiated};
 use crate::speaker::PeerConfig;
-use crate::wire::{AsPath, EncodeError, Family, NextHop, Nlri, PathAttributes, pack};
+use crate::wire::{
+    AsPath, EncodeError, Family, NextHop, Nlri, PathAttributes, RefreshSubtype, RouteRefresh, pack,
+};
 
 /// Next hop self, per family (RFC 4271 §5.1.3, RFC 2545 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub(crate) struct ExportContext<'a> {
 }
 
 impl ExportContext<'_> {
-    /// The messages of a batch in one buffer, and how many they are.
+    /// The messages of a batch in one buffer, and how many UPDATEs they are.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<(Bytes, usize), EncodeError> {
         let codec = &self.negotiated.codec;
         let family = self.family;
@@ -70,6 +72,11 @@ impl ExportContext<'_> {
             Batch::EndOfRib => {
                 pack::end_of_rib(&mut out, codec, family)?;
                 1
+            }
+            Batch::EndOfRefresh => {
+                let subtype = RefreshSubtype::End;
+                RouteRefresh { family, subtype }.encode(&mut out)?;
+                0
             }
         };
         Ok((out.freeze(), messages))

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ipnet::IpNet;
 
 use super::config::PeerConfig;
 use super::port::{PeerId, Withheld};
+use super::retention::{Retention, Step};
 use crate::rib::{
     AdjRibIn, AdjRibOut, Batch, ExportContext, NextHops, PathSource, RouteAttributes,
 };
@@ -25,6 +27,7 @@ pub(crate) struct Peer {
     pub(crate) config: Arc<PeerConfig>,
     pub(crate) session: Session,
     pub(crate) adj_in: AdjRibIn,
+    pub(crate) retention: Retention,
     pub(crate) out: Vec<FamilyOut>,
     pub(crate) withheld: Vec<(Family, Withheld)>,
     pub(crate) source: Option<Arc<PathSource>>,
@@ -82,12 +85,26 @@ impl Peer {
         }
     }
 
-    /// The session went down; returns the prefixes it had taught.
-    pub(crate) fn close_families(&mut self) -> Vec<IpNet> {
+    /// The session went down: nothing has been told. What it taught is [`Self::retain`]'s concern.
+    pub(crate) fn close_families(&mut self) {
         self.out.clear();
         self.withheld.clear();
         self.source = None;
-        self.adj_in.clear()
+    }
+
+    /// Do this to what the peer has taught; returns the prefixes that need a new decision.
+    pub(crate) fn retain(&mut self, step: Step) -> Vec<IpNet> {
+        match step {
+            Step::MarkStale(family) => self.adj_in.mark_stale(family),
+            Step::ExpectAgain(family) => self.adj_in.expect_again(family),
+            Step::MarkLongLived(family) => return self.adj_in.mark_long_lived(family),
+            Step::Purge(family) => return self.adj_in.purge_unconfirmed(family),
+            Step::Forget(family) => {
+                self.adj_in.expect_again(family);
+                return self.adj_in.purge_unconfirmed(family);
+            }
+        }
+        Vec::new()
     }
 
     /// A route of ours changed: let the policy decide what this peer should have.
@@ -101,11 +118,22 @@ impl Peer {
         }
     }
 
-    /// The peer lost what we told it of a family.
-    pub(crate) fn resend(&mut self, family: Family) {
-        for out in self.out.iter_mut().filter(|out| out.family == family) {
-            out.rib.resend();
+    /// The peer lost what we told it of a family. True when the answer is to be bracketed (RFC 7313 §4), which it
+    /// must not be before End-of-RIB: what comes until then is all we have anyway.
+    pub(crate) fn resend(&mut self, family: Family) -> bool {
+        let enhanced = self
+            .session
+            .negotiated()
+            .is_some_and(|n| n.enhanced_refresh);
+        let Some(out) = self.out.iter_mut().find(|out| out.family == family) else {
+            return false;
+        };
+        out.rib.resend();
+        let bracketed = enhanced && !out.rib.is_initial();
+        if bracketed {
+            out.rib.end_of_refresh_after_pending();
         }
+        bracketed
     }
 
     /// The next messages to send, encoded: one batch, if the window has room and anything waits.
@@ -131,6 +159,12 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// When its timers want to be looked at.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let timers = [self.session.deadline(), self.retention.deadline()];
+        timers.into_iter().flatten().min()
     }
 
     pub(crate) fn has(&self, prefix: &IpNet) -> bool {

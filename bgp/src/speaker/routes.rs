@@ -26,6 +26,7 @@ impl Speaker {
             let reset = Reset {
                 notification,
                 why: format!("{error} ({family} cannot be read)"),
+                hard: false,
             };
             peer.session.reset_established(reset, &mut self.core.env());
             return;
@@ -33,6 +34,8 @@ impl Speaker {
         if let Some(family) = update.end_of_rib() {
             self.outputs
                 .push_back(Output::Event(Event::EndOfRib { peer: id, family }));
+            let step = peer.retention.end_of_rib(family);
+            self.retain(id, step);
             return;
         }
         let changed = Self::learn(peer, update, &mut self.core);
@@ -120,6 +123,12 @@ impl Speaker {
                         prefixes: prefixes.into(),
                     },
                     Batch::EndOfRib => continue,
+                    Batch::EndOfRefresh => {
+                        if let Some(peer) = self.peers.get_mut(&id) {
+                            peer.session.counters.sent.route_refreshes += 1;
+                        }
+                        continue;
+                    }
                 };
                 self.outputs.push_back(Output::Event(event));
             }

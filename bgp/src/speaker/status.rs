@@ -42,6 +42,8 @@ pub struct PeerStatus {
     pub flaps: u64,
     /// Prefixes it has taught us.
     pub received: usize,
+    /// Of these, told before it went away or began a refresh and not again since.
+    pub stale: usize,
     /// Prefixes it has been sent.
     pub sent: usize,
     /// Changes that wait until it reads.
@@ -69,6 +71,7 @@ impl PeerStatus {
             last_error: session.last_error.clone(),
             flaps: session.flaps,
             received: peer.adj_in.len(),
+            stale: peer.adj_in.unconfirmed_count(),
             sent: peer.out.iter().map(|out| out.rib.sent_count()).sum(),
             pending: peer.out.iter().map(|out| out.rib.pending_count()).sum(),
             withheld: peer.withheld.clone(),
