@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::Notice;
 use super::connection::{Connection, words};
+use super::handle::{Call, View};
 use super::mailbox::Mailbox;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -40,6 +41,8 @@ pub(super) enum Command {
     Status(oneshot::Sender<Snapshot>),
     /// Answer when what the mailbox holds has been written.
     Flush(oneshot::Sender<()>),
+    /// Look at the speaker, or act on it, for somebody on another thread.
+    Call(Call),
     /// Say goodbye with these words, then end.
     Stop(String),
 }
@@ -110,6 +113,7 @@ impl Driver {
                         // Whoever asked may have given up.
                         let _ = answer.send(Snapshot::of(&self.speaker, &self.listen_errors, Instant::now()));
                     }
+                    Some(Command::Call(call)) => self.serve(call),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
@@ -140,6 +144,16 @@ impl Driver {
         tokio::task::yield_now().await;
         // Whoever asked may have given up.
         let _ = answer.send(());
+    }
+
+    fn serve(&mut self, call: Call) {
+        match call {
+            Call::Look(look) => look(&View {
+                speaker: &self.speaker,
+                listen_errors: &self.listen_errors,
+            }),
+            Call::Act(act) => act(&mut self.speaker, Instant::now()),
+        }
     }
 
     fn handle_socket(&mut self, event: SocketEvent) {

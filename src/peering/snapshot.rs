@@ -109,11 +109,14 @@ impl Snapshot {
                 .map(ToString::to_string)
                 .collect(),
         });
-        let learned = speaker.learned().map(|(prefix, path)| LearnedSnapshot {
-            prefix: *prefix,
-            peer: path.source.peer.to_string(),
-            next_hop: path.next_hop,
-            as_path: path.as_path.iter().map(|asn| asn.0).collect(),
+        let learned = speaker.learned().filter_map(|(prefix, paths)| {
+            let best = paths.first()?;
+            Some(LearnedSnapshot {
+                prefix: *prefix,
+                peer: best.source.peer.to_string(),
+                next_hop: best.next_hop_address(),
+                as_path: best.attributes.as_path.asns().map(|asn| asn.0).collect(),
+            })
         });
         Self {
             listen_errors: listen_errors.to_vec(),

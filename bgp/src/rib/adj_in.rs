@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use super::best_path::LearnedPath;
+use super::learned_path::LearnedPath;
 
 /// Adj-RIB-In of one peer, all families.
 #[derive(Debug, Default)]

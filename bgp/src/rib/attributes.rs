@@ -1,19 +1,44 @@
 //! What an originated route carries besides its prefix, stored once however many routes share it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use crate::wire::Community;
+use crate::wire::{Community, ExtendedCommunity, LargeCommunity, Origin};
 
-/// Attributes the originator of a route chooses; the rest (ORIGIN incomplete, AS_PATH, NEXT_HOP,
-/// LOCAL_PREF) follow from the session the route leaves by.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Attributes the originator of a route chooses; the rest (AS_PATH, and what is left out here) follows from the
+/// session the route leaves by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteAttributes {
+    /// ORIGIN; incomplete unless set, as of every route that was redistributed.
+    pub origin: Origin,
+    /// Next hop, of the route's family or (RFC 8950) IPv6; the session's own address unless set.
+    pub next_hop: Option<IpAddr>,
     /// MULTI_EXIT_DISC (RFC 4271 §5.1.4); absent unless set.
     pub med: Option<u32>,
+    /// LOCAL_PREF towards internal peers; 100 unless set.
+    pub local_pref: Option<u32>,
     /// Standard communities (RFC 1997), in the order given.
     pub communities: Vec<Community>,
+    /// Extended communities (RFC 4360).
+    pub extended_communities: Vec<ExtendedCommunity>,
+    /// Large communities (RFC 8092).
+    pub large_communities: Vec<LargeCommunity>,
+}
+
+impl Default for RouteAttributes {
+    fn default() -> Self {
+        Self {
+            origin: Origin::Incomplete,
+            next_hop: None,
+            med: None,
+            local_pref: None,
+            communities: Vec::new(),
+            extended_communities: Vec::new(),
+            large_communities: Vec::new(),
+        }
+    }
 }
 
 /// Interns [`RouteAttributes`]: equal sets are one allocation, and comparing two is a pointer compare.

@@ -2,43 +2,9 @@
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use crate::wire::{Asn, RouterId};
-
-/// Where a path was learned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathSource {
-    /// The peer's configured name.
-    pub peer: Arc<str>,
-    /// Its address, the last tie-break.
-    pub address: IpAddr,
-    /// Its BGP Identifier.
-    pub router_id: RouterId,
-    /// Learned over eBGP.
-    pub external: bool,
-}
-
-/// One peer's path to a prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LearnedPath {
-    /// Who taught it.
-    pub source: Arc<PathSource>,
-    /// Where its traffic goes.
-    pub next_hop: IpAddr,
-    /// LOCAL_PREF; 100 when the peer is external or did not say.
-    pub local_pref: u32,
-    /// AS_PATH length: a set counts one (RFC 4271 §9.1.2.2 a).
-    pub path_length: u32,
-    /// ORIGIN: 0 IGP, 1 EGP, 2 incomplete.
-    pub origin: u8,
-    /// MULTI_EXIT_DISC; 0 when absent.
-    pub med: u32,
-    /// The neighbouring AS: MEDs compare only within it.
-    pub neighbor_as: Option<Asn>,
-    /// AS_PATH flattened, for display.
-    pub as_path: Arc<[Asn]>,
-}
+use super::learned_path::LearnedPath;
+use crate::wire::{Origin, RouterId};
 
 /// The best of `paths`.
 ///
@@ -52,22 +18,21 @@ pub(crate) fn best<'a>(paths: impl Iterator<Item = &'a LearnedPath>) -> Option<&
     running.retain(|path| {
         !rivals
             .iter()
-            .any(|rival| rival.neighbor_as == path.neighbor_as && rival.med < path.med)
+            .any(|rival| rival.neighbor_as() == path.neighbor_as() && rival.med() < path.med())
     });
     running.into_iter().min_by_key(|path| after_med(path))
 }
 
 /// Steps a and b, higher is better.
-fn before_med(path: &LearnedPath) -> (u32, Reverse<u32>, Reverse<u8>) {
+fn before_med(path: &LearnedPath) -> (u32, Reverse<u32>, Reverse<Origin>) {
     (
-        path.local_pref,
-        Reverse(path.path_length),
-        Reverse(path.origin),
+        path.local_pref(),
+        Reverse(path.path_length()),
+        Reverse(path.origin()),
     )
 }
 
-/// Steps d, f and g, lower is better; e (interior cost) needs the kernel's routes, which come with
-/// the import.
+/// Steps d, f and g, lower is better.
 fn after_med(path: &LearnedPath) -> (bool, RouterId, IpAddr) {
     let source = &path.source;
     (!source.external, source.router_id, source.address)
@@ -76,75 +41,76 @@ fn after_med(path: &LearnedPath) -> (bool, RouterId, IpAddr) {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::rib::PathSource;
+    use crate::wire::{AsPath, Asn, NextHop, PathAttributes};
 
-    fn path(id: u8) -> LearnedPath {
-        LearnedPath {
-            source: Arc::new(PathSource {
-                peer: format!("leaf{id}").into(),
-                address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, id)),
-                router_id: RouterId(Ipv4Addr::new(192, 0, 2, id)),
-                external: true,
-            }),
-            next_hop: IpAddr::V4(Ipv4Addr::new(10, 0, 0, id)),
-            local_pref: 100,
-            path_length: 1,
-            origin: 0,
-            med: 0,
-            neighbor_as: Some(Asn(65000)),
-            as_path: Arc::from([Asn(65000)]),
+    fn source(id: u8) -> PathSource {
+        PathSource {
+            peer: format!("leaf{id}").into(),
+            address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, id)),
+            link: None,
+            router_id: RouterId(Ipv4Addr::new(192, 0, 2, id)),
+            external: true,
         }
     }
 
-    fn winner(paths: &[LearnedPath]) -> RouterId {
-        best(paths.iter()).unwrap().source.router_id
+    fn path(id: u8, change: impl FnOnce(&mut PathSource, &mut PathAttributes)) -> LearnedPath {
+        let mut source = source(id);
+        let mut attributes = PathAttributes {
+            as_path: AsPath::sequence([Asn(65000)]),
+            ..PathAttributes::default()
+        };
+        change(&mut source, &mut attributes);
+        let next_hop = NextHop::V4(Ipv4Addr::new(10, 0, 0, id));
+        LearnedPath::new(Arc::new(source), next_hop, Arc::new(attributes))
+    }
+
+    fn winner(paths: &[LearnedPath]) -> Option<u8> {
+        let best = best(paths.iter())?;
+        best.source.router_id.0.octets().last().copied()
     }
 
     #[test]
     fn each_step_decides_before_the_next() {
-        let base = path(1);
-        let mut preferred = path(2);
-        preferred.local_pref = 200;
-        preferred.path_length = 9;
-        assert_eq!(
-            winner(&[base.clone(), preferred.clone()]),
-            preferred.source.router_id
-        );
-        let mut shorter = path(2);
-        shorter.path_length = 0;
-        shorter.origin = 2;
-        assert_eq!(
-            winner(&[base.clone(), shorter.clone()]),
-            shorter.source.router_id
-        );
-        let mut worse_origin = path(1);
-        worse_origin.origin = 2;
-        assert_eq!(winner(&[worse_origin, path(2)]), path(2).source.router_id);
-        assert_eq!(winner(&[path(2), base.clone()]), base.source.router_id);
+        let base = path(1, |_, _| {});
+        let preferred = path(2, |_, attributes| {
+            attributes.local_pref = Some(200);
+            attributes.as_path = AsPath::sequence((1..9).map(Asn));
+        });
+        assert_eq!(winner(&[base.clone(), preferred]), Some(2));
+        let shorter = path(2, |_, attributes| {
+            attributes.as_path = AsPath::default();
+            attributes.origin = Origin::Incomplete;
+        });
+        assert_eq!(winner(&[base.clone(), shorter]), Some(2));
+        let worse_origin = path(1, |_, attributes| attributes.origin = Origin::Incomplete);
+        assert_eq!(winner(&[worse_origin, path(2, |_, _| {})]), Some(2));
+        assert_eq!(winner(&[path(2, |_, _| {}), base]), Some(1));
     }
 
     #[test]
     fn med_compares_only_within_one_neighbouring_as() {
-        let mut high = path(1);
-        high.med = 50;
-        assert_eq!(winner(&[high.clone(), path(2)]), path(2).source.router_id);
-        high.neighbor_as = Some(Asn(65009));
-        assert_eq!(winner(&[high.clone(), path(2)]), high.source.router_id);
+        let other = path(2, |_, _| {});
+        let high = path(1, |_, attributes| attributes.med = Some(50));
+        assert_eq!(winner(&[high, other.clone()]), Some(2));
+        let elsewhere = path(1, |_, attributes| {
+            attributes.med = Some(50);
+            attributes.as_path = AsPath::sequence([Asn(65009)]);
+        });
+        assert_eq!(winner(&[elsewhere, other]), Some(1));
     }
 
     #[test]
     fn external_beats_internal() {
-        let mut internal = path(1);
-        internal.source = Arc::new(PathSource {
-            external: false,
-            ..(*internal.source).clone()
-        });
-        assert_eq!(winner(&[internal, path(2)]), path(2).source.router_id);
+        let internal = path(1, |source, _| source.external = false);
+        assert_eq!(winner(&[internal, path(2, |_, _| {})]), Some(2));
     }
 
     #[test]
     fn nothing_wins_among_none() {
-        assert!(best([].iter()).is_none());
+        assert_eq!(winner(&[]), None);
     }
 }

@@ -1,13 +1,12 @@
 //! A received UPDATE as changes of the Adj-RIB-In.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::best_path::{LearnedPath, PathSource};
+use super::learned_path::{LearnedPath, PathSource, address};
 use crate::session::{Ends, Negotiated};
-use crate::wire::{Announcement, DecodedUpdate, NextHop, RouterId};
+use crate::wire::{Announcement, DecodedUpdate, RouterId};
 
 /// What an UPDATE changes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,24 +63,7 @@ impl ImportContext<'_> {
     }
 
     fn path(&self, announcement: &Announcement<'_>) -> LearnedPath {
-        let attributes = announcement.attributes;
-        let as_path = &attributes.as_path;
-        LearnedPath {
-            source: Arc::clone(self.source),
-            next_hop: address(announcement.next_hop),
-            local_pref: attributes.local_pref.unwrap_or(100),
-            path_length: u32::try_from(as_path.len()).unwrap_or(u32::MAX),
-            origin: attributes.origin as u8,
-            med: attributes.med.unwrap_or(0),
-            neighbor_as: as_path.first(),
-            as_path: as_path.asns().collect(),
-        }
-    }
-}
-
-fn address(next_hop: NextHop) -> IpAddr {
-    match next_hop {
-        NextHop::V4(address) => address.into(),
-        NextHop::V6 { address, .. } => address.into(),
+        let attributes = Arc::new(announcement.attributes.clone());
+        LearnedPath::new(Arc::clone(self.source), announcement.next_hop, attributes)
     }
 }

@@ -14,6 +14,7 @@
 //! one that merely went away is not, so that it can come back at once.
 
 mod ending;
+mod opening;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,17 +22,13 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::backoff::{Backoff, Jitter};
-use super::collision::{Claim, ours_survives};
 use super::connection::{Connection, ConnectionId, Ends};
 use super::counters::MessageCounters;
-use super::negotiation::{LocalSpeaker, Negotiated, negotiate, open_for};
+use super::negotiation::{LocalSpeaker, Negotiated, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
-use crate::wire::notification::cease_subcode;
-use crate::wire::{
-    CodecOptions, DecodedUpdate, Family, Message, Notification, Open, RefreshSubtype,
-};
+use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification, RefreshSubtype};
 
 /// First delay between attempts, and first idle hold.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -333,101 +330,6 @@ impl Session {
             }
             (state, message) => Err(Reset::unexpected(state, &message)),
         }
-    }
-
-    /// RFC 4271 §6.2, then §6.8.
-    fn handle_open(
-        &mut self,
-        id: ConnectionId,
-        open: &Open,
-        env: &mut Env<'_>,
-    ) -> Result<(), Reset> {
-        let negotiated = Arc::new(negotiate(&self.config, env.local, open)?);
-        let remote = Claim {
-            router_id: negotiated.remote_id,
-            asn: negotiated.remote_as,
-        };
-        if !self.survives_collision(id, remote, &negotiated, env) {
-            return Ok(());
-        }
-        let Some(at) = self.position(id) else {
-            return Ok(());
-        };
-        let connection = &mut self.connections[at];
-        connection.confirm(negotiated, env.now);
-        self.send_keepalive(id, env);
-        self.report(None, env);
-        Ok(())
-    }
-
-    /// Settle this connection against the peer's other one; false when this one was closed.
-    fn survives_collision(
-        &mut self,
-        id: ConnectionId,
-        remote: Claim,
-        negotiated: &Negotiated,
-        env: &mut Env<'_>,
-    ) -> bool {
-        let Some(other) = self.connections.iter().find(|c| c.id != id) else {
-            return true;
-        };
-        let (other, other_passive) = (other.id, other.passive);
-        let this_passive = self.connections.iter().any(|c| c.id == id && c.passive);
-        match self
-            .connections
-            .iter()
-            .find(|c| c.id == other)
-            .map(|c| c.state)
-        {
-            Some(State::Established) => {
-                if negotiated.graceful_restart.is_some() {
-                    // RFC 4724 §5: a peer that opens a new session has restarted; the old one is a husk.
-                    self.close_silently(other, DownReason::PeerRestarted, env);
-                    return true;
-                }
-                self.collide(id, env);
-                false
-            }
-            Some(State::OpenConfirm) => {
-                let local = Claim {
-                    router_id: env.local.router_id,
-                    asn: negotiated.local_as,
-                };
-                // Two connections from the same side: the newer is the one the peer believes in.
-                let keep_this = if this_passive == other_passive {
-                    true
-                } else {
-                    ours_survives(local, remote) != this_passive
-                };
-                self.collide(if keep_this { other } else { id }, env);
-                keep_this
-            }
-            _ => true,
-        }
-    }
-
-    fn collide(&mut self, loser: ConnectionId, env: &mut Env<'_>) {
-        self.send_notification(
-            loser,
-            &Notification::cease(cease_subcode::CONNECTION_COLLISION),
-            env,
-        );
-        self.close_silently(loser, DownReason::Collision, env);
-    }
-
-    fn establish(&mut self, id: ConnectionId, env: &mut Env<'_>) {
-        let Some(at) = self.position(id) else { return };
-        self.connections[at].state = State::Established;
-        self.connections[at].restart_hold(env.now);
-        let losers: Vec<_> = self.connections.iter().map(|c| c.id).collect();
-        for loser in losers.into_iter().filter(|loser| *loser != id) {
-            self.collide(loser, env);
-        }
-        self.abandon_dial(env);
-        self.phase = Phase::Waiting(None);
-        self.retry.reset();
-        self.report(None, env);
-        env.actions.push(Action::Up);
     }
 
     fn dial_or_wait(&mut self, env: &mut Env<'_>) {

@@ -4,8 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ipnet::IpNet;
+
+use super::Speaker;
 use super::peer::Peer;
 use super::port::{PeerId, Withheld};
+use crate::rib::{LearnedPath, RouteAttributes};
 use crate::session::{DownReason, Ends, MessageCounters, Negotiated, State};
 use crate::wire::Family;
 
@@ -63,5 +67,46 @@ impl PeerStatus {
             pending: peer.out.iter().map(|out| out.rib.pending_count()).sum(),
             withheld: peer.withheld.clone(),
         }
+    }
+}
+
+impl Speaker {
+    /// Every neighbour.
+    pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
+        self.peers.values().map(PeerStatus::of)
+    }
+
+    /// What this node originates, by prefix.
+    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
+        self.originated
+            .iter()
+            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    }
+
+    /// Names of the peers that have been sent `prefix`.
+    pub fn advertised_to<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = &'a Arc<str>> {
+        let peers = self.peers.values();
+        peers.filter(|peer| peer.has(prefix)).map(|peer| &peer.name)
+    }
+
+    /// What one peer has been sent, in no particular order.
+    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
+        let families = self.peers.get(&peer).into_iter().flat_map(|peer| &peer.out);
+        families
+            .flat_map(|out| out.rib.sent())
+            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    }
+
+    /// What one peer has taught, in no particular order.
+    pub fn adj_rib_in(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &LearnedPath)> {
+        self.peers
+            .get(&peer)
+            .into_iter()
+            .flat_map(|peer| peer.adj_in.iter())
+    }
+
+    /// The paths in use to every prefix that peers teach, best first.
+    pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &Arc<[LearnedPath]>)> {
+        self.learned.iter()
     }
 }
