@@ -78,7 +78,7 @@ impl Embedded {
         let neighbours = self.config.neighbours.iter().map(neighbour).collect();
         let settings = settings(&self.config.bgp, router_id);
         let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
-        let peering = self.origination.start(spawn, Peering::originator)?;
+        let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.peering = Some(peering);
         Ok(router_id)
