@@ -65,7 +65,7 @@ impl Speaker {
                 negotiated,
                 graceful,
             } => self.session_down(id, &negotiated, graceful),
-            Action::Update(update) => self.handle_update(id, &update),
+            Action::Update(update) => self.handle_update(id, *update),
             Action::Refresh(family) => {
                 if peer.resend(family) {
                     let begin = RefreshSubtype::Begin;

@@ -10,10 +10,11 @@ use super::config::PeerConfig;
 use super::port::{PeerId, Withheld};
 use super::retention::{Retention, Step};
 use crate::rib::{
-    AdjRibIn, AdjRibOut, Batch, ExportContext, NextHops, PathSource, RouteAttributes,
+    AdjRibIn, AdjRibOut, Batch, ExportContext, ImportMemo, Importer, NextHops, PathSource,
+    Received, RouteAttributes,
 };
-use crate::session::Session;
-use crate::wire::{Family, NextHop};
+use crate::session::{LocalSpeaker, Session};
+use crate::wire::{DecodedUpdate, Family, NextHop, Nlri};
 
 /// Prefixes encoded at a time: a few messages, so that the window is respected to within their size.
 const BATCH: usize = 2048;
@@ -28,6 +29,7 @@ pub(crate) struct Peer {
     pub(crate) session: Session,
     pub(crate) adj_in: AdjRibIn,
     pub(crate) retention: Retention,
+    pub(crate) import_memo: ImportMemo,
     pub(crate) out: Vec<FamilyOut>,
     pub(crate) withheld: Vec<(Family, Withheld)>,
     pub(crate) source: Option<Arc<PathSource>>,
@@ -90,21 +92,82 @@ impl Peer {
         self.out.clear();
         self.withheld.clear();
         self.source = None;
+        self.import_memo.forget();
     }
 
     /// Do this to what the peer has taught; returns the prefixes that need a new decision.
     pub(crate) fn retain(&mut self, step: Step) -> Vec<IpNet> {
         match step {
             Step::MarkStale(family) => self.adj_in.mark_stale(family),
-            Step::ExpectAgain(family) => self.adj_in.expect_again(family),
-            Step::MarkLongLived(family) => return self.adj_in.mark_long_lived(family),
-            Step::Purge(family) => return self.adj_in.purge_unconfirmed(family),
+            Step::MarkLongLived(family) => self.adj_in.mark_long_lived(family),
+            Step::Purge(family) => self.adj_in.purge_unconfirmed(family),
+            Step::ExpectAgain(family) => {
+                self.adj_in.expect_again(family);
+                Vec::new()
+            }
             Step::Forget(family) => {
                 self.adj_in.expect_again(family);
-                return self.adj_in.purge_unconfirmed(family);
+                self.adj_in.purge_unconfirmed(family)
             }
         }
-        Vec::new()
+    }
+
+    /// Forget what an UPDATE withdraws, or announces with an error that makes it withdrawn (RFC 7606 §2). Appends
+    /// the prefixes whose paths changed by that.
+    pub(crate) fn forget_withdrawn(&mut self, update: &DecodedUpdate, changed: &mut Vec<IpNet>) {
+        for (_, nlri) in update.withdrawals() {
+            for nlri in nlri {
+                if self.adj_in.remove(&nlri.prefix, nlri.path_id.unwrap_or(0)) {
+                    changed.push(nlri.prefix);
+                }
+            }
+        }
+    }
+
+    /// Take in what the peer says of these destinations. Appends the prefixes whose paths changed by that.
+    pub(crate) fn learn(
+        &mut self,
+        received: &Arc<Received>,
+        family: Family,
+        nlri: &[Nlri],
+        local: &LocalSpeaker,
+        changed: &mut Vec<IpNet>,
+    ) {
+        let Some((mut importer, adj_in)) = self.importer(local) else {
+            return;
+        };
+        if !importer.negotiated.families.contains(&family) {
+            return;
+        }
+        for nlri in nlri {
+            let path = importer.path(&nlri.prefix, received);
+            if adj_in.insert(nlri.prefix, nlri.path_id.unwrap_or(0), received, path) {
+                changed.push(nlri.prefix);
+            }
+        }
+    }
+
+    /// The import policy changed; returns the prefixes for which it says something else now.
+    pub(crate) fn reevaluate_in(&mut self, local: &LocalSpeaker) -> Vec<IpNet> {
+        self.import_memo.forget();
+        match self.importer(local) {
+            Some((mut importer, adj_in)) => adj_in.reevaluate(&mut importer),
+            None => Vec::new(),
+        }
+    }
+
+    fn importer(&mut self, local: &LocalSpeaker) -> Option<(Importer<'_>, &mut AdjRibIn)> {
+        let connection = self.session.established()?;
+        let importer = Importer {
+            config: &self.config,
+            negotiated: connection.negotiated.as_deref()?,
+            ends: &connection.ends,
+            source: self.source.as_ref()?,
+            asn: local.asn,
+            router_id: local.router_id,
+            memo: &mut self.import_memo,
+        };
+        Some((importer, &mut self.adj_in))
     }
 
     /// A route of ours changed: let the policy decide what this peer should have.

@@ -149,6 +149,6 @@ fn apply(peer: &mut BTreeMap<IpNet, Arc<RouteAttributes>>, batch: Batch) {
                 assert!(peer.remove(&prefix).is_some(), "withdrew what was not sent");
             }
         }
-        Batch::EndOfRib => {}
+        Batch::EndOfRib | Batch::EndOfRefresh => {}
     }
 }
