@@ -59,24 +59,16 @@ impl Speaker {
                 }));
             }
             Action::Up => {
-                peer.open_families(&self.originated);
-                for (family, why) in peer.withheld.clone() {
-                    self.outputs.push_back(Output::Event(Event::FamilyWithheld {
-                        peer: id,
-                        family,
-                        why,
-                    }));
-                }
-                self.unflushed = true;
+                self.open_families(id);
             }
             Action::Down => {
                 let gone = peer.close_families();
+                self.groups.leave(id);
                 self.decide(gone);
             }
             Action::Update(update) => self.handle_update(id, *update),
             Action::Refresh(family) => {
-                peer.resend(family);
-                self.unflushed = true;
+                self.resend(id, family);
             }
         }
     }
