@@ -44,10 +44,11 @@
 //!              Output
 //! ```
 //!
-//! [`wire`] is the codec and knows nothing of the rest.
+//! [`wire`] is the codec and knows nothing of the rest; [`bfd`] watches paths, and stands by itself.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bfd;
 mod policy;
 mod rib;
 mod session;

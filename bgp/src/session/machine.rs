@@ -16,6 +16,9 @@
 mod control;
 mod ending;
 mod opening;
+mod refreshing;
+
+use ending::Ending;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,11 +30,12 @@ use super::backoff::{Backoff, Jitter};
 use super::connection::{Connection, ConnectionId, Ends};
 use super::counters::MessageCounters;
 use super::idle::IdleReason;
-use super::negotiation::{LocalSpeaker, Negotiated, open_for};
+use super::negotiation::Negotiated;
+use super::offer::{LocalSpeaker, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
-use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification, RefreshSubtype};
+use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification};
 
 /// First delay between attempts, and first idle hold.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -50,9 +54,18 @@ pub(crate) enum Action {
         reason: Option<DownReason>,
     },
     Up,
-    Down,
+    Down {
+        negotiated: Arc<Negotiated>,
+        /// The peer's routes may be kept for a while (RFC 4724 §4.2, RFC 8538 §4).
+        graceful: bool,
+    },
     Update(Box<DecodedUpdate>),
+    /// The peer asks for a family again.
     Refresh(Family),
+    /// The peer begins to tell a family again (BoRR, RFC 7313 §4).
+    RefreshBegins(Family),
+    /// The peer has told a family again (EoRR).
+    RefreshEnds(Family),
 }
 
 /// What the machine borrows from the speaker for one input.
@@ -165,8 +178,9 @@ impl Session {
         if !still_dialing {
             self.phase = Phase::Waiting(None);
         }
+        let open = open_for(&self.config, env.local, &ends, env.now);
+        let open = encoded(&Message::Open(open));
         let mut connection = Connection::new(id, passive, ends, env.now);
-        let open = encoded(&Message::Open(open_for(&self.config, env.local, env.now)));
         connection.count_sent(open.len(), self.config.send_hold, env.now);
         self.counters.sent.opens += 1;
         env.actions.push(Action::Send(id, open));
@@ -191,10 +205,7 @@ impl Session {
     pub(crate) fn handle_closed(&mut self, id: ConnectionId, why: String, env: &mut Env<'_>) {
         if let Some(at) = self.position(id) {
             let connection = self.connections.swap_remove(at);
-            if connection.state == State::Established {
-                env.actions.push(Action::Down);
-                self.forgive_if_stable(env.now);
-            }
+            self.bury(&connection, Ending::Lost, env);
             self.fail(DownReason::ConnectionClosed(why), env);
         }
     }
@@ -287,7 +298,8 @@ impl Session {
         let connection = &mut self.connections[at];
         match (connection.state, message) {
             (_, Message::Notification(notification)) => {
-                self.close(id, DownReason::NotificationReceived(notification), env);
+                let reason = DownReason::NotificationReceived(notification.clone());
+                self.close(id, reason, Ending::Notified(&notification), env);
                 Ok(())
             }
             (State::OpenSent, Message::Open(open)) => self.handle_open(id, &open, env),
@@ -306,9 +318,7 @@ impl Session {
             }
             (State::Established, Message::RouteRefresh(refresh)) => {
                 connection.restart_hold(env.now);
-                if refresh.subtype == RefreshSubtype::Request {
-                    env.actions.push(Action::Refresh(refresh.family));
-                }
+                self.handle_refresh(refresh, env);
                 Ok(())
             }
             (state, message) => Err(Reset::unexpected(state, &message)),
@@ -385,7 +395,7 @@ impl Session {
     }
 }
 
-/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 100 octets, the
+/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 200 octets, the
 /// data of a NOTIFICATION is cut), so the empty answer of an error is never seen.
 fn encoded(message: &Message) -> Bytes {
     let mut out = BytesMut::new();

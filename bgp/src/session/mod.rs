@@ -7,6 +7,7 @@ mod counters;
 mod idle;
 mod machine;
 mod negotiation;
+mod offer;
 mod reset;
 mod state;
 
@@ -15,7 +16,7 @@ pub use connection::{ConnectionId, Ends};
 pub use counters::{MessageCount, MessageCounters};
 pub use idle::IdleReason;
 pub(crate) use machine::{Action, Env, Session};
-pub(crate) use negotiation::LocalSpeaker;
 pub use negotiation::Negotiated;
+pub(crate) use offer::LocalSpeaker;
 pub(crate) use reset::Reset;
 pub use state::{DownReason, State};

@@ -84,6 +84,9 @@ pub enum DownReason {
 /// The operator's words that may come with a Cease (RFC 9003). Control characters of a stranger do not
 /// belong in a log line.
 fn words(notification: &Notification) -> String {
+    if let Some(inner) = notification.inner().filter(|inner| !inner.is_hard_reset()) {
+        return format!(": {inner}{}", words(&inner));
+    }
     notification
         .shutdown_communication()
         .map_or_else(String::new, |words| {

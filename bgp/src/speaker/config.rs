@@ -28,6 +28,19 @@ pub struct SpeakerConfig {
 pub struct GracefulRestart {
     /// How long the peer keeps our routes while we are away; whole seconds, at most 4095.
     pub restart_time: Duration,
+    /// What we forwarded before this start is forwarded still: the kernel's routes outlive the process, but
+    /// not a reboot (F, RFC 4724 §3).
+    pub forwarding_preserved: bool,
+}
+
+impl GracefulRestart {
+    /// Forwarding outlives the process.
+    pub fn new(restart_time: Duration) -> Self {
+        Self {
+            restart_time,
+            forwarding_preserved: true,
+        }
+    }
 }
 
 /// Which paths count as equally good, and how many are used.

@@ -4,6 +4,7 @@ mod actions;
 mod config;
 mod peer;
 mod port;
+mod retention;
 mod routes;
 mod status;
 
@@ -21,6 +22,7 @@ pub use config::{
 };
 use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
+use retention::Retention;
 pub use status::PeerStatus;
 
 use crate::rib::{
@@ -83,6 +85,7 @@ impl Speaker {
             router_id: config.router_id,
             graceful_restart: config.graceful_restart,
             started: now,
+            converged: false,
         };
         Self {
             core: Core {
@@ -118,6 +121,7 @@ impl Speaker {
             session: Session::new(Arc::clone(&config), now),
             config,
             adj_in: AdjRibIn::default(),
+            retention: Retention::default(),
             import_memo: ImportMemo::default(),
             withheld: Vec::new(),
             source: None,
@@ -132,6 +136,7 @@ impl Speaker {
     pub fn remove_peer(&mut self, peer: PeerId, now: Instant) {
         let farewell = Notification::cease(cease_subcode::PEER_DECONFIGURED);
         self.stop_peer(peer, &farewell, now);
+        self.forget(peer);
         self.peers.remove(&peer);
     }
 
@@ -249,17 +254,14 @@ impl Speaker {
             self.flush();
         }
         self.outputs.pop_front().unwrap_or_else(|| {
-            let deadlines = self
-                .peers
-                .values()
-                .filter_map(|peer| peer.session.deadline());
+            let deadlines = self.peers.values().filter_map(Peer::deadline);
             Output::Timeout(deadlines.min())
         })
     }
 
     fn handle_timeout(&mut self) {
         let now = self.core.now;
-        let due = |peer: &Peer| peer.session.deadline().is_some_and(|at| at <= now);
+        let due = |peer: &Peer| peer.deadline().is_some_and(|at| at <= now);
         let ids: Vec<_> = self
             .peers
             .values()
@@ -268,6 +270,19 @@ impl Speaker {
             .collect();
         for id in ids {
             self.with_session(id, |session, env| session.handle_timeout(env));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                let steps = peer.retention.expire(now);
+                self.retain(id, steps);
+            }
+        }
+    }
+
+    /// Nothing that the peer taught is left.
+    fn forget(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.retention.clear();
+            let gone = peer.adj_in.clear();
+            self.decide(gone);
         }
     }
 

@@ -1,11 +1,13 @@
 //! One neighbour: its session and its RIBs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ipnet::IpNet;
 
 use super::config::PeerConfig;
 use super::port::{PeerId, Withheld};
+use super::retention::{Retention, Step};
 use crate::rib::{
     AdjRibIn, ExportContext, ExportProfile, ImportMemo, Importer, PathSource, Received, Window,
 };
@@ -19,6 +21,7 @@ pub(crate) struct Peer {
     pub(crate) config: Arc<PeerConfig>,
     pub(crate) session: Session,
     pub(crate) adj_in: AdjRibIn,
+    pub(crate) retention: Retention,
     pub(crate) import_memo: ImportMemo,
     pub(crate) withheld: Vec<(Family, Withheld)>,
     pub(crate) source: Option<Arc<PathSource>>,
@@ -86,12 +89,28 @@ impl Peer {
         }
     }
 
-    /// The session went down; returns the prefixes it had taught.
-    pub(crate) fn close_families(&mut self) -> Vec<IpNet> {
+    /// The session went down: nothing has been told. What it taught is [`Self::retain`]'s concern.
+    pub(crate) fn close_families(&mut self) {
         self.withheld.clear();
         self.source = None;
         self.import_memo.forget();
-        self.adj_in.clear()
+    }
+
+    /// Do this to what the peer has taught; returns the prefixes that need a new decision.
+    pub(crate) fn retain(&mut self, step: Step) -> Vec<IpNet> {
+        match step {
+            Step::MarkStale(family) => self.adj_in.mark_stale(family),
+            Step::MarkLongLived(family) => self.adj_in.mark_long_lived(family),
+            Step::Purge(family) => self.adj_in.purge_unconfirmed(family),
+            Step::ExpectAgain(family) => {
+                self.adj_in.expect_again(family);
+                Vec::new()
+            }
+            Step::Forget(family) => {
+                self.adj_in.expect_again(family);
+                self.adj_in.purge_unconfirmed(family)
+            }
+        }
     }
 
     /// Forget what an UPDATE withdraws, or announces with an error that makes it withdrawn (RFC 7606 §2). Appends
@@ -150,5 +169,11 @@ impl Peer {
             memo: &mut self.import_memo,
         };
         Some((importer, &mut self.adj_in))
+    }
+
+    /// When its timers want to be looked at.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let timers = [self.session.deadline(), self.retention.deadline()];
+        timers.into_iter().flatten().min()
     }
 }

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::peer::Peer;
 use super::{Event, Multipath, Output, PeerId, Speaker};
+use crate::policy::Filters;
 use crate::rib::{Batch, Choice, Reachability, Received, Window};
 use crate::session::Reset;
 use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
@@ -28,6 +29,7 @@ impl Speaker {
             let reset = Reset {
                 notification,
                 why: format!("{error} ({family} cannot be read)"),
+                hard: false,
             };
             peer.session.reset_established(reset, &mut self.core.env());
             return;
@@ -35,6 +37,8 @@ impl Speaker {
         if let Some(family) = update.end_of_rib() {
             self.outputs
                 .push_back(Output::Event(Event::EndOfRib { peer: id, family }));
+            let step = peer.retention.end_of_rib(family);
+            self.retain(id, step);
             return;
         }
         let changed = self.learn(id, update);
@@ -149,17 +153,25 @@ impl Speaker {
         self.unflushed = true;
     }
 
+    /// Give a peer other filters, without touching its session: what it has taught is judged again as it was received,
+    /// and it is told what differs for it.
+    pub fn set_filters(&mut self, id: PeerId, import: Filters, export: Filters, now: Instant) {
+        self.core.now = now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let config = Arc::make_mut(&mut peer.config);
+        config.import = import;
+        config.export = export;
+        self.reevaluate_in(id);
+        self.reevaluate_out([id]);
+    }
+
     /// Ask every peer to prefer other paths than ours, or no longer (RFC 8326).
     pub(super) fn set_graceful_shutdown(&mut self, graceful_shutdown: bool) {
         self.graceful_shutdown = graceful_shutdown;
         let peers: Vec<_> = self.peers.keys().copied().collect();
         self.reevaluate_out(peers);
-    }
-
-    /// The peer lost what we told it of a family. True when the answer is to be bracketed (RFC 7313 §4).
-    pub(super) fn resend(&mut self, id: PeerId, family: Family) -> bool {
-        self.unflushed = true;
-        self.groups.refresh(id, family, false)
     }
 
     /// Hand every peer what it is due, as far as its window allows.
@@ -169,10 +181,12 @@ impl Speaker {
             let window = |id| peers.get(&id).map_or(Window::Choked, Peer::window);
             self.groups.next(&window)
         } {
+            let refreshed = u64::from(told.batch == Batch::EndOfRefresh);
             let event = told_event(told.batch);
             for id in told.peers {
                 if let Some(peer) = self.peers.get_mut(&id) {
                     let bytes = told.bytes.clone();
+                    peer.session.counters.sent.route_refreshes += refreshed;
                     peer.session
                         .send_update(bytes, told.updates, &mut self.core.env());
                 }

@@ -42,6 +42,8 @@ pub struct PeerStatus {
     pub flaps: u64,
     /// Prefixes it has taught us.
     pub received: usize,
+    /// Of these, told before it went away or began a refresh and not again since.
+    pub stale: usize,
     /// Prefixes it has been sent.
     pub sent: usize,
     /// Changes that wait until it reads.
@@ -70,6 +72,7 @@ impl PeerStatus {
             last_error: session.last_error.clone(),
             flaps: session.flaps,
             received: peer.adj_in.len(),
+            stale: peer.adj_in.unconfirmed_count(),
             sent,
             pending,
             withheld: peer.withheld.clone(),
@@ -100,6 +103,11 @@ impl Speaker {
     /// What one peer has been sent, in no particular order.
     pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &ExportedRoute)> {
         self.groups.sent(peer)
+    }
+
+    /// The paths in use to one prefix, best first.
+    pub fn learned_to(&self, prefix: &IpNet) -> Option<&Arc<[LearnedPath]>> {
+        self.loc_rib.get(prefix)
     }
 
     /// What one peer has taught, in no particular order.

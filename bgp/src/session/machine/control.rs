@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{Env, Phase, Session};
+use super::ending::hardened;
+use super::{Action, Ending, Env, Phase, Session};
 use crate::session::idle::IdleReason;
 use crate::session::state::DownReason;
 use crate::wire::Notification;
@@ -16,16 +17,18 @@ impl Session {
         }
     }
 
-    /// ManualStop: with a NOTIFICATION when the peer shall drop our routes at once, silently when its
-    /// graceful-restart helper shall keep them.
+    /// ManualStop, with a NOTIFICATION that makes the peer drop our routes at once.
     pub(crate) fn stop(&mut self, notification: Option<&Notification>, env: &mut Env<'_>) {
         self.abandon_dial(env);
         self.phase = Phase::Idle(IdleReason::Stopped);
         while let Some(connection) = self.connections.pop() {
             if let Some(notification) = notification {
-                self.send_notification(connection.id, notification, env);
+                let agreed = connection.negotiated.as_deref();
+                let farewell = hardened(notification, agreed);
+                self.send_notification(connection.id, &farewell, env);
             }
-            self.bury(&connection, env);
+            env.actions.push(Action::Close(connection.id));
+            self.bury(&connection, Ending::Final, env);
         }
         self.report(Some(DownReason::Stopped), env);
     }
@@ -58,7 +61,8 @@ impl Session {
             return;
         }
         while let Some(connection) = self.connections.pop() {
-            self.bury(&connection, env);
+            env.actions.push(Action::Close(connection.id));
+            self.bury(&connection, Ending::Lost, env);
         }
         self.last_error = Some((env.now, reason.clone()));
         self.report(Some(reason), env);
