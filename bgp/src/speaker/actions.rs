@@ -67,7 +67,11 @@ impl Speaker {
             } => self.session_down(id, &negotiated, graceful),
             Action::Update(update) => self.handle_update(id, *update),
             Action::Refresh(family) => {
-                if peer.resend(family) {
+                let enhanced = peer
+                    .session
+                    .negotiated()
+                    .is_some_and(|n| n.enhanced_refresh);
+                if self.groups.refresh(id, family, enhanced) {
                     let begin = RefreshSubtype::Begin;
                     let env = &mut self.core.env();
                     peer.session.send_refresh(family, begin, env);
@@ -86,18 +90,10 @@ impl Speaker {
     }
 
     fn session_up(&mut self, id: PeerId) {
+        self.open_families(id);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.open_families(&self.originated);
-        self.unflushed = true;
-        for (family, why) in peer.withheld.clone() {
-            self.outputs.push_back(Output::Event(Event::FamilyWithheld {
-                peer: id,
-                family,
-                why,
-            }));
-        }
         if let Some(negotiated) = peer.session.negotiated().cloned() {
             let steps = peer.retention.returned(&negotiated, self.core.now);
             self.retain(id, steps);
@@ -109,6 +105,7 @@ impl Speaker {
             return;
         };
         peer.close_families();
+        self.groups.leave(id);
         let lost = Lost {
             negotiated,
             graceful,

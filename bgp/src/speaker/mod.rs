@@ -20,12 +20,14 @@ pub use config::{
     AllowAsIn, GracefulRestart, LocalAs, MaxPrefixes, Multipath, PeerConfig, RemoteAs,
     SpeakerConfig,
 };
-use peer::{Originated, Peer};
+use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 use retention::Retention;
 pub use status::PeerStatus;
 
-use crate::rib::{AdjRibIn, ImportMemo, Interner, LocRib, Received, RouteAttributes};
+use crate::rib::{
+    AdjRibIn, ImportMemo, Interner, LocRib, Originated, Received, RouteAttributes, UpdateGroups,
+};
 use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
 use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
@@ -42,6 +44,9 @@ pub struct Speaker {
     next_peer: u32,
     originated: Originated,
     attributes: Interner<RouteAttributes>,
+    groups: UpdateGroups,
+    /// Everything is told with the community that announces its withdrawal (RFC 8326).
+    graceful_shutdown: bool,
     received: Interner<Received>,
     loc_rib: LocRib,
     outputs: VecDeque<Output>,
@@ -93,8 +98,10 @@ impl Speaker {
             peers: BTreeMap::new(),
             connections: FxHashMap::default(),
             next_peer: 0,
-            originated: BTreeMap::new(),
+            originated: Originated::default(),
             attributes: Interner::default(),
+            groups: UpdateGroups::default(),
+            graceful_shutdown: false,
             received: Interner::default(),
             loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
@@ -116,7 +123,6 @@ impl Speaker {
             adj_in: AdjRibIn::default(),
             retention: Retention::default(),
             import_memo: ImportMemo::default(),
-            out: Vec::new(),
             withheld: Vec::new(),
             source: None,
         };
@@ -148,9 +154,7 @@ impl Speaker {
         for route in routes {
             let prefix = route.prefix.trunc();
             let attributes = self.attributes.intern(route.attributes);
-            for peer in self.peers.values_mut() {
-                peer.offer(prefix, Some(&attributes));
-            }
+            self.groups.offer(prefix, Some(&attributes));
             self.originated.insert(prefix, attributes);
         }
         self.unflushed = true;
@@ -162,9 +166,7 @@ impl Speaker {
         for prefix in prefixes {
             let prefix = prefix.trunc();
             if self.originated.remove(&prefix).is_some() {
-                for peer in self.peers.values_mut() {
-                    peer.offer(prefix, None);
-                }
+                self.groups.offer(prefix, None);
             }
         }
         self.unflushed = true;
