@@ -105,20 +105,23 @@ async fn each_line(
         prefixes: first.len(),
     };
     take(first);
-    while more {
-        let prefixes = match serde_json::from_slice::<Vec<IpNet>>(lines.more().await?) {
-            Ok(prefixes) if prefixes.is_empty() => break,
-            Ok(prefixes) => prefixes,
-            Err(error) => {
+    if !more {
+        return Ok(Reply::Taken(taken));
+    }
+    loop {
+        let prefixes: Vec<IpNet> =
+            serde_json::from_slice(lines.more().await?).map_err(|error| {
                 let taken = taken.prefixes;
-                let why = format!("not a list of prefixes: {error}; {taken} before it were taken");
-                return Err(NoLine::Malformed(why));
-            }
-        };
+                NoLine::Malformed(format!(
+                    "not a list of prefixes: {error}; {taken} before it were taken"
+                ))
+            })?;
+        if prefixes.is_empty() {
+            return Ok(Reply::Taken(taken));
+        }
         taken.prefixes += prefixes.len();
         take(prefixes);
     }
-    Ok(Reply::Taken(taken))
 }
 
 /// Tells why, and ends: what follows cannot be told from the rest of this request.
