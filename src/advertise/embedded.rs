@@ -78,7 +78,7 @@ impl Embedded {
         let neighbours = self.config.neighbours.iter().map(neighbour).collect();
         let settings = settings(&self.config.bgp, router_id);
         let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
-        let peering = self.origination.start(spawn, Peering::originator)?;
+        let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.peering = Some(peering);
         Ok(router_id)
@@ -142,9 +142,7 @@ impl Embedded {
 }
 
 fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
-    let restart = GracefulRestart {
-        restart_time: bgp.graceful_restart_time,
-    };
+    let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
         asn: bgp.asn,
         router_id,

@@ -7,7 +7,7 @@ use bgp::Route;
 use ipnet::IpNet;
 
 use super::origins::{Changes, Origins, Source};
-use crate::peering::Originator;
+use crate::peering::Handle;
 
 /// What this node originates. Clones are handles to the same.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Origination(Arc<Mutex<Shared>>);
 struct Shared {
     origins: Origins,
     /// Once the speaker runs.
-    speaker: Option<Originator>,
+    speaker: Option<Handle>,
 }
 
 impl Origination {
@@ -48,11 +48,11 @@ impl Origination {
     pub fn start<T, E>(
         &self,
         start: impl FnOnce(Vec<Route>) -> Result<T, E>,
-        originator: impl FnOnce(&T) -> Originator,
+        handle: impl FnOnce(&T) -> Option<Handle>,
     ) -> Result<T, E> {
         let mut shared = self.lock();
         let speaker = start(shared.origins.routes().collect())?;
-        shared.speaker = Some(originator(&speaker));
+        shared.speaker = handle(&speaker);
         Ok(speaker)
     }
 
@@ -66,7 +66,8 @@ impl Origination {
         let mut shared = self.lock();
         let changes = change(&mut shared.origins);
         if let Some(speaker) = shared.speaker.as_ref().filter(|_| !changes.is_empty()) {
-            speaker.change(changes.originate, changes.withdraw);
+            speaker.originate(changes.originate);
+            speaker.withdraw(changes.withdraw);
         }
     }
 

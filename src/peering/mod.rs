@@ -57,23 +57,6 @@ pub struct Peering {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Tells a running speaker what to originate. Does nothing once the speaker has ended.
-#[derive(Clone, Debug)]
-pub struct Originator {
-    mailbox: Arc<Mailbox>,
-}
-
-impl Originator {
-    /// Originate the one and stop originating the other, at once.
-    pub fn change(&self, originate: Vec<Route>, withdraw: Vec<IpNet>) {
-        let routes = originate
-            .into_iter()
-            .map(|route| (route.prefix.trunc(), Some(route)));
-        let prefixes = withdraw.into_iter().map(|prefix| (prefix.trunc(), None));
-        self.mailbox.put(routes.chain(prefixes));
-    }
-}
-
 /// The speaker's thread has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the BGP speaker's thread has ended: see the log for why, then restart the agent")]
@@ -140,13 +123,6 @@ impl Peering {
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox
             .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
-    }
-
-    /// A handle for changes from elsewhere.
-    pub fn originator(&self) -> Originator {
-        Originator {
-            mailbox: Arc::clone(&self.mailbox),
-        }
     }
 
     /// Returns once the UPDATEs of every change so far are with the kernel, as far as each peer's socket

@@ -25,8 +25,10 @@ pub struct Snapshot {
 pub struct NeighborSnapshot {
     /// Configured name.
     pub name: String,
-    /// Address.
-    pub address: IpAddr,
+    /// Address, once it is known.
+    pub address: Option<IpAddr>,
+    /// Why it is left alone, while it is.
+    pub idle: Option<String>,
     /// State in the RFC's words.
     pub state: &'static str,
     /// Seconds in that state.
@@ -138,6 +140,7 @@ impl NeighborSnapshot {
         Self {
             name: peer.name.to_string(),
             address: peer.address,
+            idle: peer.idle.map(|reason| reason.to_string()),
             state: peer.state.name(),
             seconds: seconds(peer.since),
             remote_as: agreed.map(|agreed| agreed.remote_as.0),

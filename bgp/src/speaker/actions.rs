@@ -32,11 +32,13 @@ impl Speaker {
             return;
         };
         match action {
-            Action::Connect(connection) => {
+            Action::Connect(connection, remote) => {
                 self.connections.insert(connection, id);
                 self.outputs.push_back(Output::Connect {
                     peer: id,
                     connection,
+                    remote,
+                    link: peer.config.link.clone(),
                 });
             }
             Action::Send(connection, bytes) => {

@@ -77,6 +77,7 @@ impl Speaker {
             router_id: config.router_id,
             graceful_restart: config.graceful_restart,
             started: now,
+            converged: false,
         };
         Self {
             core: Core {
@@ -169,12 +170,21 @@ impl Speaker {
         id
     }
 
-    /// The configured peer of that address.
-    pub fn peer_at(&self, remote: IpAddr) -> Option<PeerId> {
+    /// The peer at that address. `link` is the interface the address was seen on, when it is link-local: a peer
+    /// that is configured for a link is found only there.
+    pub fn peer_at(&self, remote: IpAddr, link: Option<&str>) -> Option<PeerId> {
         let mut peers = self.peers.values();
+        let on_link = |peer: &Peer| peer.config.link.as_deref().is_none_or(|l| Some(l) == link);
         peers
-            .find(|peer| peer.config.remote_address == remote)
+            .find(|peer| peer.session.remote() == Some(remote) && on_link(peer))
             .map(|peer| peer.id)
+    }
+
+    /// Where a peer whose address is discovered is now; `None`: nobody is on its link, it is left in Idle. A
+    /// session with another address than `remote` ends: the peer has restarted elsewhere.
+    pub fn set_remote(&mut self, peer: PeerId, remote: Option<IpAddr>, now: Instant) {
+        self.core.now = now;
+        self.with_session(peer, |session, env| session.set_remote(remote, env));
     }
 
     /// Take in what happened at `now`; drain [`Self::poll_output`] afterwards.

@@ -53,7 +53,7 @@ impl Peer {
         self.source = Some(Arc::new(PathSource {
             peer: Arc::clone(&self.name),
             address: connection.ends.remote,
-            link: None,
+            link: self.config.link.clone(),
             router_id: negotiated.remote_id,
             external: !negotiated.is_internal(),
         }));
