@@ -19,6 +19,7 @@
 
 pub mod advertise;
 pub mod agent;
+pub mod bfd;
 pub mod cli;
 pub mod config;
 pub mod control;
