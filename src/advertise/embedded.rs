@@ -142,9 +142,7 @@ impl Embedded {
 }
 
 fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
-    let restart = GracefulRestart {
-        restart_time: bgp.graceful_restart_time,
-    };
+    let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
         asn: bgp.asn,
         router_id,
