@@ -29,6 +29,8 @@ mod run;
 mod settings;
 mod snapshot;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::mpsc::RecvTimeoutError;
