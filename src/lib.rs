@@ -24,6 +24,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod exposure;
+pub mod fib;
 pub mod kernel;
 pub mod mac;
 pub mod openflow;
