@@ -23,7 +23,7 @@ const BLOCKS: [(Family, u32); 5] = [
 ];
 
 /// B1.
-pub fn one_peer(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
+pub(super) fn one_peer(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
     let blocks: Vec<_> = BLOCKS.iter().map(|(family, n)| (*family, 0..*n)).collect();
     let setup = Setup {
         peers: 1,
@@ -62,7 +62,7 @@ pub fn one_peer(options: &Options, kind: Kind, table: &mut Table) -> Result<()> 
 }
 
 /// B3.
-pub fn fan_out(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
+pub(super) fn fan_out(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
     if kind == Kind::Gobgp(Generation::Trixie) && options.daemons.is_empty() {
         // A quarter of an hour of GoBGP's command line tells nobody anything.
         return Ok(());

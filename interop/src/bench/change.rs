@@ -22,7 +22,7 @@ const TIME: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(4);
 
 /// The median and the 99th percentile of a change, announcements and withdrawals alike.
-pub fn latency(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
+pub(super) fn latency(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
     for held in [0, 10_000, 50_000] {
         if held > 10_000 && matches!(kind, Kind::Gobgp(_)) {
             continue;

@@ -15,7 +15,7 @@ use super::wire::Family;
 use crate::Generation;
 
 /// A running daemon under test. Its sessions are eBGP, it only listens, nothing is filtered.
-pub trait Dut {
+pub(super) trait Dut {
     /// Originates these numbered routes; returns when they are asked for, not when they are out.
     fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()>;
     /// Takes them back.
@@ -39,14 +39,14 @@ pub enum Kind {
 
 /// What a benchmark asks of a daemon's configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Setup {
+pub(super) struct Setup {
     /// Sessions that the tester will open.
-    pub peers: usize,
+    pub(super) peers: usize,
     /// Blocks of routes that will be announced and withdrawn: a daemon that is driven by its
     /// configuration has each ready as one static protocol.
-    pub blocks: Vec<(Family, Range<u32>)>,
+    pub(super) blocks: Vec<(Family, Range<u32>)>,
     /// Learned routes go to the kernel.
-    pub fib: bool,
+    pub(super) fib: bool,
 }
 
 impl Kind {
@@ -74,13 +74,13 @@ impl Kind {
     }
 
     /// Prepares what `setup` needs on `stage`, then starts the daemon on its core.
-    pub fn start(self, stage: &Stage, agent: &Path, setup: &Setup) -> Result<Box<dyn Dut + Send>> {
+    pub(super) fn start(self, stage: &Stage, agent: &Path, setup: &Setup) -> Result<Box<dyn Dut + Send>> {
         self.prepare(stage, setup)?;
         self.launch(stage, agent, setup)
     }
 
     /// Writes the configuration: what [`Self::launch`] then starts with is not part of its time.
-    pub fn prepare(self, stage: &Stage, setup: &Setup) -> Result<()> {
+    pub(super) fn prepare(self, stage: &Stage, setup: &Setup) -> Result<()> {
         let dir = stage.dir.path();
         match self {
             Self::Ours => ours::prepare(dir, setup),
@@ -91,7 +91,7 @@ impl Kind {
     }
 
     /// Starts the daemon, which may be started again after [`Dut::kill`].
-    pub fn launch(self, stage: &Stage, agent: &Path, setup: &Setup) -> Result<Box<dyn Dut + Send>> {
+    pub(super) fn launch(self, stage: &Stage, agent: &Path, setup: &Setup) -> Result<Box<dyn Dut + Send>> {
         super::stage::on_dut_core(|| -> Result<Box<dyn Dut + Send>> {
             Ok(match self {
                 Self::Ours => Box::new(ours::Ours::launch(stage, agent)?),

@@ -13,7 +13,7 @@ use super::{Options, PATIENCE, wire};
 const ROUTES: u32 = 50_000;
 
 /// 50,000 routes, one and two hundred to an UPDATE, without and with the kernel.
-pub fn routes(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
+pub(super) fn routes(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
     for (per_update, fib) in [(1, false), (200, false), (200, true)] {
         if fib && matches!(kind, Kind::Gobgp(_)) {
             continue;

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(10);
 const BLOCKS: u32 = 50;
 
 /// A hundred changes a second; a change is done when all peers but the stuck one have read it.
-pub fn churn(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
+pub(super) fn churn(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
     if matches!(kind, Kind::Gobgp(_)) {
         return Ok(());
     }

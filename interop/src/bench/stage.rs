@@ -12,18 +12,18 @@ use crate::netns::connect;
 use crate::{Namespace, scratch};
 
 /// Most peers of a benchmark.
-pub const PEERS: usize = 64;
+pub(super) const PEERS: usize = 64;
 
 /// Two namespaces and a directory; everything ends with it.
 #[derive(Debug)]
-pub struct Stage {
-    pub dut: Namespace,
-    pub tester: Namespace,
-    pub dir: tempfile::TempDir,
+pub(super) struct Stage {
+    pub(super) dut: Namespace,
+    pub(super) tester: Namespace,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl Stage {
-    pub fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let (dut, tester) = (Namespace::new("dut")?, Namespace::new("tester")?);
         connect((&dut, "eth0"), (&tester, "eth0"))?;
         dut.address("eth0", &format!("{DUT}/24"))?;
@@ -39,7 +39,7 @@ impl Stage {
     }
 
     /// Runs `work` in the tester's namespace, on its core.
-    pub fn test<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    pub(super) fn test<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         self.tester.inside(|| {
             pin(0)?;
             work()
@@ -48,7 +48,7 @@ impl Stage {
 }
 
 /// Runs `start` on the core of the daemon under test: what it starts stays there.
-pub fn on_dut_core<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn on_dut_core<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
     let cores = cores();
     pin(cores.saturating_sub(1))?;
     let started = start();
@@ -72,18 +72,18 @@ fn cores() -> usize {
 
 /// What processes have cost so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
+pub(super) struct Cost {
     /// On a core, all threads together.
-    pub cpu: Duration,
+    pub(super) cpu: Duration,
     /// Resident now, MB.
-    pub rss: f64,
+    pub(super) rss: f64,
     /// Resident, with what is shared counted by share, MB.
-    pub pss: f64,
+    pub(super) pss: f64,
 }
 
 impl Cost {
     /// Of these processes now; one that has ended counts nothing.
-    pub fn of(pids: &[u32]) -> Self {
+    pub(super) fn of(pids: &[u32]) -> Self {
         let mut sum = Self::default();
         for pid in pids {
             sum.cpu += on_core(*pid);

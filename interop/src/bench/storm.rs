@@ -11,7 +11,7 @@ use super::tester::Tester;
 use super::{Options, PATIENCE};
 
 /// From the start of the daemon's process until every session is Established and has had both End-of-RIBs.
-pub fn sessions(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
+pub(super) fn sessions(options: &Options, kind: Kind, table: &mut Table) -> Result<()> {
     for peers in [1, 16, 64] {
         let setup = Setup {
             peers,

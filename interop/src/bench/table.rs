@@ -5,14 +5,14 @@ use std::fmt;
 use super::dut::Kind;
 
 /// One table; rows appear in the order of their first figure.
-pub struct Table {
+pub(super) struct Table {
     title: &'static str,
     kinds: Vec<Kind>,
     rows: Vec<(String, Vec<Option<f64>>)>,
 }
 
 impl Table {
-    pub fn new(title: &'static str, kinds: &[Kind]) -> Self {
+    pub(super) fn new(title: &'static str, kinds: &[Kind]) -> Self {
         Self {
             title,
             kinds: kinds.to_vec(),
@@ -21,7 +21,7 @@ impl Table {
     }
 
     /// Notes a daemon's figure; less is better.
-    pub fn put(&mut self, kind: Kind, row: impl Into<String>, figure: f64) {
+    pub(super) fn put(&mut self, kind: Kind, row: impl Into<String>, figure: f64) {
         let row = row.into();
         let at = self.rows.iter().position(|(name, _)| *name == row);
         let at = at.unwrap_or_else(|| {
@@ -81,7 +81,7 @@ fn number(figure: f64) -> String {
 }
 
 /// The value below which this part of the samples lies.
-pub fn quantile(samples: &mut [f64], part: f64) -> f64 {
+pub(super) fn quantile(samples: &mut [f64], part: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     #[expect(
         clippy::cast_possible_truncation,

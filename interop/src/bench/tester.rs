@@ -13,20 +13,20 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::wire::{self, Family, Said};
 
 /// AS of every peer of the tester.
-pub const ASN: u32 = 65000;
+pub(super) const ASN: u32 = 65000;
 /// AS of the daemon under test.
-pub const DUT_ASN: u32 = 65001;
+pub(super) const DUT_ASN: u32 = 65001;
 /// Address of the daemon under test.
-pub const DUT: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+pub(super) const DUT: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
 /// Address of the tester's peer number `n`.
-pub fn address(n: usize) -> Ipv4Addr {
+pub(super) fn address(n: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, 10 + u8::try_from(n).unwrap_or(0))
 }
 
 /// Which numbered routes are there.
 #[derive(Debug, Default, Clone)]
-pub struct Set {
+pub(super) struct Set {
     bits: Vec<u64>,
     count: usize,
 }
@@ -47,44 +47,44 @@ impl Set {
         }
     }
 
-    pub fn has(&self, i: u32) -> bool {
+    pub(super) fn has(&self, i: u32) -> bool {
         let word = self.bits.get(i as usize / 64).copied().unwrap_or(0);
         word & (1 << (i % 64)) != 0
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.count
     }
 }
 
 /// One peer.
 #[derive(Debug)]
-pub struct Peer {
+pub(super) struct Peer {
     stream: TcpStream,
     buffer: Vec<u8>,
-    pub v4: Set,
-    pub v6: Set,
+    pub(super) v4: Set,
+    pub(super) v6: Set,
     /// A KEEPALIVE came: the session is Established.
-    pub up: bool,
-    pub end_of_rib: [bool; 2],
+    pub(super) up: bool,
+    pub(super) end_of_rib: [bool; 2],
     /// Reads nothing while set: its window fills.
-    pub stalled: bool,
+    pub(super) stalled: bool,
     /// Why there is nothing more to hear.
-    pub gone: Option<String>,
+    pub(super) gone: Option<String>,
     outbox: Vec<u8>,
 }
 
 /// All peers.
 #[derive(Debug)]
-pub struct Tester {
-    pub peers: Vec<Peer>,
+pub(super) struct Tester {
+    pub(super) peers: Vec<Peer>,
     keepalive_at: Instant,
     chunk: Vec<u8>,
 }
 
 impl Tester {
     /// Dials `peers` sessions, in the calling thread's namespace, until each is accepted.
-    pub fn dial(peers: usize, patience: Duration) -> Result<Self> {
+    pub(super) fn dial(peers: usize, patience: Duration) -> Result<Self> {
         let deadline = Instant::now() + patience;
         let mut all = Vec::with_capacity(peers);
         for n in 0..peers {
@@ -98,7 +98,7 @@ impl Tester {
     }
 
     /// Dials, and waits until all sessions are Established and their End-of-RIBs are there.
-    pub fn establish(peers: usize, patience: Duration) -> Result<Self> {
+    pub(super) fn establish(peers: usize, patience: Duration) -> Result<Self> {
         let mut this = Self::dial(peers, patience)?;
         this.until("all sessions up", patience, |t| {
             t.peers.iter().all(|p| p.up)
@@ -107,7 +107,7 @@ impl Tester {
     }
 
     /// Listens until `done`; when that was, by the clock of the last read.
-    pub fn until(
+    pub(super) fn until(
         &mut self,
         what: &str,
         patience: Duration,
@@ -130,7 +130,7 @@ impl Tester {
     }
 
     /// Listens for so long.
-    pub fn listen(&mut self, time: Duration) -> Result<()> {
+    pub(super) fn listen(&mut self, time: Duration) -> Result<()> {
         let deadline = Instant::now() + time;
         while let Some(left) = deadline.checked_duration_since(Instant::now()) {
             if left.is_zero() {
@@ -142,14 +142,14 @@ impl Tester {
     }
 
     /// Queues octets for one peer; [`Self::until`] and [`Self::listen`] send them.
-    pub fn send(&mut self, peer: usize, bytes: &[u8]) {
+    pub(super) fn send(&mut self, peer: usize, bytes: &[u8]) {
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.outbox.extend(bytes);
         }
     }
 
     /// True when everything queued is with the kernel.
-    pub fn sent(&self) -> bool {
+    pub(super) fn sent(&self) -> bool {
         self.peers.iter().all(|p| p.outbox.is_empty())
     }
 
@@ -245,7 +245,7 @@ impl Peer {
         })
     }
 
-    pub fn set(&self, family: Family) -> &Set {
+    pub(super) fn set(&self, family: Family) -> &Set {
         match family {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,

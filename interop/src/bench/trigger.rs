@@ -11,31 +11,31 @@ use super::wire::Family;
 
 /// What to ask.
 #[derive(Clone, Debug)]
-pub enum Order {
+pub(super) enum Order {
     Announce(Family, Range<u32>),
     Withdraw(Family, Range<u32>),
 }
 
 /// The tester's end.
-pub struct Trigger {
+pub(super) struct Trigger {
     orders: Sender<Order>,
     done: Receiver<Result<Instant>>,
 }
 
 impl Trigger {
     /// Asks; returns at once.
-    pub fn pull(&mut self, order: Order) -> Result<()> {
+    pub(super) fn pull(&mut self, order: Order) -> Result<()> {
         self.orders.send(order).ok().context("the trigger is gone")
     }
 
     /// When the last order began to be asked; waits until it has been.
-    pub fn asked(&mut self) -> Result<Instant> {
+    pub(super) fn asked(&mut self) -> Result<Instant> {
         self.done.recv().context("the trigger is gone")?
     }
 }
 
 /// Lends the daemon to a thread while `work` runs.
-pub fn with<T: Send>(
+pub(super) fn with<T: Send>(
     dut: &mut (dyn Dut + Send),
     work: impl FnOnce(&mut Trigger) -> Result<T> + Send,
 ) -> Result<T> {

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Address family of a benchmark's routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub(super) enum Family {
     V4,
     V6,
 }
@@ -22,7 +22,7 @@ const LARGEST: usize = 4096;
 
 impl Family {
     /// Route number `i`.
-    pub fn prefix(self, i: u32) -> IpNet {
+    pub(super) fn prefix(self, i: u32) -> IpNet {
         match self {
             Self::V4 => {
                 let address = Ipv4Addr::from(V4_BASE + i);
@@ -66,7 +66,7 @@ impl Family {
 
 /// What a message said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub(super) enum Said {
     Open,
     Keepalive,
     Announced(Family, u32),
@@ -85,7 +85,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// OPEN with both unicast families, route refresh, four-octet AS and graceful restart as a helper.
-pub fn open(asn: u32, id: Ipv4Addr) -> Vec<u8> {
+pub(super) fn open(asn: u32, id: Ipv4Addr) -> Vec<u8> {
     let mut capabilities = vec![1, 4, 0, 1, 0, 1, 1, 4, 0, 2, 0, 1, 2, 0, 65, 4];
     capabilities.extend(asn.to_be_bytes());
     capabilities.extend([64, 2, 0, 120]);
@@ -100,12 +100,12 @@ pub fn open(asn: u32, id: Ipv4Addr) -> Vec<u8> {
 }
 
 /// KEEPALIVE.
-pub fn keepalive() -> Vec<u8> {
+pub(super) fn keepalive() -> Vec<u8> {
     message(4, &[])
 }
 
 /// IPv4 routes `from..to` by way of `next_hop` and `asn`, at most `per_update` in one message.
-pub fn announce(from: u32, to: u32, per_update: usize, asn: u32, next_hop: Ipv4Addr) -> Vec<u8> {
+pub(super) fn announce(from: u32, to: u32, per_update: usize, asn: u32, next_hop: Ipv4Addr) -> Vec<u8> {
     let mut attributes = vec![0x40, 1, 1, 0, 0x40, 2, 6, 2, 1];
     attributes.extend(asn.to_be_bytes());
     attributes.extend([0x40, 3, 4]);
@@ -125,31 +125,11 @@ pub fn announce(from: u32, to: u32, per_update: usize, asn: u32, next_hop: Ipv4A
     out
 }
 
-/// The withdrawal of IPv4 routes `from..to`.
-pub fn withdraw(from: u32, to: u32) -> Vec<u8> {
-    let all: Vec<u32> = (from..to).collect();
-    let mut out = Vec::new();
-    for chunk in all.chunks(800) {
-        let mut nlri = Vec::new();
-        for i in chunk {
-            Family::V4.nlri(*i, &mut nlri);
-        }
-        let mut body = u16::try_from(nlri.len())
-            .unwrap_or(0)
-            .to_be_bytes()
-            .to_vec();
-        body.extend(&nlri);
-        body.extend([0, 0]);
-        out.extend(message(2, &body));
-    }
-    out
-}
-
 /// Calls `hear` with everything that whole messages at the start of `buffer` say; returns their octets.
 ///
 /// # Errors
 /// The peer sent what is no BGP.
-pub fn read(buffer: &[u8], hear: &mut impl FnMut(Said)) -> io::Result<usize> {
+pub(super) fn read(buffer: &[u8], hear: &mut impl FnMut(Said)) -> io::Result<usize> {
     let mut used = 0;
     loop {
         let rest = buffer.get(used..).unwrap_or_default();
@@ -266,7 +246,6 @@ mod tests {
         assert_eq!(all.len(), 1500);
         assert_eq!(all[0], Said::Announced(Family::V4, 5));
         assert_eq!(all[1499], Said::Announced(Family::V4, 1504));
-        assert!(heard(&withdraw(0, 1000)).contains(&Said::Withdrawn(Family::V4, 999)));
     }
 
     #[test]
