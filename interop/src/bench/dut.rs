@@ -74,7 +74,12 @@ impl Kind {
     }
 
     /// Prepares what `setup` needs on `stage`, then starts the daemon on its core.
-    pub(super) fn start(self, stage: &Stage, agent: &Path, setup: &Setup) -> Result<Box<dyn Dut + Send>> {
+    pub(super) fn start(
+        self,
+        stage: &Stage,
+        agent: &Path,
+        setup: &Setup,
+    ) -> Result<Box<dyn Dut + Send>> {
         self.prepare(stage, setup)?;
         self.launch(stage, agent, setup)
     }
@@ -91,7 +96,12 @@ impl Kind {
     }
 
     /// Starts the daemon, which may be started again after [`Dut::kill`].
-    pub(super) fn launch(self, stage: &Stage, agent: &Path, setup: &Setup) -> Result<Box<dyn Dut + Send>> {
+    pub(super) fn launch(
+        self,
+        stage: &Stage,
+        agent: &Path,
+        setup: &Setup,
+    ) -> Result<Box<dyn Dut + Send>> {
         super::stage::on_dut_core(|| -> Result<Box<dyn Dut + Send>> {
             Ok(match self {
                 Self::Ours => Box::new(ours::Ours::launch(stage, agent)?),

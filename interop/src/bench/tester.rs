@@ -97,13 +97,28 @@ impl Tester {
         })
     }
 
-    /// Dials, and waits until all sessions are Established and their End-of-RIBs are there.
+    /// Dials, and waits until all sessions are Established.
     pub(super) fn establish(peers: usize, patience: Duration) -> Result<Self> {
         let mut this = Self::dial(peers, patience)?;
-        this.until("all sessions up", patience, |t| {
-            t.peers.iter().all(|p| p.up)
-        })?;
+        this.all_up(patience)?;
         Ok(this)
+    }
+
+    /// Waits until all sessions are Established. A daemon that is not through with its start may refuse a
+    /// session: that one is dialled again.
+    pub(super) fn all_up(&mut self, patience: Duration) -> Result<Instant> {
+        let deadline = Instant::now() + patience;
+        let mut now = Instant::now();
+        while !self.peers.iter().all(|p| p.up && p.gone.is_none()) {
+            ensure!(now < deadline, "all sessions up: not within {patience:?}");
+            now = self.pump(Duration::from_millis(10))?;
+            for (n, peer) in self.peers.iter_mut().enumerate() {
+                if peer.gone.is_some() {
+                    *peer = Peer::dial(n, deadline)?;
+                }
+            }
+        }
+        Ok(now)
     }
 
     /// Listens until `done`; when that was, by the clock of the last read.

@@ -105,7 +105,13 @@ pub(super) fn keepalive() -> Vec<u8> {
 }
 
 /// IPv4 routes `from..to` by way of `next_hop` and `asn`, at most `per_update` in one message.
-pub(super) fn announce(from: u32, to: u32, per_update: usize, asn: u32, next_hop: Ipv4Addr) -> Vec<u8> {
+pub(super) fn announce(
+    from: u32,
+    to: u32,
+    per_update: usize,
+    asn: u32,
+    next_hop: Ipv4Addr,
+) -> Vec<u8> {
     let mut attributes = vec![0x40, 1, 1, 0, 0x40, 2, 6, 2, 1];
     attributes.extend(asn.to_be_bytes());
     attributes.extend([0x40, 3, 4]);
