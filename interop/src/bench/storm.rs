@@ -26,8 +26,7 @@ pub(super) fn sessions(options: &Options, kind: Kind, table: &mut Table) -> Resu
                 let launched = scope.spawn(|| kind.launch(&stage, &options.agent, &setup));
                 let times = stage.test(|| {
                     let mut tester = Tester::dial(peers, PATIENCE)?;
-                    let up =
-                        tester.until("sessions", PATIENCE, |t| t.peers.iter().all(|p| p.up))?;
+                    let up = tester.all_up(PATIENCE)?;
                     let complete = tester.until("End-of-RIB", PATIENCE, |t| {
                         t.peers.iter().all(|p| p.end_of_rib == [true; 2])
                     })?;
