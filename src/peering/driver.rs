@@ -1,7 +1,7 @@
 //! The speaker's thread: sockets, timers and the agent's wishes go in, what comes out is done.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::Notice;
 use super::connection::{Connection, words};
+use super::handle::{Call, View};
 use super::mailbox::Mailbox;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -40,6 +41,8 @@ pub(super) enum Command {
     Status(oneshot::Sender<Snapshot>),
     /// Answer when what the mailbox holds has been written.
     Flush(oneshot::Sender<()>),
+    /// Look at the speaker, or act on it, for somebody on another thread.
+    Call(Call),
     /// Say goodbye with these words, then end.
     Stop(String),
 }
@@ -110,6 +113,7 @@ impl Driver {
                         // Whoever asked may have given up.
                         let _ = answer.send(Snapshot::of(&self.speaker, &self.listen_errors, Instant::now()));
                     }
+                    Some(Command::Call(call)) => self.serve(call),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
@@ -140,6 +144,16 @@ impl Driver {
         tokio::task::yield_now().await;
         // Whoever asked may have given up.
         let _ = answer.send(());
+    }
+
+    fn serve(&mut self, call: Call) {
+        match call {
+            Call::Look(look) => look(&View {
+                speaker: &self.speaker,
+                listen_errors: &self.listen_errors,
+            }),
+            Call::Act(act) => act(&mut self.speaker, Instant::now()),
+        }
     }
 
     fn handle_socket(&mut self, event: SocketEvent) {
@@ -181,14 +195,14 @@ impl Driver {
     }
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
-        let Some(peer) = self.speaker.peer_at(remote.ip()) else {
+        let Some(peer) = self.speaker.peer_at(remote.ip(), None) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             return;
         };
         let adopted = self
             .neighbours
             .get(&peer)
-            .map(|neighbour| socket::adopt(&stream, neighbour, self.asn));
+            .map(|neighbour| socket::adopt(&stream, neighbour, remote.ip(), self.asn));
         if let Some(Err(error)) = adopted {
             warn!(%remote, %error, "connection refused: its options cannot be set");
             return;
@@ -226,7 +240,12 @@ impl Driver {
     fn drain(&mut self) -> Option<Instant> {
         loop {
             match self.speaker.poll_output() {
-                Output::Connect { peer, connection } => self.dial(peer, connection),
+                Output::Connect {
+                    peer,
+                    connection,
+                    remote,
+                    ..
+                } => self.dial(peer, connection, remote),
                 Output::Send { connection, bytes } => {
                     if let Some(connection) = self.connections.get(&connection) {
                         connection.send(bytes);
@@ -239,13 +258,13 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, peer: PeerId, connection: ConnectionId) {
+    fn dial(&mut self, peer: PeerId, connection: ConnectionId, remote: IpAddr) {
         let Some(neighbour) = self.neighbours.get(&peer).cloned() else {
             return;
         };
         let (events, asn) = (self.events.clone(), self.asn);
         let task = tokio::spawn(async move {
-            let event = match socket::dial(neighbour, asn).await {
+            let event = match socket::dial(neighbour, remote, asn).await {
                 Ok(stream) => SocketEvent::Dialed(peer, connection, stream),
                 Err(error) => SocketEvent::DialFailed(connection, words(&error)),
             };

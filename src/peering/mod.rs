@@ -12,6 +12,7 @@
 
 mod connection;
 mod driver;
+mod handle;
 mod mailbox;
 mod settings;
 mod snapshot;
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use driver::{Command, Driver};
+pub use handle::{Handle, View};
 use mailbox::Mailbox;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
@@ -134,6 +136,15 @@ impl Peering {
         let asked = commands.send(Command::Flush(answer)).await;
         asked.map_err(|_| Ended)?;
         flushed.await.map_err(|_| Ended)
+    }
+
+    /// A way to the speaker for others than its owner; `None` once it was told to end.
+    pub fn handle(&self) -> Option<Handle> {
+        Some(Handle {
+            mailbox: Arc::clone(&self.mailbox),
+            commands: self.commands.as_ref()?.downgrade(),
+            notices: self.notices.downgrade(),
+        })
     }
 
     /// Everything the speaker tells from now on.

@@ -6,12 +6,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::adj_out::Batch;
 use super::attributes::RouteAttributes;
+use super::learned_path::DEFAULT_LOCAL_PREF;
 use crate::session::{Ends, Negotiated};
 use crate::speaker::PeerConfig;
-use crate::wire::{AsPath, EncodeError, Family, NextHop, Nlri, Origin, PathAttributes, pack};
-
-/// LOCAL_PREF of our routes towards internal peers (the default everywhere).
-const LOCAL_PREF: u32 = 100;
+use crate::wire::{AsPath, EncodeError, Family, NextHop, Nlri, PathAttributes, pack};
 
 /// Next hop self, per family (RFC 4271 §5.1.3, RFC 2545 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,11 +80,13 @@ impl ExportContext<'_> {
     fn attributes(&self, route: &RouteAttributes) -> PathAttributes {
         let internal = self.negotiated.is_internal();
         PathAttributes {
-            origin: Origin::Incomplete,
+            origin: route.origin,
             as_path: AsPath::sequence((!internal).then_some(self.negotiated.local_as)),
             med: route.med,
-            local_pref: internal.then_some(LOCAL_PREF),
+            local_pref: internal.then(|| route.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
             communities: route.communities.clone(),
+            extended_communities: route.extended_communities.clone(),
+            large_communities: route.large_communities.clone(),
             ..PathAttributes::default()
         }
     }

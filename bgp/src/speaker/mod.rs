@@ -1,8 +1,10 @@
 //! The speaker: peers, what is originated, what is learned.
 
+mod actions;
 mod config;
 mod peer;
 mod port;
+mod routes;
 mod status;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,12 +23,10 @@ use peer::{Originated, Peer};
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 pub use status::PeerStatus;
 
-use crate::rib::{
-    AdjRibIn, AttributeStore, Batch, ImportContext, LearnedPath, RouteAttributes, best, import,
-};
-use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Reset, Session};
+use crate::rib::{AdjRibIn, ImportMemo, Interner, LocRib, Received, RouteAttributes};
+use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
+use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
-use crate::wire::{DecodedUpdate, Notification};
 
 /// A BGP speaker. See the [crate] for how to drive it.
 ///
@@ -39,8 +39,9 @@ pub struct Speaker {
     connections: FxHashMap<ConnectionId, PeerId>,
     next_peer: u32,
     originated: Originated,
-    attributes: AttributeStore,
-    learned: BTreeMap<IpNet, LearnedPath>,
+    attributes: Interner<RouteAttributes>,
+    received: Interner<Received>,
+    loc_rib: LocRib,
     outputs: VecDeque<Output>,
     /// Routes may be due to a peer: look before saying that there is nothing to do.
     unflushed: bool,
@@ -77,6 +78,7 @@ impl Speaker {
             router_id: config.router_id,
             graceful_restart: config.graceful_restart,
             started: now,
+            converged: false,
         };
         Self {
             core: Core {
@@ -90,8 +92,9 @@ impl Speaker {
             connections: FxHashMap::default(),
             next_peer: 0,
             originated: BTreeMap::new(),
-            attributes: AttributeStore::default(),
-            learned: BTreeMap::new(),
+            attributes: Interner::default(),
+            received: Interner::default(),
+            loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
             unflushed: false,
         }
@@ -109,6 +112,7 @@ impl Speaker {
             session: Session::new(Arc::clone(&config), now),
             config,
             adj_in: AdjRibIn::default(),
+            import_memo: ImportMemo::default(),
             out: Vec::new(),
             withheld: Vec::new(),
             source: None,
@@ -139,7 +143,7 @@ impl Speaker {
         self.core.now = now;
         for route in routes {
             let prefix = route.prefix.trunc();
-            let attributes = self.attributes.intern(&route.attributes);
+            let attributes = self.attributes.intern(route.attributes);
             for peer in self.peers.values_mut() {
                 peer.offer(prefix, Some(&attributes));
             }
@@ -169,12 +173,21 @@ impl Speaker {
         id
     }
 
-    /// The configured peer of that address.
-    pub fn peer_at(&self, remote: IpAddr) -> Option<PeerId> {
+    /// The peer at that address. `link` is the interface the address was seen on, when it is link-local: a peer
+    /// that is configured for a link is found only there.
+    pub fn peer_at(&self, remote: IpAddr, link: Option<&str>) -> Option<PeerId> {
         let mut peers = self.peers.values();
+        let on_link = |peer: &Peer| peer.config.link.as_deref().is_none_or(|l| Some(l) == link);
         peers
-            .find(|peer| peer.config.remote_address == remote)
+            .find(|peer| peer.session.remote() == Some(remote) && on_link(peer))
             .map(|peer| peer.id)
+    }
+
+    /// Where a peer whose address is discovered is now; `None`: nobody is on its link, it is left in Idle. A
+    /// session with another address than `remote` ends: the peer has restarted elsewhere.
+    pub fn set_remote(&mut self, peer: PeerId, remote: Option<IpAddr>, now: Instant) {
+        self.core.now = now;
+        self.with_session(peer, |session, env| session.set_remote(remote, env));
     }
 
     /// Take in what happened at `now`; drain [`Self::poll_output`] afterwards.
@@ -243,45 +256,6 @@ impl Speaker {
         })
     }
 
-    /// Every neighbour.
-    pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
-        self.peers.values().map(PeerStatus::of)
-    }
-
-    /// What this node originates, by prefix.
-    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
-        self.originated
-            .iter()
-            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
-    }
-
-    /// Names of the peers that have been sent `prefix`.
-    pub fn advertised_to<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = &'a Arc<str>> {
-        let peers = self.peers.values();
-        peers.filter(|peer| peer.has(prefix)).map(|peer| &peer.name)
-    }
-
-    /// What one peer has been sent, in no particular order.
-    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
-        let families = self.peers.get(&peer).into_iter().flat_map(|peer| &peer.out);
-        families
-            .flat_map(|out| out.rib.sent())
-            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
-    }
-
-    /// What one peer has taught, in no particular order.
-    pub fn adj_rib_in(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &LearnedPath)> {
-        self.peers
-            .get(&peer)
-            .into_iter()
-            .flat_map(|peer| peer.adj_in.iter())
-    }
-
-    /// The best path to every prefix that peers teach.
-    pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &LearnedPath)> {
-        self.learned.iter()
-    }
-
     fn handle_timeout(&mut self) {
         let now = self.core.now;
         let due = |peer: &Peer| peer.session.deadline().is_some_and(|at| at <= now);
@@ -305,176 +279,5 @@ impl Speaker {
         self.with_session(peer, |session, env| {
             session.stop(established.then_some(farewell), env)
         });
-    }
-
-    fn with_session(&mut self, id: PeerId, act: impl FnOnce(&mut Session, &mut Env<'_>)) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            act(&mut peer.session, &mut self.core.env());
-            self.perform(id);
-        }
-    }
-
-    /// Carry out what the session of a peer wants.
-    fn perform(&mut self, id: PeerId) {
-        // An action may bring on others, say a reset for too many routes.
-        while !self.core.actions.is_empty() {
-            for action in std::mem::take(&mut self.core.actions) {
-                self.perform_one(id, action);
-            }
-        }
-    }
-
-    fn perform_one(&mut self, id: PeerId, action: Action) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        match action {
-            Action::Connect(connection) => {
-                self.connections.insert(connection, id);
-                self.outputs.push_back(Output::Connect {
-                    peer: id,
-                    connection,
-                });
-            }
-            Action::Send(connection, bytes) => {
-                self.outputs.push_back(Output::Send { connection, bytes })
-            }
-            Action::Close(connection) => {
-                self.connections.remove(&connection);
-                self.outputs.push_back(Output::Close { connection });
-            }
-            Action::StateChanged { from, to, reason } => {
-                let name = Arc::clone(&peer.name);
-                self.outputs.push_back(Output::Event(Event::StateChanged {
-                    peer: id,
-                    name,
-                    from,
-                    to,
-                    reason,
-                }));
-            }
-            Action::Up => {
-                peer.open_families(&self.originated);
-                for (family, why) in peer.withheld.clone() {
-                    self.outputs.push_back(Output::Event(Event::FamilyWithheld {
-                        peer: id,
-                        family,
-                        why,
-                    }));
-                }
-                self.unflushed = true;
-            }
-            Action::Down => {
-                let gone = peer.close_families();
-                self.decide(gone);
-            }
-            Action::Update(update) => self.handle_update(id, &update),
-            Action::Refresh(family) => {
-                peer.resend(family);
-                self.unflushed = true;
-            }
-        }
-    }
-
-    fn handle_update(&mut self, id: PeerId, update: &DecodedUpdate) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        if !update.errors.is_empty() {
-            let errors = update.errors.iter().map(ToString::to_string).collect();
-            self.outputs
-                .push_back(Output::Event(Event::UpdateErrors { peer: id, errors }));
-        }
-        if let Some((family, error)) = update.disabled_families().next() {
-            // RFC 7606 §5.3 allows either; a reset is what an operator notices.
-            let notification = error.notification();
-            let reset = Reset {
-                notification,
-                why: format!("{error} ({family} cannot be read)"),
-            };
-            peer.session.reset_established(reset, &mut self.core.env());
-            return;
-        }
-        if let Some(family) = update.end_of_rib() {
-            self.outputs
-                .push_back(Output::Event(Event::EndOfRib { peer: id, family }));
-            return;
-        }
-        let changed = Self::learn(peer, update, &mut self.core);
-        self.decide(changed);
-    }
-
-    /// Apply an UPDATE to the peer's Adj-RIB-In; returns the prefixes it changed.
-    fn learn(peer: &mut Peer, update: &DecodedUpdate, core: &mut Core) -> Vec<IpNet> {
-        let Some(connection) = peer.session.established() else {
-            return Vec::new();
-        };
-        let (Some(negotiated), Some(source)) = (&connection.negotiated, &peer.source) else {
-            return Vec::new();
-        };
-        let context = ImportContext {
-            negotiated,
-            source,
-            ends: &connection.ends,
-            router_id: core.local.router_id,
-        };
-        let imported = import(update, &context);
-        let mut changed = Vec::new();
-        changed.extend(
-            imported
-                .withdrawn
-                .into_iter()
-                .filter(|prefix| peer.adj_in.remove(prefix)),
-        );
-        for (prefix, path) in imported.announced {
-            if peer.adj_in.insert(prefix, path) {
-                changed.push(prefix);
-            }
-        }
-        if peer.adj_in.len() > peer.config.max_prefixes.limit {
-            let reset = Reset::too_many_prefixes(peer.config.max_prefixes.limit);
-            peer.session.reset_established(reset, &mut core.env());
-        }
-        changed
-    }
-
-    /// Choose again among the peers' paths to these prefixes.
-    fn decide(&mut self, prefixes: Vec<IpNet>) {
-        for prefix in prefixes {
-            let paths = self
-                .peers
-                .values()
-                .filter_map(|peer| peer.adj_in.get(&prefix));
-            let event = match best(paths) {
-                Some(path) if self.learned.get(&prefix) == Some(path) => continue,
-                Some(path) => {
-                    let path = path.clone();
-                    self.learned.insert(prefix, path.clone());
-                    Event::RouteLearned { prefix, path }
-                }
-                None if self.learned.remove(&prefix).is_some() => Event::RouteLost { prefix },
-                None => continue,
-            };
-            self.outputs.push_back(Output::Event(event));
-        }
-    }
-
-    /// Hand every peer what it is due, as far as its window allows.
-    fn flush(&mut self) {
-        for id in self.peers.keys().copied().collect::<Vec<_>>() {
-            while let Some(peer) = self.peers.get_mut(&id)
-                && let Some((batch, bytes, messages)) = peer.next_update()
-            {
-                peer.session
-                    .send_update(bytes, messages, &mut self.core.env());
-                self.perform(id);
-                let event = match batch {
-                    Batch::Announce(_, prefixes) => Event::Advertised { peer: id, prefixes },
-                    Batch::Withdraw(prefixes) => Event::Withdrawn { peer: id, prefixes },
-                    Batch::EndOfRib => continue,
-                };
-                self.outputs.push_back(Output::Event(event));
-            }
-        }
     }
 }

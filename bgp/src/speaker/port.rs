@@ -1,5 +1,6 @@
 //! What goes in and what comes out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -89,6 +90,10 @@ pub enum Output {
         peer: PeerId,
         /// What to call it in the answer.
         connection: ConnectionId,
+        /// Where.
+        remote: IpAddr,
+        /// On which interface, for a link-local address.
+        link: Option<Arc<str>>,
     },
     /// Send these bytes, after those of earlier outputs.
     Send {
@@ -128,15 +133,15 @@ pub enum Event {
     Advertised {
         /// To whom.
         peer: PeerId,
-        /// Which.
-        prefixes: Vec<IpNet>,
+        /// Which; shared by the events of all peers that are told the same.
+        prefixes: Arc<[IpNet]>,
     },
     /// Withdrawals were handed to the session's connection.
     Withdrawn {
         /// To whom.
         peer: PeerId,
-        /// Which.
-        prefixes: Vec<IpNet>,
+        /// Which; shared by the events of all peers that are told the same.
+        prefixes: Arc<[IpNet]>,
     },
     /// The peer has told all it has of a family (RFC 4724 §2).
     EndOfRib {
@@ -145,12 +150,12 @@ pub enum Event {
         /// Of what.
         family: Family,
     },
-    /// The best path to a prefix that peers teach changed.
+    /// The paths in use to a prefix that peers teach changed.
     RouteLearned {
         /// Where to.
         prefix: IpNet,
-        /// How.
-        path: LearnedPath,
+        /// How: the best path first, then those equally good ([`super::Multipath`]), all with different next hops.
+        paths: Arc<[LearnedPath]>,
     },
     /// No peer teaches this prefix any more.
     RouteLost {

@@ -4,9 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ipnet::IpNet;
+
+use super::Speaker;
 use super::peer::Peer;
 use super::port::{PeerId, Withheld};
-use crate::session::{DownReason, Ends, MessageCounters, Negotiated, State};
+use crate::rib::{LearnedPath, RouteAttributes};
+use crate::session::{DownReason, Ends, IdleReason, MessageCounters, Negotiated, State};
 use crate::wire::Family;
 
 /// One neighbour at one moment.
@@ -16,10 +20,14 @@ pub struct PeerStatus {
     pub id: PeerId,
     /// Its configured name.
     pub name: Arc<str>,
-    /// Its address.
-    pub address: IpAddr,
+    /// Its address, as far as it is known.
+    pub address: Option<IpAddr>,
+    /// The interface of a link-local session.
+    pub link: Option<Arc<str>>,
     /// State of its session.
     pub state: State,
+    /// Why it is left alone, while it is.
+    pub idle: Option<IdleReason>,
     /// When the session entered that state.
     pub since: Instant,
     /// What the OPENs agreed on, while established.
@@ -48,8 +56,10 @@ impl PeerStatus {
         Self {
             id: peer.id,
             name: Arc::clone(&peer.name),
-            address: peer.config.remote_address,
+            address: session.remote(),
+            link: peer.config.link.clone(),
             state: session.state(),
+            idle: session.idle_reason(),
             since: session.since,
             negotiated: session.negotiated().cloned(),
             ends: session
@@ -63,5 +73,46 @@ impl PeerStatus {
             pending: peer.out.iter().map(|out| out.rib.pending_count()).sum(),
             withheld: peer.withheld.clone(),
         }
+    }
+}
+
+impl Speaker {
+    /// Every neighbour.
+    pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
+        self.peers.values().map(PeerStatus::of)
+    }
+
+    /// What this node originates, by prefix.
+    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
+        self.originated
+            .iter()
+            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    }
+
+    /// Names of the peers that have been sent `prefix`.
+    pub fn advertised_to<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = &'a Arc<str>> {
+        let peers = self.peers.values();
+        peers.filter(|peer| peer.has(prefix)).map(|peer| &peer.name)
+    }
+
+    /// What one peer has been sent, in no particular order.
+    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
+        let families = self.peers.get(&peer).into_iter().flat_map(|peer| &peer.out);
+        families
+            .flat_map(|out| out.rib.sent())
+            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    }
+
+    /// What one peer has taught, in no particular order.
+    pub fn adj_rib_in(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &LearnedPath)> {
+        self.peers
+            .get(&peer)
+            .into_iter()
+            .flat_map(|peer| peer.adj_in.iter())
+    }
+
+    /// The paths in use to every prefix that peers teach, best first; the prefixes in no particular order.
+    pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &Arc<[LearnedPath]>)> {
+        self.loc_rib.iter()
     }
 }

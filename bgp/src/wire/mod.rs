@@ -44,7 +44,8 @@ mod update;
 
 pub use attribute::{
     Aggregator, AsPath, AsPathSegment, Community, ExtendedCommunity, LargeCommunity, MpReach,
-    MpUnreach, Origin, PathAttributes, SegmentKind, UnknownAttribute, attribute_code,
+    MpUnreach, Origin, ParseCommunityError, PathAttributes, SegmentKind, UnknownAttribute,
+    attribute_code,
 };
 pub use capability::{
     AddPath, Capability, ExtendedNextHop, GracefulRestart, LongLivedFamily, RestartFamily,

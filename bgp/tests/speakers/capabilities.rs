@@ -122,6 +122,6 @@ fn a_configured_next_hop_serves_the_other_family() {
     pair.speakers[A].originate([Route::new(host(1))], pair.now);
     pair.drain(A);
     pair.run(Duration::from_secs(1));
-    let (_, path) = pair.speakers[B].learned().next().unwrap();
-    assert_eq!(path.next_hop.to_string(), "192.0.2.77");
+    let (_, paths) = pair.speakers[B].learned().next().unwrap();
+    assert_eq!(paths[0].next_hop.to_string(), "192.0.2.77");
 }

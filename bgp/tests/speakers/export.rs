@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use bgp::wire::{Asn, Family, Message};
+use bgp::wire::{Family, Message, Origin};
 use bgp::{Event, Filters};
 
 use crate::pair::{A, B, Pair, Setup, host, net};
@@ -41,9 +41,13 @@ fn an_external_peer_sees_our_as_and_our_address() {
     let mut pair = Pair::established(Setup::default());
     pair.originate(A, [host(1)]);
     pair.run(SOON);
-    let (_, path) = pair.speakers[B].learned().next().unwrap();
-    assert_eq!(*path.as_path, [Asn(65001)]);
-    assert_eq!((path.origin, path.med, path.local_pref), (2, 0, 100));
+    let (_, paths) = pair.speakers[B].learned().next().unwrap();
+    let path = &paths[0];
+    assert_eq!(path.attributes.as_path.to_string(), "65001");
+    assert_eq!(
+        (path.origin(), path.med(), path.local_pref()),
+        (Origin::Incomplete, 0, 100)
+    );
     assert_eq!(path.next_hop.to_string(), "10.0.0.1");
     assert!(path.source.external);
 }
@@ -56,10 +60,11 @@ fn an_internal_peer_sees_an_empty_path_and_local_pref() {
     });
     pair.originate(A, [host(1)]);
     pair.run(SOON);
-    let (_, path) = pair.speakers[B].learned().next().unwrap();
-    assert!(path.as_path.is_empty() && !path.source.external);
+    let (_, paths) = pair.speakers[B].learned().next().unwrap();
+    let path = &paths[0];
+    assert!(path.attributes.as_path.is_empty() && !path.source.external);
     assert_eq!(
-        (path.next_hop.to_string().as_str(), path.local_pref),
+        (path.next_hop.to_string().as_str(), path.local_pref()),
         ("10.0.0.1", 100)
     );
 }
@@ -77,7 +82,10 @@ fn what_one_peer_taught_is_not_repeated_to_another() {
 
 #[test]
 fn a_thousand_routes_leave_in_few_messages() {
-    let mut pair = Pair::new(Setup::default());
+    let mut pair = Pair::new(Setup {
+        configure: |_, config| config.extended_messages = false,
+        ..Setup::default()
+    });
     pair.originate(A, (0..1000).map(host));
     pair.run(Duration::from_secs(5));
     assert_eq!(pair.learned(B).len(), 1000);
@@ -87,6 +95,17 @@ fn a_thousand_routes_leave_in_few_messages() {
     pair.run(SOON);
     assert!(pair.learned(B).is_empty());
     assert_eq!(pair.updates_sent(A), 6);
+}
+
+/// RFC 8654.
+#[test]
+fn extended_messages_carry_more_at_once() {
+    let mut pair = Pair::new(Setup::default());
+    pair.originate(A, (0..1000).map(host));
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.learned(B).len(), 1000);
+    assert!(pair.status(A).negotiated.unwrap().codec.extended_message);
+    assert_eq!(pair.updates_sent(A), 3);
 }
 
 #[test]
@@ -138,7 +157,7 @@ fn each_prefix_handed_over_is_reported() {
     let mut pair = Pair::established(Setup::default());
     pair.originate(A, [host(1), host(2)]);
     let reported = pair.events[A].iter().any(|(at, event)| {
-        *at == pair.now && matches!(event, Event::Advertised { prefixes, .. } if *prefixes == [host(1), host(2)])
+        *at == pair.now && matches!(event, Event::Advertised { prefixes, .. } if **prefixes == [host(1), host(2)])
     });
     assert!(reported);
     let told: Vec<_> = pair.speakers[A]

@@ -45,7 +45,7 @@ fn routes_are_learned_changed_and_lost() {
         .events
         .iter()
         .filter_map(|event| match event {
-            Event::RouteLearned { path, .. } => Some(path.as_path.len()),
+            Event::RouteLearned { paths, .. } => Some(paths[0].attributes.as_path.len()),
             Event::RouteLost { prefix } if *prefix == default => Some(0),
             _ => None,
         })

@@ -1,6 +1,20 @@
 //! Communities: standard (RFC 1997), extended (RFC 4360), large (RFC 8092).
 
 use std::fmt;
+use std::str::FromStr;
+
+/// A text that is no community.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseCommunityError {
+    /// Not a standard community.
+    #[error(
+        "'{0}' is no community: write AS:NUMBER, both up to 65535, or a name such as graceful-shutdown"
+    )]
+    Standard(String),
+    /// Not a large community.
+    #[error("'{0}' is no large community: write AS:NUMBER:NUMBER, each up to 4294967295")]
+    Large(String),
+}
 
 /// A standard community.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,18 +37,39 @@ impl Community {
     pub const NO_EXPORT_SUBCONFED: Self = Self(0xffff_ff03);
 }
 
+/// Names that the IANA registry "BGP Well-known Communities" gives, as routers spell them.
+const NAMES: [(Community, &str); 7] = [
+    (Community::GRACEFUL_SHUTDOWN, "graceful-shutdown"),
+    (Community::NO_LLGR, "no-llgr"),
+    (Community::LLGR_STALE, "llgr-stale"),
+    (Community::BLACKHOLE, "blackhole"),
+    (Community::NO_EXPORT, "no-export"),
+    (Community::NO_ADVERTISE, "no-advertise"),
+    (Community::NO_EXPORT_SUBCONFED, "no-export-subconfed"),
+];
+
+/// What [`fmt::Display`] writes, "65535:0" for a well-known one included.
+impl FromStr for Community {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((community, _)) = NAMES.iter().find(|(_, name)| *name == text) {
+            return Ok(*community);
+        }
+        let halves = text.split_once(':').and_then(|(asn, number)| {
+            Some((asn.parse::<u16>().ok()?, number.parse::<u16>().ok()?))
+        });
+        let (asn, number) = halves.ok_or_else(|| ParseCommunityError::Standard(text.to_owned()))?;
+        Ok(Self(u32::from(asn) << 16 | u32::from(number)))
+    }
+}
+
 /// The well-known name, otherwise "65001:100".
 impl fmt::Display for Community {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::GRACEFUL_SHUTDOWN => f.write_str("graceful-shutdown"),
-            Self::NO_LLGR => f.write_str("no-llgr"),
-            Self::LLGR_STALE => f.write_str("llgr-stale"),
-            Self::BLACKHOLE => f.write_str("blackhole"),
-            Self::NO_EXPORT => f.write_str("no-export"),
-            Self::NO_ADVERTISE => f.write_str("no-advertise"),
-            Self::NO_EXPORT_SUBCONFED => f.write_str("no-export-subconfed"),
-            Self(value) => write!(f, "{}:{}", value >> 16, value & 0xffff),
+        match NAMES.iter().find(|(community, _)| community == self) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "{}:{}", self.0 >> 16, self.0 & 0xffff),
         }
     }
 }
@@ -61,6 +96,25 @@ pub struct LargeCommunity {
     pub local2: u32,
 }
 
+impl FromStr for LargeCommunity {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.split(':').map(|part| part.parse().ok());
+        let mut part = || parts.next().flatten();
+        let large = (|| {
+            Some(Self {
+                global: part()?,
+                local1: part()?,
+                local2: part()?,
+            })
+        })();
+        large
+            .filter(|_| parts.next().is_none())
+            .ok_or_else(|| ParseCommunityError::Large(text.to_owned()))
+    }
+}
+
 impl fmt::Display for LargeCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.global, self.local1, self.local2)
@@ -84,6 +138,17 @@ mod tests {
             local2: 2,
         };
         assert_eq!(large.to_string(), "4200000000:1:2");
+        for text in ["65001:100", "graceful-shutdown", "no-export"] {
+            assert_eq!(text.parse::<Community>().unwrap().to_string(), text);
+        }
+        assert_eq!("65535:0".parse(), Ok(Community::GRACEFUL_SHUTDOWN));
+        assert_eq!("4200000000:1:2".parse(), Ok(large));
+        for text in ["", "1", "65536:1", "1:2:3", "a:b", "1:-2"] {
+            assert!(text.parse::<Community>().is_err(), "{text}");
+        }
+        for text in ["1:2", "1:2:3:4", "4294967296:1:1"] {
+            assert!(text.parse::<LargeCommunity>().is_err(), "{text}");
+        }
         let target = ExtendedCommunity([0, 2, 0xfd, 0xe9, 0, 0, 0, 77]);
         assert_eq!(target.to_string(), "0002fde90000004d");
     }

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 use bytes::Bytes;
 
 pub use as_path::{AsPath, AsPathSegment, SegmentKind};
-pub use community::{Community, ExtendedCommunity, LargeCommunity};
+pub use community::{Community, ExtendedCommunity, LargeCommunity, ParseCommunityError};
 
 pub(super) use decode::Attributes;
 pub(super) use encode::{put, put_mp_reach_head};

@@ -1,0 +1,112 @@
+//! The speaker seen from other threads: routes, and the operator's questions and orders.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bgp::{Route, Speaker};
+use ipnet::IpNet;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::driver::Command;
+use super::mailbox::Mailbox;
+use super::{Ended, Notice};
+
+/// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
+/// running.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) commands: mpsc::WeakSender<Command>,
+    pub(super) notices: broadcast::WeakSender<Notice>,
+}
+
+/// What can be looked at on the speaker's thread.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The protocol.
+    pub speaker: &'a Speaker,
+    /// Addresses that could not be listened on, and why.
+    pub listen_errors: &'a [String],
+}
+
+/// Something to do on the speaker's thread. It holds up the protocol, so it must be short.
+pub(super) enum Call {
+    Look(Look),
+    Act(Act),
+}
+
+type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+type Act = Box<dyn FnOnce(&mut Speaker, Instant) + Send>;
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Look(_) => "Look",
+            Self::Act(_) => "Act",
+        })
+    }
+}
+
+impl Handle {
+    /// Originate these routes, replacing those for the same prefixes. Returns at once.
+    pub fn originate(&self, routes: impl IntoIterator<Item = Route>) {
+        let changes = routes
+            .into_iter()
+            .map(|route| (route.prefix.trunc(), Some(route)));
+        self.mailbox.put(changes);
+    }
+
+    /// Stop originating these prefixes. Returns at once.
+    pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
+        self.mailbox
+            .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
+    /// Everything the speaker tells from now on.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub fn watch(&self) -> Result<broadcast::Receiver<Notice>, Ended> {
+        let notices = self.notices.upgrade().ok_or(Ended)?;
+        Ok(notices.subscribe())
+    }
+
+    /// What `look` sees. It runs between two steps of the protocol: copy what is wanted, a few thousand
+    /// entries at a time, and work on the copy.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        let (answer, seen) = oneshot::channel();
+        // Whoever asked may have given up.
+        let look = Box::new(move |view: &View<'_>| drop(answer.send(look(view))));
+        self.send(Command::Call(Call::Look(look))).await?;
+        seen.await.map_err(|_| Ended)
+    }
+
+    /// Lets `act` change the speaker, and returns what it returns.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Speaker, Instant) -> T + Send + 'static,
+    ) -> Result<T, Ended> {
+        let (answer, done) = oneshot::channel();
+        let act = Box::new(move |speaker: &mut Speaker, now: Instant| {
+            // Whoever asked may have given up.
+            drop(answer.send(act(speaker, now)));
+        });
+        self.send(Command::Call(Call::Act(act))).await?;
+        done.await.map_err(|_| Ended)
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Ended> {
+        let commands = self.commands.upgrade().ok_or(Ended)?;
+        commands.send(command).await.map_err(|_| Ended)
+    }
+}
