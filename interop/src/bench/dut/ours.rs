@@ -16,6 +16,9 @@ use crate::bench::wire::Family;
 use crate::process::wait_until;
 use crate::{Daemon, PATIENCE, Place};
 
+/// Prefixes to a line of a request.
+const LINE: usize = 1000;
+
 /// A running speaker.
 pub(super) struct Ours {
     daemon: Daemon,
@@ -25,7 +28,7 @@ pub(super) struct Ours {
 pub(super) fn prepare(dir: &Path, setup: &Setup) -> Result<()> {
     let socket = dir.join("control.sock");
     let mut text = format!(
-        "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = {DUT_ASN}\nrouter_id = {DUT}\nlisten = {DUT}\nhold_time = 180\nnext_hop_ipv6 = 2001:db8:9::1\nimport_routes = {}\n",
+        "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = {DUT_ASN}\nrouter_id = {DUT}\nlisten = {DUT}\nhold_time = 180\nnext_hop_ipv6 = 2001:db8:9::1\nfib_import = {}\n",
         socket.display(),
         if setup.fib { "all" } else { "none" },
     );
@@ -57,10 +60,8 @@ impl Ours {
         Ok(Self { daemon, control })
     }
 
-    fn ask(&mut self, query: &Value) -> Result<Value> {
-        let mut line = query.to_string();
-        line.push('\n');
-        self.control.get_mut().write_all(line.as_bytes())?;
+    fn ask(&mut self, lines: &str) -> Result<Value> {
+        self.control.get_mut().write_all(lines.as_bytes())?;
         let mut answer = String::new();
         ensure!(
             self.control.read_line(&mut answer)? > 0,
@@ -70,23 +71,34 @@ impl Ours {
         ensure!(answer["reply"] != "error", "{answer}");
         Ok(answer)
     }
+
+    /// One request; the prefixes follow in lines of bounded length.
+    fn change(&mut self, query: &str, family: Family, routes: Range<u32>) -> Result<()> {
+        let prefixes: Vec<String> = routes.map(|i| family.prefix(i).to_string()).collect();
+        if prefixes.len() <= LINE {
+            let line = json!({"query": query, "prefixes": prefixes});
+            return self.ask(&format!("{line}\n")).map(drop);
+        }
+        let mut lines = format!("{}\n", json!({"query": query, "more": true}));
+        for chunk in prefixes.chunks(LINE) {
+            writeln!(lines, "{}", json!(chunk))?;
+        }
+        lines.push_str("[]\n");
+        self.ask(&lines).map(drop)
+    }
 }
 
 impl Dut for Ours {
     fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        let prefixes: Vec<String> = routes.map(|i| family.prefix(i).to_string()).collect();
-        self.ask(&json!({"query": "originate", "prefixes": prefixes}))
-            .map(drop)
+        self.change("originate", family, routes)
     }
 
     fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        let prefixes: Vec<String> = routes.map(|i| family.prefix(i).to_string()).collect();
-        self.ask(&json!({"query": "withdraw", "prefixes": prefixes}))
-            .map(drop)
+        self.change("withdraw", family, routes)
     }
 
     fn learned(&mut self) -> Result<usize> {
-        let answer = self.ask(&json!({"query": "neighbors"}))?;
+        let answer = self.ask("{\"query\": \"neighbors\"}\n")?;
         let neighbors = answer["body"].as_object().context("no neighbors")?;
         let counts = neighbors.values().filter_map(|n| n["pfxRcd"].as_u64());
         Ok(usize::try_from(counts.sum::<u64>())?)
