@@ -147,7 +147,7 @@ pub(super) fn put(
         t.peers.iter().filter(|p| !p.stalled).all(|p| {
             let set = p.set(family);
             // The count of all is cheap, and right before the block is looked at.
-            (there && set.len() >= wanted || !there) && in_block_is(set, wanted, routes, &in_block)
+            (!there || set.len() >= wanted) && in_block_is(set, wanted, routes, &in_block)
         })
     })?;
     Ok(at.saturating_duration_since(trigger.asked()?))
