@@ -8,6 +8,7 @@ use bgp::Route;
 use ipnet::IpNet;
 
 use super::sessions::{neighbours, settings};
+use super::{Origination, Source};
 use crate::config::Config;
 use crate::peering::{Ended, Peering, Snapshot};
 
@@ -33,7 +34,9 @@ pub struct Embedded {
     peering: Option<Peering>,
     router_id: Option<Ipv4Addr>,
     problem: Option<String>,
+    /// OVN's.
     prefixes: BTreeSet<IpNet>,
+    origination: Origination,
 }
 
 impl Embedded {
@@ -45,7 +48,13 @@ impl Embedded {
             router_id: None,
             problem: None,
             prefixes: BTreeSet::new(),
+            origination: Origination::default(),
         }
+    }
+
+    /// What is originated, for those who originate beside OVN.
+    pub fn origination(&self) -> &Origination {
+        &self.origination
     }
 
     /// Starts the sessions, with what was handed over so far. Answers the BGP identifier in use.
@@ -68,8 +77,8 @@ impl Embedded {
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = neighbours(&self.config);
         let settings = settings(&self.config.bgp, router_id);
-        let routes = self.prefixes.iter().copied().map(Route::new);
-        let peering = Peering::spawn_with(settings, neighbours, routes)?;
+        let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
+        let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.peering = Some(peering);
         Ok(router_id)
@@ -96,10 +105,10 @@ impl Embedded {
         for prefix in withdraw {
             self.prefixes.remove(prefix);
         }
-        if let Some(peering) = &self.peering {
-            peering.withdraw(withdraw.iter().copied());
-            peering.originate(originate.iter().copied().map(Route::new));
-        }
+        let routes = originate.iter().copied().map(Route::new);
+        self.origination
+            .withdraw(Source::Ovn, withdraw.iter().copied());
+        self.origination.originate(Source::Ovn, routes);
     }
 
     /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
@@ -110,7 +119,7 @@ impl Embedded {
         }
     }
 
-    /// What is originated, or will be once started.
+    /// What OVN has us originate, or will once started.
     pub fn prefixes(&self) -> &BTreeSet<IpNet> {
         &self.prefixes
     }

@@ -10,9 +10,7 @@ use crate::peering::{Neighbour, Password, Settings};
 
 /// The speaker as a whole, under this BGP identifier.
 pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
-    let restart = GracefulRestart {
-        restart_time: bgp.graceful_restart_time,
-    };
+    let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
         asn: bgp.asn,
         router_id,
