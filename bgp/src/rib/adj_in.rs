@@ -282,4 +282,4 @@ impl Paths {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
