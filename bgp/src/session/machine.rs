@@ -145,8 +145,8 @@ impl Session {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Idle(IdleReason::Held(until)) | Phase::Dialing(_, until) => Some(until),
-            Phase::Idle(_) => None,
+            Phase::Idle(reason) => reason.until(),
+            Phase::Dialing(_, until) => Some(until),
             Phase::Waiting(at) => at,
         };
         let timers = self.connections.iter().filter_map(Connection::deadline);
@@ -242,7 +242,7 @@ impl Session {
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
         let due = |at: Instant| at <= env.now;
         match self.phase {
-            Phase::Idle(IdleReason::Held(until)) if due(until) => {
+            Phase::Idle(reason) if reason.until().is_some_and(due) => {
                 self.dial_or_wait(env);
                 self.report(None, env);
             }

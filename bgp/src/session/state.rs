@@ -76,6 +76,18 @@ pub enum DownReason {
     /// Nobody is on the neighbour's link any more.
     #[error("the neighbour is no longer on its link")]
     NeighbourGone,
+    /// The operator reset the session here.
+    #[error("reset by the operator")]
+    ResetHere,
+    /// The neighbour was shut down here.
+    #[error("administratively shut down")]
+    ShutDown,
+    /// A change of the neighbour's configuration needs a new session.
+    #[error("the configuration changed")]
+    Reconfigured,
+    /// BFD says that the path to the peer is down (RFC 9384).
+    #[error("BFD: the path to the peer is down")]
+    BfdDown,
     /// The neighbour was removed or stopped here.
     #[error("stopped by configuration")]
     Stopped,

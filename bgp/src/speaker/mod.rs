@@ -288,12 +288,6 @@ impl Speaker {
 
     fn stop_peer(&mut self, peer: PeerId, farewell: &Notification, now: Instant) {
         self.core.now = now;
-        let established = self
-            .peers
-            .get(&peer)
-            .is_some_and(|peer| peer.session.established().is_some());
-        self.with_session(peer, |session, env| {
-            session.stop(established.then_some(farewell), env)
-        });
+        self.with_session(peer, |session, env| session.stop(farewell, env));
     }
 }
