@@ -150,7 +150,7 @@ fn summary() -> Reply {
 
 fn neighbors() -> Reply {
     let neighbor = |address: &str, state: &str, uptime| NeighborState {
-        address: address.parse().unwrap(),
+        address: Some(address.parse().unwrap()),
         state: state.into(),
         remote_as: 65000,
         local_as: 64999,

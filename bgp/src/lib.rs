@@ -44,10 +44,11 @@
 //!              Output
 //! ```
 //!
-//! [`wire`] is the codec and knows nothing of the rest.
+//! [`wire`] is the codec and knows nothing of the rest; [`bfd`] watches paths, and stands by itself.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod bfd;
 pub mod discovery;
 mod policy;
 mod rib;
@@ -58,9 +59,9 @@ pub mod wire;
 pub use policy::{
     Filter, Filters, Match, Policy, PrefixList, PrefixRule, Set, Term, is_host_prefix,
 };
-pub use rib::{LearnedPath, PathSource, RouteAttributes, Stale};
+pub use rib::{LearnedPath, PathSource, Reachability, RouteAttributes, Stale};
 pub use session::{
-    ConnectionId, DownReason, Ends, MessageCount, MessageCounters, Negotiated, State,
+    ConnectionId, DownReason, Ends, IdleReason, MessageCount, MessageCounters, Negotiated, State,
 };
 pub use speaker::{
     AllowAsIn, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output, PeerConfig,

@@ -118,7 +118,7 @@ fn neighbor(agent: &Agent, n: &NeighborSnapshot) -> NeighborState {
         remote_as: n.remote_as.unwrap_or_default(),
         local_as: n
             .local_as
-            .or_else(|| configured.map(|c| c.local_as))
+            .or_else(|| configured.map(|c| c.session.shown_as(agent.config.bgp.asn)))
             .unwrap_or_default(),
         peer_uptime_msec: if up { n.seconds * 1000 } else { 0 },
         msg_rcvd: sum(n.received),

@@ -134,7 +134,7 @@ fn neighbors(neighbors: &Neighbors) -> String {
     for (name, n) in neighbors {
         rows.add_row([
             name.clone(),
-            n.address.to_string(),
+            n.address.map_or_else(|| "-".to_owned(), |a| a.to_string()),
             n.remote_as.to_string(),
             n.state.clone(),
             duration(n.peer_uptime_msec),

@@ -63,7 +63,7 @@ pub type Neighbors = BTreeMap<String, NeighborState>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NeighborState {
-    pub address: IpAddr,
+    pub address: Option<IpAddr>,
     /// `Idle`, `Connect`, `Active`, `OpenSent`, `OpenConfirm`, `Established` (RFC 4271 §8.2.2).
     pub state: String,
     /// The neighbour's AS number; zero before it is known.

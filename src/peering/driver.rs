@@ -1,7 +1,7 @@
 //! The speaker's thread: sockets, timers and the agent's wishes go in, what comes out is done.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -195,14 +195,14 @@ impl Driver {
     }
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
-        let Some(peer) = self.speaker.peer_at(remote.ip()) else {
+        let Some(peer) = self.speaker.peer_at(remote.ip(), None) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             return;
         };
         let adopted = self
             .neighbours
             .get(&peer)
-            .map(|neighbour| socket::adopt(&stream, neighbour, self.asn));
+            .map(|neighbour| socket::adopt(&stream, neighbour, remote.ip(), self.asn));
         if let Some(Err(error)) = adopted {
             warn!(%remote, %error, "connection refused: its options cannot be set");
             return;
@@ -240,7 +240,12 @@ impl Driver {
     fn drain(&mut self) -> Option<Instant> {
         loop {
             match self.speaker.poll_output() {
-                Output::Connect { peer, connection } => self.dial(peer, connection),
+                Output::Connect {
+                    peer,
+                    connection,
+                    remote,
+                    ..
+                } => self.dial(peer, connection, remote),
                 Output::Send { connection, bytes } => {
                     if let Some(connection) = self.connections.get(&connection) {
                         connection.send(bytes);
@@ -253,13 +258,13 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, peer: PeerId, connection: ConnectionId) {
+    fn dial(&mut self, peer: PeerId, connection: ConnectionId, remote: IpAddr) {
         let Some(neighbour) = self.neighbours.get(&peer).cloned() else {
             return;
         };
         let (events, asn) = (self.events.clone(), self.asn);
         let task = tokio::spawn(async move {
-            let event = match socket::dial(neighbour, asn).await {
+            let event = match socket::dial(neighbour, remote, asn).await {
                 Ok(stream) => SocketEvent::Dialed(peer, connection, stream),
                 Err(error) => SocketEvent::DialFailed(connection, words(&error)),
             };

@@ -70,6 +70,12 @@ pub enum DownReason {
     /// The peer opened a new session while this one looked alive: it restarted (RFC 4724 §5).
     #[error("peer restarted: it opened a new session")]
     PeerRestarted,
+    /// Discovery found the neighbour at another address of its link.
+    #[error("the neighbour's address changed")]
+    NeighbourMoved,
+    /// Nobody is on the neighbour's link any more.
+    #[error("the neighbour is no longer on its link")]
+    NeighbourGone,
     /// The neighbour was removed or stopped here.
     #[error("stopped by configuration")]
     Stopped,

@@ -32,11 +32,13 @@ impl Speaker {
             return;
         };
         match action {
-            Action::Connect(connection) => {
+            Action::Connect(connection, remote) => {
                 self.connections.insert(connection, id);
                 self.outputs.push_back(Output::Connect {
                     peer: id,
                     connection,
+                    remote,
+                    link: peer.config.link.clone(),
                 });
             }
             Action::Send(connection, bytes) => {
@@ -71,7 +73,7 @@ impl Speaker {
                 let gone = peer.close_families();
                 self.decide(gone);
             }
-            Action::Update(update) => self.handle_update(id, &update),
+            Action::Update(update) => self.handle_update(id, *update),
             Action::Refresh(family) => {
                 peer.resend(family);
                 self.unflushed = true;

@@ -23,7 +23,7 @@ use peer::{Originated, Peer};
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 pub use status::PeerStatus;
 
-use crate::rib::{AdjRibIn, AttributeStore, LearnedPath};
+use crate::rib::{AdjRibIn, ImportMemo, Interner, LocRib, Received, RouteAttributes};
 use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
 use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
@@ -39,8 +39,9 @@ pub struct Speaker {
     connections: FxHashMap<ConnectionId, PeerId>,
     next_peer: u32,
     originated: Originated,
-    attributes: AttributeStore,
-    learned: BTreeMap<IpNet, Arc<[LearnedPath]>>,
+    attributes: Interner<RouteAttributes>,
+    received: Interner<Received>,
+    loc_rib: LocRib,
     outputs: VecDeque<Output>,
     /// Routes may be due to a peer: look before saying that there is nothing to do.
     unflushed: bool,
@@ -77,6 +78,7 @@ impl Speaker {
             router_id: config.router_id,
             graceful_restart: config.graceful_restart,
             started: now,
+            converged: false,
         };
         Self {
             core: Core {
@@ -90,8 +92,9 @@ impl Speaker {
             connections: FxHashMap::default(),
             next_peer: 0,
             originated: BTreeMap::new(),
-            attributes: AttributeStore::default(),
-            learned: BTreeMap::new(),
+            attributes: Interner::default(),
+            received: Interner::default(),
+            loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
             unflushed: false,
         }
@@ -109,6 +112,7 @@ impl Speaker {
             session: Session::new(Arc::clone(&config), now),
             config,
             adj_in: AdjRibIn::default(),
+            import_memo: ImportMemo::default(),
             out: Vec::new(),
             withheld: Vec::new(),
             source: None,
@@ -139,7 +143,7 @@ impl Speaker {
         self.core.now = now;
         for route in routes {
             let prefix = route.prefix.trunc();
-            let attributes = self.attributes.intern(&route.attributes);
+            let attributes = self.attributes.intern(route.attributes);
             for peer in self.peers.values_mut() {
                 peer.offer(prefix, Some(&attributes));
             }
@@ -169,12 +173,21 @@ impl Speaker {
         id
     }
 
-    /// The configured peer of that address.
-    pub fn peer_at(&self, remote: IpAddr) -> Option<PeerId> {
+    /// The peer at that address. `link` is the interface the address was seen on, when it is link-local: a peer
+    /// that is configured for a link is found only there.
+    pub fn peer_at(&self, remote: IpAddr, link: Option<&str>) -> Option<PeerId> {
         let mut peers = self.peers.values();
+        let on_link = |peer: &Peer| peer.config.link.as_deref().is_none_or(|l| Some(l) == link);
         peers
-            .find(|peer| peer.config.remote_address == remote)
+            .find(|peer| peer.session.remote() == Some(remote) && on_link(peer))
             .map(|peer| peer.id)
+    }
+
+    /// Where a peer whose address is discovered is now; `None`: nobody is on its link, it is left in Idle. A
+    /// session with another address than `remote` ends: the peer has restarted elsewhere.
+    pub fn set_remote(&mut self, peer: PeerId, remote: Option<IpAddr>, now: Instant) {
+        self.core.now = now;
+        self.with_session(peer, |session, env| session.set_remote(remote, env));
     }
 
     /// Take in what happened at `now`; drain [`Self::poll_output`] afterwards.

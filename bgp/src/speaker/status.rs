@@ -10,7 +10,7 @@ use super::Speaker;
 use super::peer::Peer;
 use super::port::{PeerId, Withheld};
 use crate::rib::{LearnedPath, RouteAttributes};
-use crate::session::{DownReason, Ends, MessageCounters, Negotiated, State};
+use crate::session::{DownReason, Ends, IdleReason, MessageCounters, Negotiated, State};
 use crate::wire::Family;
 
 /// One neighbour at one moment.
@@ -20,10 +20,14 @@ pub struct PeerStatus {
     pub id: PeerId,
     /// Its configured name.
     pub name: Arc<str>,
-    /// Its address.
-    pub address: IpAddr,
+    /// Its address, as far as it is known.
+    pub address: Option<IpAddr>,
+    /// The interface of a link-local session.
+    pub link: Option<Arc<str>>,
     /// State of its session.
     pub state: State,
+    /// Why it is left alone, while it is.
+    pub idle: Option<IdleReason>,
     /// When the session entered that state.
     pub since: Instant,
     /// What the OPENs agreed on, while established.
@@ -52,8 +56,10 @@ impl PeerStatus {
         Self {
             id: peer.id,
             name: Arc::clone(&peer.name),
-            address: peer.config.remote_address,
+            address: session.remote(),
+            link: peer.config.link.clone(),
             state: session.state(),
+            idle: session.idle_reason(),
             since: session.since,
             negotiated: session.negotiated().cloned(),
             ends: session
@@ -105,8 +111,8 @@ impl Speaker {
             .flat_map(|peer| peer.adj_in.iter())
     }
 
-    /// The paths in use to every prefix that peers teach, best first.
+    /// The paths in use to every prefix that peers teach, best first; the prefixes in no particular order.
     pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &Arc<[LearnedPath]>)> {
-        self.learned.iter()
+        self.loc_rib.iter()
     }
 }

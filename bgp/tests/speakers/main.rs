@@ -11,6 +11,7 @@ mod establishment;
 mod export;
 mod hold_timer;
 mod learning;
+mod neighbour_address;
 mod random_order;
 mod refresh;
 mod remote_as;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{Action, Env, Phase, STABLE_AFTER, Session};
 use crate::session::connection::{Connection, ConnectionId, Expired};
+use crate::session::idle::IdleReason;
 use crate::session::reset::Reset;
 use crate::session::state::{DownReason, State};
 use crate::wire::Notification;
@@ -78,7 +79,9 @@ impl Session {
                 DownReason::NotificationSent { .. } | DownReason::SendHoldExpired
             );
             self.phase = if ours {
-                Phase::Held(env.now + self.idle_hold.advance(env.jitter))
+                Phase::Idle(IdleReason::Held(
+                    env.now + self.idle_hold.advance(env.jitter),
+                ))
             } else {
                 let delay = self.retry.advance(env.jitter);
                 Phase::Waiting((!self.config.passive).then(|| env.now + delay))

@@ -1,0 +1,1 @@
+//! The rules of RFC 5880, one by one, and two systems on virtual time.
