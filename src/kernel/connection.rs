@@ -73,11 +73,11 @@ pub(super) struct Request {
 
 /// The kernel refused a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// A positive errno.
-    pub(super) errno: i32,
+    pub(crate) errno: i32,
     /// What the kernel says about it, if it says anything (extended acknowledgement).
-    pub(super) text: Option<String>,
+    pub(crate) text: Option<String>,
 }
 
 /// Asks the kernel for changes, one batch at a time.
@@ -156,13 +156,13 @@ impl Batches {
 }
 
 /// Reads what there is. For one reading: what is left of it when it is dropped goes with it.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     connection: Connection<RouteNetlinkMessage, Socket>,
     handle: Handle,
 }
 
 impl Reader {
-    pub(super) fn open() -> Result<Self, KernelError> {
+    pub(crate) fn open() -> Result<Self, KernelError> {
         let opened = rtnetlink::new_connection_with_socket();
         let (mut connection, handle, _) = opened.map_err(KernelError::Open)?;
         connection.set_forward_done(true);
@@ -170,7 +170,7 @@ impl Reader {
     }
 
     /// Everything that `message` asks for. `visit` sees each object.
-    pub(super) async fn dump(
+    pub(crate) async fn dump(
         &mut self,
         message: RouteNetlinkMessage,
         mut visit: impl FnMut(RouteNetlinkMessage),
@@ -210,14 +210,19 @@ impl Reader {
 }
 
 /// What the kernel announces from now on.
-pub(super) struct Announcements {
+pub(crate) struct Announcements {
     connection: Connection<RouteNetlinkMessage, Socket>,
     messages: UnboundedReceiver<(Message, SocketAddr)>,
 }
 
 impl Announcements {
-    pub(super) fn open(interest: Interest) -> Result<Self, KernelError> {
-        let opened = rtnetlink::new_multicast_connection_with_socket::<Socket>(&GROUPS);
+    pub(crate) fn open(interest: Interest) -> Result<Self, KernelError> {
+        Self::of(&GROUPS, interest)
+    }
+
+    /// Of these groups only.
+    pub(crate) fn of(groups: &[MulticastGroup], interest: Interest) -> Result<Self, KernelError> {
+        let opened = rtnetlink::new_multicast_connection_with_socket::<Socket>(groups);
         let (mut connection, _, messages) = opened.map_err(KernelError::Open)?;
         connection.socket_mut().listen_for(interest);
         Ok(Self {
@@ -228,7 +233,7 @@ impl Announcements {
 
     /// Waits for announcements and hands over all that have come. False when the kernel had to
     /// drop some: what is known is then out of date. May be dropped while it waits.
-    pub(super) async fn receive(
+    pub(crate) async fn receive(
         &mut self,
         mut visit: impl FnMut(RouteNetlinkMessage),
     ) -> Result<bool, KernelError> {

@@ -134,7 +134,7 @@ fn plain_metric(prefix: &IpNet) -> u32 {
     }
 }
 
-pub(super) fn link(message: &LinkMessage) -> Option<LinkFacts> {
+pub(crate) fn link(message: &LinkMessage) -> Option<LinkFacts> {
     // AF_BRIDGE messages on the same group tell of bridge ports, not of interfaces.
     if message.header.interface_family != AddressFamily::Unspec {
         return None;

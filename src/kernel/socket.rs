@@ -29,7 +29,7 @@ const DATAGRAM: usize = 64 << 10;
 const NETLINK_HEADER: usize = 16;
 
 /// A netlink socket.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     inner: TokioSocket,
     interest: Option<Interest>,
     turn: Cell<u32>,
@@ -37,13 +37,13 @@ pub(super) struct Socket {
 }
 
 /// Which announcements to hear, told by their fixed headers alone.
-pub(super) struct Interest {
+pub(crate) struct Interest {
     /// As in `rtm_table`: 252 stands for all that do not fit a byte.
     tables: Vec<u8>,
 }
 
 impl Interest {
-    pub(super) fn in_tables(tables: impl Iterator<Item = TableId>) -> Self {
+    pub(crate) fn in_tables(tables: impl Iterator<Item = TableId>) -> Self {
         Self {
             tables: tables.map(short_table).collect(),
         }
