@@ -30,4 +30,5 @@ pub mod ovn;
 pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
+pub mod standalone;
 pub mod wiring;

@@ -4,8 +4,10 @@ pub mod check;
 pub mod explain;
 pub mod log;
 pub mod options;
+pub mod originate;
 pub mod plan;
 pub mod show;
+pub mod speaker;
 mod table;
 
 use std::ffi::OsString;
@@ -37,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the agent (the default)
     Run,
+    /// Run the BGP speaker alone, without OVN
+    Speaker,
     /// Report every problem of the configuration and of this node
     Check(check::Args),
     /// Print what would be exposed and changed; write nothing
@@ -45,6 +49,10 @@ pub enum Command {
     Explain(explain::Args),
     /// Print the state of the running agent
     Show(show::Args),
+    /// Originate routes by hand, at the running agent or speaker; a restart forgets them
+    Originate(originate::Args),
+    /// Withdraw routes that were originated by hand
+    Withdraw(originate::WithdrawArgs),
 }
 
 impl Cli {
