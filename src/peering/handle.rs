@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::driver::Command;
 use super::mailbox::Mailbox;
+use super::unnumbered::Discoveries;
 use super::{Ended, Notice};
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
@@ -28,6 +29,8 @@ pub struct View<'a> {
     pub speaker: &'a Speaker,
     /// Addresses that could not be listened on, and why.
     pub listen_errors: &'a [String],
+    /// What is known of the links of unnumbered neighbours.
+    pub discoveries: &'a Discoveries,
 }
 
 /// Something to do on the speaker's thread. It holds up the protocol, so it must be short.

@@ -13,11 +13,14 @@
 mod connection;
 mod driver;
 mod handle;
+mod listeners;
 mod mailbox;
+mod neighbours;
 mod settings;
 mod snapshot;
 mod socket;
 mod sockopt;
+mod unnumbered;
 
 use std::io;
 use std::sync::Arc;
@@ -33,6 +36,7 @@ pub use handle::{Handle, View};
 use mailbox::Mailbox;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
+pub use unnumbered::{Discoveries, DiscoverySnapshot};
 
 /// Notices a slow watcher may be behind before it misses some (`RecvError::Lagged`).
 const NOTICES: usize = 4096;

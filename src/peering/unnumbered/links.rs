@@ -101,7 +101,10 @@ impl Links {
             return;
         };
         let known = interface.addresses.iter_mut();
-        match known.into_iter().find(|known| known.address == local.address) {
+        match known
+            .into_iter()
+            .find(|known| known.address == local.address)
+        {
             Some(known) if present => *known = local,
             None if present => interface.addresses.push(local),
             _ => interface
@@ -148,7 +151,8 @@ async fn follow_until_error(
 ) -> Result<std::convert::Infallible, KernelError> {
     loop {
         // What changes while it is dumped is announced.
-        let mut announcements = Announcements::of(&GROUPS, Interest::in_tables(std::iter::empty()))?;
+        let mut announcements =
+            Announcements::of(&GROUPS, Interest::in_tables(std::iter::empty()))?;
         let dumped = dump().await?;
         links.send_if_modified(|links| {
             let changed = *links != dumped;
@@ -173,12 +177,17 @@ async fn dump() -> Result<Links, KernelError> {
     let mut addresses = AddressMessage::default();
     addresses.header.family = AddressFamily::Inet6;
     let questions = [
-        ("links", RouteNetlinkMessage::GetLink(LinkMessage::default())),
+        (
+            "links",
+            RouteNetlinkMessage::GetLink(LinkMessage::default()),
+        ),
         ("addresses", RouteNetlinkMessage::GetAddress(addresses)),
     ];
     for (what, question) in questions {
         let mut reader = Reader::open()?;
-        let answered = reader.dump(question, |object| links.handle(&object)).await?;
+        let answered = reader
+            .dump(question, |object| links.handle(&object))
+            .await?;
         answered.map_err(|refusal| KernelError::Dump {
             what,
             error: std::io::Error::from_raw_os_error(refusal.errno),

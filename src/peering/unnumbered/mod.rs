@@ -14,6 +14,7 @@
 mod links;
 mod socket;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use bgp::discovery::{
     Arrival, Discovery, DiscoveryConfig, DiscoveryCounters, DiscoveryOutput, Finding, Link,
 };
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
@@ -36,17 +37,6 @@ use super::driver::{SocketEvent, sleep_until};
 
 /// A socket that could not be opened, or broke, is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// Messages that may wait; the driver tells of sessions, which are few.
-const ORDERS: usize = 16;
-
-/// What the driver tells the task.
-#[derive(Debug)]
-enum Order {
-    Established(bool),
-    /// Somebody of the link whom we do not know has called.
-    Solicit,
-}
 
 /// What `show` prints about the link of an unnumbered neighbour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,14 +61,14 @@ pub struct DiscoverySnapshot {
 
 /// The node's interfaces, watched for as long as somebody wants to know.
 #[derive(Debug)]
-pub(super) struct LinkMonitor {
+struct LinkMonitor {
     links: watch::Receiver<Links>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl LinkMonitor {
     /// In the namespace of the calling thread, on its runtime.
-    pub(super) fn start() -> Self {
+    fn start() -> Self {
         let (sender, links) = watch::channel(Links::default());
         let task = tokio::spawn(links::follow(sender));
         Self {
@@ -88,11 +78,62 @@ impl LinkMonitor {
     }
 }
 
+/// The discovery of every unnumbered neighbour.
+#[derive(Debug, Default)]
+pub struct Discoveries {
+    /// Since the first of them.
+    monitor: Option<LinkMonitor>,
+    by_peer: HashMap<PeerId, Unnumbered>,
+}
+
+impl Discoveries {
+    /// What is known of the link of an unnumbered neighbour; `None` for others.
+    pub fn snapshot(&self, peer: PeerId) -> Option<DiscoverySnapshot> {
+        self.by_peer.get(&peer).map(Unnumbered::snapshot)
+    }
+
+    /// Looks for `peer` on `interface` from now on.
+    pub(super) fn start(
+        &mut self,
+        peer: PeerId,
+        interface: Arc<str>,
+        config: DiscoveryConfig,
+        events: mpsc::Sender<SocketEvent>,
+    ) {
+        let monitor = self.monitor.get_or_insert_with(LinkMonitor::start);
+        let discovery = Unnumbered::start(peer, interface, config, monitor, events);
+        self.by_peer.insert(peer, discovery);
+    }
+
+    /// Looks for it no longer.
+    pub(super) fn stop(&mut self, peer: PeerId) {
+        self.by_peer.remove(&peer);
+    }
+
+    /// The session with `peer` came up or went down.
+    pub(super) fn set_established(&self, peer: PeerId, established: bool) {
+        if let Some(discovery) = self.by_peer.get(&peer) {
+            discovery.established.send_replace(established);
+        }
+    }
+
+    /// Somebody called from a link where we know of nobody, or of somebody else.
+    pub(super) fn solicit(&self, interface: &str) {
+        let all = self.by_peer.values();
+        for discovery in all.filter(|discovery| &*discovery.interface == interface) {
+            discovery.strangers.notify_one();
+        }
+    }
+}
+
 /// The discovery of one neighbour. Dropping it ends it.
 #[derive(Debug)]
-pub(super) struct Unnumbered {
+struct Unnumbered {
     interface: Arc<str>,
-    orders: mpsc::Sender<Order>,
+    /// The session is up.
+    established: watch::Sender<bool>,
+    /// Somebody of the link whom we do not know has called.
+    strangers: Arc<Notify>,
     state: watch::Receiver<State>,
     _task: AbortOnDropHandle<()>,
 }
@@ -109,14 +150,15 @@ struct State {
 
 impl Unnumbered {
     /// Starts looking for `peer` on `interface`, on the calling thread's runtime.
-    pub(super) fn start(
+    fn start(
         peer: PeerId,
         interface: Arc<str>,
         config: DiscoveryConfig,
         monitor: &LinkMonitor,
         events: mpsc::Sender<SocketEvent>,
     ) -> Self {
-        let (orders, inbox) = mpsc::channel(ORDERS);
+        let (established, session) = watch::channel(false);
+        let strangers = Arc::new(Notify::new());
         let discovery = Discovery::new(config);
         let (sender, state) = watch::channel(State {
             finding: discovery.finding(),
@@ -133,33 +175,21 @@ impl Unnumbered {
             socket: None,
             retry: None,
             error: None,
-            orders: inbox,
+            established: session,
+            strangers: Arc::clone(&strangers),
             events,
             state: sender,
         };
         Self {
             interface,
-            orders,
+            established,
+            strangers,
             state,
             _task: AbortOnDropHandle::new(tokio::spawn(task.run())),
         }
     }
 
-    /// The session came up or went down.
-    pub(super) fn set_established(&self, established: bool) {
-        self.order(Order::Established(established));
-    }
-
-    /// An unknown neighbour of the link has called.
-    pub(super) fn solicit(&self) {
-        self.order(Order::Solicit);
-    }
-
-    pub(super) fn interface(&self) -> &str {
-        &self.interface
-    }
-
-    pub(super) fn snapshot(&self) -> DiscoverySnapshot {
+    fn snapshot(&self) -> DiscoverySnapshot {
         let state = self.state.borrow();
         let finding = match &state.error {
             Some(error) => format!("{}: {error}", self.interface),
@@ -177,18 +207,6 @@ impl Unnumbered {
             last_invalid: state.last_invalid.clone(),
         }
     }
-
-    fn order(&self, order: Order) {
-        let orders = self.orders.clone();
-        if let Err(mpsc::error::TrySendError::Full(Order::Established(established))) =
-            orders.try_send(order)
-        {
-            // The last word must get there; a solicitation need not.
-            tokio::spawn(async move {
-                let _ = orders.send(Order::Established(established)).await;
-            });
-        }
-    }
 }
 
 struct Task {
@@ -201,7 +219,8 @@ struct Task {
     socket: Option<DiscoverySocket>,
     retry: Option<Instant>,
     error: Option<String>,
-    orders: mpsc::Receiver<Order>,
+    established: watch::Receiver<bool>,
+    strangers: Arc<Notify>,
     events: mpsc::Sender<SocketEvent>,
     state: watch::Sender<State>,
 }
@@ -210,7 +229,8 @@ struct Task {
 enum Wake {
     Links,
     Received(io::Result<()>),
-    Order(Order),
+    Session,
+    Stranger,
     Timeout,
     /// The driver is gone.
     End,
@@ -228,10 +248,11 @@ impl Task {
                 Wake::Links => self.follow_link(),
                 Wake::Received(Ok(())) => {}
                 Wake::Received(Err(error)) => self.lose_socket(&error),
-                Wake::Order(Order::Established(established)) => {
+                Wake::Session => {
+                    let established = *self.established.borrow_and_update();
                     self.discovery.set_established(established, Instant::now());
                 }
-                Wake::Order(Order::Solicit) => self.discovery.solicit(Instant::now()),
+                Wake::Stranger => self.discovery.solicit(Instant::now()),
                 Wake::Timeout => {
                     if self.retry.is_some_and(|at| at <= Instant::now()) {
                         self.open_socket();
@@ -256,7 +277,11 @@ impl Task {
                 Ok(()) => Wake::Links,
                 Err(_) => Wake::End,
             },
-            order = self.orders.recv() => order.map_or(Wake::End, Wake::Order),
+            changed = self.established.changed() => match changed {
+                Ok(()) => Wake::Session,
+                Err(_) => Wake::End,
+            },
+            () = self.strangers.notified() => Wake::Stranger,
             received = receive(self.socket.as_mut(), take_in) => Wake::Received(received),
             () = sleep_until(deadline) => Wake::Timeout,
         }
@@ -293,7 +318,10 @@ impl Task {
             io::ErrorKind::PermissionDenied => ": it needs CAP_NET_RAW",
             _ => "",
         };
-        let error = format!("no socket for router advertisements: {}{need}", words(error));
+        let error = format!(
+            "no socket for router advertisements: {}{need}",
+            words(error)
+        );
         warn!(interface = %self.interface, %error, "unnumbered neighbour cannot be discovered");
         self.error = Some(error);
     }

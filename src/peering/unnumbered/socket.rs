@@ -10,7 +10,8 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg,
 };
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 
 use crate::peering::sockopt;
 
@@ -20,7 +21,8 @@ const LONGEST: usize = 9216;
 /// Sends and receives solicitations and advertisements, nothing else, on one interface.
 #[derive(Debug)]
 pub(super) struct DiscoverySocket {
-    socket: AsyncFd<Socket>,
+    /// tokio's readiness for any datagram socket; only recvmsg(2) and sendmsg(2) are used on it.
+    socket: UdpSocket,
     index: u32,
     local: Ipv6Addr,
     buffer: Vec<u8>,
@@ -41,7 +43,7 @@ impl DiscoverySocket {
         socket.join_multicast_v6(&ALL_NODES, index)?;
         socket.join_multicast_v6(&ALL_ROUTERS, index)?;
         Ok(Self {
-            socket: AsyncFd::new(socket)?,
+            socket: UdpSocket::from_std(socket.into())?,
             index,
             local,
             buffer: vec![0; LONGEST],
@@ -69,33 +71,26 @@ impl DiscoverySocket {
     }
 
     /// Waits for a message and hands it over. May be dropped while it waits.
-    pub(super) async fn receive(
-        &mut self,
-        take_in: impl FnOnce(&Arrival<'_>),
-    ) -> io::Result<()> {
+    pub(super) async fn receive(&mut self, take_in: impl FnOnce(&Arrival<'_>)) -> io::Result<()> {
         let buffer = &mut self.buffer;
         loop {
-            let mut ready = self.socket.readable().await?;
-            let received = ready.try_io(|socket| receive(socket.get_ref(), buffer));
-            match received {
-                Ok(Ok(Some((source, hop_limit, length)))) => {
-                    let octets = buffer.get(..length).unwrap_or_default();
-                    take_in(&Arrival {
-                        source,
-                        hop_limit,
-                        octets,
-                    });
-                    return Ok(());
-                }
-                Ok(Ok(None)) | Err(_) => {}
-                Ok(Err(error)) => return Err(error),
+            let read = || receive(&self.socket, buffer);
+            let received = self.socket.async_io(Interest::READABLE, read).await?;
+            if let Some((source, hop_limit, length)) = received {
+                let octets = buffer.get(..length).unwrap_or_default();
+                take_in(&Arrival {
+                    source,
+                    hop_limit,
+                    octets,
+                });
+                return Ok(());
             }
         }
     }
 }
 
 /// Source, hop limit and length of one message; `None` for one that lacks them or does not fit.
-fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<(Ipv6Addr, u8, usize)>> {
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<(Ipv6Addr, u8, usize)>> {
     let mut control = nix::cmsg_space!(libc::c_int);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrIn6>(

@@ -151,7 +151,9 @@ fn the_kernel_is_followed() {
         let waited = async { tokio::time::timeout(interop::PATIENCE, waited).await };
         runtime.block_on(waited).expect("in time").unwrap();
     };
-    namespace.ip("link add eth1 type veth peer name far").unwrap();
+    namespace
+        .ip("link add eth1 type veth peer name far")
+        .unwrap();
     wait(|link| link == Link::Down);
     namespace.ip("link set far up").unwrap();
     namespace.ip("link set eth1 up").unwrap();
