@@ -28,7 +28,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_proto::{Connection, ConnectionHandle};
-use netlink_sys::{SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{AsyncSocket, SocketAddr, protocols::NETLINK_ROUTE};
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::time::timeout;
 
@@ -37,7 +37,7 @@ use super::socket::{Interest, Socket};
 
 /// The most requests in flight: each is acknowledged, and acknowledgements beyond the receive
 /// buffer would be dropped by the kernel without a word.
-pub(super) const BATCH: usize = 128;
+pub(crate) const BATCH: usize = 128;
 
 /// How long the kernel may take for one batch, or one part of a dump.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,10 +65,10 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 type Message = NetlinkMessage<RouteNetlinkMessage>;
 
 /// A request that changes something.
-pub(super) struct Request {
-    pub(super) message: RouteNetlinkMessage,
+pub(crate) struct Request {
+    pub(crate) message: RouteNetlinkMessage,
     /// `NLM_F_CREATE` and its like; request and acknowledge are implied.
-    pub(super) flags: u16,
+    pub(crate) flags: u16,
 }
 
 /// The kernel refused a request.
@@ -80,22 +80,37 @@ pub(crate) struct Refusal {
     pub(crate) text: Option<String>,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let error = std::io::Error::from_raw_os_error(self.errno);
+        match &self.text {
+            Some(text) => write!(f, "{error} ({text})"),
+            None => error.fmt(f),
+        }
+    }
+}
+
 /// Asks the kernel for changes, one batch at a time.
-pub(super) struct Changes {
+pub(crate) struct Changes {
     /// In its place only while it owes no answers: after a failure, or a wait that was given up,
     /// the next batch opens another.
     batches: Option<Batches>,
 }
 
 impl Changes {
-    pub(super) fn open() -> Result<Self, KernelError> {
+    pub(crate) fn open() -> Result<Self, KernelError> {
         Ok(Self {
             batches: Some(Batches::open()?),
         })
     }
 
+    /// Under which what is changed here is announced, until a failure makes it another.
+    pub(crate) fn port(&self) -> Option<u32> {
+        self.batches.as_ref().map(|batches| batches.port)
+    }
+
     /// Sends changes, in order; answers in the same order.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &mut self,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<(), Refusal>>, KernelError> {
@@ -125,14 +140,21 @@ impl Request {
 struct Batches {
     connection: Connection<RouteNetlinkMessage, Socket>,
     handle: ConnectionHandle<RouteNetlinkMessage>,
+    port: u32,
 }
 
 impl Batches {
     fn open() -> Result<Self, KernelError> {
-        let opened = netlink_proto::new_connection_with_socket(NETLINK_ROUTE);
+        let opened = netlink_proto::new_connection_with_socket::<_, Socket>(NETLINK_ROUTE);
         let (mut connection, handle, _) = opened.map_err(KernelError::Open)?;
         connection.set_forward_ack(true);
-        Ok(Self { connection, handle })
+        let socket = connection.socket_mut().socket_mut();
+        let bound = socket.bind_auto().map_err(KernelError::Open)?;
+        Ok(Self {
+            connection,
+            handle,
+            port: bound.port_number(),
+        })
     }
 
     /// The kernel takes the requests of a datagram in order, and answers each once.
@@ -305,7 +327,6 @@ fn extended_text(mut attributes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_sys::AsyncSocket;
 
     use super::super::message::RouteId;
     use super::super::request;

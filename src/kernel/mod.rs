@@ -19,7 +19,7 @@ mod clear;
 pub(crate) mod connection;
 mod dump;
 pub(crate) mod message;
-mod request;
+pub(crate) mod request;
 pub mod rt_tables;
 pub(crate) mod socket;
 mod state;

@@ -16,8 +16,10 @@ use tracing::{debug, info, warn};
 use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
+use super::learned::LearnedRoutes;
 use super::listeners::Listeners;
 use super::mailbox::Mailbox;
+use super::neighbours::NeighbourChange;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
@@ -47,6 +49,8 @@ pub(super) enum Command {
     Flush(oneshot::Sender<()>),
     /// Look at the speaker, or act on it, for somebody on another thread.
     Call(Call),
+    /// Other neighbours, or others' passwords.
+    Change(NeighbourChange),
     /// Say goodbye with these words, then end.
     Stop(String),
 }
@@ -64,6 +68,7 @@ pub(super) struct Driver {
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    learned: Option<LearnedRoutes>,
 }
 
 impl Driver {
@@ -88,12 +93,18 @@ impl Driver {
             events,
             inbox,
             notices,
+            learned: None,
         };
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
         }
         this.listeners.retry(now);
         this
+    }
+
+    /// Learned routes go there.
+    pub(super) fn teaching(self, learned: Option<LearnedRoutes>) -> Self {
+        Self { learned, ..self }
     }
 
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
@@ -115,6 +126,7 @@ impl Driver {
                         let _ = answer.send(self.view(|view| Snapshot::of(view, Instant::now())));
                     }
                     Some(Command::Call(call)) => self.serve(call),
+                    Some(Command::Change(change)) => self.change_neighbours(change, Instant::now()),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
@@ -315,6 +327,9 @@ impl Driver {
         {
             self.discoveries
                 .set_established(*peer, *to == State::Established);
+        }
+        if let Some(learned) = &self.learned {
+            learned.follow(&event);
         }
         // Fails only when nobody watches.
         let _ = self.notices.send(Notice {

@@ -11,7 +11,34 @@ use tracing::info;
 use super::driver::Driver;
 use super::settings::{Neighbour, Password};
 
+/// A change to the neighbours while the speaker runs.
+#[derive(Debug)]
+pub(super) enum NeighbourChange {
+    Add(Box<Neighbour>),
+    Remove(String),
+    Password(String, Option<Password>),
+}
+
 impl Driver {
+    /// Changes the neighbours; a name that none has changes nothing.
+    pub(super) fn change_neighbours(&mut self, change: NeighbourChange, now: Instant) {
+        let named = |name: &str| {
+            let mut names = self.names.iter();
+            names
+                .find(|(_, known)| &***known == name)
+                .map(|(peer, _)| *peer)
+        };
+        match change {
+            NeighbourChange::Add(neighbour) => drop(self.add_neighbour(*neighbour, now)),
+            NeighbourChange::Remove(name) => {
+                named(&name).map_or((), |peer| self.remove_neighbour(peer, now));
+            }
+            NeighbourChange::Password(name, password) => {
+                named(&name).map_or((), |peer| self.set_password(peer, password));
+            }
+        }
+    }
+
     /// Starts the session with a neighbour, or the search for it.
     pub(super) fn add_neighbour(&mut self, neighbour: Neighbour, now: Instant) -> PeerId {
         let name: Arc<str> = neighbour.peer.name.as_str().into();

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use bgp::{MessageCount, PeerStatus, Speaker};
+use bgp::{MessageCount, PeerStatus};
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -126,6 +126,8 @@ impl Snapshot {
                 as_path: best.attributes.as_path.asns().map(|asn| asn.0).collect(),
             })
         });
+        let mut routes: Vec<_> = routes.collect();
+        routes.sort_unstable_by_key(|route| route.prefix);
         let mut learned: Vec<_> = learned.collect();
         learned.sort_unstable_by_key(|route| route.prefix);
         Self {
@@ -134,7 +136,7 @@ impl Snapshot {
                 .peers()
                 .map(|peer| NeighborSnapshot::of(&peer, view.discoveries.snapshot(peer.id), now))
                 .collect(),
-            routes: routes.collect(),
+            routes,
             learned,
         }
     }
