@@ -19,6 +19,7 @@
 
 pub mod advertise;
 pub mod agent;
+pub mod bfd;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -31,4 +32,5 @@ pub mod ovn;
 pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
+pub mod standalone;
 pub mod wiring;

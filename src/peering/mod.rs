@@ -18,7 +18,7 @@ mod mailbox;
 mod settings;
 mod snapshot;
 mod socket;
-mod sockopt;
+pub(crate) mod sockopt;
 
 use std::io;
 use std::sync::Arc;
