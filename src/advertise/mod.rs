@@ -1,9 +1,11 @@
 //! Where prefixes go. One backend so far: the speaker in this process.
 
 mod embedded;
+mod live;
 mod origination;
 mod origins;
 
 pub use embedded::{Embedded, EmbeddedError};
+pub use live::Live;
 pub use origination::Origination;
 pub use origins::{Changes, Origins, Source};

@@ -1,18 +1,22 @@
-//! The speaker seen from other threads: the operator's questions and orders.
+//! The speaker seen from other threads: routes, and the operator's questions and orders.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use bgp::Speaker;
+use bgp::{Route, Speaker};
+use ipnet::IpNet;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::driver::Command;
+use super::mailbox::Mailbox;
 use super::{Ended, Notice};
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
 /// running.
 #[derive(Debug, Clone)]
 pub struct Handle {
+    pub(super) mailbox: Arc<Mailbox>,
     pub(super) commands: mpsc::WeakSender<Command>,
     pub(super) notices: broadcast::WeakSender<Notice>,
 }
@@ -45,6 +49,20 @@ impl fmt::Debug for Call {
 }
 
 impl Handle {
+    /// Originate these routes, replacing those for the same prefixes. Returns at once.
+    pub fn originate(&self, routes: impl IntoIterator<Item = Route>) {
+        let changes = routes
+            .into_iter()
+            .map(|route| (route.prefix.trunc(), Some(route)));
+        self.mailbox.put(changes);
+    }
+
+    /// Stop originating these prefixes. Returns at once.
+    pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
+        self.mailbox
+            .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
     /// Everything the speaker tells from now on.
     ///
     /// # Errors

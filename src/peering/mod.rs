@@ -141,6 +141,7 @@ impl Peering {
     /// A way to the speaker for others than its owner; `None` once it was told to end.
     pub fn handle(&self) -> Option<Handle> {
         Some(Handle {
+            mailbox: Arc::clone(&self.mailbox),
             commands: self.commands.as_ref()?.downgrade(),
             notices: self.notices.downgrade(),
         })

@@ -83,10 +83,8 @@ impl Speaker {
     }
 
     /// What this node originates, by prefix.
-    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
-        self.originated
-            .iter()
-            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &Arc<RouteAttributes>)> {
+        self.originated.iter()
     }
 
     /// Names of the peers that have been sent `prefix`.
@@ -96,11 +94,12 @@ impl Speaker {
     }
 
     /// What one peer has been sent, in no particular order.
-    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
+    pub fn adj_rib_out(
+        &self,
+        peer: PeerId,
+    ) -> impl Iterator<Item = (&IpNet, &Arc<RouteAttributes>)> {
         let families = self.peers.get(&peer).into_iter().flat_map(|peer| &peer.out);
-        families
-            .flat_map(|out| out.rib.sent())
-            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+        families.flat_map(|out| out.rib.sent())
     }
 
     /// What one peer has taught, in no particular order.
