@@ -4,6 +4,7 @@ mod embedded;
 mod live;
 mod origination;
 mod origins;
+pub mod sessions;
 
 pub use embedded::{Embedded, EmbeddedError};
 pub use live::Live;

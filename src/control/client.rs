@@ -65,6 +65,14 @@ impl Client {
         self.exchange(query, None)
     }
 
+    /// The next part of an answer that says `more`.
+    pub fn more(&mut self) -> Result<Reply, AskError> {
+        match self.read().map_err(|error| failed(&self.path, error))? {
+            Reply::Error(why) => Err(AskError::Refused(why)),
+            reply => Ok(reply),
+        }
+    }
+
     /// Asks one question that says `more`, with these prefixes behind it.
     pub fn ask_about(&mut self, query: &Query, prefixes: &[IpNet]) -> Result<Reply, AskError> {
         self.exchange(query, Some(prefixes))

@@ -8,13 +8,15 @@ mod desk;
 mod lines;
 mod message;
 mod server;
-pub(crate) mod status;
+pub(crate) mod speaker;
 
 pub use client::{AskError, Client, ask};
 pub use desk::{Desk, Request};
 pub use message::{
-    Advertised, AgentSummary, Attributes, Explanation, ExposureLine, ExposureList, NeighborState,
-    Neighbors, Originate, Query, Reply, RouteLine, Routes, Step, Summary, Taken, Verdict, Withdraw,
+    Advertised, AgentSummary, Attributes, Capabilities, Explanation, ExposureLine, ExposureList,
+    FamilyInfo, Hop, MessageStats, Neighbor, NeighborSummaries, NeighborSummary, Neighbors,
+    OfNeighbor, Offer, Originate, Query, Reply, RouteLine, Routes, RoutesQuery, Step, Summary,
+    Taken, Verdict, Withdraw,
 };
 pub use server::{BindError, Server};
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::advertise::{Origination, Source};
+use crate::advertise::{Embedded, Origination, Source};
 
 /// An agent that answers `exposures`, and refuses to answer anything else.
 async fn agent(mut requests: mpsc::Receiver<Request>) {
@@ -15,8 +15,13 @@ async fn agent(mut requests: mpsc::Receiver<Request>) {
     }
 }
 
+/// A speaker that is not started.
+fn speaker() -> Embedded {
+    Embedded::new(std::sync::Arc::new(crate::config::Config::default()))
+}
+
 fn desk(requests: mpsc::Sender<Request>) -> Desk {
-    Desk::new(requests, Origination::default())
+    Desk::new(requests, &speaker())
 }
 
 async fn ask_blocking(path: PathBuf, query: Query) -> Result<Reply, AskError> {
@@ -106,8 +111,9 @@ impl Office {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control.sock");
         let (sender, requests) = mpsc::channel(1);
-        let origination = Origination::default();
-        let desk = Desk::new(sender, origination.clone());
+        let speaker = speaker();
+        let origination = speaker.origination().clone();
+        let desk = Desk::new(sender, &speaker);
         tokio::spawn(Server::bind(&path).unwrap().serve(desk));
         Self {
             _dir: dir,

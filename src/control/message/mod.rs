@@ -11,8 +11,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use neighbors::{
-    Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary, Neighbors,
-    Offer,
+    Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary,
+    Neighbors, Offer,
 };
 pub use origination::{Attributes, Originate, Taken, Withdraw};
 pub use routes::{Hop, OfNeighbor, RouteLine, Routes, RoutesQuery};
