@@ -1,13 +1,16 @@
 //! Who answers: the agent's loop, or, for what concerns the speaker alone, the client's own task.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::lines::{Lines, NoLine};
 use super::message::{Originate, Routes, RoutesQuery, Taken, Withdraw};
 use super::speaker::{self, Table};
-use super::{Query, Reply, TIMEOUT};
+use super::watch::{Journal, Watch};
+use super::{Query, Reply, TIMEOUT, WATCHERS};
 use crate::advertise::{Embedded, Live, Origination, Source};
 
 /// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
@@ -24,6 +27,8 @@ pub struct Desk {
     pub(super) requests: mpsc::Sender<Request>,
     origination: Origination,
     live: watch::Receiver<Live>,
+    journal: Journal,
+    watchers: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -33,7 +38,14 @@ impl Desk {
             requests,
             origination: speaker.origination().clone(),
             live: speaker.live(),
+            journal: Journal::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
+    }
+
+    /// Where to tell those who watch.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
     }
 
     /// Serves one client until it goes.
@@ -47,6 +59,7 @@ impl Desk {
             let reply = match query {
                 Ok(Query::Originate(wanted)) => self.originate(wanted, &mut lines).await,
                 Ok(Query::Withdraw(unwanted)) => self.withdraw(unwanted, &mut lines).await,
+                Ok(Query::Watch) => return self.watch(&mut lines).await,
                 Ok(Query::Neighbors { name }) => Ok(self.neighbors(name.as_deref()).await),
                 Ok(Query::Routes(wanted)) => self.routes(&wanted, &mut lines).await,
                 Ok(query) => Ok(self.ask(query).await),
@@ -74,6 +87,16 @@ impl Desk {
 
     fn live(&self) -> Live {
         self.live.borrow().clone()
+    }
+
+    async fn watch(&self, lines: &mut Lines) -> Result<(), NoLine> {
+        let Ok(_place) = self.watchers.try_acquire() else {
+            let why = format!("{WATCHERS} clients are watching; end one of them");
+            return Ok(lines.send(&Reply::Error(why)).await?);
+        };
+        let watch = Watch::new(self.live.clone(), &self.journal);
+        lines.send(&Reply::Watching).await?;
+        Ok(watch.run(lines).await?)
     }
 
     async fn neighbors(&self, name: Option<&str>) -> Reply {

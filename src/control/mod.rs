@@ -9,16 +9,18 @@ mod lines;
 mod message;
 mod server;
 pub(crate) mod speaker;
+mod watch;
 
 pub use client::{AskError, Client, ask};
 pub use desk::{Desk, Request};
 pub use message::{
     Advertised, AgentSummary, Attributes, Capabilities, Explanation, ExposureLine, ExposureList,
-    FamilyInfo, Hop, MessageStats, Neighbor, NeighborSummaries, NeighborSummary, Neighbors,
-    OfNeighbor, Offer, Originate, Query, Reply, RouteLine, Routes, RoutesQuery, Step, Summary,
-    Taken, Verdict, Withdraw,
+    FamilyInfo, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummaries,
+    NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply, RouteLine, Routes,
+    RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
 };
 pub use server::{BindError, Server};
+pub use watch::Journal;
 
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// Clients served at a time; more are refused.
 const CLIENTS: usize = 32;
+/// Of these, how many may watch.
+const WATCHERS: usize = 16;
 
 #[cfg(test)]
 mod tests;

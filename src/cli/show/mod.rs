@@ -131,6 +131,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Exposures(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
+        Reply::Watching => pretty(&()),
         Reply::Error(why) => pretty(why),
     }
 }
@@ -143,6 +144,7 @@ pub fn render_text(reply: &Reply) -> String {
         Reply::Routes(body) => routes::table(body),
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),
+        Reply::Watching => String::new(),
         Reply::Taken(body) => format!("{} prefixes\n", body.prefixes),
         Reply::Error(why) => format!("{why}\n"),
     }

@@ -3,6 +3,7 @@
 mod neighbors;
 mod origination;
 mod routes;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,6 +17,7 @@ pub use neighbors::{
 };
 pub use origination::{Attributes, Originate, Taken, Withdraw};
 pub use routes::{Hop, OfNeighbor, RouteLine, Routes, RoutesQuery};
+pub use watch::{Happened, Happening};
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub enum Query {
     },
     Originate(Originate),
     Withdraw(Withdraw),
+    /// Events follow the answer, one per line, until the client goes.
+    Watch,
 }
 
 /// A response.
@@ -47,6 +51,8 @@ pub enum Reply {
     Explain(Explanation),
     /// Routes by hand were taken in.
     Taken(Taken),
+    /// Events follow.
+    Watching,
     /// The request was not served; why.
     Error(String),
 }

@@ -9,7 +9,7 @@ use super::message::Summary;
 use crate::advertise::Live;
 
 pub(crate) use neighbors::{neighbors, peers, summaries};
-pub(crate) use routes::{Table, told};
+pub(crate) use routes::{Table, learned_line, told};
 
 /// `show summary` of the speaker alone. Without one that runs, no neighbour is told of.
 pub(crate) async fn summary(live: &Live, problem: Option<String>, uptime: Duration) -> Summary {
