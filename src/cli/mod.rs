@@ -15,7 +15,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Files, Input, Loaded, Problem, Source};
+use crate::config::{Files, Input, Loaded, Problem, Source, read_file};
 pub use options::Options;
 
 /// Exposes OVN virtual machines and floating IPs over BGP.
@@ -84,11 +84,12 @@ impl Cli {
         let utf8 = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        let mut loaded = Loaded::read(&Input {
+        let input = Input {
             files,
             environment: std::env::vars_os().filter_map(utf8).collect(),
             flags: self.options.overrides(),
-        });
+        };
+        let mut loaded = Loaded::read_with(&input, &read_file);
         loaded.problems.splice(0..0, problems);
         loaded
     }

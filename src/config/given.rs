@@ -1,8 +1,9 @@
 //! What was set, where: files, environment and command line in the order in which later wins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::frr::{Note, Translation};
 use super::ini::{self, Assignment, Ini};
 use super::interpolate::{Reference, expand};
 use super::options::{Named, SECTIONS, option, options};
@@ -118,10 +119,29 @@ impl Given {
         self.set(section, key, Set { text, place, lines });
     }
 
-    /// An option that counts only when nothing else sets it.
-    pub(super) fn fallback(&mut self, section: &str, key: &str, set: Set) {
-        if self.get(section, key).is_none() {
-            self.set(section, key, set);
+    /// What FRR's configuration says: it counts where nothing else does.
+    pub(super) fn frr(&mut self, path: &Path, translation: Translation) {
+        let at = |line| Place::Line(path.to_owned(), line);
+        for (section, line) in translation.sections {
+            self.section(&section, at(line));
+        }
+        let settled: BTreeSet<_> = self.options.keys().cloned().collect();
+        for word in translation.words {
+            let by_hand = |key: &str| settled.contains(&(word.section.clone(), key.to_owned()));
+            if by_hand(&word.option) || rivals(&word.option).into_iter().any(by_hand) {
+                continue;
+            }
+            let verbatim = option(&word.section, &word.option).is_some_and(|o| o.is_verbatim());
+            let text = match verbatim {
+                true => word.text,
+                false => word.text.replace('$', "$$"),
+            };
+            let place = at(word.lines.first().copied().unwrap_or_default());
+            let lines = word.lines;
+            self.set(&word.section, &word.option, Set { text, place, lines });
+        }
+        for Note { line, what } in translation.notes {
+            self.problem(Severity::Warning, at(line), None, Fault::Unsaid(what));
         }
     }
 
@@ -216,6 +236,17 @@ fn normal(section: &str) -> String {
         return "DEFAULT".into();
     }
     words.fold(first, |name, word| name + " " + word)
+}
+
+/// Options that say the same more generally, or the contrary: who wrote one here means it.
+fn rivals(key: &str) -> Option<&str> {
+    match key {
+        "multihop" => Some("ttl_security"),
+        "ttl_security" => Some("multihop"),
+        key => key
+            .strip_suffix("_ipv4")
+            .or_else(|| key.strip_suffix("_ipv6")),
+    }
 }
 
 /// How an option is called in a problem.

@@ -1,10 +1,11 @@
 //! From files, environment and command line to a [`Config`], with every problem on the way.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::given::Given;
-use super::problem::{Place, Problem, Severity};
-use super::{Config, ini, lint, resolve};
+use super::given::{Given, label};
+use super::options::BGP_SECTION;
+use super::problem::{Fault, Place, Problem, Severity};
+use super::{Config, frr, ini, lint, resolve};
 
 /// What there is to read, in the order in which later wins.
 // No Debug: the text holds passwords.
@@ -28,8 +29,13 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads everything. Pure and total.
+    /// Reads everything; there is no file that `frr_config` could name. Pure and total.
     pub fn read(input: &Input) -> Self {
+        Self::read_with(input, &|_| Err("not given".into()))
+    }
+
+    /// Reads everything, and with `open` the file that `frr_config` names.
+    pub fn read_with(input: &Input, open: &dyn Fn(&Path) -> Result<String, String>) -> Self {
         let mut given = Given::default();
         for (path, text) in &input.files {
             given.file(path, ini::read(text));
@@ -41,6 +47,7 @@ impl Loaded {
             let place = Place::CommandLine(flag.clone());
             given.value("DEFAULT", option, value.clone(), place);
         }
+        read_frr(&mut given, open);
         let config = resolve::resolve(&mut given);
         let mut loaded = Self {
             problems: with_lint(&config, given),
@@ -57,6 +64,27 @@ impl Loaded {
     /// Whether the agent may start.
     pub fn is_valid(&self) -> bool {
         self.problems.iter().all(|p| p.severity != Severity::Error)
+    }
+}
+
+/// Adds what `frr_config` names.
+fn read_frr(given: &mut Given, open: &dyn Fn(&Path) -> Result<String, String>) {
+    let option = "frr_config";
+    let Some(set) = given.get(BGP_SECTION, option).cloned() else {
+        return;
+    };
+    // What cannot be expanded is reported when the option is stored.
+    let path = match given.expanded(BGP_SECTION, &set) {
+        Ok(text) if !text.is_empty() => PathBuf::from(text),
+        _ => return,
+    };
+    match open(&path) {
+        Ok(text) => given.frr(&path, frr::translate(&text)),
+        Err(error) => {
+            let fault = Fault::Unreadable(format!("{}: {error}", path.display()));
+            let option = Some(label(BGP_SECTION, option));
+            given.problem(Severity::Error, set.place, option, fault);
+        }
     }
 }
 

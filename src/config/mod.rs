@@ -6,6 +6,8 @@
 
 mod bgp;
 mod choice;
+mod convert;
+mod frr;
 mod given;
 mod ini;
 mod interpolate;
@@ -29,11 +31,12 @@ pub use bgp::{BfdProfile, Bgp, Endpoint, Fib, ListenRange, Neighbour, Session};
 pub use choice::{
     Backend, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl, UpdateSource,
 };
+pub use convert::{Converted, convert};
 pub use load::{Input, Loaded};
 pub use markdown::option_tables;
 pub use problem::{Fault, Place, Problem, Severity};
 pub use secret::Secret;
-pub use source::{Files, Source};
+pub use source::{Files, Source, read_file};
 
 /// The whole configuration, valid: what could not be accepted has stopped the start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp::wire::{NextHop, Origin};
-use bgp::{LearnedPath, PeerId, RouteAttributes, State};
+use bgp::wire::{NextHop, Origin, PathAttributes};
+use bgp::{ExportedRoute, LearnedPath, PeerId, RouteAttributes, State};
 use ipnet::IpNet;
 
 use super::neighbors::peers;
@@ -21,7 +21,7 @@ enum Copied {
     Own(Arc<RouteAttributes>),
     Used(Arc<[LearnedPath]>),
     Taught(LearnedPath),
-    Told(Arc<RouteAttributes>),
+    Told(Arc<ExportedRoute>),
 }
 
 /// The answer to `show routes`, to be read part by part.
@@ -88,9 +88,11 @@ impl Table {
                     advertised_to: advertised.next().unwrap_or_default(),
                     ..own_line(prefix, &attributes)
                 }),
-                Copied::Told(attributes) => lines.push(RouteLine {
+                Copied::Told(route) => lines.push(RouteLine {
                     sources: self.sources(&prefix),
-                    ..own_line(prefix, &attributes)
+                    nexthops: hops(route.next_hop, None),
+                    bestpath: true,
+                    ..line(prefix, &route.attributes)
                 }),
                 Copied::Taught(path) => lines.push(learned_line(prefix, &path)),
                 Copied::Used(paths) => {
@@ -256,40 +258,43 @@ fn own_line(prefix: IpNet, attributes: &RouteAttributes) -> RouteLine {
 
 /// A path of a neighbour, in words.
 pub(crate) fn learned_line(prefix: IpNet, path: &LearnedPath) -> RouteLine {
-    let attributes = &path.attributes;
+    RouteLine {
+        peer: Some(path.source.peer.to_string()),
+        nexthops: hops(path.next_hop, path.source.link.as_deref()),
+        loc_prf: Some(path.local_pref()),
+        stale: path.stale.is_some(),
+        ..line(prefix, &path.attributes)
+    }
+}
+
+fn line(prefix: IpNet, attributes: &PathAttributes) -> RouteLine {
     RouteLine {
         prefix,
-        peer: Some(path.source.peer.to_string()),
-        nexthops: hops(path),
         path: attributes.as_path.to_string(),
-        origin: origin(path.origin()).to_owned(),
-        loc_prf: Some(path.local_pref()),
+        origin: origin(attributes.origin).to_owned(),
+        loc_prf: attributes.local_pref,
         metric: attributes.med,
         community: texts(&attributes.communities),
         extended_community: texts(&attributes.extended_communities),
         large_community: texts(&attributes.large_communities),
-        stale: path.stale.is_some(),
         ..RouteLine::default()
     }
 }
 
-fn hops(path: &LearnedPath) -> Vec<Hop> {
-    let link = path.source.link.as_deref();
+fn hops(next_hop: NextHop, link: Option<&str>) -> Vec<Hop> {
     let hop = |ip: IpAddr| Hop {
         ip,
         interface: link.map(str::to_owned),
     };
-    match path.next_hop {
+    match next_hop {
         NextHop::V4(address) => vec![hop(address.into())],
         NextHop::V6 {
             address,
             link_local,
         } => {
             let both = [Some(address), link_local];
-            both.into_iter()
-                .flatten()
-                .map(|ip| hop(ip.into()))
-                .collect()
+            let both = both.into_iter().flatten();
+            both.map(|ip| hop(ip.into())).collect()
         }
     }
 }
