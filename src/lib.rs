@@ -19,10 +19,12 @@
 
 pub mod advertise;
 pub mod agent;
+pub mod bfd;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod exposure;
+pub mod fib;
 pub mod kernel;
 pub mod mac;
 pub mod openflow;
