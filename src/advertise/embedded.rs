@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bgp::Route;
 use ipnet::IpNet;
 
+use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
 use super::{Origination, Source};
 use crate::config::Config;
-use crate::peering::{Ended, Peering, Snapshot};
+use crate::fib::{self, Fib};
+use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
 
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,8 @@ pub struct Embedded {
     config: Arc<Config>,
     /// Once started.
     peering: Option<Peering>,
+    /// The kernel's side, started with it.
+    fib: Option<Fib>,
     router_id: Option<Ipv4Addr>,
     problem: Option<String>,
     /// OVN's.
@@ -45,6 +49,7 @@ impl Embedded {
         Self {
             config,
             peering: None,
+            fib: None,
             router_id: None,
             problem: None,
             prefixes: BTreeSet::new(),
@@ -77,10 +82,18 @@ impl Embedded {
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = neighbours(&self.config);
         let settings = settings(&self.config.bgp, router_id);
-        let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
+        let learned = LearnedRoutes::default();
+        let origination = &self.origination;
+        origination.replace(Source::Configuration, originated(&self.config.bgp));
+        // First: the node's own addresses belong before the End-of-RIB of the first session.
+        let fib = fib_settings(&self.config.bgp);
+        let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
+        let spawn =
+            |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.peering = Some(peering);
+        self.fib = Some(fib);
         Ok(router_id)
     }
 
@@ -129,6 +142,17 @@ impl Embedded {
         match &self.peering {
             Some(peering) => peering.status().await,
             None => Ok(Snapshot::default()),
+        }
+    }
+
+    /// The kernel's side at this moment; empty before it was started.
+    ///
+    /// # Errors
+    /// Its thread has ended.
+    pub async fn fib_status(&self) -> Result<fib::Snapshot, fib::Ended> {
+        match &self.fib {
+            Some(fib) => fib.status().await,
+            None => Ok(fib::Snapshot::default()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where prefixes go. One backend so far: the speaker in this process.
 
 mod embedded;
+mod kernel_side;
 mod origination;
 mod origins;
 pub mod sessions;
