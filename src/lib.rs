@@ -32,5 +32,6 @@ pub mod ovn;
 pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
+pub mod reload;
 pub mod standalone;
 pub mod wiring;

@@ -12,6 +12,7 @@ use ovn_bgp_agent::cli::{
 use ovn_bgp_agent::config::{Config, Loaded, read_file};
 use ovn_bgp_agent::control::{self, AskError, Query, Reply};
 use ovn_bgp_agent::kernel::rt_tables;
+use ovn_bgp_agent::reload;
 use ovn_bgp_agent::standalone;
 
 fn main() -> ExitCode {
@@ -31,8 +32,14 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<u8> {
     let loaded = cli.configuration();
     match cli.chosen() {
-        Command::Run => run(loaded, |config| agent::run(config, rt_tables_path())),
-        Command::Speaker => run(speaker::configuration(loaded), standalone::run),
+        Command::Run => {
+            let again = again(cli, |loaded| loaded);
+            run(loaded, |config| agent::run(config, rt_tables_path(), again))
+        }
+        Command::Speaker => {
+            let again = again(cli, speaker::configuration);
+            run(speaker::configuration(loaded), |config| standalone::run(config, again))
+        }
         Command::Check(args) => check(&loaded, args),
         Command::Convert(args) => convert(args),
         Command::Plan(args) => plan(loaded, args),
@@ -49,6 +56,12 @@ fn valid(loaded: Loaded) -> Result<Arc<Config>> {
         bail!("{}", cli::rejected(&loaded.problems));
     }
     Ok(Arc::new(loaded.config))
+}
+
+/// What a reload reads.
+fn again(cli: &Cli, of_it: fn(Loaded) -> Loaded) -> reload::Source {
+    let cli = cli.clone();
+    reload::Source::new(move || of_it(cli.configuration()))
 }
 
 /// Logs, and runs the daemon that `start` makes of the configuration.

@@ -25,6 +25,15 @@ pub enum EmbeddedError {
     Spawn(#[from] std::io::Error),
 }
 
+/// Another configuration cannot be taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    #[error(transparent)]
+    Speaker(#[from] Ended),
+    #[error(transparent)]
+    Fib(#[from] fib::Ended),
+}
+
 /// The speaker, before and after its start.
 ///
 /// It starts late on purpose: what it originates must be complete when the first session comes up,
@@ -95,6 +104,30 @@ impl Embedded {
         self.peering = Some(peering);
         self.fib = Some(fib);
         Ok(router_id)
+    }
+
+    /// Becomes what another configuration asks for; what is the same is not touched. Before the start,
+    /// the start follows it.
+    ///
+    /// # Errors
+    /// A thread of the speaker has ended.
+    pub async fn reload(&mut self, config: Arc<Config>) -> Result<(), ReloadError> {
+        self.config = config;
+        let bgp = &self.config.bgp;
+        // One that nobody has chosen stays: the node's addresses may come and go.
+        let router_id = bgp.router_id.or(self.router_id);
+        let (Some(peering), Some(fib), Some(router_id)) = (&self.peering, &self.fib, router_id)
+        else {
+            return Ok(());
+        };
+        self.origination
+            .replace(Source::Configuration, originated(bgp));
+        peering
+            .reconfigure(settings(bgp, router_id), neighbours(&self.config))
+            .await?;
+        fib.reconfigure(fib_settings(bgp)).await?;
+        self.router_id = Some(router_id);
+        Ok(())
     }
 
     /// Why the last attempt to start has failed.

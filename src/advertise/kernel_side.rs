@@ -7,7 +7,7 @@ use crate::config::{Bgp, ConnectedAs};
 use crate::fib::{Settings, connected};
 
 /// The learned routes that are installed and the connected ones that are originated.
-pub fn fib_settings(bgp: &Bgp) -> Settings {
+pub(super) fn fib_settings(bgp: &Bgp) -> Settings {
     let fib = &bgp.fib;
     Settings {
         import: imported(bgp),
@@ -22,7 +22,7 @@ pub fn fib_settings(bgp: &Bgp) -> Settings {
 }
 
 /// `[bgp] originate`.
-pub fn originated(bgp: &Bgp) -> impl Iterator<Item = Route> + '_ {
+pub(super) fn originated(bgp: &Bgp) -> impl Iterator<Item = Route> + '_ {
     bgp.originate.iter().map(|prefix| Route::new(prefix.trunc()))
 }
 

@@ -6,6 +6,6 @@ mod origination;
 mod origins;
 pub mod sessions;
 
-pub use embedded::{Embedded, EmbeddedError};
+pub use embedded::{Embedded, EmbeddedError, ReloadError};
 pub use origination::Origination;
 pub use origins::{Changes, Origins, Source};

@@ -9,9 +9,10 @@ mod report;
 
 use std::sync::Arc;
 
-use crate::advertise::Embedded;
+use crate::advertise::{self, Embedded};
+use crate::cli::log::set_levels;
 use crate::config::{Config, Loaded, Severity};
-pub use plan::plan;
+pub use plan::{effective, plan};
 pub use report::{NeighbourReload, OptionReload, Outcome, ReloadReport};
 
 /// Where the configuration comes from: the files, the environment and the command line the process was
@@ -25,9 +26,7 @@ pub enum ReloadError {
     #[error("the configuration is not valid, so nothing was changed:\n{}", .0.join("\n"))]
     Invalid(Vec<String>),
     #[error(transparent)]
-    SpeakerEnded(#[from] crate::peering::Ended),
-    #[error(transparent)]
-    FibEnded(#[from] crate::fib::Ended),
+    Speaker(#[from] advertise::ReloadError),
 }
 
 impl Source {
@@ -72,7 +71,17 @@ pub async fn reload(
     for line in report.lines() {
         tracing::info!("reload: {line}");
     }
+    let new = effective(config, new);
+    set_levels(&new.logging);
     *config = Arc::new(new);
     speaker.reload(Arc::clone(config)).await?;
     Ok(report)
+}
+
+/// Logs how a reload that nobody waits for went.
+pub fn log(done: &Result<ReloadReport, ReloadError>) {
+    match done {
+        Ok(_) => tracing::info!("reload: done"),
+        Err(error) => tracing::error!("reload: {error}"),
+    }
 }

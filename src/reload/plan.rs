@@ -7,7 +7,7 @@ use bgp::Change;
 use super::options;
 use super::report::{NeighbourReload, Outcome, ReloadReport};
 use crate::advertise::sessions::neighbours;
-use crate::config::Config;
+use crate::config::{Agent, Bgp, Config, Logging};
 use crate::peering::Neighbour;
 
 /// What it takes to go from one valid configuration to another. Pure.
@@ -33,6 +33,30 @@ pub fn plan(old: &Config, new: &Config) -> ReloadReport {
         neighbors,
         options: options::differences(old, new),
         warnings: Vec::new(),
+    }
+}
+
+/// The new configuration, but for what counts only at the next start: that stays what it was.
+pub fn effective(old: &Config, new: Config) -> Config {
+    let (old, Config { agent, bgp, logging, .. }) = (old.clone(), new.clone());
+    Config {
+        agent: Agent {
+            reconcile_interval: agent.reconcile_interval,
+            ..old.agent
+        },
+        ovn: old.ovn,
+        logging: Logging {
+            debug: logging.debug,
+            default_log_levels: logging.default_log_levels,
+            ..old.logging
+        },
+        bgp: Bgp {
+            listen: old.bgp.listen,
+            port: old.bgp.port,
+            metrics_listen: old.bgp.metrics_listen,
+            ..bgp
+        },
+        ..new
     }
 }
 
