@@ -4,4 +4,5 @@ mod bird;
 mod frr;
 mod lab;
 mod latency;
+mod many_sessions;
 mod order;
