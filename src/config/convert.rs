@@ -28,7 +28,11 @@ pub fn convert(text: &str) -> Converted {
     for section in &sections {
         let gap = if out.is_empty() { "" } else { "\n" };
         let _ = writeln!(out, "{gap}[{section}]");
-        for word in translation.words.iter().filter(|word| word.section == *section) {
+        for word in translation
+            .words
+            .iter()
+            .filter(|word| word.section == *section)
+        {
             out.push_str(&assignment(word));
         }
     }

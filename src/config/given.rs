@@ -243,7 +243,9 @@ fn rivals(key: &str) -> Option<&str> {
     match key {
         "multihop" => Some("ttl_security"),
         "ttl_security" => Some("multihop"),
-        key => key.strip_suffix("_ipv4").or_else(|| key.strip_suffix("_ipv6")),
+        key => key
+            .strip_suffix("_ipv4")
+            .or_else(|| key.strip_suffix("_ipv6")),
     }
 }
 
