@@ -33,4 +33,5 @@ pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
 pub mod standalone;
+mod utc;
 pub mod wiring;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bgp::Route;
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use super::sessions::{neighbours, settings};
-use super::{Origination, Source};
+use super::{Live, Origination, Source};
 use crate::config::Config;
 use crate::peering::{Ended, Peering, Snapshot};
 
@@ -37,13 +38,21 @@ pub struct Embedded {
     /// OVN's.
     prefixes: BTreeSet<IpNet>,
     origination: Origination,
+    /// For those who follow the speaker.
+    live: watch::Sender<Live>,
 }
 
 impl Embedded {
     /// A speaker that is not started.
     pub fn new(config: Arc<Config>) -> Self {
+        let live = Live {
+            config: Arc::clone(&config),
+            router_id: None,
+            speaker: None,
+        };
         Self {
             config,
+            live: watch::Sender::new(live),
             peering: None,
             router_id: None,
             problem: None,
@@ -55,6 +64,11 @@ impl Embedded {
     /// What is originated, for those who originate beside OVN.
     pub fn origination(&self) -> &Origination {
         &self.origination
+    }
+
+    /// The speaker as others find it, now and when that changes.
+    pub fn live(&self) -> watch::Receiver<Live> {
+        self.live.subscribe()
     }
 
     /// Starts the sessions, with what was handed over so far. Answers the BGP identifier in use.
@@ -80,6 +94,10 @@ impl Embedded {
         let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
+        self.live.send_modify(|live| {
+            live.router_id = Some(router_id);
+            live.speaker = peering.handle();
+        });
         self.peering = Some(peering);
         Ok(router_id)
     }

@@ -223,13 +223,12 @@ impl UpdateGroup {
     }
 
     /// What the peer has been sent, in no particular order.
-    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &ExportedRoute)> {
+    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &Arc<ExportedRoute>)> {
         let member = self.members.iter().find(|member| member.peer == peer);
         let readers = member
             .map(|member| member.reader(&self.together))
             .into_iter();
-        let held = readers.flat_map(|reader| reader.all_held(&self.table));
-        held.map(|(prefix, route)| (prefix, &**route))
+        readers.flat_map(|reader| reader.all_held(&self.table))
     }
 
     /// The peers that have been sent a prefix.
