@@ -336,7 +336,7 @@ impl Reader {
             last = Some(entry.place);
             let told = self.records.remove(prefix).flatten();
             // On a first walk a record says that a change has been told since.
-            if walk.refresh || !same(told.as_ref(), Some(&entry.route)) {
+            if !same(told.as_ref(), Some(&entry.route)) {
                 announced.add(&entry.route, *prefix);
             }
         }
