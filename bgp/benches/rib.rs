@@ -43,6 +43,7 @@ impl Bench {
             graceful_restart: None,
             graceful_shutdown: false,
             multipath: Multipath::default(),
+            graceful_shutdown: false,
             seed: 1,
         };
         let mut bench = Self {
