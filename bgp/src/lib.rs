@@ -58,9 +58,9 @@ pub mod wire;
 pub use policy::{
     Filter, Filters, Match, Policy, PrefixList, PrefixRule, Set, Term, is_host_prefix,
 };
-pub use rib::{LearnedPath, PathSource, RouteAttributes, Stale};
+pub use rib::{ExportedRoute, LearnedPath, PathSource, Reachability, RouteAttributes, Stale};
 pub use session::{
-    ConnectionId, DownReason, Ends, MessageCount, MessageCounters, Negotiated, State,
+    ConnectionId, DownReason, Ends, IdleReason, MessageCount, MessageCounters, Negotiated, State,
 };
 pub use speaker::{
     AllowAsIn, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output, PeerConfig,

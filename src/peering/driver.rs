@@ -1,7 +1,7 @@
 //! The speaker's thread: sockets, timers and the agent's wishes go in, what comes out is done.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
+use super::learned::LearnedRoutes;
 use super::mailbox::Mailbox;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -59,6 +60,7 @@ pub(super) struct Driver {
     events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    learned: Option<LearnedRoutes>,
 }
 
 impl Driver {
@@ -82,6 +84,7 @@ impl Driver {
             events,
             inbox,
             notices,
+            learned: None,
         };
         for address in &settings.listen {
             match socket::listen(*address, &neighbours) {
@@ -96,6 +99,11 @@ impl Driver {
             this.neighbours.insert(peer, neighbour);
         }
         this
+    }
+
+    /// Learned routes go there.
+    pub(super) fn teaching(self, learned: Option<LearnedRoutes>) -> Self {
+        Self { learned, ..self }
     }
 
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
@@ -195,14 +203,14 @@ impl Driver {
     }
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
-        let Some(peer) = self.speaker.peer_at(remote.ip()) else {
+        let Some(peer) = self.speaker.peer_at(remote.ip(), None) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             return;
         };
         let adopted = self
             .neighbours
             .get(&peer)
-            .map(|neighbour| socket::adopt(&stream, neighbour, self.asn));
+            .map(|neighbour| socket::adopt(&stream, neighbour, remote.ip(), self.asn));
         if let Some(Err(error)) = adopted {
             warn!(%remote, %error, "connection refused: its options cannot be set");
             return;
@@ -240,7 +248,12 @@ impl Driver {
     fn drain(&mut self) -> Option<Instant> {
         loop {
             match self.speaker.poll_output() {
-                Output::Connect { peer, connection } => self.dial(peer, connection),
+                Output::Connect {
+                    peer,
+                    connection,
+                    remote,
+                    ..
+                } => self.dial(peer, connection, remote),
                 Output::Send { connection, bytes } => {
                     if let Some(connection) = self.connections.get(&connection) {
                         connection.send(bytes);
@@ -253,13 +266,13 @@ impl Driver {
         }
     }
 
-    fn dial(&mut self, peer: PeerId, connection: ConnectionId) {
+    fn dial(&mut self, peer: PeerId, connection: ConnectionId, remote: IpAddr) {
         let Some(neighbour) = self.neighbours.get(&peer).cloned() else {
             return;
         };
         let (events, asn) = (self.events.clone(), self.asn);
         let task = tokio::spawn(async move {
-            let event = match socket::dial(neighbour, asn).await {
+            let event = match socket::dial(neighbour, remote, asn).await {
                 Ok(stream) => SocketEvent::Dialed(peer, connection, stream),
                 Err(error) => SocketEvent::DialFailed(connection, words(&error)),
             };
@@ -290,6 +303,9 @@ impl Driver {
 
     fn tell(&self, event: Event) {
         self.log(&event);
+        if let Some(learned) = &self.learned {
+            learned.follow(&event);
+        }
         // Fails only when nobody watches.
         let _ = self.notices.send(Notice {
             at: Instant::now(),

@@ -32,7 +32,7 @@ impl Settings {
         Self {
             asn,
             router_id,
-            graceful_restart: Some(GracefulRestart { restart_time }),
+            graceful_restart: Some(GracefulRestart::new(restart_time)),
             multipath: Multipath::default(),
             listen: vec![
                 (Ipv4Addr::UNSPECIFIED, PORT).into(),

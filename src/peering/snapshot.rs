@@ -25,8 +25,10 @@ pub struct Snapshot {
 pub struct NeighborSnapshot {
     /// Configured name.
     pub name: String,
-    /// Address.
-    pub address: IpAddr,
+    /// Address, once it is known.
+    pub address: Option<IpAddr>,
+    /// Why it is left alone, while it is.
+    pub idle: Option<String>,
     /// State in the RFC's words.
     pub state: &'static str,
     /// Seconds in that state.
@@ -118,14 +120,18 @@ impl Snapshot {
                 as_path: best.attributes.as_path.asns().map(|asn| asn.0).collect(),
             })
         });
+        let mut routes: Vec<_> = routes.collect();
+        routes.sort_unstable_by_key(|route| route.prefix);
+        let mut learned: Vec<_> = learned.collect();
+        learned.sort_unstable_by_key(|route| route.prefix);
         Self {
             listen_errors: listen_errors.to_vec(),
             neighbors: speaker
                 .peers()
                 .map(|peer| NeighborSnapshot::of(&peer, now))
                 .collect(),
-            routes: routes.collect(),
-            learned: learned.collect(),
+            routes,
+            learned,
         }
     }
 }
@@ -138,6 +144,7 @@ impl NeighborSnapshot {
         Self {
             name: peer.name.to_string(),
             address: peer.address,
+            idle: peer.idle.map(|reason| reason.to_string()),
             state: peer.state.name(),
             seconds: seconds(peer.since),
             remote_as: agreed.map(|agreed| agreed.remote_as.0),

@@ -23,7 +23,9 @@ pub(super) fn listen(address: SocketAddr, neighbours: &[Neighbour]) -> io::Resul
     }
     socket.bind(&address.into())?;
     for neighbour in neighbours {
-        let remote = neighbour.peer.remote_address;
+        let Some(remote) = neighbour.peer.remote_address else {
+            continue;
+        };
         if remote.is_ipv4() == address.is_ipv4() && neighbour.password.is_some() {
             sockopt::set_md5(socket.as_fd(), remote, neighbour.password.as_ref())?;
         }
@@ -33,8 +35,7 @@ pub(super) fn listen(address: SocketAddr, neighbours: &[Neighbour]) -> io::Resul
 }
 
 /// Connect to a neighbour from its configured source.
-pub(super) async fn dial(neighbour: Neighbour, asn: u32) -> io::Result<TcpStream> {
-    let remote = neighbour.peer.remote_address;
+pub(super) async fn dial(neighbour: Neighbour, remote: IpAddr, asn: u32) -> io::Result<TcpStream> {
     let socket = new_socket(remote)?;
     if let Some(interface) = &neighbour.interface {
         socket.bind_device(Some(interface.as_bytes()))?;
@@ -45,7 +46,7 @@ pub(super) async fn dial(neighbour: Neighbour, asn: u32) -> io::Result<TcpStream
     if neighbour.password.is_some() {
         sockopt::set_md5(socket.as_fd(), remote, neighbour.password.as_ref())?;
     }
-    limit_hops(SockRef::from(&socket), &neighbour, asn)?;
+    limit_hops(SockRef::from(&socket), &neighbour, remote, asn)?;
     let socket = TcpSocket::from_std_stream(socket.into());
     let stream = socket
         .connect(SocketAddr::new(remote, neighbour.port))
@@ -55,9 +56,14 @@ pub(super) async fn dial(neighbour: Neighbour, asn: u32) -> io::Result<TcpStream
 }
 
 /// Give an accepted connection the neighbour's options.
-pub(super) fn adopt(stream: &TcpStream, neighbour: &Neighbour, asn: u32) -> io::Result<()> {
+pub(super) fn adopt(
+    stream: &TcpStream,
+    neighbour: &Neighbour,
+    remote: IpAddr,
+    asn: u32,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    limit_hops(SockRef::from(stream), neighbour, asn)
+    limit_hops(SockRef::from(stream), neighbour, remote, asn)
 }
 
 /// The addresses of a connection, and those beside ours for next hops of the other family.
@@ -91,8 +97,12 @@ fn new_socket(address: IpAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn limit_hops(socket: SockRef<'_>, neighbour: &Neighbour, asn: u32) -> io::Result<()> {
-    let remote = neighbour.peer.remote_address;
+fn limit_hops(
+    socket: SockRef<'_>,
+    neighbour: &Neighbour,
+    remote: IpAddr,
+    asn: u32,
+) -> io::Result<()> {
     if let Some(ttl) = neighbour.ttl(asn) {
         match remote {
             IpAddr::V4(_) => socket.set_ttl_v4(ttl.into())?,

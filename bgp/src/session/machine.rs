@@ -13,9 +13,14 @@
 //! peer whose own mistake cost it the session is refused for the idle hold time (DampPeerOscillations);
 //! one that merely went away is not, so that it can come back at once.
 
+mod control;
 mod ending;
 mod opening;
+mod refreshing;
 
+use ending::Ending;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,11 +29,13 @@ use bytes::{Bytes, BytesMut};
 use super::backoff::{Backoff, Jitter};
 use super::connection::{Connection, ConnectionId, Ends};
 use super::counters::MessageCounters;
-use super::negotiation::{LocalSpeaker, Negotiated, open_for};
+use super::idle::IdleReason;
+use super::negotiation::Negotiated;
+use super::offer::{LocalSpeaker, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
-use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification, RefreshSubtype};
+use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification};
 
 /// First delay between attempts, and first idle hold.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -38,7 +45,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(60);
 /// What the machine wants done, in order.
 #[derive(Debug)]
 pub(crate) enum Action {
-    Connect(ConnectionId),
+    Connect(ConnectionId, IpAddr),
     Send(ConnectionId, Bytes),
     Close(ConnectionId),
     StateChanged {
@@ -47,9 +54,18 @@ pub(crate) enum Action {
         reason: Option<DownReason>,
     },
     Up,
-    Down,
+    Down {
+        negotiated: Arc<Negotiated>,
+        /// The peer's routes may be kept for a while (RFC 4724 §4.2, RFC 8538 §4).
+        graceful: bool,
+    },
     Update(Box<DecodedUpdate>),
+    /// The peer asks for a family again.
     Refresh(Family),
+    /// The peer begins to tell a family again (BoRR, RFC 7313 §4).
+    RefreshBegins(Family),
+    /// The peer has told a family again (EoRR).
+    RefreshEnds(Family),
 }
 
 /// What the machine borrows from the speaker for one input.
@@ -64,9 +80,8 @@ pub(crate) struct Env<'a> {
 /// Where the peer stands when it has no connection.
 #[derive(Debug)]
 enum Phase {
-    Stopped,
-    /// Refused until then.
-    Held(Instant),
+    /// Neither dialled nor let in.
+    Idle(IdleReason),
     /// Waiting to dial, or for ever when passive.
     Waiting(Option<Instant>),
     /// An attempt is under way, given up at the instant.
@@ -76,6 +91,8 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Session {
     config: Arc<PeerConfig>,
+    /// Whom to dial, once known.
+    remote: Option<IpAddr>,
     phase: Phase,
     connections: Vec<Connection>,
     reported: State,
@@ -92,8 +109,9 @@ impl Session {
         let retry = Backoff::new(FIRST_DELAY, config.connect_retry);
         let idle_hold = Backoff::new(FIRST_DELAY, config.idle_hold);
         Self {
+            remote: config.remote_address,
             config,
-            phase: Phase::Stopped,
+            phase: Phase::Idle(IdleReason::Stopped),
             connections: Vec::new(),
             reported: State::Idle,
             retry,
@@ -108,7 +126,7 @@ impl Session {
     pub(crate) fn state(&self) -> State {
         let connected = self.connections.iter().map(|c| c.state).max();
         connected.unwrap_or(match self.phase {
-            Phase::Stopped | Phase::Held(_) => State::Idle,
+            Phase::Idle(_) => State::Idle,
             Phase::Waiting(_) => State::Active,
             Phase::Dialing(..) => State::Connect,
         })
@@ -127,34 +145,12 @@ impl Session {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Stopped => None,
-            Phase::Held(until) | Phase::Dialing(_, until) => Some(until),
+            Phase::Idle(reason) => reason.until(),
+            Phase::Dialing(_, until) => Some(until),
             Phase::Waiting(at) => at,
         };
         let timers = self.connections.iter().filter_map(Connection::deadline);
         timers.chain(phase).min()
-    }
-
-    /// ManualStart or AutomaticStart.
-    pub(crate) fn start(&mut self, env: &mut Env<'_>) {
-        if matches!(self.phase, Phase::Stopped) {
-            self.dial_or_wait(env);
-            self.report(None, env);
-        }
-    }
-
-    /// ManualStop: with a NOTIFICATION when the peer shall drop our routes at once, silently when its
-    /// graceful-restart helper shall keep them.
-    pub(crate) fn stop(&mut self, notification: Option<&Notification>, env: &mut Env<'_>) {
-        self.abandon_dial(env);
-        self.phase = Phase::Stopped;
-        while let Some(connection) = self.connections.pop() {
-            if let Some(notification) = notification {
-                self.send_notification(connection.id, notification, env);
-            }
-            self.bury(&connection, env);
-        }
-        self.report(Some(DownReason::Stopped), env);
     }
 
     /// TCP is open, dialled by us or accepted from the peer.
@@ -166,7 +162,7 @@ impl Session {
         env: &mut Env<'_>,
     ) {
         let expected = match self.phase {
-            Phase::Stopped | Phase::Held(_) => false,
+            Phase::Idle(_) => false,
             Phase::Waiting(_) => passive,
             Phase::Dialing(dialed, _) => passive || dialed == id,
         };
@@ -182,8 +178,9 @@ impl Session {
         if !still_dialing {
             self.phase = Phase::Waiting(None);
         }
+        let open = open_for(&self.config, env.local, &ends, env.now);
+        let open = encoded(&Message::Open(open));
         let mut connection = Connection::new(id, passive, ends, env.now);
-        let open = encoded(&Message::Open(open_for(&self.config, env.local, env.now)));
         connection.count_sent(open.len(), self.config.send_hold, env.now);
         self.counters.sent.opens += 1;
         env.actions.push(Action::Send(id, open));
@@ -208,10 +205,7 @@ impl Session {
     pub(crate) fn handle_closed(&mut self, id: ConnectionId, why: String, env: &mut Env<'_>) {
         if let Some(at) = self.position(id) {
             let connection = self.connections.swap_remove(at);
-            if connection.state == State::Established {
-                env.actions.push(Action::Down);
-                self.forgive_if_stable(env.now);
-            }
+            self.bury(&connection, Ending::Lost, env);
             self.fail(DownReason::ConnectionClosed(why), env);
         }
     }
@@ -248,7 +242,7 @@ impl Session {
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
         let due = |at: Instant| at <= env.now;
         match self.phase {
-            Phase::Held(until) if due(until) => {
+            Phase::Idle(reason) if reason.until().is_some_and(due) => {
                 self.dial_or_wait(env);
                 self.report(None, env);
             }
@@ -304,7 +298,8 @@ impl Session {
         let connection = &mut self.connections[at];
         match (connection.state, message) {
             (_, Message::Notification(notification)) => {
-                self.close(id, DownReason::NotificationReceived(notification), env);
+                let reason = DownReason::NotificationReceived(notification.clone());
+                self.close(id, reason, Ending::Notified(&notification), env);
                 Ok(())
             }
             (State::OpenSent, Message::Open(open)) => self.handle_open(id, &open, env),
@@ -323,24 +318,30 @@ impl Session {
             }
             (State::Established, Message::RouteRefresh(refresh)) => {
                 connection.restart_hold(env.now);
-                if refresh.subtype == RefreshSubtype::Request {
-                    env.actions.push(Action::Refresh(refresh.family));
-                }
+                self.handle_refresh(refresh, env);
                 Ok(())
             }
             (state, message) => Err(Reset::unexpected(state, &message)),
         }
     }
 
+    /// Begin anew: dial, or wait for the peer, unless something keeps it idle.
     fn dial_or_wait(&mut self, env: &mut Env<'_>) {
-        if self.config.passive || !self.connections.is_empty() {
-            self.phase = Phase::Waiting(None);
-            return;
-        }
+        let remote = match (self.kept_idle(), self.remote) {
+            (Some(reason), _) => {
+                self.phase = Phase::Idle(reason);
+                return;
+            }
+            (None, Some(remote)) if !self.config.passive && self.connections.is_empty() => remote,
+            (None, _) => {
+                self.phase = Phase::Waiting(None);
+                return;
+            }
+        };
         let id = ConnectionId(*env.next_connection);
         *env.next_connection += 1;
         self.phase = Phase::Dialing(id, env.now + self.config.connect_retry);
-        env.actions.push(Action::Connect(id));
+        env.actions.push(Action::Connect(id, remote));
     }
 
     fn abandon_dial(&mut self, env: &mut Env<'_>) {
@@ -394,7 +395,7 @@ impl Session {
     }
 }
 
-/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 100 octets, the
+/// A message of ours outside UPDATE; these fit by construction (an OPEN of ours is under 200 octets, the
 /// data of a NOTIFICATION is cut), so the empty answer of an error is never seen.
 fn encoded(message: &Message) -> Bytes {
     let mut out = BytesMut::new();

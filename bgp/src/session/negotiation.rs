@@ -1,24 +1,17 @@
-//! What we offer in OPEN, whether the peer's OPEN is acceptable, and what both sides agreed on.
+//! Whether the peer's OPEN is acceptable, and what both sides agreed on.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
+use super::connection::Ends;
+use super::offer::{LocalSpeaker, NEXT_HOP_IPV6, is_link_local};
 use super::reset::Reset;
-use crate::speaker::{GracefulRestart, PeerConfig, RemoteAs};
+use crate::speaker::{PeerConfig, RemoteAs};
 use crate::wire::notification::{code, open_subcode};
 use crate::wire::{
-    Asn, Capability, CodecOptions, Family, GracefulRestart as GracefulRestartCapability, Open,
-    RestartFamily, RouterId,
+    Asn, Capability, CodecOptions, ExtendedNextHop, Family,
+    GracefulRestart as GracefulRestartCapability, LongLivedFamily, Open, RouterId,
 };
-
-/// The speaker's own side of every session.
-#[derive(Debug, Clone)]
-pub(crate) struct LocalSpeaker {
-    pub(crate) asn: Asn,
-    pub(crate) router_id: RouterId,
-    pub(crate) graceful_restart: Option<GracefulRestart>,
-    /// When this speaker came up: it counts as restarting for the restart time.
-    pub(crate) started: Instant,
-}
 
 /// What two OPENs agree on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +30,16 @@ pub struct Negotiated {
     pub families: Vec<Family>,
     /// The peer answers ROUTE-REFRESH (RFC 2918).
     pub route_refresh: bool,
+    /// The peer brackets what it sends again, and understands when we do (RFC 7313).
+    pub enhanced_refresh: bool,
     /// The peer's Graceful Restart capability.
     pub graceful_restart: Option<GracefulRestartCapability>,
+    /// Only a hard reset ends the session for graceful restart as well (RFC 8538): both sides set N.
+    pub graceful_notification: bool,
+    /// The peer's Long-Lived Graceful Restart capability, where we help (RFC 9494).
+    pub long_lived: Vec<LongLivedFamily>,
+    /// A link-local address alone may be a next hop (draft-ietf-idr-linklocal-capability).
+    pub link_local_next_hop: bool,
     /// How messages are written and read.
     pub codec: CodecOptions,
 }
@@ -50,51 +51,14 @@ impl Negotiated {
     }
 }
 
-/// Our OPEN to this peer at `now`.
-pub(crate) fn open_for(config: &PeerConfig, local: &LocalSpeaker, now: Instant) -> Open {
-    let asn = config.local_as.map_or(local.asn, |local| local.asn);
-    let families = config.families.iter();
-    let mut capabilities: Vec<_> = families.copied().map(Capability::Multiprotocol).collect();
-    capabilities.push(Capability::RouteRefresh);
-    capabilities.push(Capability::FourOctetAs(asn));
-    if let Some(restart) = local.graceful_restart {
-        capabilities.push(graceful_restart(config, local, restart, now));
-    }
-    Open {
-        asn,
-        hold_time: seconds(config.hold_time),
-        router_id: local.router_id,
-        capabilities,
-    }
-}
-
-/// F is always set: the kernel's routes outlive this process. R is set while we may be back from a
-/// restart, so that the peer does not wait for our End-of-RIB before it tells us its routes (RFC 4724 §3, §4.2).
-fn graceful_restart(
-    config: &PeerConfig,
-    local: &LocalSpeaker,
-    restart: GracefulRestart,
-    now: Instant,
-) -> Capability {
-    let families = config.families.iter().map(|family| RestartFamily {
-        family: *family,
-        forwarding: true,
-    });
-    Capability::GracefulRestart(GracefulRestartCapability {
-        restarting: now < local.started + restart.restart_time,
-        notification: false,
-        time: seconds(restart.restart_time).min(4095),
-        families: families.collect(),
-    })
-}
-
 /// RFC 4271 §6.2 with the checks that depend on configuration; the codec has made the others.
 pub(crate) fn negotiate(
     config: &PeerConfig,
     local: &LocalSpeaker,
+    ends: &Ends,
     open: &Open,
 ) -> Result<Negotiated, Reset> {
-    let local_as = config.local_as.map_or(local.asn, |local| local.asn);
+    let local_as = local.asn_towards(config);
     check_as(config.remote_as, local_as, open.asn)?;
     let internal = open.asn == local_as;
     if internal && open.router_id == local.router_id {
@@ -103,27 +67,32 @@ pub(crate) fn negotiate(
         let subcode = open_subcode::BAD_IDENTIFIER;
         return Err(Reset::new(code::OPEN, subcode, &id.octets(), why));
     }
+    let families = common_families(config, open)?;
     let hold_time = Duration::from_secs(open.hold_time.into()).min(config.hold_time);
+    let offered = |capability| open.capabilities.contains(&capability);
+    let graceful_restart = graceful_restart(open);
+    let we_offered = config.graceful_restart_helper || local.graceful_restart.is_some();
     Ok(Negotiated {
         local_as,
         remote_as: open.asn,
         remote_id: open.router_id,
         hold_time,
         keepalive: (!hold_time.is_zero()).then(|| config.keepalive.min(hold_time / 3)),
-        families: common_families(config, open)?,
-        route_refresh: open.capabilities.contains(&Capability::RouteRefresh),
-        graceful_restart: open
-            .capabilities
-            .iter()
-            .find_map(|capability| match capability {
-                Capability::GracefulRestart(restart) => Some(restart.clone()),
-                _ => None,
-            }),
+        route_refresh: offered(Capability::RouteRefresh),
+        enhanced_refresh: offered(Capability::EnhancedRouteRefresh),
+        graceful_notification: we_offered && graceful_restart.is_some_and(|gr| gr.notification),
+        long_lived: long_lived(config, open, graceful_restart),
+        graceful_restart: graceful_restart.cloned(),
+        link_local_next_hop: is_link_local(ends) && offered(Capability::LinkLocalNextHop),
         codec: CodecOptions {
             four_octet_as: has_four_octet_as(open),
+            extended_message: config.extended_messages && offered(Capability::ExtendedMessage),
             internal_peer: internal,
-            ..CodecOptions::default()
+            add_path_receive: add_path_receive(config, open, &families),
+            add_path_send: BTreeSet::new(),
+            extended_next_hop: extended_next_hop(config, open, &families),
         },
+        families,
     })
 }
 
@@ -175,8 +144,59 @@ fn has_four_octet_as(open: &Open) -> bool {
         .any(|capability| matches!(capability, Capability::FourOctetAs(_)))
 }
 
-fn seconds(time: Duration) -> u16 {
-    u16::try_from(time.as_secs()).unwrap_or(u16::MAX)
+/// The last one counts when there are several (RFC 5492 §4 leaves it open, RFC 4724 §3 asks for this).
+fn graceful_restart(open: &Open) -> Option<&GracefulRestartCapability> {
+    let mut last_first = open.capabilities.iter().rev();
+    last_first.find_map(|capability| match capability {
+        Capability::GracefulRestart(restart) => Some(restart),
+        _ => None,
+    })
+}
+
+/// Means nothing without the Graceful Restart capability beside it (RFC 9494 §4.1), nor where we do not help.
+fn long_lived(
+    config: &PeerConfig,
+    open: &Open,
+    graceful_restart: Option<&GracefulRestartCapability>,
+) -> Vec<LongLivedFamily> {
+    if config.long_lived_stale.is_none() || graceful_restart.is_none() {
+        return Vec::new();
+    }
+    let mut last_first = open.capabilities.iter().rev();
+    let lines = last_first.find_map(|capability| match capability {
+        Capability::LongLivedGracefulRestart(lines) => Some(lines.clone()),
+        _ => None,
+    });
+    lines.unwrap_or_default()
+}
+
+/// Families whose paths the peer numbers: it sends several, we take several (RFC 7911 §4).
+fn add_path_receive(config: &PeerConfig, open: &Open, families: &[Family]) -> BTreeSet<Family> {
+    if !config.add_path_receive {
+        return BTreeSet::new();
+    }
+    let lines = open.capabilities.iter().filter_map(|capability| {
+        let Capability::AddPath(lines) = capability else {
+            return None;
+        };
+        Some(lines)
+    });
+    let sent = lines.flatten().filter(|line| line.send);
+    let sent = sent.map(|line| line.family);
+    sent.filter(|family| families.contains(family)).collect()
+}
+
+/// Families whose next hops may be IPv6 addresses: both sides said so for the same pair (RFC 8950 §4).
+fn extended_next_hop(config: &PeerConfig, open: &Open, families: &[Family]) -> BTreeSet<Family> {
+    let pair = ExtendedNextHop {
+        family: Family::IPV4_UNICAST,
+        next_hop_afi: NEXT_HOP_IPV6,
+    };
+    let offered = open.capabilities.iter().any(|capability| {
+        matches!(capability, Capability::ExtendedNextHop(lines) if lines.contains(&pair))
+    });
+    let agreed = config.extended_next_hop && offered && families.contains(&pair.family);
+    agreed.then_some(pair.family).into_iter().collect()
 }
 
 #[cfg(test)]

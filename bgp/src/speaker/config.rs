@@ -2,6 +2,7 @@
 //! devices) are not here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::policy::Filters;
@@ -27,6 +28,19 @@ pub struct SpeakerConfig {
 pub struct GracefulRestart {
     /// How long the peer keeps our routes while we are away; whole seconds, at most 4095.
     pub restart_time: Duration,
+    /// What we forwarded before this start is forwarded still: the kernel's routes outlive the process, but
+    /// not a reboot (F, RFC 4724 §3).
+    pub forwarding_preserved: bool,
+}
+
+impl GracefulRestart {
+    /// Forwarding outlives the process.
+    pub fn new(restart_time: Duration) -> Self {
+        Self {
+            restart_time,
+            forwarding_preserved: true,
+        }
+    }
 }
 
 /// Which paths count as equally good, and how many are used.
@@ -124,8 +138,10 @@ impl RemoteAs {
 pub struct PeerConfig {
     /// What the operator calls it.
     pub name: String,
-    /// Its address.
-    pub remote_address: IpAddr,
+    /// Its address; `None`: it will be discovered on its link ([`crate::Speaker::set_remote`]).
+    pub remote_address: Option<IpAddr>,
+    /// The interface of a link-local session: the same address may live on several links.
+    pub link: Option<Arc<str>>,
     /// Its AS.
     pub remote_as: RemoteAs,
     /// Our AS towards this peer, in place of the speaker's.
@@ -171,11 +187,23 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// A peer with the defaults that will be discovered on `link`, its interface. Its IPv4 routes need
+    /// IPv6 next hops (RFC 8950), so these are offered.
+    pub fn unnumbered(name: impl Into<String>, link: &str, remote_as: RemoteAs) -> Self {
+        Self {
+            remote_address: None,
+            link: Some(link.into()),
+            extended_next_hop: true,
+            ..Self::new(name, IpAddr::V6(Ipv6Addr::UNSPECIFIED), remote_as)
+        }
+    }
+
     /// A peer with the defaults: hold 90 s, keepalive 30 s, both families, host prefixes out.
     pub fn new(name: impl Into<String>, remote_address: IpAddr, remote_as: RemoteAs) -> Self {
         Self {
             name: name.into(),
-            remote_address,
+            remote_address: Some(remote_address),
+            link: None,
             remote_as,
             local_as: None,
             shutdown: None,

@@ -4,6 +4,7 @@ mod actions;
 mod config;
 mod peer;
 mod port;
+mod retention;
 mod routes;
 mod status;
 
@@ -19,11 +20,14 @@ pub use config::{
     AllowAsIn, GracefulRestart, LocalAs, MaxPrefixes, Multipath, PeerConfig, RemoteAs,
     SpeakerConfig,
 };
-use peer::{Originated, Peer};
+use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
+use retention::Retention;
 pub use status::PeerStatus;
 
-use crate::rib::{AdjRibIn, AttributeStore, LearnedPath};
+use crate::rib::{
+    AdjRibIn, ImportMemo, Interner, LocRib, Originated, Received, RouteAttributes, UpdateGroups,
+};
 use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
 use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
@@ -39,8 +43,12 @@ pub struct Speaker {
     connections: FxHashMap<ConnectionId, PeerId>,
     next_peer: u32,
     originated: Originated,
-    attributes: AttributeStore,
-    learned: BTreeMap<IpNet, Arc<[LearnedPath]>>,
+    attributes: Interner<RouteAttributes>,
+    groups: UpdateGroups,
+    /// Everything is told with the community that announces its withdrawal (RFC 8326).
+    graceful_shutdown: bool,
+    received: Interner<Received>,
+    loc_rib: LocRib,
     outputs: VecDeque<Output>,
     /// Routes may be due to a peer: look before saying that there is nothing to do.
     unflushed: bool,
@@ -77,6 +85,7 @@ impl Speaker {
             router_id: config.router_id,
             graceful_restart: config.graceful_restart,
             started: now,
+            converged: false,
         };
         Self {
             core: Core {
@@ -89,9 +98,12 @@ impl Speaker {
             peers: BTreeMap::new(),
             connections: FxHashMap::default(),
             next_peer: 0,
-            originated: BTreeMap::new(),
-            attributes: AttributeStore::default(),
-            learned: BTreeMap::new(),
+            originated: Originated::default(),
+            attributes: Interner::default(),
+            groups: UpdateGroups::default(),
+            graceful_shutdown: false,
+            received: Interner::default(),
+            loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
             unflushed: false,
         }
@@ -109,7 +121,8 @@ impl Speaker {
             session: Session::new(Arc::clone(&config), now),
             config,
             adj_in: AdjRibIn::default(),
-            out: Vec::new(),
+            retention: Retention::default(),
+            import_memo: ImportMemo::default(),
             withheld: Vec::new(),
             source: None,
         };
@@ -123,6 +136,7 @@ impl Speaker {
     pub fn remove_peer(&mut self, peer: PeerId, now: Instant) {
         let farewell = Notification::cease(cease_subcode::PEER_DECONFIGURED);
         self.stop_peer(peer, &farewell, now);
+        self.forget(peer);
         self.peers.remove(&peer);
     }
 
@@ -139,10 +153,8 @@ impl Speaker {
         self.core.now = now;
         for route in routes {
             let prefix = route.prefix.trunc();
-            let attributes = self.attributes.intern(&route.attributes);
-            for peer in self.peers.values_mut() {
-                peer.offer(prefix, Some(&attributes));
-            }
+            let attributes = self.attributes.intern(route.attributes);
+            self.groups.offer(prefix, Some(&attributes));
             self.originated.insert(prefix, attributes);
         }
         self.unflushed = true;
@@ -154,9 +166,7 @@ impl Speaker {
         for prefix in prefixes {
             let prefix = prefix.trunc();
             if self.originated.remove(&prefix).is_some() {
-                for peer in self.peers.values_mut() {
-                    peer.offer(prefix, None);
-                }
+                self.groups.offer(prefix, None);
             }
         }
         self.unflushed = true;
@@ -169,12 +179,21 @@ impl Speaker {
         id
     }
 
-    /// The configured peer of that address.
-    pub fn peer_at(&self, remote: IpAddr) -> Option<PeerId> {
+    /// The peer at that address. `link` is the interface the address was seen on, when it is link-local: a peer
+    /// that is configured for a link is found only there.
+    pub fn peer_at(&self, remote: IpAddr, link: Option<&str>) -> Option<PeerId> {
         let mut peers = self.peers.values();
+        let on_link = |peer: &Peer| peer.config.link.as_deref().is_none_or(|l| Some(l) == link);
         peers
-            .find(|peer| peer.config.remote_address == remote)
+            .find(|peer| peer.session.remote() == Some(remote) && on_link(peer))
             .map(|peer| peer.id)
+    }
+
+    /// Where a peer whose address is discovered is now; `None`: nobody is on its link, it is left in Idle. A
+    /// session with another address than `remote` ends: the peer has restarted elsewhere.
+    pub fn set_remote(&mut self, peer: PeerId, remote: Option<IpAddr>, now: Instant) {
+        self.core.now = now;
+        self.with_session(peer, |session, env| session.set_remote(remote, env));
     }
 
     /// Take in what happened at `now`; drain [`Self::poll_output`] afterwards.
@@ -235,17 +254,14 @@ impl Speaker {
             self.flush();
         }
         self.outputs.pop_front().unwrap_or_else(|| {
-            let deadlines = self
-                .peers
-                .values()
-                .filter_map(|peer| peer.session.deadline());
+            let deadlines = self.peers.values().filter_map(Peer::deadline);
             Output::Timeout(deadlines.min())
         })
     }
 
     fn handle_timeout(&mut self) {
         let now = self.core.now;
-        let due = |peer: &Peer| peer.session.deadline().is_some_and(|at| at <= now);
+        let due = |peer: &Peer| peer.deadline().is_some_and(|at| at <= now);
         let ids: Vec<_> = self
             .peers
             .values()
@@ -254,17 +270,24 @@ impl Speaker {
             .collect();
         for id in ids {
             self.with_session(id, |session, env| session.handle_timeout(env));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                let steps = peer.retention.expire(now);
+                self.retain(id, steps);
+            }
+        }
+    }
+
+    /// Nothing that the peer taught is left.
+    fn forget(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.retention.clear();
+            let gone = peer.adj_in.clear();
+            self.decide(gone);
         }
     }
 
     fn stop_peer(&mut self, peer: PeerId, farewell: &Notification, now: Instant) {
         self.core.now = now;
-        let established = self
-            .peers
-            .get(&peer)
-            .is_some_and(|peer| peer.session.established().is_some());
-        self.with_session(peer, |session, env| {
-            session.stop(established.then_some(farewell), env)
-        });
+        self.with_session(peer, |session, env| session.stop(farewell, env));
     }
 }

@@ -1,5 +1,6 @@
 //! What goes in and what comes out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -89,6 +90,10 @@ pub enum Output {
         peer: PeerId,
         /// What to call it in the answer.
         connection: ConnectionId,
+        /// Where.
+        remote: IpAddr,
+        /// On which interface, for a link-local address.
+        link: Option<Arc<str>>,
     },
     /// Send these bytes, after those of earlier outputs.
     Send {

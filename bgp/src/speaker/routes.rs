@@ -1,17 +1,20 @@
 //! Routes through the speaker: learned from UPDATEs, decided upon, told to the peers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ipnet::IpNet;
 
 use super::peer::Peer;
-use super::{Core, Event, Output, PeerId, Speaker};
-use crate::rib::{Batch, ImportContext, best, import};
+use super::{Event, Multipath, Output, PeerId, Speaker};
+use crate::policy::Filters;
+use crate::rib::{Batch, Choice, Reachability, Received, Window};
 use crate::session::Reset;
-use crate::wire::DecodedUpdate;
+use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
 
 impl Speaker {
-    pub(super) fn handle_update(&mut self, id: PeerId, update: &DecodedUpdate) {
+    pub(super) fn handle_update(&mut self, id: PeerId, update: DecodedUpdate) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -26,6 +29,7 @@ impl Speaker {
             let reset = Reset {
                 notification,
                 why: format!("{error} ({family} cannot be read)"),
+                hard: false,
             };
             peer.session.reset_established(reset, &mut self.core.env());
             return;
@@ -33,96 +37,235 @@ impl Speaker {
         if let Some(family) = update.end_of_rib() {
             self.outputs
                 .push_back(Output::Event(Event::EndOfRib { peer: id, family }));
+            let step = peer.retention.end_of_rib(family);
+            self.retain(id, step);
             return;
         }
-        let changed = Self::learn(peer, update, &mut self.core);
+        let changed = self.learn(id, update);
         self.decide(changed);
     }
 
-    /// Apply an UPDATE to the peer's Adj-RIB-In; returns the prefixes it changed.
-    fn learn(peer: &mut Peer, update: &DecodedUpdate, core: &mut Core) -> Vec<IpNet> {
-        let Some(connection) = peer.session.established() else {
+    /// Apply an UPDATE to the peer's Adj-RIB-In; returns the prefixes whose paths it changed.
+    fn learn(&mut self, id: PeerId, mut update: DecodedUpdate) -> Vec<IpNet> {
+        let Some(peer) = self.peers.get_mut(&id) else {
             return Vec::new();
         };
-        let (Some(negotiated), Some(source)) = (&connection.negotiated, &peer.source) else {
-            return Vec::new();
-        };
-        let context = ImportContext {
-            negotiated,
-            source,
-            ends: &connection.ends,
-            router_id: core.local.router_id,
-        };
-        let imported = import(update, &context);
         let mut changed = Vec::new();
-        changed.extend(
-            imported
-                .withdrawn
-                .into_iter()
-                .filter(|prefix| peer.adj_in.remove(prefix)),
-        );
-        for (prefix, path) in imported.announced {
-            if peer.adj_in.insert(prefix, path) {
-                changed.push(prefix);
-            }
+        peer.forget_withdrawn(&update, &mut changed);
+        for announced in Announced::of(&mut update) {
+            let received = self.received.intern(announced.received);
+            peer.learn(
+                &received,
+                announced.family,
+                &announced.nlri,
+                &self.core.local,
+                &mut changed,
+            );
         }
         if peer.adj_in.len() > peer.config.max_prefixes.limit {
             let reset = Reset::too_many_prefixes(peer.config.max_prefixes.limit);
-            peer.session.reset_established(reset, &mut core.env());
+            peer.session.reset_established(reset, &mut self.core.env());
         }
         changed
     }
 
+    /// Ask a peer's import policy again about what it taught, after a change of its configuration.
+    pub(super) fn reevaluate_in(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let changed = peer.reevaluate_in(&self.core.local);
+        self.decide(changed);
+    }
+
     /// Choose again among the peers' paths to these prefixes.
     pub(super) fn decide(&mut self, prefixes: Vec<IpNet>) {
+        let teachers: Vec<_> = self
+            .peers
+            .values()
+            .filter(|peer| !peer.adj_in.is_empty())
+            .collect();
         for prefix in prefixes {
-            let paths = self
-                .peers
-                .values()
-                .filter_map(|peer| peer.adj_in.get(&prefix));
-            let event = match best(paths) {
-                Some(path)
-                    if self
-                        .learned
-                        .get(&prefix)
-                        .is_some_and(|known| **known == [path.clone()]) =>
-                {
-                    continue;
-                }
-                Some(path) => {
-                    let paths = Arc::from([path.clone()]);
-                    self.learned.insert(prefix, Arc::clone(&paths));
-                    Event::RouteLearned { prefix, paths }
-                }
-                None if self.learned.remove(&prefix).is_some() => Event::RouteLost { prefix },
-                None => continue,
+            let paths = teachers.iter().flat_map(|peer| peer.adj_in.get(&prefix));
+            let event = match self.loc_rib.decide(prefix, paths) {
+                Choice::Unchanged => continue,
+                Choice::Changed(paths) => Event::RouteLearned { prefix, paths },
+                Choice::Lost => Event::RouteLost { prefix },
             };
             self.outputs.push_back(Output::Event(event));
         }
     }
 
+    /// Say whether there is a way to a next hop, and at what cost; `None`: nothing is known, and it is taken to be
+    /// reachable. Paths through it compete again.
+    pub fn set_reachability(
+        &mut self,
+        next_hop: IpAddr,
+        reachability: Option<Reachability>,
+        now: Instant,
+    ) {
+        self.core.now = now;
+        if self.loc_rib.set_reachability(next_hop, reachability) {
+            let peers = self.peers.values();
+            let routes = peers.flat_map(|peer| peer.adj_in.iter());
+            let through = routes.filter(|(_, path)| path.next_hop_address() == next_hop);
+            self.decide(through.map(|(prefix, _)| *prefix).collect());
+        }
+    }
+
+    /// Another number of paths, or another idea of which are equally good.
+    pub fn set_multipath(&mut self, multipath: Multipath, now: Instant) {
+        self.core.now = now;
+        if self.loc_rib.set_multipath(multipath) {
+            let peers = self.peers.values();
+            let routes = peers.flat_map(|peer| peer.adj_in.iter());
+            self.decide(routes.map(|(prefix, _)| *prefix).collect());
+        }
+    }
+
+    /// A session came up: it is due everything we originate.
+    pub(super) fn open_families(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let asn = self.core.local.asn;
+        for profile in peer.open_families(asn, self.graceful_shutdown) {
+            self.groups.join(id, profile, &self.originated);
+        }
+        for (family, why) in peer.withheld.iter().copied() {
+            let peer = id;
+            let event = Event::FamilyWithheld { peer, family, why };
+            self.outputs.push_back(Output::Event(event));
+        }
+        self.unflushed = true;
+    }
+
+    /// Ask the export policies of these peers again, after a change of their configuration: each is told what differs
+    /// for it.
+    pub(super) fn reevaluate_out(&mut self, ids: impl IntoIterator<Item = PeerId>) {
+        let asn = self.core.local.asn;
+        let mut wanted = Vec::new();
+        for peer in ids.into_iter().filter_map(|id| self.peers.get(&id)) {
+            let profiles = peer.export_profiles(asn, self.graceful_shutdown);
+            wanted.extend(profiles.into_iter().map(|profile| (peer.id, profile)));
+        }
+        self.groups.regroup(&wanted, &self.originated);
+        self.unflushed = true;
+    }
+
+    /// Give a peer other filters, without touching its session: what it has taught is judged again as it was received,
+    /// and it is told what differs for it.
+    pub fn set_filters(&mut self, id: PeerId, import: Filters, export: Filters, now: Instant) {
+        self.core.now = now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let config = Arc::make_mut(&mut peer.config);
+        config.import = import;
+        config.export = export;
+        self.reevaluate_in(id);
+        self.reevaluate_out([id]);
+    }
+
+    /// Ask every peer to prefer other paths than ours, or no longer (RFC 8326).
+    pub(super) fn set_graceful_shutdown(&mut self, graceful_shutdown: bool) {
+        self.graceful_shutdown = graceful_shutdown;
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        self.reevaluate_out(peers);
+    }
+
     /// Hand every peer what it is due, as far as its window allows.
     pub(super) fn flush(&mut self) {
-        for id in self.peers.keys().copied().collect::<Vec<_>>() {
-            while let Some(peer) = self.peers.get_mut(&id)
-                && let Some((batch, bytes, messages)) = peer.next_update()
-            {
-                peer.session
-                    .send_update(bytes, messages, &mut self.core.env());
+        while let Some(told) = {
+            let peers = &self.peers;
+            let window = |id| peers.get(&id).map_or(Window::Choked, Peer::window);
+            self.groups.next(&window)
+        } {
+            let refreshed = u64::from(told.batch == Batch::EndOfRefresh);
+            let event = told_event(told.batch);
+            for id in told.peers {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    let bytes = told.bytes.clone();
+                    peer.session.counters.sent.route_refreshes += refreshed;
+                    peer.session
+                        .send_update(bytes, told.updates, &mut self.core.env());
+                }
                 self.perform(id);
-                let event = match batch {
-                    Batch::Announce(_, prefixes) => Event::Advertised {
-                        peer: id,
-                        prefixes: prefixes.into(),
-                    },
-                    Batch::Withdraw(prefixes) => Event::Withdrawn {
-                        peer: id,
-                        prefixes: prefixes.into(),
-                    },
-                    Batch::EndOfRib => continue,
-                };
-                self.outputs.push_back(Output::Event(event));
+                self.outputs.extend(event(id).map(Output::Event));
             }
         }
+    }
+}
+
+/// What watchers are told of a batch, for each peer that got it.
+fn told_event(batch: Batch) -> impl Fn(PeerId) -> Option<Event> {
+    let (announced, prefixes): (bool, Arc<[IpNet]>) = match batch {
+        Batch::Announce(runs) => (
+            true,
+            runs.into_iter()
+                .flat_map(|(_, prefixes)| prefixes)
+                .collect(),
+        ),
+        Batch::Withdraw(prefixes) => (false, prefixes.into()),
+        Batch::EndOfRib | Batch::EndOfRefresh => (false, Arc::default()),
+    };
+    move |peer| {
+        let prefixes = Arc::clone(&prefixes);
+        if prefixes.is_empty() {
+            None
+        } else if announced {
+            Some(Event::Advertised { peer, prefixes })
+        } else {
+            Some(Event::Withdrawn { peer, prefixes })
+        }
+    }
+}
+
+/// Destinations of one family that an UPDATE announces, taken out of it.
+struct Announced {
+    family: Family,
+    received: Received,
+    nlri: Vec<Nlri>,
+}
+
+impl Announced {
+    /// At most one of IPv4 destinations and one of MP_REACH_NLRI.
+    fn of(update: &mut DecodedUpdate) -> impl Iterator<Item = Self> + use<> {
+        let treat_as_withdraw = update.treat_as_withdraw;
+        let update = &mut update.update;
+        let attributes = update.attributes.take().filter(|_| !treat_as_withdraw);
+        let attributes = attributes.map(|mut attributes| {
+            let plain = attributes.next_hop.take();
+            (plain, Arc::new(attributes))
+        });
+        let of = |family, next_hop, attributes: &Arc<_>, nlri: Vec<Nlri>| {
+            let attributes = Arc::clone(attributes);
+            let received = Received {
+                next_hop,
+                attributes,
+            };
+            (!nlri.is_empty()).then_some(Self {
+                family,
+                received,
+                nlri,
+            })
+        };
+        let announced = attributes.map(|(plain, attributes)| {
+            let nlri = std::mem::take(&mut update.nlri);
+            let plain = plain.and_then(|next_hop| {
+                of(
+                    Family::IPV4_UNICAST,
+                    NextHop::V4(next_hop),
+                    &attributes,
+                    nlri,
+                )
+            });
+            let multi = update.mp_reach.take().and_then(|mp| match mp.nlri {
+                FamilyNlri::Unicast(nlri) => of(mp.family, mp.next_hop?, &attributes, nlri),
+                FamilyNlri::Opaque(_) => None,
+            });
+            [plain, multi]
+        });
+        announced.into_iter().flatten().flatten()
     }
 }

@@ -19,6 +19,7 @@ mod code {
     pub(super) const ENHANCED_ROUTE_REFRESH: u8 = 70;
     pub(super) const LONG_LIVED_GRACEFUL_RESTART: u8 = 71;
     pub(super) const FQDN: u8 = 73;
+    pub(super) const LINK_LOCAL_NEXT_HOP: u8 = 77;
 }
 
 /// One capability.
@@ -49,6 +50,8 @@ pub enum Capability {
         /// Domain, may be empty.
         domain: String,
     },
+    /// 77: a link-local address alone may be a next hop (draft-ietf-idr-linklocal-capability §3).
+    LinkLocalNextHop,
     /// Any other, or one of the above with a length it cannot have; means nothing to us.
     Unknown {
         /// Capability code.
@@ -143,6 +146,7 @@ impl Capability {
                 list(value, long_lived).map(Self::LongLivedGracefulRestart)
             }
             code::FQDN => all(value, fqdn),
+            code::LINK_LOCAL_NEXT_HOP => flag(value, Self::LinkLocalNextHop),
             _ => Err(Malformed("is not known")),
         }
     }
@@ -176,13 +180,17 @@ impl Capability {
             Self::EnhancedRouteRefresh => code::ENHANCED_ROUTE_REFRESH,
             Self::LongLivedGracefulRestart(_) => code::LONG_LIVED_GRACEFUL_RESTART,
             Self::Fqdn { .. } => code::FQDN,
+            Self::LinkLocalNextHop => code::LINK_LOCAL_NEXT_HOP,
             Self::Unknown { code, .. } => *code,
         }
     }
 
     fn encode_value(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         match self {
-            Self::RouteRefresh | Self::ExtendedMessage | Self::EnhancedRouteRefresh => {}
+            Self::RouteRefresh
+            | Self::ExtendedMessage
+            | Self::EnhancedRouteRefresh
+            | Self::LinkLocalNextHop => {}
             Self::Multiprotocol(family) => {
                 out.put_u16(family.afi);
                 out.put_u8(0);

@@ -82,7 +82,10 @@ fn what_one_peer_taught_is_not_repeated_to_another() {
 
 #[test]
 fn a_thousand_routes_leave_in_few_messages() {
-    let mut pair = Pair::new(Setup::default());
+    let mut pair = Pair::new(Setup {
+        configure: |_, config| config.extended_messages = false,
+        ..Setup::default()
+    });
     pair.originate(A, (0..1000).map(host));
     pair.run(Duration::from_secs(5));
     assert_eq!(pair.learned(B).len(), 1000);
@@ -92,6 +95,17 @@ fn a_thousand_routes_leave_in_few_messages() {
     pair.run(SOON);
     assert!(pair.learned(B).is_empty());
     assert_eq!(pair.updates_sent(A), 6);
+}
+
+/// RFC 8654.
+#[test]
+fn extended_messages_carry_more_at_once() {
+    let mut pair = Pair::new(Setup::default());
+    pair.originate(A, (0..1000).map(host));
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.learned(B).len(), 1000);
+    assert!(pair.status(A).negotiated.unwrap().codec.extended_message);
+    assert_eq!(pair.updates_sent(A), 3);
 }
 
 #[test]

@@ -80,9 +80,7 @@ pub(crate) fn speaker(side: Side, asn: u32, now: Instant) -> Speaker {
     let config = SpeakerConfig {
         asn: Asn(asn),
         router_id: RouterId(Ipv4Addr::new(192, 0, 2, u8::try_from(side).unwrap() + 1)),
-        graceful_restart: Some(GracefulRestart {
-            restart_time: Duration::from_secs(120),
-        }),
+        graceful_restart: Some(GracefulRestart::new(Duration::from_secs(120))),
         multipath: bgp::Multipath::default(),
         seed: side as u64 + 11,
     };
@@ -158,10 +156,10 @@ impl Pair {
 
     /// Prefixes that `side` has learned, sorted.
     pub(crate) fn learned(&self, side: Side) -> Vec<IpNet> {
-        self.speakers[side]
-            .learned()
-            .map(|(prefix, _)| *prefix)
-            .collect()
+        let learned = self.speakers[side].learned();
+        let mut prefixes: Vec<_> = learned.map(|(prefix, _)| *prefix).collect();
+        prefixes.sort_unstable();
+        prefixes
     }
 
     /// Every reason for which `side` lost its session or attempt, in words.

@@ -19,7 +19,11 @@ impl Session {
         open: &Open,
         env: &mut Env<'_>,
     ) -> Result<(), Reset> {
-        let negotiated = Arc::new(negotiate(&self.config, env.local, open)?);
+        let Some(at) = self.position(id) else {
+            return Ok(());
+        };
+        let ends = &self.connections[at].ends;
+        let negotiated = Arc::new(negotiate(&self.config, env.local, ends, open)?);
         let remote = Claim {
             router_id: negotiated.remote_id,
             asn: negotiated.remote_as,
@@ -102,7 +106,6 @@ impl Session {
         }
         self.abandon_dial(env);
         self.phase = Phase::Waiting(None);
-        self.retry.reset();
         self.report(None, env);
         env.actions.push(Action::Up);
     }

@@ -64,6 +64,7 @@ fn every_capability_reads_back() {
             send: false,
         }]),
         Capability::EnhancedRouteRefresh,
+        Capability::LinkLocalNextHop,
         Capability::LongLivedGracefulRestart(vec![LongLivedFamily {
             family,
             forwarding: false,
@@ -74,7 +75,7 @@ fn every_capability_reads_back() {
             domain: "rack.example".into(),
         },
         Capability::Unknown {
-            code: 77,
+            code: 99,
             value: vec![].into(),
         },
     ]));

@@ -1,0 +1,335 @@
+//! Who wants which prefix originated. Pure.
+//!
+//! A prefix may be wanted for several reasons at once: OVN exposes an address that is also connected,
+//! and an operator has originated it by hand. Each source holds its own; a prefix goes when the last
+//! source lets go of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bgp::{Route, RouteAttributes};
+use ipnet::IpNet;
+use serde::Serialize;
+
+/// Who wants a prefix originated. Where several do, the attributes of the greatest are sent: what
+/// an operator says by hand was said last and for a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// An address of this node.
+    Connected,
+    /// An exposure of OVN's.
+    Ovn,
+    /// `originate`, by hand.
+    Operator,
+}
+
+/// What the speaker has to be told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New, or with other attributes.
+    pub originate: Vec<Route>,
+    /// Wanted by no source any more.
+    pub withdraw: Vec<IpNet>,
+}
+
+/// Every originated prefix with the sources that hold it.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    held: BTreeMap<IpNet, Held>,
+}
+
+/// Who holds a prefix, the greatest source last. Rarely more than one does.
+#[derive(Clone, Debug, Default)]
+struct Held(Vec<(Source, RouteAttributes)>);
+
+impl Held {
+    fn position(&self, source: Source) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&source, |(source, _)| *source)
+    }
+
+    /// What is sent.
+    fn attributes(&self) -> Option<&RouteAttributes> {
+        self.0.last().map(|(_, attributes)| attributes)
+    }
+
+    /// True when that changes what is sent.
+    fn put(&mut self, source: Source, attributes: RouteAttributes) -> bool {
+        match self.position(source) {
+            Ok(at) => {
+                let last = at + 1 == self.0.len();
+                let slot = self.0.get_mut(at).map(|(_, held)| held);
+                let before = slot.map(|held| std::mem::replace(held, attributes));
+                last && before.as_ref() != self.attributes()
+            }
+            Err(at) => {
+                let before = self.attributes().cloned();
+                self.0.insert(at, (source, attributes));
+                before.as_ref() != self.attributes()
+            }
+        }
+    }
+}
+
+impl Changes {
+    /// True when there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.originate.is_empty() && self.withdraw.is_empty()
+    }
+
+    fn originate(&mut self, prefix: IpNet, attributes: &RouteAttributes) {
+        self.originate.push(Route {
+            prefix,
+            attributes: attributes.clone(),
+        });
+    }
+}
+
+impl Origins {
+    /// A source wants these prefixes, with these attributes in place of those it gave before.
+    pub fn originate(
+        &mut self,
+        source: Source,
+        routes: impl IntoIterator<Item = Route>,
+    ) -> Changes {
+        let mut changes = Changes::default();
+        for route in routes {
+            let prefix = route.prefix.trunc();
+            let held = self.held.entry(prefix).or_default();
+            if held.put(source, route.attributes)
+                && let Some(attributes) = held.attributes()
+            {
+                changes.originate(prefix, attributes);
+            }
+        }
+        changes
+    }
+
+    /// A source lets go of these prefixes; one that it does not hold is passed over.
+    pub fn withdraw(
+        &mut self,
+        source: Source,
+        prefixes: impl IntoIterator<Item = IpNet>,
+    ) -> Changes {
+        let mut changes = Changes::default();
+        for prefix in prefixes {
+            self.let_go(source, prefix.trunc(), &mut changes);
+        }
+        changes
+    }
+
+    /// A source wants exactly these prefixes.
+    pub fn replace(&mut self, source: Source, routes: impl IntoIterator<Item = Route>) -> Changes {
+        let routes: Vec<Route> = routes.into_iter().collect();
+        let kept: BTreeSet<IpNet> = routes.iter().map(|route| route.prefix.trunc()).collect();
+        let gone: Vec<IpNet> = self.of(source).filter(|p| !kept.contains(p)).collect();
+        let mut changes = self.originate(source, routes);
+        for prefix in gone {
+            self.let_go(source, prefix, &mut changes);
+        }
+        changes
+    }
+
+    /// A source lets go of all that it holds.
+    pub fn withdraw_all(&mut self, source: Source) -> Changes {
+        self.replace(source, [])
+    }
+
+    /// Who holds a prefix, the one whose attributes are sent last.
+    pub fn sources(&self, prefix: &IpNet) -> impl Iterator<Item = Source> + '_ {
+        let held = self.held.get(prefix);
+        held.into_iter()
+            .flat_map(|held| &held.0)
+            .map(|(source, _)| *source)
+    }
+
+    /// The prefixes that a source holds, sorted.
+    pub fn of(&self, source: Source) -> impl Iterator<Item = IpNet> + '_ {
+        let holds =
+            move |(prefix, held): (&IpNet, &Held)| held.position(source).is_ok().then_some(*prefix);
+        self.held.iter().filter_map(holds)
+    }
+
+    /// All that is originated, sorted by prefix.
+    pub fn routes(&self) -> impl Iterator<Item = Route> + '_ {
+        self.held.iter().filter_map(|(prefix, held)| {
+            Some(Route {
+                prefix: *prefix,
+                attributes: held.attributes()?.clone(),
+            })
+        })
+    }
+
+    /// How many prefixes are originated.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// True when nothing is originated.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn let_go(&mut self, source: Source, prefix: IpNet, changes: &mut Changes) {
+        let Some(held) = self.held.get_mut(&prefix) else {
+            return;
+        };
+        let Ok(at) = held.position(source) else {
+            return;
+        };
+        let (_, before) = held.0.remove(at);
+        match held.attributes() {
+            None => {
+                self.held.remove(&prefix);
+                changes.withdraw.push(prefix);
+            }
+            Some(left) if at == held.0.len() && *left != before => {
+                changes.originate(prefix, left);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn net(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    fn route(prefix: &str, med: u32) -> Route {
+        Route {
+            prefix: net(prefix),
+            attributes: RouteAttributes {
+                med: Some(med),
+                ..RouteAttributes::default()
+            },
+        }
+    }
+
+    const HOST: &str = "192.0.2.7/32";
+
+    #[test]
+    fn a_prefix_goes_with_its_last_source() {
+        let mut origins = Origins::default();
+        let plain = || [Route::new(net(HOST))];
+        assert_eq!(origins.originate(Source::Ovn, plain()).originate, plain());
+        assert!(origins.originate(Source::Connected, plain()).is_empty());
+        assert!(origins.withdraw(Source::Ovn, [net(HOST)]).is_empty());
+        assert!(origins.withdraw(Source::Ovn, [net(HOST)]).is_empty());
+        let gone = origins.withdraw(Source::Connected, [net(HOST)]);
+        assert_eq!((gone.originate, gone.withdraw), (vec![], vec![net(HOST)]));
+        assert!(origins.is_empty());
+    }
+
+    #[test]
+    fn the_operators_attributes_win_and_the_others_come_back_after_them() {
+        let mut origins = Origins::default();
+        origins.originate(Source::Ovn, [route(HOST, 1)]);
+        let by_hand = origins.originate(Source::Operator, [route(HOST, 9)]);
+        assert_eq!(by_hand.originate, [route(HOST, 9)]);
+        assert!(origins.originate(Source::Ovn, [route(HOST, 2)]).is_empty());
+        assert!(
+            origins
+                .originate(Source::Connected, [route(HOST, 3)])
+                .is_empty()
+        );
+        let sources: Vec<Source> = origins.sources(&net(HOST)).collect();
+        assert_eq!(sources, [Source::Connected, Source::Ovn, Source::Operator]);
+        let back = origins.withdraw(Source::Operator, [net(HOST)]);
+        assert_eq!(
+            (back.originate, back.withdraw),
+            (vec![route(HOST, 2)], vec![])
+        );
+    }
+
+    #[test]
+    fn a_replaced_source_lets_go_of_what_it_does_not_name() {
+        let mut origins = Origins::default();
+        origins.originate(Source::Operator, [route("192.0.2.1/32", 1)]);
+        origins.replace(
+            Source::Connected,
+            [route("192.0.2.1/32", 0), route("192.0.2.2/32", 0)],
+        );
+        let changes = origins.replace(Source::Connected, [route("192.0.2.3/32", 0)]);
+        assert_eq!(changes.originate, [route("192.0.2.3/32", 0)]);
+        assert_eq!(changes.withdraw, [net("192.0.2.2/32")]);
+        let left: Vec<IpNet> = origins.of(Source::Connected).collect();
+        assert_eq!(left, [net("192.0.2.3/32")]);
+        assert_eq!(origins.withdraw_all(Source::Connected).withdraw, left);
+        assert_eq!(origins.len(), 1);
+    }
+
+    #[test]
+    fn prefixes_are_told_by_their_network() {
+        let mut origins = Origins::default();
+        let changes = origins.originate(Source::Operator, [Route::new(net("192.0.2.77/24"))]);
+        assert_eq!(changes.originate, [Route::new(net("192.0.2.0/24"))]);
+        assert_eq!(
+            origins
+                .withdraw(Source::Operator, [net("192.0.2.1/24")])
+                .withdraw
+                .len(),
+            1
+        );
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Originate(Source, u8, u32),
+        Withdraw(Source, u8),
+        Replace(Source, Vec<(u8, u32)>),
+    }
+
+    fn numbered(n: u8) -> String {
+        format!("192.0.2.{n}/32")
+    }
+
+    fn acts() -> impl Strategy<Value = Vec<Act>> {
+        let source = || {
+            prop_oneof![
+                Just(Source::Connected),
+                Just(Source::Ovn),
+                Just(Source::Operator)
+            ]
+        };
+        let act = prop_oneof![
+            (source(), 0..4u8, 0..3u32).prop_map(|(s, n, med)| Act::Originate(s, n, med)),
+            (source(), 0..4u8).prop_map(|(s, n)| Act::Withdraw(s, n)),
+            (source(), proptest::collection::vec((0..4u8, 0..3u32), 0..4))
+                .prop_map(|(s, all)| Act::Replace(s, all)),
+        ];
+        proptest::collection::vec(act, 0..40)
+    }
+
+    proptest! {
+        /// Whoever only follows the changes has what `routes` says, and no change says nothing.
+        #[test]
+        fn the_changes_add_up_to_the_routes(acts in acts()) {
+            let mut origins = Origins::default();
+            let mut speaker: BTreeMap<IpNet, RouteAttributes> = BTreeMap::new();
+            for act in acts {
+                let changes = match act {
+                    Act::Originate(source, n, med) => origins.originate(source, [route(&numbered(n), med)]),
+                    Act::Withdraw(source, n) => origins.withdraw(source, [net(&numbered(n))]),
+                    Act::Replace(source, all) => {
+                        origins.replace(source, all.iter().map(|(n, med)| route(&numbered(*n), *med)))
+                    }
+                };
+                for prefix in &changes.withdraw {
+                    prop_assert!(speaker.remove(prefix).is_some());
+                }
+                for route in changes.originate {
+                    speaker.insert(route.prefix, route.attributes);
+                }
+                let all: BTreeMap<_, _> = origins.routes().map(|r| (r.prefix, r.attributes)).collect();
+                prop_assert_eq!(&speaker, &all);
+            }
+        }
+    }
+}
