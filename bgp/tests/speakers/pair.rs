@@ -77,14 +77,18 @@ pub(crate) fn host(number: u16) -> IpNet {
 }
 
 pub(crate) fn speaker(side: Side, asn: u32, now: Instant) -> Speaker {
-    let config = SpeakerConfig {
+    Speaker::new(speaker_config(side, asn), now)
+}
+
+pub(crate) fn speaker_config(side: Side, asn: u32) -> SpeakerConfig {
+    SpeakerConfig {
         asn: Asn(asn),
         router_id: RouterId(Ipv4Addr::new(192, 0, 2, u8::try_from(side).unwrap() + 1)),
         graceful_restart: Some(GracefulRestart::new(Duration::from_secs(120))),
         multipath: bgp::Multipath::default(),
+        graceful_shutdown: false,
         seed: side as u64 + 11,
-    };
-    Speaker::new(config, now)
+    }
 }
 
 impl Pair {

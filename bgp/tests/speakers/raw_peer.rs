@@ -41,25 +41,35 @@ pub(crate) fn open() -> Open {
 }
 
 impl RawPeer {
-    /// The peer has connected to a passive speaker.
-    pub(crate) fn connected(configure: impl FnOnce(&mut PeerConfig)) -> Self {
+    /// A speaker that has yet to be told of the peer.
+    pub(crate) fn without_peer() -> Self {
         let now = Instant::now();
-        let mut speaker = pair::speaker(pair::A, 65001, now);
-        let mut config = PeerConfig::new("raw", ADDRESS, RemoteAs::Auto);
-        config.passive = true;
-        configure(&mut config);
-        let peer = speaker.add_peer(config, now);
-        let connection = speaker.new_connection();
-        let mut this = Self {
+        Self {
             now,
-            speaker,
-            peer,
-            connection,
+            speaker: pair::speaker(pair::A, 65001, now),
+            peer: PeerId(0),
+            connection: ConnectionId(0),
             events: Vec::new(),
             closed: Vec::new(),
             inbox: BytesMut::new(),
-        };
-        this.opened(connection);
+        }
+    }
+
+    /// The usual configuration of the peer.
+    pub(crate) fn config(&self) -> PeerConfig {
+        let mut config = PeerConfig::new("raw", ADDRESS, RemoteAs::Auto);
+        config.passive = true;
+        config
+    }
+
+    /// The peer has connected to a passive speaker.
+    pub(crate) fn connected(configure: impl FnOnce(&mut PeerConfig)) -> Self {
+        let mut this = Self::without_peer();
+        let mut config = this.config();
+        configure(&mut config);
+        this.peer = this.speaker.add_peer(config, this.now);
+        this.connection = this.speaker.new_connection();
+        this.opened(this.connection);
         this
     }
 

@@ -58,11 +58,7 @@ impl Session {
                 let reason = DownReason::ShutDown;
                 self.begin_anew(Some(&farewell), Ending::Final, reason, env);
             }
-            None if was_shut || restart => {
-                let farewell = Notification::cease(cease_subcode::OTHER_CONFIGURATION_CHANGE);
-                let ending = Ending::Notified(&farewell);
-                self.begin_anew(Some(&farewell), ending, DownReason::Reconfigured, env);
-            }
+            None if was_shut || restart => self.restart(env),
             _ => {}
         }
     }
@@ -121,12 +117,13 @@ impl Session {
         if matches!(self.phase, Phase::Idle(IdleReason::Stopped)) {
             return;
         }
+        let nothing_ends = self.idle_reason().is_some();
         if !self.connections.is_empty() {
             self.last_error = Some((env.now, reason.clone()));
         }
         self.close_all(farewell, ending, env);
         self.dial_or_wait(env);
-        self.report(Some(reason), env);
+        self.report((!nothing_ends).then_some(reason), env);
     }
 
     /// Give up every connection and attempt.
@@ -151,6 +148,19 @@ impl Session {
             env.actions.push(Action::Close(connection.id));
             self.bury(&connection, ending, env);
         }
+    }
+
+    /// Something that the speaker's own OPEN says has changed.
+    pub(crate) fn restart(&mut self, env: &mut Env<'_>) {
+        let farewell = Notification::cease(cease_subcode::OTHER_CONFIGURATION_CHANGE);
+        let ending = Ending::Notified(&farewell);
+        self.begin_anew(Some(&farewell), ending, DownReason::Reconfigured, env);
+    }
+
+    /// There was a connection and is none, and nothing is held against the peer.
+    pub(crate) fn is_done(&self) -> bool {
+        let connected_once = self.counters.sent.opens > 0;
+        connected_once && self.connections.is_empty() && matches!(self.phase, Phase::Waiting(_))
     }
 
     /// What keeps the peer in Idle however often it is started.
