@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bgp::wire::{Asn, Family};
 use bgp::{GracefulRestart, PeerConfig};
 
-use crate::config::{self, Config, Endpoint, Families, RemoteAs, Session, Ttl, UpdateSource};
+use crate::bfd::SessionConfig;
+use crate::config::{
+    self, BfdProfile, Config, Endpoint, Families, RemoteAs, Session, Ttl, UpdateSource,
+};
 use crate::peering::{Neighbour, Password, Settings};
 
 /// The speaker as a whole, under this BGP identifier.
@@ -57,7 +60,18 @@ fn neighbour(config: &config::Neighbour) -> Option<Neighbour> {
         password: password.and_then(|secret| Password::new(secret.reveal())),
         multihop,
         ttl_security,
+        bfd: session.bfd.as_ref().map(bfd),
     })
+}
+
+fn bfd(profile: &BfdProfile) -> SessionConfig {
+    SessionConfig {
+        transmit_interval: profile.transmit_interval,
+        receive_interval: profile.receive_interval,
+        detect_multiplier: profile.detect_multiplier,
+        passive: profile.passive,
+        minimum_ttl: profile.minimum_ttl,
+    }
 }
 
 fn peer(name: &str, address: IpAddr, session: &Session) -> PeerConfig {

@@ -17,6 +17,7 @@ use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
 use super::learned::LearnedRoutes;
+use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -40,6 +41,8 @@ pub(super) enum SocketEvent {
 #[derive(Debug)]
 pub(super) enum Command {
     Status(oneshot::Sender<Snapshot>),
+    /// The BFD sessions of neighbours.
+    Bfd(oneshot::Sender<crate::bfd::Snapshot>),
     /// Answer when what the mailbox holds has been written.
     Flush(oneshot::Sender<()>),
     /// Look at the speaker, or act on it, for somebody on another thread.
@@ -61,6 +64,8 @@ pub(super) struct Driver {
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
     learned: Option<LearnedRoutes>,
+    /// Once a neighbour wants its path watched.
+    liveness: Option<Liveness>,
 }
 
 impl Driver {
@@ -85,6 +90,7 @@ impl Driver {
             inbox,
             notices,
             learned: None,
+            liveness: None,
         };
         for address in &settings.listen {
             match socket::listen(*address, &neighbours) {
@@ -97,8 +103,30 @@ impl Driver {
             let peer = this.speaker.add_peer(neighbour.peer.clone(), now);
             this.names.insert(peer, name);
             this.neighbours.insert(peer, neighbour);
+            this.watch_path(peer);
         }
         this
+    }
+
+    /// Watch the path to a neighbour, where that is wanted and known.
+    fn watch_path(&mut self, peer: PeerId) {
+        let remote = self.speaker.remote(peer);
+        let wanted = self.neighbours.get(&peer).zip(remote);
+        let Some((neighbour, remote)) = wanted else {
+            return;
+        };
+        let Some(config) = neighbour.bfd else {
+            return;
+        };
+        if self.liveness.is_none() {
+            match Liveness::start() {
+                Ok(liveness) => self.liveness = Some(liveness),
+                Err(error) => warn!(%error, "cannot start BFD: no path is watched"),
+            }
+        }
+        if let Some(liveness) = &mut self.liveness {
+            liveness.watch(peer, liveness::path(neighbour, remote), config);
+        }
     }
 
     /// Learned routes go there.
@@ -121,13 +149,38 @@ impl Driver {
                         // Whoever asked may have given up.
                         let _ = answer.send(Snapshot::of(&self.speaker, &self.listen_errors, Instant::now()));
                     }
+                    Some(Command::Bfd(answer)) => self.show_paths(answer),
                     Some(Command::Call(call)) => self.serve(call),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
+                peers = path_failure(&mut self.liveness) => self.lose_path(&peers),
                 () = sleep_until(deadline) => self.speaker.handle_input(Input::Timeout, Instant::now()),
             }
+        }
+    }
+
+    /// BFD answers when it likes: the protocol goes on meanwhile.
+    fn show_paths(&self, answer: oneshot::Sender<crate::bfd::Snapshot>) {
+        let Some(liveness) = &self.liveness else {
+            // Whoever asked may have given up; so below.
+            let _ = answer.send(crate::bfd::Snapshot::default());
+            return;
+        };
+        let snapshot = liveness.snapshot();
+        tokio::spawn(async move {
+            if let Ok(snapshot) = snapshot.await {
+                let _ = answer.send(snapshot);
+            }
+        });
+    }
+
+    fn lose_path(&mut self, peers: &[PeerId]) {
+        /// Forwarding is what failed, whatever else did: see [`super::liveness`].
+        const KEEP_NOTHING: bool = true;
+        for peer in peers {
+            self.speaker.bfd_down(*peer, KEEP_NOTHING, Instant::now());
         }
     }
 
@@ -260,7 +313,10 @@ impl Driver {
                     }
                 }
                 Output::Close { connection } => self.close(connection),
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => {
+                    self.follow(&event);
+                    self.tell(event);
+                }
                 Output::Timeout(deadline) => return deadline,
             }
         }
@@ -295,9 +351,30 @@ impl Driver {
     async fn stop(mut self, words: &str) {
         self.speaker.stop(words, Instant::now());
         self.drain();
+        if let Some(liveness) = self.liveness {
+            liveness.stop().await;
+        }
         for task in self.closing {
             // Bounded by the linger time; a task that panicked is closed as well.
             let _ = task.await;
+        }
+    }
+
+    /// Paths are watched as neighbours come and go.
+    fn follow(&mut self, event: &Event) {
+        match event {
+            // Where it is, and how far, may only be known now.
+            Event::StateChanged {
+                peer,
+                to: State::Established,
+                ..
+            } => self.watch_path(*peer),
+            Event::PeerVanished { peer, .. } => {
+                if let Some(liveness) = &mut self.liveness {
+                    liveness.unwatch(*peer);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -374,6 +451,13 @@ async fn accept(listener: TcpListener, events: mpsc::Sender<SocketEvent>) {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+async fn path_failure(liveness: &mut Option<Liveness>) -> Vec<PeerId> {
+    match liveness {
+        Some(liveness) => liveness.failure().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,16 +4,17 @@
 //!   Graceful restart does not change that: BFD is there to find in a blink what the hold timer finds late, and
 //!   a neighbour that restarts without having told is most likely found by BFD first (§4.3.2).
 //! * Once the BGP session has ended, and the neighbour's routes are kept while it restarts, the end of its BFD
-//!   says nothing: it ends with the process, unless its C bit is set (§4.3.1). [`Speaker::bfd_down`] decides.
+//!   says nothing: it has ended with the process (§4.3.1).
 //! * What an operator takes down on either side is no failure, and BGP does not wait for BFD to come up.
-//!
-//! [`Speaker::bfd_down`]: bgp::Speaker::bfd_down
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use bgp::PeerId;
+use ipnet::IpNet;
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
 use tracing::{info, warn};
 
 use super::settings::Neighbour;
@@ -26,14 +27,6 @@ pub(super) struct Liveness {
     events: Events,
     /// Neighbours by path: several may share one.
     watched: BTreeMap<SessionKey, BTreeSet<PeerId>>,
-}
-
-/// The path to these neighbours has failed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) peers: Vec<PeerId>,
-    /// The neighbour's C bit: its BFD would have outlived its BGP.
-    pub(super) control_plane_independent: bool,
 }
 
 impl Liveness {
@@ -63,15 +56,16 @@ impl Liveness {
         self.leave(peer, None);
     }
 
-    /// The next failure of a path. Logs what else happens. Never returns once BFD has ended, which is logged.
-    pub(super) async fn failure(&mut self) -> Failure {
+    /// The neighbours whose path fails next. Logs what else happens. Never returns once BFD has ended, which is
+    /// logged.
+    pub(super) async fn failure(&mut self) -> Vec<PeerId> {
         loop {
             let Some(event) = self.events.recv().await else {
                 warn!("BFD has ended: paths are not watched any more; restart the agent");
                 return std::future::pending().await;
             };
-            if let Some(failure) = self.judge(event) {
-                return failure;
+            if let Some(peers) = self.judge(event) {
+                return peers;
             }
         }
     }
@@ -89,15 +83,13 @@ impl Liveness {
         let _ = self.bfd.shutdown().await;
     }
 
-    fn judge(&self, event: Event) -> Option<Failure> {
+    fn judge(&self, event: Event) -> Option<Vec<PeerId>> {
         match event {
             Event::Changed(change) => {
                 log(&change);
                 let peers = self.watched.get(&change.key)?;
-                change.is_path_failure().then(|| Failure {
-                    peers: peers.iter().copied().collect(),
-                    control_plane_independent: change.remote_control_plane_independent,
-                })
+                let failed = change.is_path_failure();
+                failed.then(|| peers.iter().copied().collect())
             }
             Event::Trouble { key, what } => {
                 let session = key.map(|key| key.to_string());
@@ -143,22 +135,108 @@ fn log(change: &Change) {
     }
 }
 
-/// The path to a neighbour that is at `remote`. Several hops long where the neighbour may be, or where it is in our
-/// AS and on no link of ours: iBGP between loopbacks.
-pub(super) fn path(neighbour: &Neighbour, remote: IpAddr, local: Option<SocketAddr>) -> SessionKey {
+/// The path to a neighbour that is at `remote`. Several hops long where the neighbour may be that far, or where it is
+/// in our AS and on no link of ours: iBGP between loopbacks.
+pub(super) fn path(neighbour: &Neighbour, remote: IpAddr) -> SessionKey {
     let internal = matches!(
         neighbour.peer.remote_as,
         bgp::RemoteAs::Internal | bgp::RemoteAs::Auto
     );
-    let far = neighbour.multihop.is_some_and(|hops| hops > 1)
-        || neighbour.ttl_security.is_some_and(|hops| hops > 1)
-        || (internal && neighbour.interface.is_none() && !is_on_link(remote));
-    let configured = neighbour.local_address;
+    let may_be_far = |hops: Option<u8>| hops.is_some_and(|hops| hops > 1);
+    let multihop = may_be_far(neighbour.multihop)
+        || may_be_far(neighbour.ttl_security)
+        || (internal && !is_on_link(remote));
+    let interface = neighbour.interface.as_deref().filter(|_| !multihop);
     SessionKey {
         remote,
-        // The far end knows us by the address that BGP speaks from.
-        local: configured.or_else(|| local.filter(|_| far).map(|local| local.ip())),
-        interface: neighbour.interface.as_deref().map(Into::into),
-        multihop: far,
+        local: neighbour.local_address,
+        interface: interface.map(Into::into),
+        multihop,
+    }
+}
+
+/// Is the address in a subnet of ours? Where the system does not say, it is taken to be.
+fn is_on_link(remote: IpAddr) -> bool {
+    if matches!(remote, IpAddr::V6(remote) if remote.is_unicast_link_local()) {
+        return true;
+    }
+    let Ok(all) = getifaddrs() else {
+        return true;
+    };
+    let mut subnets = all.filter_map(|ours| {
+        let address = ip_of(&ours.address?)?;
+        let mask = ip_of(&ours.netmask?)?;
+        IpNet::with_netmask(address, mask).ok()
+    });
+    // Loopbacks have subnets of one address: theirs is in none of those.
+    subnets.any(|subnet| subnet.contains(&remote))
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| v4.ip().into());
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| v6.ip().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use bgp::wire::Asn;
+    use bgp::{PeerConfig, RemoteAs};
+
+    use super::*;
+
+    fn neighbour(remote_as: RemoteAs) -> Neighbour {
+        let remote = IpAddr::from([192, 0, 2, 1]);
+        Neighbour::new(PeerConfig::new("leaf", remote, remote_as))
+    }
+
+    #[test]
+    fn a_path_is_as_long_as_the_neighbour_may_be_far() {
+        let here = IpAddr::from([127, 0, 0, 2]);
+        let elsewhere = IpAddr::from([192, 0, 2, 1]);
+        let external = RemoteAs::Number(Asn(65001));
+        let multihop = |neighbour: &Neighbour, remote| path(neighbour, remote).multihop;
+        assert!(!multihop(&neighbour(external), elsewhere));
+        assert!(!multihop(&neighbour(RemoteAs::Internal), here));
+        assert!(multihop(&neighbour(RemoteAs::Internal), elsewhere));
+        let mut far = neighbour(external);
+        far.multihop = Some(2);
+        assert!(multihop(&far, here));
+        let mut unnumbered = neighbour(RemoteAs::Internal);
+        unnumbered.interface = Some("eth1".to_owned());
+        let link_local = "fe80::1".parse().unwrap();
+        assert!(!multihop(&unnumbered, link_local));
+        assert_eq!(path(&unnumbered, link_local).check(), Ok(()));
+    }
+
+    /// Neighbours that share a path share its session, and its failure.
+    #[test]
+    fn a_shared_path_is_watched_until_nobody_wants_it() {
+        let mut liveness = Liveness::start().unwrap();
+        let key = SessionKey::single_hop(IpAddr::from([127, 0, 0, 2]));
+        let (one, two) = (PeerId(1), PeerId(2));
+        liveness.watch(one, key.clone(), SessionConfig::default());
+        liveness.watch(two, key.clone(), SessionConfig::default());
+        let failed = Change {
+            key: key.clone(),
+            from: State::Up,
+            to: State::Down,
+            diagnostic: crate::bfd::Diagnostic::DETECTION_TIME_EXPIRED,
+            remote_state: State::Up,
+            remote_control_plane_independent: true,
+            at: std::time::Instant::now(),
+        };
+        let judged =
+            |liveness: &Liveness, change: &Change| liveness.judge(Event::Changed(change.clone()));
+        assert_eq!(judged(&liveness, &failed), Some(vec![one, two]));
+        let by_operator = Change {
+            remote_state: State::AdminDown,
+            ..failed.clone()
+        };
+        assert_eq!(judged(&liveness, &by_operator), None);
+        liveness.unwatch(one);
+        assert_eq!(judged(&liveness, &failed), Some(vec![two]));
+        let moved = SessionKey::single_hop(IpAddr::from([127, 0, 0, 3]));
+        liveness.watch(two, moved, SessionConfig::default());
+        assert_eq!(judged(&liveness, &failed), None);
     }
 }

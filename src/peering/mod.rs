@@ -14,6 +14,7 @@ mod connection;
 mod driver;
 mod handle;
 mod learned;
+mod liveness;
 mod mailbox;
 mod settings;
 mod snapshot;

@@ -73,6 +73,8 @@ pub struct Neighbour {
     pub multihop: Option<u8>,
     /// Accept only packets that have come at most this many hops (GTSM, RFC 5082).
     pub ttl_security: Option<u8>,
+    /// Watch the path to it with BFD, so.
+    pub bfd: Option<crate::bfd::SessionConfig>,
 }
 
 impl Neighbour {
@@ -86,6 +88,7 @@ impl Neighbour {
             password: None,
             multihop: None,
             ttl_security: None,
+            bfd: None,
         }
     }
 
