@@ -50,6 +50,7 @@
 #![warn(missing_docs)]
 
 pub mod bfd;
+pub mod discovery;
 mod policy;
 mod rib;
 mod session;

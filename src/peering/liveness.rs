@@ -135,6 +135,14 @@ fn log(change: &Change) {
     }
 }
 
+/// [`Liveness::failure`], of nothing before there is something.
+pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Vec<PeerId> {
+    match liveness {
+        Some(liveness) => liveness.failure().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The path to a neighbour that is at `remote`. Several hops long where the neighbour may be that far, or where it is
 /// in our AS and on no link of ours: iBGP between loopbacks.
 pub(super) fn path(neighbour: &Neighbour, remote: IpAddr) -> SessionKey {
@@ -146,7 +154,10 @@ pub(super) fn path(neighbour: &Neighbour, remote: IpAddr) -> SessionKey {
     let multihop = may_be_far(neighbour.multihop)
         || may_be_far(neighbour.ttl_security)
         || (internal && !is_on_link(remote));
-    let interface = neighbour.interface.as_deref().filter(|_| !multihop);
+    let link = neighbour.peer.link.as_deref();
+    let interface = link
+        .or(neighbour.interface.as_deref())
+        .filter(|_| !multihop);
     SessionKey {
         remote,
         local: neighbour.local_address,

@@ -14,12 +14,17 @@ mod connection;
 mod driver;
 mod handle;
 mod learned;
+mod listeners;
 mod liveness;
 mod mailbox;
+mod neighbours;
+mod paths;
+mod reload;
 mod settings;
 mod snapshot;
 mod socket;
 pub(crate) mod sockopt;
+mod unnumbered;
 
 use std::io;
 use std::sync::Arc;
@@ -36,6 +41,7 @@ pub use learned::{LearnedNews, LearnedRoutes};
 use mailbox::Mailbox;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
+pub use unnumbered::{Discoveries, DiscoverySnapshot};
 
 /// Notices a slow watcher may be behind before it misses some (`RecvError::Lagged`).
 const NOTICES: usize = 4096;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use bgp::wire::{Asn, RouterId};
 use bgp::{GracefulRestart, Multipath, PeerConfig};
@@ -65,7 +66,8 @@ pub struct Neighbour {
     pub port: u16,
     /// Source address of our connections; the kernel's choice if absent.
     pub local_address: Option<IpAddr>,
-    /// Interface or VRF device to bind our connections to.
+    /// Interface or VRF device to bind our connections to; those of a neighbour that has a link
+    /// ([`PeerConfig::link`]) are bound to that.
     pub interface: Option<String>,
     /// TCP-MD5 key (RFC 2385).
     pub password: Option<Password>,
@@ -75,6 +77,9 @@ pub struct Neighbour {
     pub ttl_security: Option<u8>,
     /// Watch the path to it with BFD, so.
     pub bfd: Option<crate::bfd::SessionConfig>,
+    /// Router Lifetime in the advertisements that an unnumbered neighbour is sent, in seconds. Zero: nobody on
+    /// the link shall take us as default router.
+    pub router_lifetime: u16,
 }
 
 impl Neighbour {
@@ -89,7 +94,15 @@ impl Neighbour {
             multihop: None,
             ttl_security: None,
             bfd: None,
+            router_lifetime: 0,
         }
+    }
+
+    /// The interface on which the neighbour has to be discovered; `None` when its address is configured.
+    /// [`PeerConfig::unnumbered`] makes such a neighbour.
+    pub fn discovered_on(&self) -> Option<&Arc<str>> {
+        let link = self.peer.link.as_ref();
+        link.filter(|_| self.peer.remote_address.is_none())
     }
 
     /// TTL of our packets: 255 under GTSM; 1 towards an external peer on the link, as FRR does, so that

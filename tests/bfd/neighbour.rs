@@ -8,7 +8,7 @@ use bgp::{DownReason, Event, PeerConfig, RemoteAs, Route, State};
 use interop::frr::Frr;
 use interop::{Generation, Need, PATIENCE, require, wait_until};
 use ovn_bgp_agent::bfd;
-use ovn_bgp_agent::peering::{Neighbour, Notice, Peering, Settings};
+use ovn_bgp_agent::peering::{NeighborSnapshot, Neighbour, Notice, Peering, Settings};
 use tokio::sync::broadcast::Receiver;
 
 use crate::lab::{Lab, OURS_V4, THEIRS_V4, eventually, every};
@@ -59,6 +59,11 @@ fn speak(lab: &Lab) -> Speaker {
 }
 
 impl Speaker {
+    fn neighbor(&self) -> NeighborSnapshot {
+        let snapshot = self.runtime.block_on(self.peering.status()).unwrap();
+        snapshot.neighbors.into_iter().next().unwrap()
+    }
+
     fn paths(&self) -> bfd::Snapshot {
         self.runtime
             .block_on(self.peering.handle().unwrap().bfd())
@@ -67,17 +72,11 @@ impl Speaker {
 
     fn wait_both_up(&self) {
         let up = wait_until(PATIENCE, "BGP and BFD up", || {
-            let neighbor = self
-                .runtime
-                .block_on(self.peering.status())
-                .unwrap()
-                .neighbors
-                .remove(0);
             let paths = self.paths().peers;
             let agreed = paths
                 .iter()
                 .any(|path| path.status == "up" && path.detection_time == 300);
-            neighbor.state == "Established" && agreed
+            self.neighbor().state == "Established" && agreed
         });
         assert!(up.is_ok(), "{:#?}", self.paths());
     }
@@ -116,18 +115,27 @@ fn a_silent_uplink_ends_the_session_and_its_routes_within_400_ms() {
 
     lab.cut();
     let cut = Instant::now();
-    let told = speaker.until(|event| matches!(event, Event::RouteLost { .. }));
+    let down = |event: &Event| {
+        matches!(
+            event,
+            Event::StateChanged {
+                from: State::Established,
+                ..
+            }
+        )
+    };
+    let told = speaker.until(down);
     let took = told[told.len() - 1].at.saturating_duration_since(cut);
+    println!("silent uplink: session and routes gone after {took:?}");
     assert!(took < Duration::from_millis(400), "{took:?}");
-    println!("silent uplink: routes gone after {took:?}");
-    let reason = told.iter().find_map(|notice| match &notice.event {
-        Event::StateChanged {
-            from: State::Established,
-            reason,
-            ..
-        } => reason.clone(),
+    let lost = told
+        .iter()
+        .any(|notice| matches!(notice.event, Event::RouteLost { .. }));
+    assert!(lost, "{told:#?}");
+    let reason = match &told[told.len() - 1].event {
+        Event::StateChanged { reason, .. } => reason.clone(),
         _ => None,
-    });
+    };
     assert!(matches!(reason, Some(DownReason::BfdDown)), "{reason:?}");
     eventually(false, || frr.is_established(OURS_V4));
 
@@ -144,6 +152,7 @@ fn bfd_that_is_taken_down_over_there_leaves_bgp_alone() {
     let frr = Frr::start(&lab.place(Generation::Trixie), &lab.path(), &config()).unwrap();
     let speaker = speak(&lab);
     speaker.wait_both_up();
+    let flaps = speaker.neighbor().flaps;
     frr.configure(&["bfd", "profile quick", "shutdown"])
         .unwrap();
     eventually("down".to_owned(), || {
@@ -152,11 +161,6 @@ fn bfd_that_is_taken_down_over_there_leaves_bgp_alone() {
     assert_eq!(speaker.paths().peers[0].remote_status, "shutdown");
     // FRR then falls silent: the detection time passes, which says nothing new.
     eventually(0, || speaker.paths().peers[0].remote_id);
-    let neighbor = speaker
-        .runtime
-        .block_on(speaker.peering.status())
-        .unwrap()
-        .neighbors
-        .remove(0);
-    assert_eq!((neighbor.state, neighbor.flaps), ("Established", 0));
+    assert_eq!(speaker.neighbor().state, "Established");
+    assert_eq!(speaker.neighbor().flaps, flaps);
 }
