@@ -1,6 +1,6 @@
 //! An originated route as one peer sees it: next hop self, and the attributes its session requires.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};

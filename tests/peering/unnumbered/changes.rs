@@ -1,7 +1,6 @@
 //! Links and neighbours that go and come back as something else.
 
 use bgp::RemoteAs;
-use interop::netns::connect;
 use interop::{Generation, Need, require};
 use ovn_bgp_agent::peering::Password;
 
@@ -16,8 +15,8 @@ const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 fn an_interface_that_is_deleted_and_made_again_gets_its_session_back() {
     require!(Need::Root, BGPD, Need::Trixie);
     for generation in Generation::ALL {
-        let fabric = Fabric::new(1);
-        let speaker = fabric.speak(RemoteAs::External, |_| {});
+        let fabric = Fabric::shared(1);
+        let speaker = Speaker::start(&fabric.ours, vec![unnumbered(0, RemoteAs::External)]);
         eventually(
             "waiting for a router advertisement on eth0".to_owned(),
             || finding(&speaker, 0),
@@ -28,8 +27,9 @@ fn an_interface_that_is_deleted_and_made_again_gets_its_session_back() {
         eventually("there is no interface eth0".to_owned(), || {
             finding(&speaker, 0)
         });
-        assert_eq!(neighbor(&speaker, 0).state, "Idle");
-        connect((&fabric.ours, "eth0"), (&fabric.leaves[0], "eth0")).unwrap();
+        eventually("Idle", || neighbor(&speaker, 0).state);
+        // Another MAC, another address, another number.
+        fabric.plug(&fabric.ours, "again");
         exchange(&fabric, &speaker);
         assert_eq!(neighbor(&speaker, 0).flaps, 1);
     }
@@ -110,9 +110,11 @@ fn our_own_address_may_change() {
 fn a_port_that_was_taken_is_listened_on_as_soon_as_it_is_free() {
     require!(Need::Root, BGPD);
     let fabric = Fabric::new(1);
-    let squatters = fabric
+    // For both families.
+    let squatter = fabric
         .ours
-        .inside(|| ["0.0.0.0:179", "[::]:179"].map(|address| std::net::TcpListener::bind(address)));
+        .inside(|| std::net::TcpListener::bind("[::]:179").unwrap())
+        .unwrap();
     let speaker = fabric.speak(RemoteAs::External, |neighbour| {
         neighbour.peer.passive = true;
     });
@@ -120,7 +122,7 @@ fn a_port_that_was_taken_is_listened_on_as_soon_as_it_is_free() {
         let errors = speaker.snapshot().listen_errors;
         errors.iter().any(|error| error.contains("[::]:179"))
     });
-    drop(squatters);
+    drop(squatter);
     eventually(Vec::<String>::new(), || speaker.snapshot().listen_errors);
     let config = config(65002, "external", "");
     let _frr = fabric.frr(0, Generation::Bookworm, &config);

@@ -78,6 +78,9 @@ fn with_a_global_address_on_the_link_both_addresses_are_sent() {
     require!(Need::Root, BGPD, Need::Trixie);
     for generation in Generation::ALL {
         let fabric = Fabric::new(1);
+        // FRR advertises its prefix, of which the kernel would make another address.
+        let autoconf = "net.ipv6.conf.eth0.autoconf";
+        fabric.ours.sysctl(autoconf, "0").unwrap();
         fabric.ours.address("eth0", "2001:db8:1::a/64").unwrap();
         fabric.leaves[0]
             .address("eth0", "2001:db8:1::b/64")

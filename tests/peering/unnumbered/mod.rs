@@ -53,13 +53,19 @@ impl Fabric {
         fabric.leaves = (0..leaves)
             .map(|n| Namespace::new(&format!("un-leaf{n}")).unwrap())
             .collect();
-        for (n, node) in [&fabric.ours].into_iter().chain(&fabric.leaves).enumerate() {
-            let port = format!("port{n}");
-            connect((node, "eth0"), (&switch, &port)).unwrap();
-            switch.ip(&format!("link set {port} master br0")).unwrap();
-        }
         fabric.switch = Some(switch);
+        fabric.plug(&fabric.ours, "node");
+        for (n, leaf) in fabric.leaves.iter().enumerate() {
+            fabric.plug(leaf, &format!("leaf{n}"));
+        }
         fabric
+    }
+
+    /// A new `eth0` of a node, at this port of the shared Ethernet.
+    fn plug(&self, node: &Namespace, port: &str) {
+        let switch = self.switch.as_ref().expect("a shared Ethernet");
+        connect((node, "eth0"), (switch, port)).unwrap();
+        switch.ip(&format!("link set {port} master br0")).unwrap();
     }
 
     fn place(&self, leaf: usize, generation: Generation) -> Place {
@@ -186,6 +192,7 @@ fn learned(speaker: &Speaker) -> Vec<(String, String)> {
 /// Both families both ways over an unnumbered session with the first leaf.
 fn exchange(fabric: &Fabric, speaker: &Speaker) {
     use crate::lab::{HOST_V4, HOST_V6};
+    wait_established(speaker, 0);
     speaker.originate(&[HOST_V4, HOST_V6]);
     let ours = vec![fabric.our_address(0)];
     eventually(ours.clone(), || fabric.gateways(0, HOST_V4));

@@ -40,7 +40,7 @@ fn bird_takes_and_gives_both_families() {
             "router id 10.9.0.2;\nprotocol device {{ }}\n\
              protocol static {{ ipv4; route 192.0.2.0/24 blackhole; }}\n\
              protocol static {{ ipv6; route 2001:db8:9::/48 blackhole; }}\n\
-             protocol bgp us {{\n local {THEIRS} as 65002;\n neighbor {OURS}%eth0 as 65001;\n connect retry time 1;\n\
+             protocol bgp node {{\n local {THEIRS} as 65002;\n neighbor {OURS}%eth0 as 65001;\n connect retry time 1;\n\
              ipv4 {{ import all; export all; extended next hop; }};\n ipv6 {{ import all; export all; }};\n}}\n"
         );
         let place = fabric.place(0, generation);
