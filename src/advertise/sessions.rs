@@ -12,6 +12,7 @@ use crate::peering::{Neighbour, Password, Settings};
 pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
     let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
+        graceful_shutdown: bgp.graceful_shutdown,
         asn: bgp.asn,
         router_id,
         graceful_restart: bgp.graceful_restart.then_some(restart),

@@ -20,6 +20,7 @@ use super::learned::LearnedRoutes;
 use super::listeners::Listeners;
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
+use super::reload::Wanted;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
@@ -51,6 +52,8 @@ pub(super) enum Command {
     Call(Call),
     /// Other neighbours, or others' passwords.
     Change(NeighbourChange),
+    /// Become what is wanted; answer when that is done.
+    Reconfigure(Box<Wanted>, oneshot::Sender<()>),
     /// Say goodbye with these words, then end.
     Stop(String),
 }
@@ -128,6 +131,11 @@ impl Driver {
                     Some(Command::Call(call)) => self.serve(call),
                     Some(Command::Change(change)) => self.change_neighbours(change, Instant::now()),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
+                    Some(Command::Reconfigure(wanted, answer)) => {
+                        self.reconfigure(*wanted, Instant::now());
+                        // Whoever asked may have given up.
+                        let _ = answer.send(());
+                    }
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },

@@ -17,6 +17,7 @@ mod learned;
 mod listeners;
 mod mailbox;
 mod neighbours;
+mod reload;
 mod settings;
 mod snapshot;
 mod socket;

@@ -21,6 +21,8 @@ pub struct Settings {
     pub graceful_restart: Option<GracefulRestart>,
     /// How many equally good paths to a prefix are used.
     pub multipath: Multipath,
+    /// Ask peers from the start to prefer any other path than ours (RFC 8326).
+    pub graceful_shutdown: bool,
     /// Where to accept connections; empty: nowhere. That one cannot be bound is reported and no more:
     /// sessions are still opened from here.
     pub listen: Vec<SocketAddr>,
@@ -35,6 +37,7 @@ impl Settings {
             router_id,
             graceful_restart: Some(GracefulRestart::new(restart_time)),
             multipath: Multipath::default(),
+            graceful_shutdown: false,
             listen: vec![
                 (Ipv4Addr::UNSPECIFIED, PORT).into(),
                 (Ipv6Addr::UNSPECIFIED, PORT).into(),
@@ -48,6 +51,7 @@ impl Settings {
             router_id: RouterId(self.router_id),
             graceful_restart: self.graceful_restart,
             multipath: self.multipath,
+            graceful_shutdown: self.graceful_shutdown,
             seed: fastrand::u64(..),
         }
     }

@@ -93,6 +93,19 @@ impl ExportProfile {
         self.next_hop.is_some()
     }
 
+    /// Of IPv4 routes to a peer in another AS.
+    #[cfg(test)]
+    pub(super) fn external(filter: Filter, next_hop: NextHop) -> Self {
+        Self {
+            family: Family::IPV4_UNICAST,
+            filter,
+            codec: CodecOptions::default(),
+            next_hop: Some(next_hop),
+            front: vec![Asn(65001)],
+            graceful_shutdown: false,
+        }
+    }
+
     /// The route as these peers are told it; `None` when they are not.
     pub(crate) fn export(
         &self,
