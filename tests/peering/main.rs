@@ -6,3 +6,4 @@ mod lab;
 mod latency;
 mod many_sessions;
 mod order;
+mod unnumbered;
