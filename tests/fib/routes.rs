@@ -34,7 +34,7 @@ fn equal_paths_share_the_traffic_in_both_families() {
     let hops =
         "nexthop via fd00:1::254 dev eth1 weight 1 nexthop via fd00:2::254 dev eth2 weight 1";
     eventually(
-        vec![format!("default metric 20 {hops} pref medium")],
+        vec![format!("default metric 20 {hops}")],
         || default6(&lab),
     );
     assert!(lab.pings(BEYOND) && lab.pings(BEYOND6));
@@ -42,7 +42,7 @@ fn equal_paths_share_the_traffic_in_both_families() {
     running.teach(DEFAULT, &[]);
     running.teach(DEFAULT6, &[&leaf6(2)]);
     eventually(Vec::<String>::new(), || default(&lab));
-    let one = "default via fd00:2::254 dev eth2 metric 20 pref medium";
+    let one = "default via fd00:2::254 dev eth2 metric 20";
     eventually(vec![one.to_owned()], || default6(&lab));
 }
 
@@ -117,13 +117,13 @@ fn the_preferred_source_is_used_while_the_node_has_it() {
     }
     let with = "default via 10.1.0.254 dev eth1 src 192.0.2.7 metric 20";
     eventually(vec![with.to_owned()], || default(&lab));
-    let with6 = "default via fd00:1::254 dev eth1 src 2001:db8::7 metric 20 pref medium";
+    let with6 = "default via fd00:1::254 dev eth1 src 2001:db8::7 metric 20";
     eventually(vec![with6.to_owned()], || default6(&lab));
     assert!(lab.pings(BEYOND) && lab.pings(BEYOND6));
     lab.node.ip("addr del 192.0.2.7/32 dev lo").unwrap();
     lab.node.ip("addr del 2001:db8::7/128 dev lo").unwrap();
     eventually(over(1), || default(&lab));
-    let without6 = "default via fd00:1::254 dev eth1 metric 20 pref medium";
+    let without6 = "default via fd00:1::254 dev eth1 metric 20";
     eventually(vec![without6.to_owned()], || default6(&lab));
 }
 
