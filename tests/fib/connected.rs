@@ -47,7 +47,9 @@ fn chosen_interfaces_are_those_of_the_moment() {
         .unwrap();
     lab.node.ip("link set vip0 up").unwrap();
     lab.node.address("vip0", "172.30.0.5/24").unwrap();
-    let both = ["172.30.0.0/24", "172.30.0.5/32"].map(str::to_owned).to_vec();
+    let both = ["172.30.0.0/24", "172.30.0.5/32"]
+        .map(str::to_owned)
+        .to_vec();
     eventually(both, || running.originated());
     lab.node.ip("link set vip0 down").unwrap();
     eventually(Vec::<String>::new(), || running.originated());

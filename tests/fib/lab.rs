@@ -85,9 +85,7 @@ impl Lab {
     /// `ip route show <args>`, one line for each route, with its next hops in it.
     pub(crate) fn routes(&self, args: &str) -> Vec<String> {
         let family = if args.contains(':') { "-6" } else { "-4" };
-        let shown = self
-            .node
-            .ip(&format!("{family} -o route show {args}"));
+        let shown = self.node.ip(&format!("{family} -o route show {args}"));
         // A table without any route does not exist.
         let shown = shown.unwrap_or_default();
         let lines = shown.lines().map(|line| line.replace('\\', " "));

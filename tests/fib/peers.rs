@@ -81,6 +81,9 @@ fn the_leaves_default_is_used_and_the_loopback_is_told_them() {
     drop(peering);
     drop(running);
     assert!(lab.pings(BEYOND), "{:?}", lab.routes("default"));
+    // A route that no peer teaches any more: kept until both families' peers have told all they have.
+    let orphan = "203.0.113.0/24 via 10.2.0.254 proto bgp metric 20";
+    lab.node.ip(&format!("route add {orphan}")).unwrap();
     let running = lab.run_with(|settings| settings.source_v4 = Some("192.0.2.7".parse().unwrap()));
     let _peering = speak(&lab, &running);
     eventually(Some(RouteState::Installed), || {
@@ -88,6 +91,7 @@ fn the_leaves_default_is_used_and_the_loopback_is_told_them() {
     });
     let one = "default via 10.2.0.254 dev eth2 src 192.0.2.7 metric 20";
     eventually(vec![one.to_owned()], || lab.routes("default proto bgp"));
+    eventually(0, || lab.routes("203.0.113.0/24").len());
     second
         .configure(&[
             "router bgp 65000",
