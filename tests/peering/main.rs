@@ -7,3 +7,4 @@ mod latency;
 mod many_sessions;
 mod order;
 mod ranges;
+mod unnumbered;
