@@ -38,7 +38,9 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         }
         Command::Speaker => {
             let again = again(cli, speaker::configuration);
-            run(speaker::configuration(loaded), |config| standalone::run(config, again))
+            run(speaker::configuration(loaded), |config| {
+                standalone::run(config, again)
+            })
         }
         Command::Check(args) => check(&loaded, args),
         Command::Convert(args) => convert(args),

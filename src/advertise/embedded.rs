@@ -97,8 +97,7 @@ impl Embedded {
         // First: the node's own addresses belong before the End-of-RIB of the first session.
         let fib = fib_settings(&self.config.bgp);
         let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
-        let spawn =
-            |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
+        let spawn = |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.peering = Some(peering);

@@ -23,7 +23,9 @@ pub(super) fn fib_settings(bgp: &Bgp) -> Settings {
 
 /// `[bgp] originate`.
 pub(super) fn originated(bgp: &Bgp) -> impl Iterator<Item = Route> + '_ {
-    bgp.originate.iter().map(|prefix| Route::new(prefix.trunc()))
+    bgp.originate
+        .iter()
+        .map(|prefix| Route::new(prefix.trunc()))
 }
 
 /// `None` when nothing could pass: then the kernel's routes are not even looked at.

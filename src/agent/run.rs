@@ -61,11 +61,7 @@ enum Wake {
 
 /// Runs until SIGTERM or SIGINT. What it made stays, and neighbours are not told: their
 /// graceful-restart helpers keep the routes for the agent that follows. `source` is read again on SIGHUP.
-pub async fn run(
-    config: Arc<Config>,
-    rt_tables: PathBuf,
-    source: Source,
-) -> Result<(), RunError> {
+pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Result<(), RunError> {
     tracing::info!("Starting BGP Agent...");
     clear_vrf_routes(&config).await;
     let mut running = Running::start(config, rt_tables)?;

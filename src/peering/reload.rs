@@ -43,16 +43,32 @@ impl Neighbour {
             ("update_source", bound, Change::Restarted),
             ("password", *password == new.password, Change::Restarted),
             ("multihop", *multihop == new.multihop, Change::Restarted),
-            ("ttl_security", *ttl_security == new.ttl_security, Change::Restarted),
-            ("router_lifetime", *router_lifetime == new.router_lifetime, Change::Restarted),
+            (
+                "ttl_security",
+                *ttl_security == new.ttl_security,
+                Change::Restarted,
+            ),
+            (
+                "router_lifetime",
+                *router_lifetime == new.router_lifetime,
+                Change::Restarted,
+            ),
         ];
         let differing = all.into_iter().filter(|(_, same, _)| !same);
-        differing.map(|(option, _, change)| (option, change)).collect()
+        differing
+            .map(|(option, _, change)| (option, change))
+            .collect()
     }
 
     /// The neighbour is somewhere else: another one, under the same name.
     fn has_moved(&self, new: &Self) -> bool {
-        let end = |n: &Self| (n.peer.remote_address, n.peer.link.clone(), n.router_lifetime);
+        let end = |n: &Self| {
+            (
+                n.peer.remote_address,
+                n.peer.link.clone(),
+                n.router_lifetime,
+            )
+        };
         end(self) != end(new)
     }
 }
@@ -70,7 +86,10 @@ impl Peering {
     ) -> Result<(), Ended> {
         let (answer, done) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or(Ended)?;
-        let wanted = Box::new(Wanted { settings, neighbours });
+        let wanted = Box::new(Wanted {
+            settings,
+            neighbours,
+        });
         let asked = commands.send(Command::Reconfigure(wanted, answer)).await;
         asked.map_err(|_| Ended)?;
         done.await.map_err(|_| Ended)
@@ -79,7 +98,10 @@ impl Peering {
 
 impl Driver {
     pub(super) fn reconfigure(&mut self, wanted: Wanted, now: Instant) {
-        let Wanted { settings, neighbours } = wanted;
+        let Wanted {
+            settings,
+            neighbours,
+        } = wanted;
         self.asn = settings.asn;
         // First who goes: an address may have passed to another neighbour.
         let stays = |name: &str| neighbours.iter().any(|n| n.peer.name == name);
@@ -114,9 +136,12 @@ impl Driver {
             self.set_password(peer, password);
         }
         let change = self.speaker.reconfigure(peer, config, now);
-        let restart = sockets.iter().any(|(_, change)| *change == Change::Restarted);
+        let restart = sockets
+            .iter()
+            .any(|(_, change)| *change == Change::Restarted);
         if restart && change < Change::Restarted {
-            self.speaker.reset(peer, "the configuration has changed", now);
+            self.speaker
+                .reset(peer, "the configuration has changed", now);
         }
     }
 

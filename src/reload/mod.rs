@@ -41,7 +41,10 @@ impl Source {
     pub fn read(&self) -> Result<(Config, Vec<String>), ReloadError> {
         let loaded = (self.0)();
         let lines = |severity| {
-            let of = loaded.problems.iter().filter(move |p| p.severity == severity);
+            let of = loaded
+                .problems
+                .iter()
+                .filter(move |p| p.severity == severity);
             of.map(ToString::to_string).collect::<Vec<_>>()
         };
         if loaded.is_valid() {

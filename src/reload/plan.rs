@@ -27,7 +27,9 @@ pub fn plan(old: &Config, new: &Config) -> ReloadReport {
             None => come_or_gone(name, Outcome::Added),
         });
     }
-    let gone = before.iter().filter(|n| left.contains_key(n.peer.name.as_str()));
+    let gone = before
+        .iter()
+        .filter(|n| left.contains_key(n.peer.name.as_str()));
     neighbors.extend(gone.map(|n: &Neighbour| come_or_gone(&n.peer.name, Outcome::Removed)));
     ReloadReport {
         neighbors,
@@ -38,7 +40,15 @@ pub fn plan(old: &Config, new: &Config) -> ReloadReport {
 
 /// The new configuration, but for what counts only at the next start: that stays what it was.
 pub fn effective(old: &Config, new: Config) -> Config {
-    let (old, Config { agent, bgp, logging, .. }) = (old.clone(), new.clone());
+    let (
+        old,
+        Config {
+            agent,
+            bgp,
+            logging,
+            ..
+        },
+    ) = (old.clone(), new.clone());
     Config {
         agent: Agent {
             reconcile_interval: agent.reconcile_interval,

@@ -5,3 +5,4 @@ mod frr;
 mod lab;
 mod latency;
 mod order;
+mod reload;
