@@ -34,4 +34,5 @@ pub mod peering;
 pub mod reconcile;
 pub mod reload;
 pub mod standalone;
+mod utc;
 pub mod wiring;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bgp::Route;
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
-use super::{Origination, Source};
+use super::{Live, Origination, Source};
 use crate::config::Config;
 use crate::fib::{self, Fib};
 use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
@@ -50,13 +51,21 @@ pub struct Embedded {
     /// OVN's.
     prefixes: BTreeSet<IpNet>,
     origination: Origination,
+    /// For those who follow the speaker.
+    live: watch::Sender<Live>,
 }
 
 impl Embedded {
     /// A speaker that is not started.
     pub fn new(config: Arc<Config>) -> Self {
+        let live = Live {
+            config: Arc::clone(&config),
+            router_id: None,
+            speaker: None,
+        };
         Self {
             config,
+            live: watch::Sender::new(live),
             peering: None,
             fib: None,
             router_id: None,
@@ -69,6 +78,11 @@ impl Embedded {
     /// What is originated, for those who originate beside OVN.
     pub fn origination(&self) -> &Origination {
         &self.origination
+    }
+
+    /// The speaker as others find it, now and when that changes.
+    pub fn live(&self) -> watch::Receiver<Live> {
+        self.live.subscribe()
     }
 
     /// Starts the sessions, with what was handed over so far. Answers the BGP identifier in use.
@@ -100,6 +114,10 @@ impl Embedded {
         let spawn = |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
+        self.live.send_modify(|live| {
+            live.router_id = Some(router_id);
+            live.speaker = peering.handle();
+        });
         self.peering = Some(peering);
         self.fib = Some(fib);
         Ok(router_id)
@@ -111,6 +129,8 @@ impl Embedded {
     /// # Errors
     /// A thread of the speaker has ended.
     pub async fn reload(&mut self, config: Arc<Config>) -> Result<(), ReloadError> {
+        self.live
+            .send_modify(|live| live.config = Arc::clone(&config));
         self.config = config;
         let bgp = &self.config.bgp;
         // One that nobody has chosen stays: the node's addresses may come and go.
@@ -126,6 +146,8 @@ impl Embedded {
             .await?;
         fib.reconfigure(fib_settings(bgp)).await?;
         self.router_id = Some(router_id);
+        self.live
+            .send_modify(|live| live.router_id = Some(router_id));
         Ok(())
     }
 

@@ -121,7 +121,7 @@ impl Running {
         let speaker = Embedded::new(Arc::clone(&config));
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, speaker.origination().clone());
+            let desk = Desk::new(sender, &speaker);
             tokio::spawn(Server::bind(socket)?.serve(desk));
         }
         Ok(Self {

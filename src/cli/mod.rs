@@ -10,6 +10,7 @@ pub mod plan;
 pub mod show;
 pub mod speaker;
 mod table;
+pub mod watch;
 
 use std::ffi::OsString;
 
@@ -56,6 +57,8 @@ pub enum Command {
     Originate(originate::Args),
     /// Withdraw routes that were originated by hand
     Withdraw(originate::WithdrawArgs),
+    /// Print what happens, as it happens
+    Watch(watch::Args),
 }
 
 impl Cli {

@@ -288,4 +288,4 @@ impl Paths {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -211,6 +211,11 @@ impl Speaker {
             self.flush();
         }
         self.outputs.pop_front().unwrap_or_else(|| {
+            debug_assert_eq!(
+                self.timers.next(),
+                self.peers.values().filter_map(Peer::deadline).min(),
+                "a peer's timer was not noted"
+            );
             let deadlines = [self.timers.next(), self.convergence.deadline()];
             Output::Timeout(deadlines.into_iter().flatten().min())
         })

@@ -106,6 +106,7 @@ impl Speaker {
         self.reevaluate_in(id);
         self.reevaluate_out([id]);
         self.limit_prefixes(id);
+        self.settle(id);
         change
     }
 

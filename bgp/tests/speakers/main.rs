@@ -2,7 +2,9 @@
 
 mod pair;
 mod raw_peer;
+mod several;
 
+mod adj_rib_out;
 mod bad_input;
 mod capabilities;
 mod collision;

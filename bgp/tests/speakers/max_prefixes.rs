@@ -122,3 +122,18 @@ fn the_warning_is_due_again_in_the_next_session() {
     raw.send(&announcement((0..3).map(host), &[]));
     assert_eq!(warnings(&raw).len(), 2);
 }
+
+#[test]
+fn a_higher_limit_lets_it_back() {
+    let mut raw = RawPeer::established(|config| {
+        config.max_prefixes.limit = 2;
+        config.max_prefixes.restart = None;
+    });
+    raw.send(&announcement((0..3).map(host), &[]));
+    assert_eq!(raw.state(), State::Idle);
+    let mut config = raw.config();
+    config.max_prefixes.limit = 10;
+    raw.speaker.reconfigure(raw.peer, config, raw.now);
+    raw.drain();
+    assert_eq!(raw.state(), State::Active);
+}

@@ -20,6 +20,8 @@ pub(crate) struct RawPeer {
     pub(crate) connection: ConnectionId,
     pub(crate) events: Vec<Event>,
     pub(crate) closed: Vec<ConnectionId>,
+    /// The peer reads nothing: the speaker's kernel takes no bytes.
+    pub(crate) stalled: bool,
     inbox: BytesMut,
 }
 
@@ -51,6 +53,7 @@ impl RawPeer {
             connection: ConnectionId(0),
             events: Vec::new(),
             closed: Vec::new(),
+            stalled: false,
             inbox: BytesMut::new(),
         }
     }
@@ -143,6 +146,11 @@ impl RawPeer {
             })
     }
 
+    /// Octets that the speaker has sent since the last call to [`Self::received`].
+    pub(crate) fn unread(&self) -> usize {
+        self.inbox.len()
+    }
+
     pub(crate) fn input(&mut self, input: Input<'_>) {
         self.speaker.handle_input(input, self.now);
         self.drain();
@@ -163,6 +171,9 @@ impl RawPeer {
             match self.speaker.poll_output() {
                 Output::Send { connection, bytes } => {
                     self.inbox.extend_from_slice(&bytes);
+                    if self.stalled {
+                        continue;
+                    }
                     let bytes = bytes.len();
                     self.speaker
                         .handle_input(Input::Flushed { connection, bytes }, self.now);

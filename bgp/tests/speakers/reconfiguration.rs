@@ -176,3 +176,16 @@ fn another_as_of_ours_restarts_every_session() {
     let again = pair.speakers[A].reconfigure_speaker(&config, pair.now);
     assert_eq!(again, Change::Nothing);
 }
+
+#[test]
+fn a_peer_that_is_no_longer_passive_is_dialled() {
+    let mut pair = Pair::new(Setup {
+        configure: |_, config| config.passive = true,
+        ..Setup::default()
+    });
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.states(), [State::Active; 2]);
+    assert_eq!(reconfigure(&mut pair, |_| {}), Change::Applied);
+    pair.run(SOON);
+    assert_eq!(pair.states(), [State::Established; 2]);
+}

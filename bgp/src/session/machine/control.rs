@@ -41,6 +41,7 @@ impl Session {
     /// that understands that (RFC 8538) keeps our routes meanwhile, as we keep its.
     pub(crate) fn configure(&mut self, config: Arc<PeerConfig>, restart: bool, env: &mut Env<'_>) {
         let was_shut = self.config.shutdown.is_some();
+        let another_limit = self.config.max_prefixes != config.max_prefixes;
         if self.config.connect_retry != config.connect_retry {
             self.retry = Backoff::new(FIRST_DELAY, config.connect_retry);
         }
@@ -59,7 +60,20 @@ impl Session {
                 self.begin_anew(Some(&farewell), Ending::Final, reason, env);
             }
             None if was_shut || restart => self.restart(env),
-            _ => {}
+            _ => self.reconsider(another_limit, env),
+        }
+    }
+
+    /// What kept the peer waiting may be over: it need not wait for the operator as well.
+    fn reconsider(&mut self, another_limit: bool, env: &mut Env<'_>) {
+        let waits = match self.phase {
+            Phase::Idle(IdleReason::TooManyRoutes(_)) => another_limit,
+            Phase::Waiting(None) => !self.config.passive && self.connections.is_empty(),
+            _ => false,
+        };
+        if waits {
+            self.dial_or_wait(env);
+            self.report(None, env);
         }
     }
 
