@@ -2,6 +2,7 @@
 
 mod bird;
 mod frr;
+mod frr_config;
 mod lab;
 mod latency;
 mod order;
