@@ -158,6 +158,8 @@ fn summary() -> Reply {
             exposures: 2,
             withheld: 1,
             changes_applied: 12,
+            changes_failed: 1,
+            writes: 40,
         }),
     })
 }

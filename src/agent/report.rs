@@ -79,6 +79,8 @@ impl Report {
                 exposures: decision.exposures.len(),
                 withheld: decision.withheld.len(),
                 changes_applied: self.changes_applied,
+                changes_failed: self.changes_failed,
+                writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
             }),
             ..control::speaker::summary(&live, problem, uptime).await
         }

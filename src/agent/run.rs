@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::control::{BindError, Desk, Request, Server};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
+use crate::metrics::{self, Collector, Histogram, MetricsError};
 use crate::peering::Ended;
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
@@ -39,6 +40,8 @@ pub enum RunError {
     SpeakerEnded(#[from] Ended),
     #[error(transparent)]
     Control(#[from] BindError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -75,7 +78,12 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError
             Wake::Reload => {
                 tracing::warn!("SIGHUP: the configuration is read at start only; restart the agent")
             }
-            Wake::News(news) => running.agent.take(news).await?,
+            Wake::News(news) => {
+                if running.started && matches!(news, News::Northbound(_)) {
+                    running.news_at.get_or_insert_with(Instant::now);
+                }
+                running.agent.take(news).await?;
+            }
             Wake::Request(request) => running.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Reconcile => running.reconcile(),
@@ -103,6 +111,10 @@ struct Running {
     agent: Agent,
     speaker: Embedded,
     report: Report,
+    /// From news of OVN to the speaker that was told.
+    ovn_to_advert: Arc<Histogram>,
+    /// When the news came that the next pass acts on.
+    news_at: Option<Instant>,
     requests: mpsc::Receiver<Request>,
     /// When all inputs but flows had been read.
     read_at: Option<Instant>,
@@ -117,15 +129,22 @@ impl Running {
     fn start(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, RunError> {
         let (sender, requests) = mpsc::channel(8);
         let speaker = Embedded::new(Arc::clone(&config));
+        let desk = Desk::new(sender, &speaker);
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, &speaker);
-            tokio::spawn(Server::bind(socket)?.serve(desk));
+            tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
+        }
+        let ovn_to_advert = Arc::new(Histogram::default());
+        if let Some(address) = config.bgp.metrics_listen {
+            let collector = Collector::new(&speaker, desk, Some(Arc::clone(&ovn_to_advert)));
+            metrics::serve(address, collector)?;
         }
         Ok(Self {
             speaker,
             agent: Agent::open(config, rt_tables)?,
             report: Report::default(),
+            ovn_to_advert,
+            news_at: None,
             requests,
             read_at: None,
             started_at: Instant::now(),
@@ -165,6 +184,11 @@ impl Running {
         }
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
+        if let Some(at) = self.news_at.take()
+            && taken.adverts > 0
+        {
+            self.ovn_to_advert.observe(at.elapsed());
+        }
         if !self.started {
             self.started = true;
             self.speakable = true;

@@ -72,6 +72,11 @@ impl Desk {
         }
     }
 
+    /// What the agent's loop says of itself.
+    pub(crate) async fn summary(&self) -> Reply {
+        self.ask(Query::Summary).await
+    }
+
     async fn ask(&self, query: Query) -> Reply {
         let (reply, answer) = oneshot::channel();
         let asked = async {

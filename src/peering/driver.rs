@@ -21,6 +21,7 @@ use super::mailbox::Mailbox;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
+use crate::metrics::Histogram;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
 const EVENTS: usize = 256;
@@ -60,6 +61,10 @@ pub(super) struct Driver {
     events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    /// When the oldest change was made that nobody has been told of.
+    changed_at: Option<Instant>,
+    /// How long until somebody is.
+    told_after: Arc<Histogram>,
     learned: Option<LearnedRoutes>,
 }
 
@@ -85,6 +90,8 @@ impl Driver {
             inbox,
             notices,
             learned: None,
+            changed_at: None,
+            told_after: Arc::default(),
         };
         for address in &settings.listen {
             match socket::listen(*address, &neighbours) {
@@ -109,6 +116,7 @@ impl Driver {
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
     /// and the peers' graceful-restart helpers keep our routes.
     pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        self.told_after = Arc::clone(&mailbox.told_after);
         // Before any session: see `Peering::spawn_with`.
         self.change_routes(mailbox);
         loop {
@@ -132,10 +140,10 @@ impl Driver {
     }
 
     fn change_routes(&mut self, mailbox: &Mailbox) {
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = mailbox
-            .take()
-            .into_iter()
-            .partition(|(_, route)| route.is_some());
+        let (changes, since) = mailbox.take();
+        self.changed_at = since;
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, route)| route.is_some());
         let now = Instant::now();
         let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
         self.speaker.withdraw(gone, now);
@@ -261,7 +269,11 @@ impl Driver {
                 }
                 Output::Close { connection } => self.close(connection),
                 Output::Event(event) => self.tell(event),
-                Output::Timeout(deadline) => return deadline,
+                Output::Timeout(deadline) => {
+                    // What is told later waits for a neighbour, not for us.
+                    self.changed_at = None;
+                    return deadline;
+                }
             }
         }
     }
@@ -301,8 +313,13 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         self.log(&event);
+        if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
+            && let Some(at) = self.changed_at.take()
+        {
+            self.told_after.observe(at.elapsed());
+        }
         if let Some(learned) = &self.learned {
             learned.follow(&event);
         }

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::driver::Command;
 use super::mailbox::Mailbox;
 use super::{Ended, Notice};
+use crate::metrics::Histogram;
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
 /// running.
@@ -61,6 +62,11 @@ impl Handle {
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox
             .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
+    /// From a change of what is originated to the first UPDATE that was handed to a session for it.
+    pub fn told_after(&self) -> &Histogram {
+        &self.mailbox.told_after
     }
 
     /// Everything the speaker tells from now on.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
 use crate::control::{self, BindError, Desk, Query, Reply, Request, Server};
+use crate::metrics::{self, Collector, MetricsError};
 use crate::peering::Ended;
 
 /// Between two attempts to find a router-id.
@@ -24,6 +25,8 @@ pub enum StandaloneError {
     SpeakerEnded(#[from] Ended),
     #[error(transparent)]
     Control(#[from] BindError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -72,10 +75,14 @@ impl Standalone {
     fn start(config: Arc<Config>) -> Result<Self, StandaloneError> {
         let speaker = Embedded::new(Arc::clone(&config));
         let (sender, requests) = mpsc::channel(8);
+        let desk = Desk::new(sender, &speaker);
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, &speaker);
-            tokio::spawn(Server::bind(socket)?.serve(desk));
+            tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
+        }
+        if let Some(address) = config.bgp.metrics_listen {
+            let collector = Collector::new(&speaker, desk, None);
+            metrics::serve(address, collector)?;
         }
         let mut this = Self {
             speaker,

@@ -91,6 +91,12 @@ pub struct AgentSummary {
     pub withheld: usize,
     /// Changes made to the node since the start.
     pub changes_applied: u64,
+    /// Changes that failed; they are tried again.
+    #[serde(default)]
+    pub changes_failed: u64,
+    /// Requests that wrote to the kernel or a bridge.
+    #[serde(default)]
+    pub writes: u64,
 }
 
 /// `show exposures`, sorted by prefix.
