@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each with its arguments and its renderings.
 
 pub mod check;
+pub mod convert;
 pub mod explain;
 pub mod log;
 pub mod options;
@@ -44,6 +45,8 @@ pub enum Command {
     Speaker,
     /// Report every problem of the configuration and of this node
     Check(check::Args),
+    /// Print an FRR configuration in the words of bgp-agent.conf
+    Convert(convert::Args),
     /// Print what would be exposed and changed; write nothing
     Plan(plan::Args),
     /// Tell every step of the way for one address

@@ -243,6 +243,7 @@ fn rivals(key: &str) -> Option<&str> {
     match key {
         "multihop" => Some("ttl_security"),
         "ttl_security" => Some("multihop"),
+        "keepalive_time" => Some("hold_time"),
         key => key
             .strip_suffix("_ipv4")
             .or_else(|| key.strip_suffix("_ipv6")),

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::control::{self, BindError, Desk, Query, Reply, Request, Server};
 use crate::metrics::{self, Collector, MetricsError};
 use crate::peering::Ended;
+use crate::reload::{self, ReloadError, ReloadReport, Source};
 
 /// Between two attempts to find a router-id.
 const RETRY: Duration = Duration::from_secs(5);
@@ -32,8 +33,8 @@ pub enum StandaloneError {
 }
 
 /// Runs until SIGTERM or SIGINT. Neighbours are not told: their graceful-restart helpers keep the
-/// routes for the speaker that follows.
-pub async fn run(config: Arc<Config>) -> Result<(), StandaloneError> {
+/// routes for the speaker that follows. `source` is read again on SIGHUP.
+pub async fn run(config: Arc<Config>, source: Source) -> Result<(), StandaloneError> {
     tracing::info!("the speaker starts, without OVN");
     let mut standalone = Standalone::start(config)?;
     let mut wakes = Wakes::new()?;
@@ -44,11 +45,7 @@ pub async fn run(config: Arc<Config>) -> Result<(), StandaloneError> {
                 tracing::info!("{signal}: stopping; neighbours keep the routes while they help");
                 return Ok(());
             }
-            Wake::Reload => {
-                tracing::warn!(
-                    "SIGHUP: the configuration is read at start only; restart the speaker"
-                )
-            }
+            Wake::Reload => reload::log(&standalone.reload(&source).await),
             Wake::Request(request) => standalone.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Retry => standalone.start_speaker()?,
@@ -66,6 +63,7 @@ enum Wake {
 }
 
 struct Standalone {
+    config: Arc<Config>,
     speaker: Embedded,
     requests: mpsc::Receiver<Request>,
     started_at: Instant,
@@ -85,6 +83,7 @@ impl Standalone {
             metrics::serve(address, collector)?;
         }
         let mut this = Self {
+            config,
             speaker,
             requests,
             started_at: Instant::now(),
@@ -106,6 +105,14 @@ impl Standalone {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Reads the configuration again and takes over what differs.
+    ///
+    /// # Errors
+    /// It is not valid, and nothing has changed.
+    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
+        reload::reload(source, &mut self.config, &mut self.speaker).await
     }
 
     async fn answer(&self, request: Request) {

@@ -250,6 +250,16 @@ impl UpdateGroup {
         ))
     }
 
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.together.is_idle() && self.members.iter().all(|member| member.alone.is_none())
+    }
+
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.together.queued()
+    }
+
     /// Who reads alone and has caught up reads together with the others again.
     fn reunite(&mut self) {
         self.settle_together();
@@ -292,7 +302,9 @@ impl UpdateGroup {
         let reader = leader.alone.as_deref_mut()?;
         let batch = reader.next_batch(&self.table, BATCH)?;
         let progress = reader.progress();
-        for position in beside {
+        // A marker may be what ends the walk: each has its own.
+        let routes = matches!(batch, Batch::Announce(_));
+        for position in beside.into_iter().filter(|_| routes) {
             if let Some(member) = self.members.get_mut(position)
                 && let Some(reader) = &mut member.alone
             {

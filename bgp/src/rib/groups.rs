@@ -154,3 +154,6 @@ fn of_family(
         .iter()
         .filter(move |(prefix, _)| Family::of(prefix) == family)
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,7 @@ impl Table {
 
     fn sources(&self, prefix: &IpNet) -> Vec<String> {
         let name = |source| match source {
+            Source::Configuration => "configuration",
             Source::Connected => "connected",
             Source::Ovn => "ovn",
             Source::Operator => "operator",

@@ -137,10 +137,7 @@ fn condition(line: &Line<'_>) -> Option<Condition> {
             Communities::Extended,
             (*name).to_owned(),
         )),
-        ["metric", number] => Some(Condition::Plain(format!(
-            "med {}",
-            number.parse::<u32>().ok()?
-        ))),
+        ["metric", number] => Some(Condition::Plain(format!("med {}", number_of(number)?))),
         ["origin", origin @ ("igp" | "egp" | "incomplete")] => {
             Some(Condition::Plain(format!("origin {origin}")))
         }
@@ -151,10 +148,8 @@ fn condition(line: &Line<'_>) -> Option<Condition> {
 /// A change in the words of a policy's term.
 fn change(line: &Line<'_>) -> Option<String> {
     match line.from(1) {
-        ["metric", number] => Some(format!("med {}", number.parse::<u32>().ok()?)),
-        ["local-preference", number] => {
-            Some(format!("local-preference {}", number.parse::<u32>().ok()?))
-        }
+        ["metric", number] => Some(format!("med {}", number_of(number)?)),
+        ["local-preference", number] => Some(format!("local-preference {}", number_of(number)?)),
         ["origin", origin @ ("igp" | "egp" | "incomplete")] => Some(format!("origin {origin}")),
         ["as-path", "prepend", "last-as", ..] => None,
         ["as-path", "prepend", numbers @ ..] => Some(format!("prepend {}", numbers.join(" "))),
@@ -177,6 +172,12 @@ fn change(line: &Line<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A plain number: `+5` is relative.
+fn number_of(text: &str) -> Option<u32> {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 fn communities(kind: Communities, values: &[&str]) -> Option<String> {

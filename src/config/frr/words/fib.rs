@@ -193,6 +193,7 @@ impl Writer<'_> {
         }
         if !devices.is_empty() {
             self.say("bgp", "redistribute_connected", devices.join(", "), line);
+            self.say("bgp", "redistribute_as", "prefixes", line);
         }
     }
 
