@@ -67,7 +67,6 @@ impl Report {
             let (key, reason) = blocked.next()?;
             Some(format!("{key}: {reason}"))
         });
-        let live = speaker.live().borrow().clone();
         let uptime = self.started_at.elapsed();
         Summary {
             agent: Some(AgentSummary {
@@ -82,7 +81,7 @@ impl Report {
                 changes_failed: self.changes_failed,
                 writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
             }),
-            ..control::speaker::summary(&live, problem, uptime).await
+            ..control::speaker::summary(speaker, problem, uptime).await
         }
     }
 }

@@ -14,12 +14,12 @@ use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE};
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
-use crate::control::{BindError, Desk, Request, Server};
+use crate::control::{self, BindError, Desk, Journal, Query, Reply, Request, Server};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
 use crate::metrics::{self, Collector, Histogram, MetricsError};
 use crate::peering::Ended;
-use crate::reload::{self, ReloadError, ReloadReport, Source};
+use crate::reload::{self, Source};
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
@@ -77,8 +77,14 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
                 return Ok(());
             }
             Wake::Reload => {
-                reload::log(&running.reload(&source).await);
+                running.reload(&source).await;
                 wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
+            }
+            Wake::Request(request) if request.query == Query::Reload => {
+                let reply = running.reload(&source).await;
+                wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
+                // The client may have gone.
+                let _ = request.reply.send(reply);
             }
             Wake::News(news) => {
                 if running.started && matches!(news, News::Northbound(_)) {
@@ -118,6 +124,7 @@ struct Running {
     /// When the news came that the next pass acts on.
     news_at: Option<Instant>,
     requests: mpsc::Receiver<Request>,
+    journal: Journal,
     /// When all inputs but flows had been read.
     read_at: Option<Instant>,
     started_at: Instant,
@@ -136,6 +143,7 @@ impl Running {
         if !socket.as_os_str().is_empty() {
             tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
         }
+        let journal = desk.journal();
         let ovn_to_advert = Arc::new(Histogram::default());
         if let Some(address) = config.bgp.metrics_listen {
             let collector = Collector::new(&speaker, desk, Some(Arc::clone(&ovn_to_advert)));
@@ -148,6 +156,7 @@ impl Running {
             ovn_to_advert,
             news_at: None,
             requests,
+            journal,
             read_at: None,
             started_at: Instant::now(),
             speakable: false,
@@ -240,12 +249,10 @@ impl Running {
         Ok(())
     }
 
-    /// Reads the configuration again and takes over what differs.
-    ///
-    /// # Errors
-    /// It is not valid, and nothing has changed.
-    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
-        reload::reload(source, &mut self.agent.config, &mut self.speaker).await
+    /// Reads the configuration again and takes over what differs, unless it is not valid.
+    async fn reload(&mut self, source: &Source) -> Reply {
+        let outcome = reload::reload(source, &mut self.agent.config, &mut self.speaker).await;
+        control::reloaded(&self.journal, outcome)
     }
 
     fn retry(&mut self) -> Result<(), RunError> {

@@ -74,10 +74,16 @@ impl Collector {
             )
             .histogram(&[], &histogram.snapshot());
         }
-        if let Reply::Summary(summary) = self.desk.summary().await
-            && let Some(agent) = &summary.agent
-        {
-            write_agent(&mut text, agent);
+        if let Reply::Summary(summary) = self.desk.summary().await {
+            text.single(
+                "ovn_bgp_agent_drained",
+                Kind::Gauge,
+                "0: not; 1: neighbors are asked to prefer other paths; 2: the routes are withdrawn.",
+                summary.drain as u8,
+            );
+            if let Some(agent) = &summary.agent {
+                write_agent(&mut text, agent);
+            }
         }
         process::write(&mut text, self.started_at.elapsed());
         text.into_text()

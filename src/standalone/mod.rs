@@ -9,10 +9,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
-use crate::control::{self, BindError, Desk, Query, Reply, Request, Server};
+use crate::control::{self, BindError, Desk, Journal, Query, Reply, Request, Server};
 use crate::metrics::{self, Collector, MetricsError};
 use crate::peering::Ended;
-use crate::reload::{self, ReloadError, ReloadReport, Source};
+use crate::reload::{self, Source};
 
 /// Between two attempts to find a router-id.
 const RETRY: Duration = Duration::from_secs(5);
@@ -45,7 +45,14 @@ pub async fn run(config: Arc<Config>, source: Source) -> Result<(), StandaloneEr
                 tracing::info!("{signal}: stopping; neighbours keep the routes while they help");
                 return Ok(());
             }
-            Wake::Reload => reload::log(&standalone.reload(&source).await),
+            Wake::Reload => {
+                standalone.reload(&source).await;
+            }
+            Wake::Request(request) if request.query == Query::Reload => {
+                let reply = standalone.reload(&source).await;
+                // The client may have gone.
+                let _ = request.reply.send(reply);
+            }
             Wake::Request(request) => standalone.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Retry => standalone.start_speaker()?,
@@ -66,6 +73,7 @@ struct Standalone {
     config: Arc<Config>,
     speaker: Embedded,
     requests: mpsc::Receiver<Request>,
+    journal: Journal,
     started_at: Instant,
 }
 
@@ -78,6 +86,7 @@ impl Standalone {
         if !socket.as_os_str().is_empty() {
             tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
         }
+        let journal = desk.journal();
         if let Some(address) = config.bgp.metrics_listen {
             let collector = Collector::new(&speaker, desk, None);
             metrics::serve(address, collector)?;
@@ -86,6 +95,7 @@ impl Standalone {
             config,
             speaker,
             requests,
+            journal,
             started_at: Instant::now(),
         };
         this.start_speaker()?;
@@ -107,12 +117,10 @@ impl Standalone {
         Ok(())
     }
 
-    /// Reads the configuration again and takes over what differs.
-    ///
-    /// # Errors
-    /// It is not valid, and nothing has changed.
-    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
-        reload::reload(source, &mut self.config, &mut self.speaker).await
+    /// Reads the configuration again and takes over what differs, unless it is not valid.
+    async fn reload(&mut self, source: &Source) -> Reply {
+        let outcome = reload::reload(source, &mut self.config, &mut self.speaker).await;
+        control::reloaded(&self.journal, outcome)
     }
 
     async fn answer(&self, request: Request) {
@@ -126,10 +134,9 @@ impl Standalone {
     async fn reply(&self, query: &Query) -> Reply {
         match query {
             Query::Summary => {
-                let live = self.speaker.live().borrow().clone();
                 let problem = self.speaker.problem().map(str::to_owned);
                 let uptime = self.started_at.elapsed();
-                Reply::Summary(control::speaker::summary(&live, problem, uptime).await)
+                Reply::Summary(control::speaker::summary(&self.speaker, problem, uptime).await)
             }
             _ => Reply::Error("this is a speaker without OVN: it exposes nothing".into()),
         }
