@@ -38,7 +38,7 @@ fn a_drain_asks_for_other_paths_then_withdraws_and_undrain_takes_it_back() {
 }
 
 #[test]
-fn a_reset_tells_the_words_and_a_soft_one_keeps_the_session() {
+fn a_reset_ends_the_session_for_a_moment_and_a_soft_one_keeps_it() {
     require!(Need::Root, BGPD);
     let lab = Lab::new(65002);
     let before = lab.json(&["show", "neighbors", "leaf"]);
@@ -52,13 +52,15 @@ fn a_reset_tells_the_words_and_a_soft_one_keeps_the_session() {
     assert!(refreshes(&after) > refreshes(&before), "{after}");
     assert_eq!(after["leaf"]["connectionsDropped"], 0, "{after}");
     lab.says(&["reset", "leaf", "--message", "rack 7 moves"]);
-    eventually(true, || {
-        let neighbor = lab
-            .frr
-            .json(&format!("show bgp neighbors {}", crate::lab::OURS));
-        neighbor.unwrap().to_string().contains("rack 7 moves")
-    });
+    let at_leaf = || {
+        let ours = crate::lab::OURS;
+        let neighbor = lab.frr.json(&format!("show bgp neighbors {ours}"));
+        neighbor.unwrap()[ours].clone()
+    };
+    eventually(1, || at_leaf()["connectionsDropped"].as_u64().unwrap());
     lab.wait_established();
+    let leaf = lab.json(&["show", "neighbors"])["leaf"].clone();
+    assert_eq!(leaf["lastResetDueTo"], "reset by the operator", "{leaf}");
     let output = lab.output(&["reset", "spine"]);
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
