@@ -22,6 +22,16 @@ pub struct Frr {
 impl Frr {
     /// Starts zebra, bgpd and bfdd with `config`, in `dir`, and waits until they answer.
     pub fn start(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::start_daemons(place, dir, config, &["zebra", "bgpd", "bfdd"])
+    }
+
+    /// [`Self::start`] with only these daemons, zebra first.
+    pub fn start_daemons(
+        place: &Place,
+        dir: &Path,
+        config: &str,
+        daemons: &[&'static str],
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         std::fs::write(dir.join("frr.conf"), config)?;
         std::fs::write(dir.join("vtysh.conf"), "")?;
@@ -31,7 +41,7 @@ impl Frr {
             daemons: Vec::new(),
         };
         this.own_dir()?;
-        for name in ["zebra", "bgpd", "bfdd"] {
+        for name in daemons {
             this.start_daemon(name)?;
         }
         // FRR 10 reads the whole file in vtysh; daemons skip what is not theirs
