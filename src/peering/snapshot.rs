@@ -120,6 +120,8 @@ impl Snapshot {
                 as_path: best.attributes.as_path.asns().map(|asn| asn.0).collect(),
             })
         });
+        let mut learned: Vec<_> = learned.collect();
+        learned.sort_unstable_by_key(|route| route.prefix);
         Self {
             listen_errors: listen_errors.to_vec(),
             neighbors: speaker
@@ -127,7 +129,7 @@ impl Snapshot {
                 .map(|peer| NeighborSnapshot::of(&peer, now))
                 .collect(),
             routes: routes.collect(),
-            learned: learned.collect(),
+            learned,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What may enter and leave: prefix lists, match/set policies, and which of them apply to whom.
 
+mod evaluate;
 mod prefix_list;
 mod route_policy;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+pub(crate) use evaluate::{Candidate, Verdict};
 pub use prefix_list::{PrefixList, PrefixRule};
 pub use route_policy::{Match, Policy, Set, Term};
 

@@ -64,6 +64,23 @@ impl LearnedPath {
         }
     }
 
+    /// The path while its peer is away; for long, with the community that says so (RFC 9494 §4.2).
+    pub(crate) fn kept(&self, stale: Stale) -> Self {
+        let mut kept = self.clone();
+        kept.stale = Some(stale);
+        if stale == Stale::LongLived && !self.has_community(Community::LLGR_STALE) {
+            let mut attributes = (*self.attributes).clone();
+            attributes.communities.push(Community::LLGR_STALE);
+            kept.attributes = Arc::new(attributes);
+        }
+        kept
+    }
+
+    /// Kept for long, here or at a router before us: any other path is preferred (RFC 9494 §4.3).
+    pub fn is_last_resort(&self) -> bool {
+        self.has_community(Community::LLGR_STALE)
+    }
+
     /// LOCAL_PREF; 100 when nobody said.
     pub fn local_pref(&self) -> u32 {
         self.attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)

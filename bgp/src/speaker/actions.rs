@@ -73,7 +73,7 @@ impl Speaker {
                 let gone = peer.close_families();
                 self.decide(gone);
             }
-            Action::Update(update) => self.handle_update(id, &update),
+            Action::Update(update) => self.handle_update(id, *update),
             Action::Refresh(family) => {
                 peer.resend(family);
                 self.unflushed = true;

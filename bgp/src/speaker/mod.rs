@@ -23,7 +23,7 @@ use peer::{Originated, Peer};
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 pub use status::PeerStatus;
 
-use crate::rib::{AdjRibIn, AttributeStore, LearnedPath};
+use crate::rib::{AdjRibIn, ImportMemo, Interner, LocRib, Received, RouteAttributes};
 use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
 use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
@@ -39,8 +39,9 @@ pub struct Speaker {
     connections: FxHashMap<ConnectionId, PeerId>,
     next_peer: u32,
     originated: Originated,
-    attributes: AttributeStore,
-    learned: BTreeMap<IpNet, Arc<[LearnedPath]>>,
+    attributes: Interner<RouteAttributes>,
+    received: Interner<Received>,
+    loc_rib: LocRib,
     outputs: VecDeque<Output>,
     /// Routes may be due to a peer: look before saying that there is nothing to do.
     unflushed: bool,
@@ -91,8 +92,9 @@ impl Speaker {
             connections: FxHashMap::default(),
             next_peer: 0,
             originated: BTreeMap::new(),
-            attributes: AttributeStore::default(),
-            learned: BTreeMap::new(),
+            attributes: Interner::default(),
+            received: Interner::default(),
+            loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
             unflushed: false,
         }
@@ -110,6 +112,7 @@ impl Speaker {
             session: Session::new(Arc::clone(&config), now),
             config,
             adj_in: AdjRibIn::default(),
+            import_memo: ImportMemo::default(),
             out: Vec::new(),
             withheld: Vec::new(),
             source: None,
@@ -140,7 +143,7 @@ impl Speaker {
         self.core.now = now;
         for route in routes {
             let prefix = route.prefix.trunc();
-            let attributes = self.attributes.intern(&route.attributes);
+            let attributes = self.attributes.intern(route.attributes);
             for peer in self.peers.values_mut() {
                 peer.offer(prefix, Some(&attributes));
             }

@@ -8,10 +8,11 @@ use ipnet::IpNet;
 use super::config::PeerConfig;
 use super::port::{PeerId, Withheld};
 use crate::rib::{
-    AdjRibIn, AdjRibOut, Batch, ExportContext, NextHops, PathSource, RouteAttributes,
+    AdjRibIn, AdjRibOut, Batch, ExportContext, ImportMemo, Importer, NextHops, PathSource,
+    Received, RouteAttributes,
 };
-use crate::session::Session;
-use crate::wire::{Family, NextHop};
+use crate::session::{LocalSpeaker, Session};
+use crate::wire::{DecodedUpdate, Family, NextHop, Nlri};
 
 /// Prefixes encoded at a time: a few messages, so that the window is respected to within their size.
 const BATCH: usize = 2048;
@@ -25,6 +26,7 @@ pub(crate) struct Peer {
     pub(crate) config: Arc<PeerConfig>,
     pub(crate) session: Session,
     pub(crate) adj_in: AdjRibIn,
+    pub(crate) import_memo: ImportMemo,
     pub(crate) out: Vec<FamilyOut>,
     pub(crate) withheld: Vec<(Family, Withheld)>,
     pub(crate) source: Option<Arc<PathSource>>,
@@ -87,7 +89,66 @@ impl Peer {
         self.out.clear();
         self.withheld.clear();
         self.source = None;
+        self.import_memo.forget();
         self.adj_in.clear()
+    }
+
+    /// Forget what an UPDATE withdraws, or announces with an error that makes it withdrawn (RFC 7606 §2). Appends
+    /// the prefixes whose paths changed by that.
+    pub(crate) fn forget_withdrawn(&mut self, update: &DecodedUpdate, changed: &mut Vec<IpNet>) {
+        for (_, nlri) in update.withdrawals() {
+            for nlri in nlri {
+                if self.adj_in.remove(&nlri.prefix, nlri.path_id.unwrap_or(0)) {
+                    changed.push(nlri.prefix);
+                }
+            }
+        }
+    }
+
+    /// Take in what the peer says of these destinations. Appends the prefixes whose paths changed by that.
+    pub(crate) fn learn(
+        &mut self,
+        received: &Arc<Received>,
+        family: Family,
+        nlri: &[Nlri],
+        local: &LocalSpeaker,
+        changed: &mut Vec<IpNet>,
+    ) {
+        let Some((mut importer, adj_in)) = self.importer(local) else {
+            return;
+        };
+        if !importer.negotiated.families.contains(&family) {
+            return;
+        }
+        for nlri in nlri {
+            let path = importer.path(&nlri.prefix, received);
+            if adj_in.insert(nlri.prefix, nlri.path_id.unwrap_or(0), received, path) {
+                changed.push(nlri.prefix);
+            }
+        }
+    }
+
+    /// The import policy changed; returns the prefixes for which it says something else now.
+    pub(crate) fn reevaluate_in(&mut self, local: &LocalSpeaker) -> Vec<IpNet> {
+        self.import_memo.forget();
+        match self.importer(local) {
+            Some((mut importer, adj_in)) => adj_in.reevaluate(&mut importer),
+            None => Vec::new(),
+        }
+    }
+
+    fn importer(&mut self, local: &LocalSpeaker) -> Option<(Importer<'_>, &mut AdjRibIn)> {
+        let connection = self.session.established()?;
+        let importer = Importer {
+            config: &self.config,
+            negotiated: connection.negotiated.as_deref()?,
+            ends: &connection.ends,
+            source: self.source.as_ref()?,
+            asn: local.asn,
+            router_id: local.router_id,
+            memo: &mut self.import_memo,
+        };
+        Some((importer, &mut self.adj_in))
     }
 
     /// A route of ours changed: let the policy decide what this peer should have.

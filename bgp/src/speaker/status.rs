@@ -111,8 +111,8 @@ impl Speaker {
             .flat_map(|peer| peer.adj_in.iter())
     }
 
-    /// The paths in use to every prefix that peers teach, best first.
+    /// The paths in use to every prefix that peers teach, best first; the prefixes in no particular order.
     pub fn learned(&self) -> impl Iterator<Item = (&IpNet, &Arc<[LearnedPath]>)> {
-        self.learned.iter()
+        self.loc_rib.iter()
     }
 }

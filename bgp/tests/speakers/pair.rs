@@ -156,10 +156,10 @@ impl Pair {
 
     /// Prefixes that `side` has learned, sorted.
     pub(crate) fn learned(&self, side: Side) -> Vec<IpNet> {
-        self.speakers[side]
-            .learned()
-            .map(|(prefix, _)| *prefix)
-            .collect()
+        let learned = self.speakers[side].learned();
+        let mut prefixes: Vec<_> = learned.map(|(prefix, _)| *prefix).collect();
+        prefixes.sort_unstable();
+        prefixes
     }
 
     /// Every reason for which `side` lost its session or attempt, in words.

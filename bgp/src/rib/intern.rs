@@ -1,0 +1,63 @@
+//! Equal values stored once: comparing two is a pointer compare.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+/// Every distinct value in use, once.
+#[derive(Debug)]
+pub(crate) struct Interner<T> {
+    values: FxHashSet<Arc<T>>,
+    /// Values that nobody uses are dropped when there are this many.
+    sweep_at: usize,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Self {
+        Self {
+            values: FxHashSet::default(),
+            sweep_at: 64,
+        }
+    }
+}
+
+impl<T: Eq + Hash> Interner<T> {
+    /// The shared copy of `value`.
+    pub(crate) fn intern(&mut self, value: T) -> Arc<T> {
+        if let Some(known) = self.values.get(&value) {
+            return Arc::clone(known);
+        }
+        if self.values.len() >= self.sweep_at {
+            self.values.retain(|value| Arc::strong_count(value) > 1);
+            self.sweep_at = (self.values.len() * 2).max(64);
+        }
+        let shared = Arc::new(value);
+        self.values.insert(Arc::clone(&shared));
+        shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_share_one_allocation() {
+        let mut interner = Interner::default();
+        let first = interner.intern("a".to_owned());
+        let second = interner.intern("a".to_owned());
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn values_nobody_uses_are_dropped() {
+        let mut interner = Interner::default();
+        let kept = interner.intern(0);
+        for value in 1..10_000 {
+            interner.intern(value);
+        }
+        assert!(interner.values.len() <= 64, "{}", interner.values.len());
+        assert!(Arc::ptr_eq(&kept, &interner.intern(0)));
+    }
+}
