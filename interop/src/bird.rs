@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 
 use crate::PATIENCE;
 use crate::ovsdb::text;
@@ -31,6 +32,11 @@ impl Bird {
     /// Ends it at once (SIGKILL).
     pub fn kill(self) {
         self.daemon.kill();
+    }
+
+    /// Stops it where it stands (SIGSTOP), until it is killed.
+    pub fn freeze(&self) -> Result<()> {
+        self.daemon.signal(Signal::SIGSTOP)
     }
 
     fn spawn(place: &Place, dir: &Path, config: &str, options: &[&str]) -> Result<Self> {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::PATIENCE;
@@ -54,6 +55,12 @@ impl Frr {
         if let Some(at) = self.daemons.iter().position(|(n, _)| *n == name) {
             self.daemons.remove(at).1.kill();
         }
+    }
+
+    /// Stops every daemon where it stands (SIGSTOP), until it is killed.
+    pub fn freeze(&self) -> Result<()> {
+        let mut daemons = self.daemons.iter();
+        daemons.try_for_each(|(_, daemon)| daemon.signal(Signal::SIGSTOP))
     }
 
     /// Starts a daemon again after [`Self::kill`], with the configuration of the start.

@@ -30,6 +30,7 @@ pub mod exabgp;
 pub mod frr;
 pub mod gobgp;
 pub mod latency;
+pub mod matrix;
 pub mod netns;
 pub mod openbgpd;
 pub mod ovn;

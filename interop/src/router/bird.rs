@@ -84,6 +84,10 @@ impl Router for BirdRouter {
         self.reconfigure()
     }
 
+    fn freeze(&mut self) -> Result<()> {
+        self.bird()?.freeze()
+    }
+
     fn kill(&mut self) {
         if let Some(bird) = self.bird.take() {
             bird.kill();

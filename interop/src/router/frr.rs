@@ -76,6 +76,10 @@ impl Router for FrrRouter {
         ))
     }
 
+    fn freeze(&mut self) -> Result<()> {
+        self.frr.freeze()
+    }
+
     fn kill(&mut self) {
         self.frr.kill("bgpd");
     }

@@ -310,6 +310,11 @@ pub trait Router {
     /// Marks what it originates with GRACEFUL_SHUTDOWN (RFC 8326).
     fn drain(&mut self) -> Result<()>;
 
+    /// Stops it where it stands, without a word to anybody (SIGSTOP).
+    fn freeze(&mut self) -> Result<()> {
+        bail!("this router is not frozen in any test")
+    }
+
     /// Ends its BGP daemon at once (SIGKILL).
     fn kill(&mut self);
 
