@@ -19,10 +19,12 @@
 
 pub mod advertise;
 pub mod agent;
+pub mod bfd;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod exposure;
+pub mod fib;
 pub mod kernel;
 pub mod mac;
 pub mod openflow;
@@ -30,4 +32,5 @@ pub mod ovn;
 pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
+pub mod standalone;
 pub mod wiring;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use ovn_bgp_agent::agent;
-use ovn_bgp_agent::cli::{self, Cli, Command, check, explain, log, plan, show};
+use ovn_bgp_agent::cli::{self, Cli, Command, check, explain, log, originate, plan, show, speaker};
 use ovn_bgp_agent::config::{Config, Loaded};
 use ovn_bgp_agent::control::{self, AskError, Query, Reply};
 use ovn_bgp_agent::kernel::rt_tables;
+use ovn_bgp_agent::standalone;
 
 fn main() -> ExitCode {
     let cli = match Cli::from_arguments(std::env::args_os()) {
@@ -28,11 +29,14 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<u8> {
     let loaded = cli.configuration();
     match cli.chosen() {
-        Command::Run => run(loaded),
+        Command::Run => run(loaded, |config| agent::run(config, rt_tables_path())),
+        Command::Speaker => run(speaker::configuration(loaded), standalone::run),
         Command::Check(args) => check(&loaded, args),
         Command::Plan(args) => plan(loaded, args),
         Command::Explain(args) => explain(loaded, args),
-        Command::Show(args) => show(&loaded, args),
+        Command::Show(args) => say(show::run(args, &loaded.config)),
+        Command::Originate(args) => say(originate::originate(args, &loaded.config)),
+        Command::Withdraw(args) => say(originate::withdraw(args, &loaded.config)),
     }
 }
 
@@ -44,14 +48,19 @@ fn valid(loaded: Loaded) -> Result<Arc<Config>> {
     Ok(Arc::new(loaded.config))
 }
 
-fn run(loaded: Loaded) -> Result<u8> {
+/// Logs, and runs the daemon that `start` makes of the configuration.
+fn run<D, E>(loaded: Loaded, start: impl FnOnce(Arc<Config>) -> D) -> Result<u8>
+where
+    D: Future<Output = Result<(), E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let problems = loaded.problems.clone();
     let config = valid(loaded)?;
     log::start(&config.logging)?;
     for problem in problems {
         tracing::warn!("{problem}");
     }
-    runtime()?.block_on(agent::run(config, rt_tables_path()))?;
+    runtime()?.block_on(start(config))?;
     Ok(0)
 }
 
@@ -96,8 +105,9 @@ fn explain(loaded: Loaded, args: &explain::Args) -> Result<u8> {
     Ok(0)
 }
 
-fn show(loaded: &Loaded, args: &show::Args) -> Result<u8> {
-    println!("{}", show::run(args, &loaded.config)?.trim_end());
+/// Prints an answer of the running agent.
+fn say(answer: Result<String, impl Into<anyhow::Error>>) -> Result<u8> {
+    println!("{}", answer.map_err(Into::into)?.trim_end());
     Ok(0)
 }
 

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bgp::Filters;
 use ovn_bgp_agent::config::{
-    Config, Driver, Families, Files, Input, Loaded, RemoteAs, Secret, Severity, Source, Ttl,
+    Config, Driver, Endpoint, Families, Files, Input, Loaded, RemoteAs, Secret, Severity, Source,
+    Ttl,
 };
 use proptest::prelude::*;
 
@@ -114,27 +116,30 @@ fn neighbours_take_from_bgp_what_they_do_not_set() {
         panic!("{:?}", config.neighbours)
     };
     assert_eq!(
-        (leaf.name.as_str(), leaf.address),
-        ("leaf0", "192.0.2.1".parse().unwrap())
+        (leaf.name.as_str(), &leaf.endpoint),
+        ("leaf0", &Endpoint::Address("192.0.2.1".parse().unwrap()))
     );
+    let (session, other) = (&leaf.session, &second.session);
     assert_eq!(
-        (leaf.remote_as, leaf.local_as),
-        (RemoteAs::External, 4_200_000_001)
+        (session.remote_as, session.local_as),
+        (RemoteAs::External, None)
     );
-    assert_eq!(leaf.password, Some(Secret::new("pa$$ # word")));
+    assert_eq!(session.password, Some(Secret::new("pa$$ # word")));
     assert_eq!(
-        (leaf.hold_time, leaf.ttl),
+        (session.hold_time, session.ttl),
         (Duration::from_secs(9), Ttl::Security(1))
     );
-    assert_eq!(leaf.next_hop_ipv6, config.bgp.next_hop_ipv6);
-    assert!(leaf.only_host_prefixes && !second.only_host_prefixes);
+    assert_eq!(session.next_hop_ipv6, Some("2001:db8::10".parse().unwrap()));
+    assert_eq!(session.export, Filters::host_prefixes());
+    assert_eq!(other.export, Filters::default());
+    assert_eq!(session.import, Filters::default_routes());
     assert_eq!(
-        second.address,
-        "2001:db8::1".parse::<std::net::IpAddr>().unwrap()
+        second.endpoint,
+        Endpoint::Address("2001:db8::1".parse().unwrap())
     );
-    assert_eq!(second.hold_time, Duration::ZERO);
+    assert_eq!(other.hold_time, Duration::ZERO);
     assert_eq!(
-        second.families,
+        other.families,
         Families {
             ipv4_unicast: false,
             ipv6_unicast: true
@@ -300,7 +305,7 @@ fn b005_bad_values_are_reported_together_with_line_option_value_and_what_is_allo
         "a.conf:12: [bgp] hold_time: '2' is not accepted; allowed: 0, or 3–65535 seconds",
         "a.conf:13: [bgp] router_id: '0.0.0.0' is not accepted",
         "a.conf:16: [bgp_neighbor a] port: '0' is not accepted",
-        "a.conf:14: [bgp_neighbor a]: neighbour 'a' has no address",
+        "a.conf:14: [bgp_neighbor a]: neighbour 'a' has neither address nor interface",
     ] {
         assert!(errors.contains(expected), "{expected} not in\n{errors}");
     }
@@ -416,7 +421,10 @@ fn contradictions_between_neighbours_are_errors() {
 #[test]
 fn a_repeated_option_counts_the_last_and_warns() {
     let loaded = read(&format!("{VALID}[bgp]\nhold_time = 30\nhold_time = 60\n"));
-    assert_eq!(loaded.config.bgp.hold_time, Duration::from_secs(60));
+    assert_eq!(
+        loaded.config.neighbours[0].session.hold_time,
+        Duration::from_secs(60)
+    );
     let warnings = lines(&loaded, Severity::Warning);
     assert_eq!(
         warnings,
@@ -455,6 +463,6 @@ proptest! {
     fn a_password_survives_as_it_is(password in "[!-~]([ -~]{0,30}[!-~])?") {
         prop_assume!(!password.starts_with(['"', '\'']));
         let config = read(&format!("{VALID}password = {password}\n")).config;
-        prop_assert_eq!(config.neighbours[0].password.as_ref(), Some(&Secret::new(password)));
+        prop_assert_eq!(config.neighbours[0].session.password.as_ref(), Some(&Secret::new(password)));
     }
 }

@@ -7,8 +7,8 @@ use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show};
 use ovn_bgp_agent::config::{Input, Loaded, Severity};
 use ovn_bgp_agent::control::{
-    Advertised, Explanation, ExposureLine, ExposureList, NeighborState, Reply, RouteLine, Routes,
-    Step, Summary, Verdict,
+    Advertised, AgentSummary, Explanation, ExposureLine, ExposureList, NeighborState, Reply,
+    RouteLine, Routes, Step, Summary, Verdict,
 };
 use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
 use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
@@ -127,24 +127,26 @@ fn explain_for_people_and_scripts() {
 fn summary() -> Reply {
     Reply::Summary(Summary {
         version: "0.1.0".into(),
-        chassis_name: "compute-1".into(),
-        chassis_id: "c1".into(),
-        driver: "nb_ovn_bgp_driver".into(),
-        exposing_method: "underlay".into(),
         uptime_msec: 93_784_000,
         router_id: "192.0.2.7".parse().ok(),
         asn: 64999,
-        databases: [(
-            "OVN_Northbound".to_owned(),
-            "connected to tcp:192.0.2.10:6641".to_owned(),
-        )]
-        .into(),
-        exposures: 2,
-        withheld: 1,
         peers_established: 1,
         peers_total: 2,
-        changes_applied: 12,
         problem: None,
+        agent: Some(AgentSummary {
+            chassis_name: "compute-1".into(),
+            chassis_id: "c1".into(),
+            driver: "nb_ovn_bgp_driver".into(),
+            exposing_method: "underlay".into(),
+            databases: [(
+                "OVN_Northbound".to_owned(),
+                "connected to tcp:192.0.2.10:6641".to_owned(),
+            )]
+            .into(),
+            exposures: 2,
+            withheld: 1,
+            changes_applied: 12,
+        }),
     })
 }
 

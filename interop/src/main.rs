@@ -25,6 +25,8 @@ lab run [--vm] [--agent BINARY] [--until TEXT] F.clab.yml NODE COMMAND...
                                           plays, runs the command (again and again until its output has TEXT), ends
 lab demo --agent BINARY                   from a row in OVN to a route in a leaf's table, and back
 lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
+lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [BENCHMARK...]
+                                          our speaker, BIRD, FRR and GoBGP, by one tester in one run
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
 lab matrix                                writes the outcomes of the interop matrix's tests into docs/interop.md
 lab rootfs [python-agent]                 makes the Debian 13 tree (with the Python agent) and prints where it is";
@@ -64,6 +66,16 @@ fn dispatch(words: &[String]) -> Result<()> {
                 .context("latency needs --agent BINARY")?,
             &[100, 1000, 5000],
         ),
+        ["bench", only @ ..] => interop::bench::run(&interop::bench::Options {
+            agent: options
+                .agent
+                .clone()
+                .context("bench needs --agent BINARY")?,
+            runs: options.runs.unwrap_or(7),
+            soak: Duration::from_secs(options.soak.unwrap_or(60)),
+            only: only.iter().map(ToString::to_string).collect(),
+            daemons: options.daemons.clone(),
+        }),
         ["adoption"] => adoption(options.agent.as_deref()),
         ["matrix"] => write_matrix(),
         ["rootfs"] => {
@@ -83,6 +95,9 @@ struct Options {
     agent: Option<PathBuf>,
     until: Option<String>,
     vm: bool,
+    runs: Option<usize>,
+    soak: Option<u64>,
+    daemons: Vec<String>,
 }
 
 impl Options {
@@ -101,6 +116,9 @@ impl Options {
                 _ if rest.len() > 2 => rest.push(word.clone()),
                 "--agent" => this.agent = Some(value()?.into()),
                 "--until" => this.until = Some(value()?.clone()),
+                "--runs" => this.runs = Some(value()?.parse()?),
+                "--soak" => this.soak = Some(value()?.parse()?),
+                "--daemon" => this.daemons.push(value()?.clone()),
                 "--vm" => this.vm = true,
                 _ => rest.push(word.clone()),
             }

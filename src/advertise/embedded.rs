@@ -1,16 +1,16 @@
 //! `bgp_backend = embedded`: prefixes become routes of the speaker in this process.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use bgp::wire::{Asn, Family};
-use bgp::{Filters, GracefulRestart, LocalAs, Multipath, PeerConfig, Route};
+use bgp::Route;
 use ipnet::IpNet;
 
+use super::sessions::{neighbours, settings};
 use super::{Origination, Source};
-use crate::config::{self, Config, RemoteAs, Ttl, UpdateSource};
-use crate::peering::{Ended, Neighbour, Password, Peering, Settings, Snapshot};
+use crate::config::Config;
+use crate::peering::{Ended, Peering, Snapshot};
 
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ impl Embedded {
             .bgp
             .router_id_from(pairs)
             .ok_or(EmbeddedError::NoRouterId)?;
-        let neighbours = self.config.neighbours.iter().map(neighbour).collect();
+        let neighbours = neighbours(&self.config);
         let settings = settings(&self.config.bgp, router_id);
         let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
         let peering = self.origination.start(spawn, Peering::handle)?;
@@ -141,79 +141,6 @@ impl Embedded {
     }
 }
 
-fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
-    let restart = GracefulRestart::new(bgp.graceful_restart_time);
-    Settings {
-        asn: bgp.asn,
-        router_id,
-        graceful_restart: bgp.graceful_restart.then_some(restart),
-        multipath: Multipath::default(),
-        listen: bgp
-            .listen
-            .iter()
-            .map(|ip| SocketAddr::new(*ip, bgp.port))
-            .collect(),
-    }
-}
-
-fn neighbour(config: &config::Neighbour) -> Neighbour {
-    let (local_address, interface) = match &config.update_source {
-        Some(UpdateSource::Address(address)) => (Some(*address), None),
-        Some(UpdateSource::Device(device)) => (None, Some(device.clone())),
-        None => (None, None),
-    };
-    let (multihop, ttl_security) = match config.ttl {
-        Ttl::Standard => (None, None),
-        Ttl::Multihop(hops) => (Some(hops), None),
-        Ttl::Security(hops) => (None, Some(hops)),
-    };
-    let password = config.password.as_ref();
-    Neighbour {
-        peer: peer(config),
-        port: config.port,
-        local_address,
-        interface,
-        password: password.and_then(|secret| Password::new(secret.reveal())),
-        multihop,
-        ttl_security,
-    }
-}
-
-fn peer(config: &config::Neighbour) -> PeerConfig {
-    let remote_as = match config.remote_as {
-        RemoteAs::Number(asn) => bgp::RemoteAs::Number(Asn(asn)),
-        RemoteAs::Internal => bgp::RemoteAs::Internal,
-        RemoteAs::External => bgp::RemoteAs::External,
-        RemoteAs::Auto => bgp::RemoteAs::Auto,
-    };
-    let families = [
-        (config.families.ipv4_unicast, Family::IPV4_UNICAST),
-        (config.families.ipv6_unicast, Family::IPV6_UNICAST),
-    ];
-    let families = families.into_iter().filter(|(wanted, _)| *wanted);
-    let defaults = PeerConfig::new(config.name.clone(), config.address, remote_as);
-    PeerConfig {
-        local_as: Some(LocalAs {
-            asn: Asn(config.local_as),
-            prepend_received: true,
-            replace: true,
-        }),
-        passive: config.passive,
-        hold_time: config.hold_time,
-        keepalive: config.keepalive_time.unwrap_or(config.hold_time / 3),
-        connect_retry: config.connect_retry_time,
-        families: families.map(|(_, family)| family).collect(),
-        next_hop_v4: config.next_hop_ipv4,
-        next_hop_v6: config.next_hop_ipv6,
-        export: if config.only_host_prefixes {
-            Filters::host_prefixes()
-        } else {
-            Filters::default()
-        },
-        ..defaults
-    }
-}
-
 /// The node's IPv4 addresses by device, for want of a configured router-id.
 fn addresses() -> std::io::Result<Vec<(String, Ipv4Addr)>> {
     let all = nix::ifaddrs::getifaddrs()?;
@@ -227,37 +154,8 @@ fn addresses() -> std::io::Result<Vec<(String, Ipv4Addr)>> {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
-    use std::time::Duration;
 
     use super::*;
-    use crate::config::{Input, Loaded};
-
-    fn loaded(text: &str) -> Config {
-        let files = vec![("bgp-agent.conf".into(), text.to_owned())];
-        let loaded = Loaded::read(&Input {
-            files,
-            ..Input::default()
-        });
-        assert!(loaded.is_valid(), "{:?}", loaded.problems);
-        loaded.config
-    }
-
-    #[test]
-    fn a_neighbour_keeps_what_was_configured() {
-        let config = loaded(
-            "[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_AS = 64999\n[bgp]\nhold_time = 9\n\
-             [bgp_neighbor leaf]\naddress = 192.0.2.254\nremote_as = 65000\npassword = s3cret\nport = 1179\n\
-             multihop = 3\nfamilies = ipv4-unicast\n",
-        );
-        let leaf = neighbour(&config.neighbours[0]);
-        assert_eq!((leaf.port, leaf.multihop), (1179, Some(3)));
-        assert_eq!(leaf.password, Password::new("s3cret"));
-        assert_eq!(leaf.peer.remote_as, bgp::RemoteAs::Number(Asn(65000)));
-        assert_eq!(leaf.peer.hold_time, Duration::from_secs(9));
-        assert_eq!(leaf.peer.keepalive, Duration::from_secs(3));
-        assert_eq!(leaf.peer.families, [Family::IPV4_UNICAST]);
-        assert_eq!(leaf.peer.export, Filters::host_prefixes());
-    }
 
     #[test]
     fn loopback_has_an_address_to_find() {

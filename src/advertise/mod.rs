@@ -3,6 +3,7 @@
 mod embedded;
 mod origination;
 mod origins;
+pub mod sessions;
 
 pub use embedded::{Embedded, EmbeddedError};
 pub use origination::Origination;

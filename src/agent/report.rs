@@ -3,18 +3,15 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use bgp::State;
 use ipnet::IpNet;
 
 use super::Agent;
 use super::explain::{Told, explain, wired};
 use crate::advertise::Embedded;
-use crate::control::{
-    Advertised, ExposureLine, ExposureList, NeighborState, Neighbors, Query, Reply, RouteLine,
-    Routes, Summary,
-};
+use crate::control::status::{self, Facts, established};
+use crate::control::{Advertised, AgentSummary, ExposureLine, ExposureList, Query, Reply, Summary};
 use crate::exposure::Exposure;
-use crate::peering::{MessageSnapshot, NeighborSnapshot, Snapshot};
+use crate::peering::Snapshot;
 
 /// What the loop counts for the operator.
 #[derive(Debug)]
@@ -47,12 +44,14 @@ impl Report {
         };
         match query {
             Query::Summary => Reply::Summary(self.summary(agent, speaker, &status)),
-            Query::Neighbors => Reply::Neighbors(neighbors(agent, &status)),
-            Query::Routes => Reply::Routes(routes(&status)),
+            Query::Neighbors => Reply::Neighbors(status::neighbors(&agent.config, &status)),
+            Query::Routes => Reply::Routes(status::routes(&status)),
             Query::Exposures => Reply::Exposures(exposures(agent, &status)),
             Query::Explain { ip } => {
                 Reply::Explain(explain(&agent.core, *ip, Some(&told(&status, *ip))))
             }
+            // The desk has answered them.
+            Query::Originate(_) | Query::Withdraw(_) => Reply::Error("asked of nobody".into()),
         }
     }
 
@@ -69,100 +68,30 @@ impl Report {
             databases.insert("OVN_Northbound".to_owned(), northbound.state());
         }
         let mut blocked = agent.core.reconciler().blocked();
-        Summary {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            chassis_name: host,
-            chassis_id: chassis,
-            driver: agent.config.agent.driver.to_string(),
-            exposing_method: agent.config.agent.exposing_method.to_string(),
-            uptime_msec: u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        let problem = speaker.problem().map(str::to_owned).or_else(|| {
+            let (key, reason) = blocked.next()?;
+            Some(format!("{key}: {reason}"))
+        });
+        let facts = Facts {
+            config: &agent.config,
             router_id: speaker.router_id(),
-            asn: agent.config.bgp.asn,
-            databases,
-            exposures: decision.exposures.len(),
-            withheld: decision.withheld.len(),
-            peers_established: established(status).len(),
-            peers_total: status.neighbors.len(),
-            changes_applied: self.changes_applied,
-            problem: speaker.problem().map(str::to_owned).or_else(|| {
-                let (key, reason) = blocked.next()?;
-                Some(format!("{key}: {reason}"))
+            problem: problem.as_deref(),
+            uptime: self.started_at.elapsed(),
+        };
+        Summary {
+            agent: Some(AgentSummary {
+                chassis_name: host,
+                chassis_id: chassis,
+                driver: agent.config.agent.driver.to_string(),
+                exposing_method: agent.config.agent.exposing_method.to_string(),
+                databases,
+                exposures: decision.exposures.len(),
+                withheld: decision.withheld.len(),
+                changes_applied: self.changes_applied,
             }),
+            ..status::summary(&facts, status)
         }
     }
-}
-
-fn established(status: &Snapshot) -> Vec<String> {
-    let up = status.neighbors.iter().filter(|n| is_established(n));
-    up.map(|n| n.name.clone()).collect()
-}
-
-fn is_established(neighbor: &NeighborSnapshot) -> bool {
-    neighbor.state == State::Established.name()
-}
-
-fn neighbors(agent: &Agent, status: &Snapshot) -> Neighbors {
-    let named = |n: &NeighborSnapshot| (n.name.clone(), neighbor(agent, n));
-    status.neighbors.iter().map(named).collect()
-}
-
-fn neighbor(agent: &Agent, n: &NeighborSnapshot) -> NeighborState {
-    let configured = agent.config.neighbours.iter().find(|c| c.name == n.name);
-    let sum = |m: MessageSnapshot| {
-        m.opens + m.updates + m.notifications + m.keepalives + m.route_refreshes
-    };
-    let up = is_established(n);
-    NeighborState {
-        address: n.address,
-        state: n.state.to_owned(),
-        remote_as: n.remote_as.unwrap_or_default(),
-        local_as: n
-            .local_as
-            .or_else(|| configured.map(|c| c.local_as))
-            .unwrap_or_default(),
-        peer_uptime_msec: if up { n.seconds * 1000 } else { 0 },
-        msg_rcvd: sum(n.received),
-        msg_sent: sum(n.sent),
-        pfx_rcd: n.prefixes_received as u64,
-        pfx_snt: n.prefixes_sent as u64,
-        connections_established: n.flaps + u64::from(up),
-        connections_dropped: n.flaps,
-        desc: configured
-            .map(|c| c.description.clone())
-            .filter(|text| !text.is_empty()),
-        last_reset_due_to: n.last_error.clone(),
-    }
-}
-
-fn routes(status: &Snapshot) -> Routes {
-    let own = status.routes.iter().map(|route| RouteLine {
-        prefix: route.prefix,
-        nexthop: None,
-        peer: None,
-        path: String::new(),
-        local_pref: None,
-        metric: None,
-        best: true,
-        advertised_to: route.peers.clone(),
-    });
-    let learned = status.learned.iter().map(|route| RouteLine {
-        prefix: route.prefix,
-        nexthop: Some(route.next_hop),
-        peer: Some(route.peer.clone()),
-        path: route
-            .as_path
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" "),
-        local_pref: None,
-        metric: None,
-        best: true,
-        advertised_to: Vec::new(),
-    });
-    let mut routes: Vec<_> = own.chain(learned).collect();
-    routes.sort_by_key(|route| route.prefix);
-    Routes { routes }
 }
 
 fn told(status: &Snapshot, ip: IpAddr) -> Told {

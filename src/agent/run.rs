@@ -14,7 +14,7 @@ use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE};
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
-use crate::control::{BindError, Request, Server};
+use crate::control::{BindError, Desk, Request, Server};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
 use crate::peering::Ended;
@@ -116,12 +116,14 @@ struct Running {
 impl Running {
     fn start(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, RunError> {
         let (sender, requests) = mpsc::channel(8);
+        let speaker = Embedded::new(Arc::clone(&config));
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            tokio::spawn(Server::bind(socket)?.serve(sender));
+            let desk = Desk::new(sender, speaker.origination().clone());
+            tokio::spawn(Server::bind(socket)?.serve(desk));
         }
         Ok(Self {
-            speaker: Embedded::new(Arc::clone(&config)),
+            speaker,
             agent: Agent::open(config, rt_tables)?,
             report: Report::default(),
             requests,

@@ -4,15 +4,17 @@ pub mod check;
 pub mod explain;
 pub mod log;
 pub mod options;
+pub mod originate;
 pub mod plan;
 pub mod show;
+pub mod speaker;
 mod table;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Files, Input, Loaded, Problem, Source};
+use crate::config::{Files, Input, Loaded, Problem, Source, read_file};
 pub use options::Options;
 
 /// Exposes OVN virtual machines and floating IPs over BGP.
@@ -37,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the agent (the default)
     Run,
+    /// Run the BGP speaker alone, without OVN
+    Speaker,
     /// Report every problem of the configuration and of this node
     Check(check::Args),
     /// Print what would be exposed and changed; write nothing
@@ -45,6 +49,10 @@ pub enum Command {
     Explain(explain::Args),
     /// Print the state of the running agent
     Show(show::Args),
+    /// Originate routes by hand, at the running agent or speaker; a restart forgets them
+    Originate(originate::Args),
+    /// Withdraw routes that were originated by hand
+    Withdraw(originate::WithdrawArgs),
 }
 
 impl Cli {
@@ -73,11 +81,12 @@ impl Cli {
         let utf8 = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
-        let mut loaded = Loaded::read(&Input {
+        let input = Input {
             files,
             environment: std::env::vars_os().filter_map(utf8).collect(),
             flags: self.options.overrides(),
-        });
+        };
+        let mut loaded = Loaded::read_with(&input, &read_file);
         loaded.problems.splice(0..0, problems);
         loaded
     }

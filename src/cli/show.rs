@@ -70,6 +70,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Routes(body) => pretty(body),
         Reply::Exposures(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
+        Reply::Taken(body) => pretty(body),
         Reply::Error(why) => pretty(why),
     }
 }
@@ -82,6 +83,7 @@ pub fn render_text(reply: &Reply) -> String {
         Reply::Routes(body) => routes(body),
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),
+        Reply::Taken(body) => format!("{} prefixes\n", body.prefixes),
         Reply::Error(why) => format!("{why}\n"),
     }
 }
@@ -92,11 +94,19 @@ fn summary(s: &Summary) -> String {
         lines.add_row([name.to_owned(), value]);
     };
     line("version", s.version.clone());
-    line("chassis", format!("{} ({})", s.chassis_name, s.chassis_id));
-    line(
-        "driver",
-        format!("{}, exposing method {}", s.driver, s.exposing_method),
-    );
+    if let Some(agent) = &s.agent {
+        line(
+            "chassis",
+            format!("{} ({})", agent.chassis_name, agent.chassis_id),
+        );
+        line(
+            "driver",
+            format!(
+                "{}, exposing method {}",
+                agent.driver, agent.exposing_method
+            ),
+        );
+    }
     line("up", duration(s.uptime_msec));
     line(
         "BGP",
@@ -106,14 +116,16 @@ fn summary(s: &Summary) -> String {
         "neighbors",
         format!("{} of {} established", s.peers_established, s.peers_total),
     );
-    for (name, state) in &s.databases {
-        line(name, state.clone());
+    if let Some(agent) = &s.agent {
+        for (name, state) in &agent.databases {
+            line(name, state.clone());
+        }
+        line(
+            "exposures",
+            format!("{}, {} withheld", agent.exposures, agent.withheld),
+        );
+        line("changes applied", agent.changes_applied.to_string());
     }
-    line(
-        "exposures",
-        format!("{}, {} withheld", s.exposures, s.withheld),
-    );
-    line("changes applied", s.changes_applied.to_string());
     line("problem", or_dash(s.problem.as_ref()));
     text(&lines)
 }

@@ -132,3 +132,39 @@ impl Default for Families {
         }
     }
 }
+
+/// Which prefixes pass, while it is a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Prefixes {
+    Any,
+    None,
+    HostOnly,
+    DefaultOnly,
+    /// `[bgp_prefix_list NAME]`.
+    List(String),
+}
+
+/// Which policy applies, while it is a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PolicyName {
+    Any,
+    /// `[bgp_policy NAME]`.
+    Policy(String),
+}
+
+/// Whether BFD watches the path, while it is a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Bfd {
+    Off,
+    Default,
+    /// `[bfd_profile NAME]`.
+    Profile(String),
+}
+
+/// Whether a neighbour is kept down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    #[default]
+    Up,
+    Down(String),
+}

@@ -12,8 +12,15 @@ pub(super) struct Assignment {
     pub(super) key: String,
     /// Trimmed, quotes kept; continuation lines are joined with a newline.
     pub(super) value: String,
-    /// 1-based.
-    pub(super) line: usize,
+    /// Where each line of the value is, 1-based; the first is the assignment's own.
+    pub(super) lines: Vec<usize>,
+}
+
+impl Assignment {
+    /// Where the assignment begins.
+    pub(super) fn line(&self) -> usize {
+        self.lines.first().copied().unwrap_or_default()
+    }
 }
 
 /// What a file says.
@@ -54,6 +61,7 @@ impl Reader {
             if let Some(last) = self.ini.assignments.last_mut() {
                 last.value.push('\n');
                 last.value.push_str(text);
+                last.lines.push(number);
             }
         } else {
             if line.starts_with([' ', '\t']) {
@@ -94,7 +102,7 @@ impl Reader {
             section: self.section.clone().unwrap_or_default(),
             key: key.to_owned(),
             value: value.trim().to_owned(),
-            line: number,
+            lines: vec![number],
         });
         self.open = true;
     }
@@ -142,7 +150,7 @@ pub(super) fn unquote(value: &str, secret: bool) -> &str {
     }
 }
 
-fn without_comment(value: &str) -> &str {
+pub(super) fn without_comment(value: &str) -> &str {
     let start = value
         .char_indices()
         .find(|&(at, c)| c == '#' && (at == 0 || value[..at].ends_with(char::is_whitespace)));
@@ -161,7 +169,7 @@ mod tests {
         read(text)
             .assignments
             .into_iter()
-            .map(|a| (a.section, a.key, a.value, a.line))
+            .map(|a| (a.section.clone(), a.key.clone(), a.value.clone(), a.line()))
             .collect()
     }
 

@@ -1,13 +1,16 @@
 //! The kinds of values: how each is read from text, and how its constraint is written.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bgp::AllowAsIn;
 use ipnet::IpNet;
 
-use super::choice::{Choice, Families, RemoteAs, UpdateSource};
+use super::choice::{
+    Bfd, Choice, Families, PolicyName, Prefixes, RemoteAs, Shutdown, UpdateSource,
+};
 use super::secret::Secret;
 
 /// Reads a `V` from the text of an option.
@@ -21,6 +24,10 @@ pub(super) trait Kind<V>: Sync {
     /// Whether the text must not be shown.
     fn is_secret(&self) -> bool {
         false
+    }
+    /// Whether the text is taken as it is: no comment, no quotes, no `$`.
+    fn is_verbatim(&self) -> bool {
+        self.is_secret()
     }
 }
 
@@ -44,6 +51,10 @@ impl<V, K: Kind<V>> Kind<Option<V>> for K {
 
     fn is_secret(&self) -> bool {
         Kind::<V>::is_secret(self)
+    }
+
+    fn is_verbatim(&self) -> bool {
+        Kind::<V>::is_verbatim(self)
     }
 }
 
@@ -91,6 +102,26 @@ pub(super) struct Password;
 pub(super) struct Source;
 /// Address families.
 pub(super) struct FamilyList;
+/// A duration in whole milliseconds, within bounds.
+pub(super) struct Milliseconds(pub(super) u64, pub(super) u64);
+/// An address, with the interface of a link-local one.
+pub(super) struct PeerAddress;
+/// A word for a set of prefixes, or the name of a list.
+pub(super) struct PrefixSet;
+/// A name of a policy, or none.
+pub(super) struct PolicyWord;
+/// On, off, or the name of a profile.
+pub(super) struct BfdWord;
+/// Up, or the words of a shutdown.
+pub(super) struct ShutdownWords;
+/// How often our AS may be in a path.
+pub(super) struct Allowance;
+/// The name of a section.
+pub(super) struct Name;
+/// An address and port to listen on.
+pub(super) struct Listener;
+/// One item per line, each with the given grammar; comments may stand between and behind them.
+pub(super) struct Lines(pub(super) &'static str);
 
 impl<C> Word<C> {
     pub(super) const fn new() -> Self {
@@ -135,6 +166,11 @@ kind!(HoldTime => Duration, "seconds", |self| "0, or 3–65535 seconds".into(), 
 
 kind!(Number => u32, "int", |self| format!("{}–{}", self.0, self.1), |text| {
     text.parse().ok().filter(|n| (self.0..=self.1).contains(n))
+});
+
+kind!(Number => usize, "int", |self| format!("{}–{}", self.0, self.1), |text| {
+    let number: u32 = Kind::<u32>::parse(self, text)?;
+    usize::try_from(number).ok()
 });
 
 kind!(Number => u8, "int", |self| format!("{}–{}", self.0, self.1), |text| {
@@ -208,6 +244,88 @@ kind!(FamilyList => Families, "list", |self| "ipv4-unicast, ipv6-unicast".into()
     }
     (families.ipv4_unicast || families.ipv6_unicast).then_some(families)
 });
+
+kind!(Milliseconds => Duration, "milliseconds", |self| format!("{}–{} milliseconds", self.0, self.1), |text| {
+    let millis: u64 = text.parse().ok()?;
+    (self.0..=self.1).contains(&millis).then(|| Duration::from_millis(millis))
+});
+
+kind!(PeerAddress => (IpAddr, Option<String>), "address", |self| "an IPv4 or IPv6 address, a link-local one with its interface as in fe80::1%eth1".into(), |text| {
+    match text.split_once('%') {
+        Some((address, device)) => {
+            let address = address.parse().ok().filter(|ip: &Ipv6Addr| ip.is_unicast_link_local())?;
+            Some((IpAddr::V6(address), Some(Kind::<String>::parse(&Device, device)?)))
+        }
+        None => Some((text.parse().ok()?, None)),
+    }
+});
+
+kind!(PrefixSet => Prefixes, "prefixes", |self| "any, none, host-only, default-only, or NAME of a [bgp_prefix_list NAME]".into(), |text| {
+    Some(match text {
+        "any" => Prefixes::Any,
+        "none" => Prefixes::None,
+        "host-only" => Prefixes::HostOnly,
+        "default-only" => Prefixes::DefaultOnly,
+        name => Prefixes::List(Kind::<String>::parse(&Name, name)?),
+    })
+});
+
+kind!(PolicyWord => PolicyName, "policy", |self| "any, or NAME of a [bgp_policy NAME]".into(), |text| {
+    Some(match text {
+        "any" => PolicyName::Any,
+        name => PolicyName::Policy(Kind::<String>::parse(&Name, name)?),
+    })
+});
+
+kind!(BfdWord => Bfd, "bfd", |self| "true, false, or NAME of a [bfd_profile NAME]".into(), |text| {
+    Some(match Kind::<bool>::parse(&Flag, text) {
+        Some(true) => Bfd::Default,
+        Some(false) => Bfd::Off,
+        None => Bfd::Profile(Kind::<String>::parse(&Name, text)?),
+    })
+});
+
+kind!(ShutdownWords => Shutdown, "string", |self| "false, true, or the words that the neighbour is told, at most 255 bytes".into(), |text| {
+    match Kind::<bool>::parse(&Flag, text) {
+        Some(true) => Some(Shutdown::Down(String::new())),
+        Some(false) => Some(Shutdown::Up),
+        None if text.is_empty() => Some(Shutdown::Up),
+        None => (text.len() <= 255 && !text.contains('\n')).then(|| Shutdown::Down(text.to_owned())),
+    }
+});
+
+kind!(Allowance => AllowAsIn, "int", |self| "1–10, origin, or false".into(), |text| {
+    match text {
+        "origin" => Some(AllowAsIn::Origin),
+        "false" | "0" => Some(AllowAsIn::Never),
+        times => Kind::<u8>::parse(&Number(1, 10), times).map(AllowAsIn::Times),
+    }
+});
+
+kind!(Name => String, "name", |self| "one word".into(), |text| {
+    let refused = |c: char| c.is_whitespace() || c == ',';
+    (!text.is_empty() && !text.contains(refused)).then(|| text.to_owned())
+});
+
+kind!(Listener => SocketAddr, "address:port", |self| "an address and a port, as 127.0.0.1:9474 or [::1]:9474".into(), |text| text.parse().ok());
+
+impl Kind<String> for Lines {
+    fn parse(&self, text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    fn name(&self) -> &'static str {
+        "lines"
+    }
+
+    fn allowed(&self) -> String {
+        self.0.into()
+    }
+
+    fn is_verbatim(&self) -> bool {
+        true
+    }
+}
 
 impl Kind<Secret> for Password {
     fn parse(&self, text: &str) -> Option<Secret> {
@@ -291,7 +409,7 @@ fn is_remote(text: &str) -> bool {
 
 /// AS 0 is not usable (RFC 7607), the last of each width are reserved (RFC 7300), and 23456
 /// stands for what does not fit two octets (RFC 6793 §4.2.3).
-fn as_number(text: &str) -> Option<u32> {
+pub(super) fn as_number(text: &str) -> Option<u32> {
     let number = match text.split_once('.') {
         Some((high, low)) => {
             u32::from(high.parse::<u16>().ok()?) << 16 | u32::from(low.parse::<u16>().ok()?)

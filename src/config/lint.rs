@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::Config;
+use super::bgp::{Endpoint, Session};
 use super::choice::{Backend, Driver, ExposingMethod, TenantAdvertisement};
-use super::load::{Given, section_of};
+use super::given::{Given, label};
+use super::options::Named;
 use super::problem::{Fault, Place, Problem, Severity};
 
 /// Every such problem.
@@ -88,7 +90,7 @@ impl Lint<'_> {
     }
 
     fn bgp(&mut self, config: &Config) {
-        if config.neighbours.is_empty() {
+        if config.neighbours.is_empty() && config.listen_ranges.is_empty() {
             let fault = Fault::Conflict(
                 "no [bgp_neighbor NAME]: addresses are wired but advertised to nobody".into(),
                 "add one section per neighbour".into(),
@@ -97,40 +99,47 @@ impl Lint<'_> {
         }
         let mut seen = BTreeMap::new();
         for neighbour in &config.neighbours {
-            let section = section_of(&neighbour.name);
-            if let Some(other) = seen.insert(neighbour.address, &neighbour.name) {
-                let fault = Fault::Conflict(
-                    format!(
-                        "{} is the address of neighbour '{other}' too",
-                        neighbour.address
-                    ),
-                    "remove one of the two".into(),
-                );
-                let place = self.place(&section, "address");
-                self.push(
-                    Severity::Error,
-                    place,
-                    Some(format!("[{section}] address")),
-                    fault,
-                );
+            let section = Named::Neighbour.section(&neighbour.name);
+            let (option, end) = match &neighbour.endpoint {
+                Endpoint::Address(address) => ("address", address.to_string()),
+                Endpoint::LinkLocal(address, device) => ("address", format!("{address}%{device}")),
+                Endpoint::Interface(device) => ("interface", device.clone()),
+            };
+            if let Some(other) = seen.insert(end.clone(), &neighbour.name) {
+                let what = format!("{end} is the {option} of neighbour '{other}' too");
+                self.conflict(&section, option, what, "remove one of the two");
             }
-            if neighbour
-                .keepalive_time
-                .is_some_and(|k| !neighbour.hold_time.is_zero() && k >= neighbour.hold_time)
-            {
-                let fault = Fault::Conflict(
-                    "keepalive_time is not below hold_time".into(),
-                    "use a third of hold_time, or leave it out".into(),
-                );
-                let place = self.place(&section, "keepalive_time");
-                self.push(
-                    Severity::Error,
-                    place,
-                    Some(format!("[{section}] keepalive_time")),
-                    fault,
-                );
-            }
+            self.timers(&section, &neighbour.session);
         }
+        for range in &config.listen_ranges {
+            self.timers(&Named::Listen.section(&range.name), &range.session);
+        }
+    }
+
+    /// The keepalive time may come from further out than the hold time: the section is named that
+    /// brings the two together.
+    fn timers(&mut self, section: &str, session: &Session) {
+        let (hold, keepalive) = (session.hold_time, session.keepalive_time);
+        if keepalive.is_some_and(|keepalive| !hold.is_zero() && keepalive >= hold) {
+            let what = "keepalive_time is not below hold_time".into();
+            self.conflict(
+                section,
+                "keepalive_time",
+                what,
+                "use a third of hold_time, or leave it out",
+            );
+        }
+    }
+
+    fn conflict(&mut self, section: &str, option: &str, what: String, remedy: &str) {
+        let place = self.given.place(section, option);
+        let option = Some(label(section, option));
+        self.push(
+            Severity::Error,
+            place,
+            option,
+            Fault::Conflict(what, remedy.into()),
+        );
     }
 
     fn missing(&mut self, option: &str, value: impl Display, remedy: &str) {
@@ -143,13 +152,8 @@ impl Lint<'_> {
     }
 
     fn default(&mut self, severity: Severity, option: &str, fault: Fault) {
-        let place = self.place("DEFAULT", option);
+        let place = self.given.place("DEFAULT", option);
         self.push(severity, place, Some(format!("[DEFAULT] {option}")), fault);
-    }
-
-    fn place(&self, section: &str, option: &str) -> Place {
-        let set = self.given.get(&(section.to_owned(), option.to_owned()));
-        set.map_or(Place::Default, |set| set.place.clone())
     }
 
     fn push(&mut self, severity: Severity, place: Place, option: Option<String>, fault: Fault) {

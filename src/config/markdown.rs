@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::options::{NEIGHBOUR, NEIGHBOUR_SECTION, SECTIONS};
-use super::table::{Effect, Row};
+use super::options::{BGP_SECTION, Named, SECTIONS, SESSION};
+use super::table::Described;
 
 /// Every section with a table of its options.
 pub fn option_tables() -> String {
@@ -15,10 +15,25 @@ pub fn option_tables() -> String {
             heading(&mut out, &names.join(", "));
             last = section.names;
         }
-        section.options.iter().for_each(|row| line(&mut out, row));
+        let rows = section.options.iter().map(|row| row as &dyn Described);
+        table(&mut out, rows);
     }
-    heading(&mut out, &format!("`[{NEIGHBOUR_SECTION} NAME]`"));
-    NEIGHBOUR.iter().for_each(|row| line(&mut out, row));
+    for named in Named::ALL {
+        let own = named.own();
+        if !own.is_empty() {
+            heading(&mut out, &format!("`[{} NAME]`", named.word()));
+            table(&mut out, own);
+        }
+    }
+    let with_session = Named::ALL.into_iter().filter(|named| named.has_session());
+    let names: Vec<_> = with_session
+        .map(|n| format!("`[{} NAME]`", n.word()))
+        .collect();
+    heading(
+        &mut out,
+        &format!("`[{BGP_SECTION}]`, {}", names.join(", ")),
+    );
+    table(&mut out, SESSION.iter().map(|row| row as &dyn Described));
     out
 }
 
@@ -29,22 +44,10 @@ fn heading(out: &mut String, names: &str) {
     );
 }
 
-fn line<T>(out: &mut String, row: &Row<T>) {
-    let default = match row.default {
-        Some("") => "(empty)".into(),
-        Some(text) => format!("`{text}`"),
-        None => "unset".into(),
-    };
-    let meaning = match row.effect {
-        Effect::Full => row.meaning.to_owned(),
-        Effect::Later => format!("*later version:* {}", row.meaning),
-        Effect::Unneeded(why) => format!("{}: {why}", row.meaning),
-    };
-    let (name, kind, allowed) = (row.name, row.field.kind(), row.field.allowed());
-    let _ = writeln!(
-        out,
-        "| `{name}` | {kind} | {default} | {allowed} | {meaning} |"
-    );
+fn table<'a>(out: &mut String, rows: impl IntoIterator<Item = &'a dyn Described>) {
+    for row in rows {
+        let _ = writeln!(out, "{}", row.line());
+    }
 }
 
 #[cfg(test)]

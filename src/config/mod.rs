@@ -4,7 +4,11 @@
 //! agent starts, so nothing downstream validates again. Durations are [`Duration`], whatever unit
 //! the file uses. Every field is set through the one option table, and its default is the table's.
 
+mod bgp;
 mod choice;
+mod convert;
+mod frr;
+mod given;
 mod ini;
 mod interpolate;
 mod kind;
@@ -12,23 +16,27 @@ mod lint;
 mod load;
 mod markdown;
 mod options;
+mod policy;
 mod problem;
+mod resolve;
 mod secret;
 mod source;
 mod table;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use bgp::{BfdProfile, Bgp, Endpoint, Fib, ListenRange, Neighbour, Session};
 pub use choice::{
     Backend, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl, UpdateSource,
 };
+pub use convert::{Converted, convert};
 pub use load::{Input, Loaded};
 pub use markdown::option_tables;
 pub use problem::{Fault, Place, Problem, Severity};
 pub use secret::Secret;
-pub use source::{Files, Source};
+pub use source::{Files, Source, read_file};
 
 /// The whole configuration, valid: what could not be accepted has stopped the start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -41,6 +49,8 @@ pub struct Config {
     pub bgp: Bgp,
     /// `[bgp_neighbor NAME]`, in the order of the files.
     pub neighbours: Vec<Neighbour>,
+    /// `[bgp_listen NAME]`, in the order of the files.
+    pub listen_ranges: Vec<ListenRange>,
     /// Where the log goes.
     pub logging: Logging,
 }
@@ -127,62 +137,6 @@ pub struct TlsFiles {
     pub ca_cert: PathBuf,
 }
 
-/// This node as a BGP speaker: `[bgp]`, with `bgp_AS` and `bgp_router_id` of `[DEFAULT]`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Bgp {
-    /// Our AS number: `[bgp] as`, else `[DEFAULT] bgp_AS`.
-    pub asn: u32,
-    /// `[bgp] router_id`, else `[DEFAULT] bgp_router_id`; `None`: see [`Bgp::router_id_from`].
-    pub router_id: Option<Ipv4Addr>,
-    /// Local addresses that accept sessions; empty listens on none.
-    pub listen: Vec<IpAddr>,
-    /// TCP port of the listeners.
-    pub port: u16,
-    /// Proposed in OPEN; zero or at least 3 s (RFC 4271 §4.2).
-    pub hold_time: Duration,
-    /// `None` is a third of the negotiated hold time (RFC 4271 §4.4).
-    pub keepalive_time: Option<Duration>,
-    /// Between two attempts to connect.
-    pub connect_retry_time: Duration,
-    /// Whether peers are asked to keep forwarding while this process restarts (RFC 4724).
-    pub graceful_restart: bool,
-    /// Restart Time of the capability, at most 4095 s (RFC 4724 §3).
-    pub graceful_restart_time: Duration,
-    /// Next hop of IPv4 routes; `None` is the session's own address.
-    pub next_hop_ipv4: Option<Ipv4Addr>,
-    /// Next hop of IPv6 routes; `None` is the session's own address.
-    pub next_hop_ipv6: Option<Ipv6Addr>,
-}
-
-/// One BGP neighbour: `[bgp_neighbor NAME]`. What `[bgp]` decides as well is already merged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Neighbour {
-    /// NAME of the section.
-    pub name: String,
-    pub address: IpAddr,
-    pub remote_as: RemoteAs,
-    /// AS number shown to this neighbour.
-    pub local_as: u32,
-    /// TCP-MD5 key (RFC 2385).
-    pub password: Option<Secret>,
-    /// TCP port the neighbour listens on.
-    pub port: u16,
-    /// Wait for the neighbour to connect.
-    pub passive: bool,
-    pub update_source: Option<UpdateSource>,
-    pub hold_time: Duration,
-    /// `None` is a third of the negotiated hold time.
-    pub keepalive_time: Option<Duration>,
-    pub connect_retry_time: Duration,
-    pub ttl: Ttl,
-    pub families: Families,
-    pub description: String,
-    pub next_hop_ipv4: Option<Ipv4Addr>,
-    pub next_hop_ipv6: Option<Ipv6Addr>,
-    /// Whether only /32 and /128 leave.
-    pub only_host_prefixes: bool,
-}
-
 /// Where the log goes and how it looks: the oslo.log options.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Logging {
@@ -200,22 +154,4 @@ pub struct Logging {
     pub use_stderr: bool,
     /// `target=LEVEL` pairs.
     pub default_log_levels: Vec<String>,
-}
-
-impl Bgp {
-    /// The router-id to use when none is configured: the highest IPv4 address of `lo` that is not
-    /// in 127.0.0.0/8, else the highest of any device, as FRR chooses. `addresses` are the node's
-    /// (device, address) pairs. `None` when there is no address to take.
-    pub fn router_id_from<'a>(
-        &self,
-        addresses: impl IntoIterator<Item = (&'a str, Ipv4Addr)>,
-    ) -> Option<Ipv4Addr> {
-        self.router_id.or_else(|| {
-            addresses
-                .into_iter()
-                .filter(|(_, a)| !a.is_loopback() && !a.is_unspecified() && !a.is_link_local())
-                .max_by_key(|(device, address)| (*device == "lo", *address))
-                .map(|(_, address)| address)
-        })
-    }
 }

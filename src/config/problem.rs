@@ -75,6 +75,9 @@ pub enum Fault {
     BadReference(String),
     #[error("{0} is not implemented in this version")]
     NotImplemented(String, String),
+    /// Of a line of FRR's configuration.
+    #[error("{0}")]
+    Unsaid(String),
     #[error("has no effect: {0}")]
     NoEffect(String),
     #[error("{0}")]
@@ -98,6 +101,7 @@ impl Fault {
             Self::UnknownReference(_) | Self::BadReference(_) => {
                 "write '$$' for a dollar sign".into()
             }
+            Self::Unsaid(_) => "see docs/configuration.md, From FRR".into(),
             Self::NoEffect(_) => "remove it".into(),
             Self::NotImplemented(_, remedy) | Self::Conflict(_, remedy) => remedy.clone(),
         }

@@ -78,7 +78,7 @@ impl Files {
     }
 
     fn file(&mut self, path: &Path) {
-        match read(path) {
+        match read_file(path) {
             Ok(text) => self.files.push((path.to_owned(), text)),
             Err(error) => self.unreadable(path, &error),
         }
@@ -114,7 +114,11 @@ fn first_of_each(search: &[PathBuf], extension: &str, is: fn(&Path) -> bool) -> 
         .collect()
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// The text of a configuration file, of a bounded size.
+///
+/// # Errors
+/// Words for the operator, without the path.
+pub fn read_file(path: &Path) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
     file.take(LARGEST + 1)

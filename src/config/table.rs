@@ -37,6 +37,17 @@ pub(super) trait Field<T>: Sync {
     fn kind(&self) -> &'static str;
     fn allowed(&self) -> String;
     fn is_secret(&self) -> bool;
+    fn is_verbatim(&self) -> bool;
+}
+
+/// What is known of an option whatever it fills.
+pub(super) trait Described: Sync {
+    fn name(&self) -> &'static str;
+    fn default(&self) -> Option<&'static str>;
+    fn is_secret(&self) -> bool;
+    fn is_verbatim(&self) -> bool;
+    /// Its line in the tables of docs/configuration.md.
+    fn line(&self) -> String;
 }
 
 /// A field `at` a place in `T`, read as a `K`.
@@ -63,6 +74,43 @@ impl<K: Kind<V>, V, T> Field<T> for At<K, V, T> {
 
     fn is_secret(&self) -> bool {
         self.0.is_secret()
+    }
+
+    fn is_verbatim(&self) -> bool {
+        self.0.is_verbatim()
+    }
+}
+
+impl<T> Described for Row<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn default(&self) -> Option<&'static str> {
+        self.default
+    }
+
+    fn is_secret(&self) -> bool {
+        self.field.is_secret()
+    }
+
+    fn is_verbatim(&self) -> bool {
+        self.field.is_verbatim()
+    }
+
+    fn line(&self) -> String {
+        let default = match self.default {
+            Some("") => "(empty)".into(),
+            Some(text) => format!("`{text}`"),
+            None => "unset".into(),
+        };
+        let meaning = match self.effect {
+            Effect::Full => self.meaning.to_owned(),
+            Effect::Later => format!("*later version:* {}", self.meaning),
+            Effect::Unneeded(why) => format!("{}: {why}", self.meaning),
+        };
+        let (name, kind, allowed) = (self.name, self.field.kind(), self.field.allowed());
+        format!("| `{name}` | {kind} | {default} | {allowed} | {meaning} |")
     }
 }
 

@@ -1,12 +1,13 @@
-//! The operator's side: one question, one answer.
+//! The operator's side: questions and answers over one connection.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use thiserror::Error;
 
-use super::{LONGEST_RESPONSE, Query, Reply, TIMEOUT};
+use super::{LONGEST_REQUEST, LONGEST_RESPONSE, Query, Reply, TIMEOUT};
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -25,39 +26,93 @@ pub enum AskError {
     Refused(String),
 }
 
-/// Asks the agent behind the socket at `path`. Blocks for at most 10 s per step.
+/// A connection to the agent, for any number of questions.
+#[derive(Debug)]
+pub struct Client {
+    path: PathBuf,
+    read: BufReader<UnixStream>,
+    write: BufWriter<UnixStream>,
+}
+
+/// Asks the agent behind the socket at `path`. Blocks for at most 20 s per step.
 pub fn ask(path: &Path, query: &Query) -> Result<Reply, AskError> {
-    if path.as_os_str().is_empty() {
-        return Err(AskError::TurnedOff);
-    }
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            AskError::NotRunning(path.to_owned())
+    Client::connect(path)?.ask(query)
+}
+
+impl Client {
+    /// Connects to the agent behind the socket at `path`.
+    pub fn connect(path: &Path) -> Result<Self, AskError> {
+        if path.as_os_str().is_empty() {
+            return Err(AskError::TurnedOff);
         }
-        io::ErrorKind::PermissionDenied => AskError::Permission(path.to_owned()),
-        _ => AskError::Io {
+        let connect = || {
+            let write = UnixStream::connect(path)?;
+            // The agent's own limit comes first, so that its explanation arrives.
+            write.set_read_timeout(Some(TIMEOUT * 2))?;
+            write.set_write_timeout(Some(TIMEOUT))?;
+            Ok((write.try_clone()?, write))
+        };
+        let (read, write) = connect().map_err(|error| failed(path, error))?;
+        Ok(Self {
             path: path.to_owned(),
-            error,
-        },
-    };
-    let reply = exchange(path, query).map_err(failed)?;
-    match reply {
-        Reply::Error(why) => Err(AskError::Refused(why)),
-        reply => Ok(reply),
+            read: BufReader::new(read),
+            write: BufWriter::with_capacity(LONGEST_REQUEST, write),
+        })
+    }
+
+    /// Asks one question.
+    pub fn ask(&mut self, query: &Query) -> Result<Reply, AskError> {
+        self.exchange(query, None)
+    }
+
+    /// Asks one question that says `more`, with these prefixes behind it.
+    pub fn ask_about(&mut self, query: &Query, prefixes: &[IpNet]) -> Result<Reply, AskError> {
+        self.exchange(query, Some(prefixes))
+    }
+
+    fn exchange(&mut self, query: &Query, prefixes: Option<&[IpNet]>) -> Result<Reply, AskError> {
+        let written = self.write(query, prefixes);
+        let reply = match (self.read(), written) {
+            (Ok(reply), _) => reply,
+            // An agent that refuses in the middle says why, and reads no further.
+            (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(failed(&self.path, error)),
+        };
+        match reply {
+            Reply::Error(why) => Err(AskError::Refused(why)),
+            reply => Ok(reply),
+        }
+    }
+
+    fn write(&mut self, query: &Query, prefixes: Option<&[IpNet]>) -> io::Result<()> {
+        /// The longest text of a prefix, with its quotes and comma.
+        const LONGEST: usize = "\"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128\",".len();
+        let send = |write: &mut BufWriter<UnixStream>, line: &[u8]| {
+            write.write_all(line)?;
+            write.write_all(b"\n")
+        };
+        send(&mut self.write, &serde_json::to_vec(query)?)?;
+        if let Some(prefixes) = prefixes {
+            for some in prefixes.chunks(LONGEST_REQUEST / LONGEST - 1) {
+                send(&mut self.write, &serde_json::to_vec(some)?)?;
+            }
+            send(&mut self.write, b"[]")?;
+        }
+        self.write.flush()
+    }
+
+    fn read(&mut self) -> io::Result<Reply> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.read).take(LONGEST_RESPONSE as u64);
+        limited.read_until(b'\n', &mut line)?;
+        Ok(serde_json::from_slice(&line)?)
     }
 }
 
-fn exchange(path: &Path, query: &Query) -> io::Result<Reply> {
-    let mut stream = UnixStream::connect(path)?;
-    // The agent's own limit comes first, so that its explanation arrives.
-    stream.set_read_timeout(Some(TIMEOUT * 2))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut request = serde_json::to_vec(query)?;
-    request.push(b'\n');
-    stream.write_all(&request)?;
-    let mut line = Vec::new();
-    BufReader::new(stream)
-        .take(LONGEST_RESPONSE as u64)
-        .read_until(b'\n', &mut line)?;
-    Ok(serde_json::from_slice(&line)?)
+fn failed(path: &Path, error: io::Error) -> AskError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(path),
+        io::ErrorKind::PermissionDenied => AskError::Permission(path),
+        _ => AskError::Io { path, error },
+    }
 }

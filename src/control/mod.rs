@@ -4,26 +4,32 @@
 //! [`ask`] is the client behind `show` and `explain`.
 
 mod client;
+mod desk;
+mod lines;
 mod message;
 mod server;
+pub(crate) mod status;
 
-pub use client::{AskError, ask};
+pub use client::{AskError, Client, ask};
+pub use desk::{Desk, Request};
 pub use message::{
-    Advertised, Explanation, ExposureLine, ExposureList, NeighborState, Neighbors, Query, Reply,
-    RouteLine, Routes, Step, Summary, Verdict,
+    Advertised, AgentSummary, Attributes, Explanation, ExposureLine, ExposureList, NeighborState,
+    Neighbors, Originate, Query, Reply, RouteLine, Routes, Step, Summary, Taken, Verdict, Withdraw,
 };
-pub use server::{BindError, Request, Server};
+pub use server::{BindError, Server};
 
 use std::time::Duration;
 
-/// Longest request line, in bytes.
-const LONGEST_REQUEST: usize = 4096;
+/// Longest line from a client, in bytes; a request may have more than one.
+const LONGEST_REQUEST: usize = 64 << 10;
 /// Longest response line, in bytes: some 100,000 routes.
 const LONGEST_RESPONSE: usize = 64 << 20;
 /// How long either side waits for the other.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Clients served at a time; more wait in the listen queue.
-const CLIENTS: usize = 8;
+/// How long a client may keep its connection without asking anything.
+const IDLE: Duration = Duration::from_secs(60);
+/// Clients served at a time; more are refused.
+const CLIENTS: usize = 32;
 
 #[cfg(test)]
 mod tests;

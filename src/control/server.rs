@@ -6,19 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
 
-use super::{CLIENTS, LONGEST_REQUEST, Query, Reply, TIMEOUT};
-
-/// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
-#[derive(Debug)]
-pub struct Request {
-    pub query: Query,
-    pub reply: oneshot::Sender<Reply>,
-}
+use super::desk::Desk;
+use super::lines::Lines;
+use super::{CLIENTS, Reply};
 
 /// The socket cannot be made.
 #[derive(Debug, Error)]
@@ -69,17 +62,17 @@ impl Server {
         })
     }
 
-    /// Serves until the agent's end of `requests` is gone. Clients that are slow, or send what is
-    /// no request, lose their connection and nothing else.
-    pub async fn serve(self, requests: mpsc::Sender<Request>) {
+    /// Serves until the agent's end of the desk is gone. Clients that are slow, or send what is no
+    /// request, lose their connection and nothing else.
+    pub async fn serve(self, desk: Desk) {
         let slots = Arc::new(Semaphore::new(CLIENTS));
-        while let Ok(slot) = slots.clone().acquire_owned().await {
+        loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                () = requests.closed() => return,
+                () = desk.requests.closed() => return,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let mut lines = match accepted {
+                Ok((stream, _)) => Lines::new(stream),
                 Err(error) => {
                     // Out of file descriptors: give the others time to close theirs.
                     tracing::warn!(%error, "control socket: cannot accept");
@@ -87,9 +80,17 @@ impl Server {
                     continue;
                 }
             };
-            let requests = requests.clone();
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+                tokio::spawn(async move {
+                    let why = format!("{CLIENTS} clients are being served; end one of them");
+                    // It may have gone.
+                    let _ = lines.send(&Reply::Error(why)).await;
+                });
+                continue;
+            };
+            let desk = desk.clone();
             tokio::spawn(async move {
-                if let Err(error) = client(stream, &requests).await {
+                if let Err(error) = desk.serve(lines).await {
                     tracing::debug!(%error, "control socket: client lost");
                 }
                 drop(slot);
@@ -101,47 +102,5 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-async fn client(stream: UnixStream, requests: &mpsc::Sender<Request>) -> io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut read = BufReader::new(read);
-    loop {
-        let mut line = Vec::new();
-        let mut limited = (&mut read).take(LONGEST_REQUEST as u64);
-        let length = timeout(TIMEOUT, limited.read_until(b'\n', &mut line)).await??;
-        if length == 0 {
-            return Ok(());
-        }
-        let whole = line.ends_with(b"\n");
-        let reply = if whole {
-            answer(&line, requests).await
-        } else {
-            Reply::Error(format!("no line end within {LONGEST_REQUEST} bytes"))
-        };
-        let mut text = serde_json::to_vec(&reply)?;
-        text.push(b'\n');
-        timeout(TIMEOUT, write.write_all(&text)).await??;
-        if !whole {
-            return Ok(());
-        }
-    }
-}
-
-async fn answer(line: &[u8], requests: &mpsc::Sender<Request>) -> Reply {
-    let query = match serde_json::from_slice(line) {
-        Ok(query) => query,
-        Err(error) => return Reply::Error(format!("not a request: {error}")),
-    };
-    let (reply, answer) = oneshot::channel();
-    let asked = async {
-        requests.send(Request { query, reply }).await.ok()?;
-        answer.await.ok()
-    };
-    match timeout(TIMEOUT, asked).await {
-        Ok(Some(reply)) => reply,
-        Ok(None) => Reply::Error("the agent is stopping".into()),
-        Err(_) => Reply::Error("the agent is busy: no answer in time".into()),
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::advertise::{Origination, Source};
 
 /// An agent that answers `exposures`, and refuses to answer anything else.
 async fn agent(mut requests: mpsc::Receiver<Request>) {
@@ -12,6 +13,10 @@ async fn agent(mut requests: mpsc::Receiver<Request>) {
             let _ = reply.send(Reply::Exposures(ExposureList::default()));
         }
     }
+}
+
+fn desk(requests: mpsc::Sender<Request>) -> Desk {
+    Desk::new(requests, Origination::default())
 }
 
 async fn ask_blocking(path: PathBuf, query: Query) -> Result<Reply, AskError> {
@@ -28,7 +33,7 @@ async fn a_question_gets_its_answer() {
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(server.serve(sender));
+    tokio::spawn(server.serve(desk(sender)));
     tokio::spawn(agent(receiver));
     let reply = ask_blocking(path.clone(), Query::Exposures).await.unwrap();
     assert_eq!(reply, Reply::Exposures(ExposureList::default()));
@@ -45,7 +50,7 @@ async fn what_is_no_request_is_answered_with_why() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("control.sock");
     let (sender, _receiver) = mpsc::channel(1);
-    tokio::spawn(Server::bind(&path).unwrap().serve(sender));
+    tokio::spawn(Server::bind(&path).unwrap().serve(desk(sender)));
     for (request, expected) in [
         (b"{}\n".to_vec(), "not a request"),
         (vec![b'x'; LONGEST_REQUEST], "no line end"),
@@ -86,4 +91,127 @@ fn no_agent_is_said_plainly() {
     assert!(matches!(error, AskError::NotRunning(_)));
     let error = ask(std::path::Path::new(""), &Query::Summary).unwrap_err();
     assert!(matches!(error, AskError::TurnedOff));
+}
+
+/// A desk on a socket of its own, and what is originated through it.
+struct Office {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    origination: Origination,
+    _requests: mpsc::Receiver<Request>,
+}
+
+impl Office {
+    fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let (sender, requests) = mpsc::channel(1);
+        let origination = Origination::default();
+        let desk = Desk::new(sender, origination.clone());
+        tokio::spawn(Server::bind(&path).unwrap().serve(desk));
+        Self {
+            _dir: dir,
+            path,
+            origination,
+            _requests: requests,
+        }
+    }
+
+    /// Runs blocking work against the socket.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(PathBuf) -> T + Send + 'static,
+    ) -> T {
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || work(path))
+            .await
+            .unwrap()
+    }
+
+    fn held(&self) -> usize {
+        self.origination
+            .with(|origins| origins.of(Source::Operator).count())
+    }
+}
+
+#[tokio::test]
+async fn fifty_thousand_prefixes_are_one_request_of_many_lines() {
+    let office = Office::open();
+    let prefixes: Vec<ipnet::IpNet> = (0..50_000u32)
+        .map(|n| std::net::Ipv4Addr::from(0x0a00_0000 + n))
+        .map(|ip| std::net::IpAddr::from(ip).into())
+        .collect();
+    let all = prefixes.clone();
+    let taken = office.blocking(move |path| {
+        let mut client = Client::connect(&path).unwrap();
+        let originate = Query::Originate(Originate {
+            more: true,
+            ..Originate::default()
+        });
+        client.ask_about(&originate, &all).unwrap()
+    });
+    assert_eq!(taken.await, Reply::Taken(Taken { prefixes: 50_000 }));
+    assert_eq!(office.held(), 50_000);
+    let gone = office.blocking(move |path| {
+        let mut client = Client::connect(&path).unwrap();
+        let some = Query::Withdraw(Withdraw {
+            prefixes: prefixes[..3].to_vec(),
+            ..Withdraw::default()
+        });
+        let all = Query::Withdraw(Withdraw {
+            all: true,
+            ..Withdraw::default()
+        });
+        [client.ask(&some).unwrap(), client.ask(&all).unwrap()]
+    });
+    let taken = |prefixes| Reply::Taken(Taken { prefixes });
+    assert_eq!(gone.await, [taken(3), taken(49_997)]);
+    assert_eq!(office.held(), 0);
+}
+
+#[tokio::test]
+async fn a_route_by_hand_has_the_attributes_given() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let office = Office::open();
+    let mut stream = tokio::net::UnixStream::connect(&office.path).await.unwrap();
+    let request = r#"{"query":"originate","prefixes":["192.0.2.7/32"],"med":5,"communities":["65001:1","graceful-shutdown"],"largeCommunities":["4200000000:1:2"],"localPreference":50}"#;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(b"\n").await.unwrap();
+    let mut answer = String::new();
+    let mut lines = BufReader::new(&mut stream);
+    lines.read_line(&mut answer).await.unwrap();
+    assert_eq!(answer, "{\"reply\":\"taken\",\"body\":{\"prefixes\":1}}\n");
+    let route = office
+        .origination
+        .with(|origins| origins.routes().next())
+        .unwrap();
+    assert_eq!(route.attributes.med, Some(5));
+    assert_eq!(route.attributes.local_pref, Some(50));
+    assert_eq!(route.attributes.communities.len(), 2);
+    assert_eq!(route.attributes.large_communities.len(), 1);
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_list_ends_the_request_with_what_was_taken() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let office = Office::open();
+    let mut stream = tokio::net::UnixStream::connect(&office.path).await.unwrap();
+    let request = b"{\"query\":\"originate\",\"more\":true}\n[\"192.0.2.7/32\"]\n[\"x\"]\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("not a list of prefixes"), "{answer}");
+    assert!(answer.contains("1 before it were taken"), "{answer}");
+}
+
+#[tokio::test]
+async fn clients_that_ask_nothing_do_not_keep_others_from_being_told_why() {
+    let office = Office::open();
+    let mut idle = Vec::new();
+    for _ in 0..CLIENTS {
+        idle.push(tokio::net::UnixStream::connect(&office.path).await.unwrap());
+    }
+    let refused = office.blocking(|path| ask(&path, &Query::Summary).unwrap_err());
+    let refused = refused.await.to_string();
+    assert!(refused.contains("32 clients are being served"), "{refused}");
 }

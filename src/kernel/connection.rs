@@ -28,7 +28,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_proto::{Connection, ConnectionHandle};
-use netlink_sys::{SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{AsyncSocket, SocketAddr, protocols::NETLINK_ROUTE};
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::time::timeout;
 
@@ -37,7 +37,7 @@ use super::socket::{Interest, Socket};
 
 /// The most requests in flight: each is acknowledged, and acknowledgements beyond the receive
 /// buffer would be dropped by the kernel without a word.
-pub(super) const BATCH: usize = 128;
+pub(crate) const BATCH: usize = 128;
 
 /// How long the kernel may take for one batch, or one part of a dump.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,37 +65,52 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 type Message = NetlinkMessage<RouteNetlinkMessage>;
 
 /// A request that changes something.
-pub(super) struct Request {
-    pub(super) message: RouteNetlinkMessage,
+pub(crate) struct Request {
+    pub(crate) message: RouteNetlinkMessage,
     /// `NLM_F_CREATE` and its like; request and acknowledge are implied.
-    pub(super) flags: u16,
+    pub(crate) flags: u16,
 }
 
 /// The kernel refused a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// A positive errno.
-    pub(super) errno: i32,
+    pub(crate) errno: i32,
     /// What the kernel says about it, if it says anything (extended acknowledgement).
-    pub(super) text: Option<String>,
+    pub(crate) text: Option<String>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let error = std::io::Error::from_raw_os_error(self.errno);
+        match &self.text {
+            Some(text) => write!(f, "{error} ({text})"),
+            None => error.fmt(f),
+        }
+    }
 }
 
 /// Asks the kernel for changes, one batch at a time.
-pub(super) struct Changes {
+pub(crate) struct Changes {
     /// In its place only while it owes no answers: after a failure, or a wait that was given up,
     /// the next batch opens another.
     batches: Option<Batches>,
 }
 
 impl Changes {
-    pub(super) fn open() -> Result<Self, KernelError> {
+    pub(crate) fn open() -> Result<Self, KernelError> {
         Ok(Self {
             batches: Some(Batches::open()?),
         })
     }
 
+    /// Under which what is changed here is announced, until a failure makes it another.
+    pub(crate) fn port(&self) -> Option<u32> {
+        self.batches.as_ref().map(|batches| batches.port)
+    }
+
     /// Sends changes, in order; answers in the same order.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &mut self,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<(), Refusal>>, KernelError> {
@@ -125,14 +140,21 @@ impl Request {
 struct Batches {
     connection: Connection<RouteNetlinkMessage, Socket>,
     handle: ConnectionHandle<RouteNetlinkMessage>,
+    port: u32,
 }
 
 impl Batches {
     fn open() -> Result<Self, KernelError> {
-        let opened = netlink_proto::new_connection_with_socket(NETLINK_ROUTE);
+        let opened = netlink_proto::new_connection_with_socket::<_, Socket>(NETLINK_ROUTE);
         let (mut connection, handle, _) = opened.map_err(KernelError::Open)?;
         connection.set_forward_ack(true);
-        Ok(Self { connection, handle })
+        let socket = connection.socket_mut().socket_mut();
+        let bound = socket.bind_auto().map_err(KernelError::Open)?;
+        Ok(Self {
+            connection,
+            handle,
+            port: bound.port_number(),
+        })
     }
 
     /// The kernel takes the requests of a datagram in order, and answers each once.
@@ -156,13 +178,13 @@ impl Batches {
 }
 
 /// Reads what there is. For one reading: what is left of it when it is dropped goes with it.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     connection: Connection<RouteNetlinkMessage, Socket>,
     handle: Handle,
 }
 
 impl Reader {
-    pub(super) fn open() -> Result<Self, KernelError> {
+    pub(crate) fn open() -> Result<Self, KernelError> {
         let opened = rtnetlink::new_connection_with_socket();
         let (mut connection, handle, _) = opened.map_err(KernelError::Open)?;
         connection.set_forward_done(true);
@@ -170,7 +192,7 @@ impl Reader {
     }
 
     /// Everything that `message` asks for. `visit` sees each object.
-    pub(super) async fn dump(
+    pub(crate) async fn dump(
         &mut self,
         message: RouteNetlinkMessage,
         mut visit: impl FnMut(RouteNetlinkMessage),
@@ -210,14 +232,19 @@ impl Reader {
 }
 
 /// What the kernel announces from now on.
-pub(super) struct Announcements {
+pub(crate) struct Announcements {
     connection: Connection<RouteNetlinkMessage, Socket>,
     messages: UnboundedReceiver<(Message, SocketAddr)>,
 }
 
 impl Announcements {
-    pub(super) fn open(interest: Interest) -> Result<Self, KernelError> {
-        let opened = rtnetlink::new_multicast_connection_with_socket::<Socket>(&GROUPS);
+    pub(crate) fn open(interest: Interest) -> Result<Self, KernelError> {
+        Self::of(&GROUPS, interest)
+    }
+
+    /// Of these groups only.
+    pub(crate) fn of(groups: &[MulticastGroup], interest: Interest) -> Result<Self, KernelError> {
+        let opened = rtnetlink::new_multicast_connection_with_socket::<Socket>(groups);
         let (mut connection, _, messages) = opened.map_err(KernelError::Open)?;
         connection.socket_mut().listen_for(interest);
         Ok(Self {
@@ -228,7 +255,7 @@ impl Announcements {
 
     /// Waits for announcements and hands over all that have come. False when the kernel had to
     /// drop some: what is known is then out of date. May be dropped while it waits.
-    pub(super) async fn receive(
+    pub(crate) async fn receive(
         &mut self,
         mut visit: impl FnMut(RouteNetlinkMessage),
     ) -> Result<bool, KernelError> {
@@ -300,7 +327,6 @@ fn extended_text(mut attributes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_sys::AsyncSocket;
 
     use super::super::message::RouteId;
     use super::super::request;

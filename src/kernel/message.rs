@@ -134,7 +134,7 @@ fn plain_metric(prefix: &IpNet) -> u32 {
     }
 }
 
-pub(super) fn link(message: &LinkMessage) -> Option<LinkFacts> {
+pub(crate) fn link(message: &LinkMessage) -> Option<LinkFacts> {
     // AF_BRIDGE messages on the same group tell of bridge ports, not of interfaces.
     if message.header.interface_family != AddressFamily::Unspec {
         return None;
@@ -241,7 +241,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<(RouteId, RouteFacts)> {
     Some((id, facts))
 }
 
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
+pub(crate) fn ip(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(v4) => Some(IpAddr::V4(*v4)),
         RouteAddress::Inet6(v6) => Some(IpAddr::V6(*v6)),

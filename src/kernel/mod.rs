@@ -16,12 +16,12 @@
 
 mod apply;
 mod clear;
-mod connection;
+pub(crate) mod connection;
 mod dump;
-mod message;
-mod request;
+pub(crate) mod message;
+pub(crate) mod request;
 pub mod rt_tables;
-mod socket;
+pub(crate) mod socket;
 mod state;
 mod sysctl;
 

@@ -243,6 +243,6 @@ pub(super) fn family(address: &IpAddr) -> AddressFamily {
     }
 }
 
-pub(super) fn short_table(table: TableId) -> u8 {
+pub(crate) fn short_table(table: TableId) -> u8 {
     u8::try_from(table).unwrap_or(RT_TABLE_COMPAT)
 }

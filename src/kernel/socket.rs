@@ -29,7 +29,7 @@ const DATAGRAM: usize = 64 << 10;
 const NETLINK_HEADER: usize = 16;
 
 /// A netlink socket.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     inner: TokioSocket,
     interest: Option<Interest>,
     turn: Cell<u32>,
@@ -37,16 +37,24 @@ pub(super) struct Socket {
 }
 
 /// Which announcements to hear, told by their fixed headers alone.
-pub(super) struct Interest {
+pub(crate) struct Interest {
     /// As in `rtm_table`: 252 stands for all that do not fit a byte.
     tables: Vec<u8>,
+    /// Who made the route changes that are not news (`nlmsg_pid`).
+    own: Option<u32>,
 }
 
 impl Interest {
-    pub(super) fn in_tables(tables: impl Iterator<Item = TableId>) -> Self {
+    pub(crate) fn in_tables(tables: impl Iterator<Item = TableId>) -> Self {
         Self {
             tables: tables.map(short_table).collect(),
+            own: None,
         }
+    }
+
+    /// Deaf to the echo of what this port changes: whoever has installed 50,000 routes need not hear of each.
+    pub(crate) fn without_echo(self, port: Option<u32>) -> Self {
+        Self { own: port, ..self }
     }
 
     /// True unless the datagram is one message that cannot concern us.
@@ -63,7 +71,10 @@ impl Interest {
         match u16::from_ne_bytes(*kind) {
             // struct rtmsg: the table is its fifth byte.
             libc::RTM_NEWROUTE | libc::RTM_DELROUTE => {
+                let author = datagram.get(12..16).and_then(|b| b.first_chunk());
+                let author = author.map(|b| u32::from_ne_bytes(*b));
                 body.get(4).is_none_or(|table| self.tables.contains(table))
+                    && (author.is_none() || author != self.own)
             }
             // struct ndmsg: the family comes first; AF_BRIDGE tells of learned MAC addresses.
             libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => body
@@ -200,6 +211,19 @@ mod tests {
         assert!(interest.includes(&neighbour(libc::AF_INET as u8)));
         assert!(!interest.includes(&neighbour(libc::AF_BRIDGE as u8)));
         assert!(interest.includes(&datagram(libc::RTM_NEWLINK, &[0; 16])));
+    }
+
+    #[test]
+    fn the_echo_of_ones_own_routes_is_not_heard() {
+        let interest = Interest::in_tables([254].into_iter()).without_echo(Some(77));
+        let by = |port: u32| {
+            let mut echo = datagram(libc::RTM_NEWROUTE, &[2, 32, 0, 0, 254, 186, 0, 1]);
+            echo.splice(12..16, port.to_ne_bytes());
+            echo
+        };
+        assert!(!interest.includes(&by(77)));
+        assert!(interest.includes(&by(78)));
+        assert!(interest.includes(&by(0)), "the kernel's own changes");
     }
 
     #[test]

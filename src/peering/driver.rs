@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
+use super::learned::LearnedRoutes;
 use super::mailbox::Mailbox;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -59,6 +60,7 @@ pub(super) struct Driver {
     events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    learned: Option<LearnedRoutes>,
 }
 
 impl Driver {
@@ -82,6 +84,7 @@ impl Driver {
             events,
             inbox,
             notices,
+            learned: None,
         };
         for address in &settings.listen {
             match socket::listen(*address, &neighbours) {
@@ -96,6 +99,11 @@ impl Driver {
             this.neighbours.insert(peer, neighbour);
         }
         this
+    }
+
+    /// Learned routes go there.
+    pub(super) fn teaching(self, learned: Option<LearnedRoutes>) -> Self {
+        Self { learned, ..self }
     }
 
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
@@ -295,6 +303,9 @@ impl Driver {
 
     fn tell(&self, event: Event) {
         self.log(&event);
+        if let Some(learned) = &self.learned {
+            learned.follow(&event);
+        }
         // Fails only when nobody watches.
         let _ = self.notices.send(Notice {
             at: Instant::now(),

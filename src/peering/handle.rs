@@ -1,4 +1,4 @@
-//! The speaker seen from other threads: the operator's questions, orders and routes.
+//! The speaker seen from other threads: routes, and the operator's questions and orders.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,9 +32,12 @@ pub struct View<'a> {
 
 /// Something to do on the speaker's thread. It holds up the protocol, so it must be short.
 pub(super) enum Call {
-    Look(Box<dyn FnOnce(&View<'_>) + Send>),
-    Act(Box<dyn FnOnce(&mut Speaker, Instant) + Send>),
+    Look(Look),
+    Act(Act),
 }
+
+type Look = Box<dyn FnOnce(&View<'_>) + Send>;
+type Act = Box<dyn FnOnce(&mut Speaker, Instant) + Send>;
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

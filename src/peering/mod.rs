@@ -13,11 +13,12 @@
 mod connection;
 mod driver;
 mod handle;
+mod learned;
 mod mailbox;
 mod settings;
 mod snapshot;
 mod socket;
-mod sockopt;
+pub(crate) mod sockopt;
 
 use std::io;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use driver::{Command, Driver};
 pub use handle::{Handle, View};
+pub use learned::{LearnedNews, LearnedRoutes};
 use mailbox::Mailbox;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
@@ -82,6 +84,19 @@ impl Peering {
         neighbours: Vec<Neighbour>,
         routes: impl IntoIterator<Item = Route>,
     ) -> io::Result<Self> {
+        Self::spawn_between(settings, neighbours, routes, None)
+    }
+
+    /// [`Peering::spawn_with`], and what peers teach goes to `learned`.
+    ///
+    /// # Errors
+    /// As [`Peering::spawn`].
+    pub fn spawn_between(
+        settings: Settings,
+        neighbours: Vec<Neighbour>,
+        routes: impl IntoIterator<Item = Route>,
+        learned: Option<LearnedRoutes>,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -99,6 +114,7 @@ impl Peering {
             .spawn(move || {
                 runtime.block_on(async {
                     Driver::start(&settings, neighbours, told)
+                        .teaching(learned)
                         .run(&shared, requests)
                         .await;
                 });

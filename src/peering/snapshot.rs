@@ -120,6 +120,8 @@ impl Snapshot {
                 as_path: best.attributes.as_path.asns().map(|asn| asn.0).collect(),
             })
         });
+        let mut routes: Vec<_> = routes.collect();
+        routes.sort_unstable_by_key(|route| route.prefix);
         let mut learned: Vec<_> = learned.collect();
         learned.sort_unstable_by_key(|route| route.prefix);
         Self {
@@ -128,7 +130,7 @@ impl Snapshot {
                 .peers()
                 .map(|peer| NeighborSnapshot::of(&peer, now))
                 .collect(),
-            routes: routes.collect(),
+            routes,
             learned,
         }
     }

@@ -138,6 +138,19 @@ impl Sessions {
         }
     }
 
+    /// [`Self::remove`], for all of them.
+    pub fn remove_all(&mut self, now: Instant) {
+        let ids: Vec<_> = self.by_key.values().copied().collect();
+        for id in ids {
+            self.with(id, now, Session::remove);
+        }
+    }
+
+    /// Are there none, not even some that are being removed?
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
     /// Hold a session administratively down, or no longer.
     pub fn hold_down(&mut self, key: &SessionKey, held: bool, now: Instant) {
         if let Some(id) = self.by_key.get(key).copied() {

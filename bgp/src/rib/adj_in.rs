@@ -174,12 +174,6 @@ impl AdjRibIn {
         self.len == 0
     }
 
-    /// True when a path to this prefix under this identifier is known.
-    pub(crate) fn contains(&self, prefix: &IpNet, path_id: u32) -> bool {
-        let paths = self.routes.get(prefix);
-        paths.is_some_and(|paths| paths.entries().iter().any(|entry| entry.path_id == path_id))
-    }
-
     fn keep_unconfirmed(&mut self, family: Family, stale: Stale) -> Vec<IpNet> {
         let mut kept = Kept::default();
         let mut changed = Vec::new();

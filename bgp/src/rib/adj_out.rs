@@ -1,177 +1,147 @@
-//! What one peer has been told, and what it has yet to be told.
-//!
-//! Pending changes are keyed by prefix: however often a route flaps while a peer reads slowly, at
-//! most one change per prefix waits. They hang on their attribute set (one bucket per set), which is
-//! how they are packed into UPDATE messages.
+//! What the peers of an update group should have: the Adj-RIB-Out they share.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use super::attributes::RouteAttributes;
+use super::export::ExportedRoute;
 
-/// Adj-RIB-Out of one peer and one address family.
+/// Where a route stands in the order in which prefixes came, for those who walk through all of them. A prefix that
+/// is withdrawn and comes again takes a new place, behind everybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(u64);
+
+impl Place {
+    /// Before every route.
+    pub(crate) const START: Self = Self(0);
+}
+
+/// The routes of one family that a group of peers should have.
 #[derive(Debug, Default)]
 pub(crate) struct AdjRibOut {
-    sent: FxHashMap<IpNet, Sent>,
-    queued: FxHashMap<IpNet, Arc<RouteAttributes>>,
-    buckets: BTreeMap<Arc<RouteAttributes>, BTreeSet<IpNet>>,
-    withdrawals: BTreeSet<IpNet>,
-    end_of_rib_due: bool,
+    routes: FxHashMap<IpNet, Entry>,
+    next_place: u64,
+    /// By place; kept only while somebody walks. A prefix that left or moved is still in its old place.
+    order: Option<Vec<(Place, IpNet)>>,
 }
 
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) route: Arc<ExportedRoute>,
+    pub(crate) place: Place,
+}
+
+/// What became of a prefix.
 #[derive(Debug)]
-struct Sent {
-    attributes: Arc<RouteAttributes>,
-    /// The peer asked for a refresh: it must hear of this route again even if nothing changed.
-    stale: bool,
-}
-
-/// One message's worth of pending changes.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Batch {
-    Announce(Arc<RouteAttributes>, Vec<IpNet>),
-    Withdraw(Vec<IpNet>),
-    EndOfRib,
+pub(crate) struct Change {
+    pub(crate) prefix: IpNet,
+    pub(crate) before: Option<Entry>,
+    pub(crate) after: Option<Entry>,
 }
 
 impl AdjRibOut {
-    /// State what the peer should have for `prefix`: these attributes, or nothing.
-    pub(crate) fn set(&mut self, prefix: IpNet, desired: Option<&Arc<RouteAttributes>>) {
-        match (self.queued.get(&prefix), desired) {
-            (Some(queued), Some(desired)) if queued == desired => return,
-            _ => self.unqueue(&prefix),
-        }
-        let sent = self.sent.get(&prefix);
-        match desired {
-            Some(desired) => {
-                let known = sent.is_some_and(|sent| !sent.stale && sent.attributes == *desired);
-                if !known {
-                    self.queue(prefix, Arc::clone(desired));
-                }
-            }
-            None if sent.is_some() => {
-                self.withdrawals.insert(prefix);
-            }
-            None => {}
-        }
-    }
-
-    /// Everything sent must be sent again (ROUTE-REFRESH, RFC 2918 §4).
-    pub(crate) fn resend(&mut self) {
-        let mut again = Vec::with_capacity(self.sent.len());
-        for (prefix, sent) in &mut self.sent {
-            sent.stale = true;
-            let superseded = self.queued.contains_key(prefix) || self.withdrawals.contains(prefix);
-            if !superseded {
-                again.push((*prefix, Arc::clone(&sent.attributes)));
-            }
-        }
-        for (prefix, attributes) in again {
-            self.queue(prefix, attributes);
-        }
-    }
-
-    /// End-of-RIB follows once the announcements queued now are out (RFC 4724 §2).
-    pub(crate) fn end_of_rib_after_pending(&mut self) {
-        self.end_of_rib_due = true;
-    }
-
-    /// True when [`Self::next_batch`] has something.
-    pub(crate) fn has_pending(&self) -> bool {
-        !self.withdrawals.is_empty() || !self.queued.is_empty() || self.end_of_rib_due
-    }
-
-    /// Changes that wait for the peer.
-    pub(crate) fn pending_count(&self) -> usize {
-        self.withdrawals.len() + self.queued.len()
-    }
-
-    /// The next message, of at most `limit` prefixes, now counted as sent. Withdrawals go first:
-    /// a stale route misleads traffic, a missing one only delays it.
-    pub(crate) fn next_batch(&mut self, limit: usize) -> Option<Batch> {
-        if !self.withdrawals.is_empty() {
-            return Some(Batch::Withdraw(self.take_withdrawals(limit)));
-        }
-        if let Some((attributes, prefixes)) = self.take_bucket(limit) {
-            for prefix in &prefixes {
-                self.queued.remove(prefix);
-                let sent = Sent {
-                    attributes: Arc::clone(&attributes),
-                    stale: false,
-                };
-                self.sent.insert(*prefix, sent);
-            }
-            return Some(Batch::Announce(attributes, prefixes));
-        }
-        std::mem::take(&mut self.end_of_rib_due).then_some(Batch::EndOfRib)
-    }
-
-    /// What the peer has been sent, in no particular order.
-    pub(crate) fn sent(&self) -> impl Iterator<Item = (&IpNet, &Arc<RouteAttributes>)> {
-        self.sent
-            .iter()
-            .map(|(prefix, sent)| (prefix, &sent.attributes))
-    }
-
-    pub(crate) fn contains(&self, prefix: &IpNet) -> bool {
-        self.sent.contains_key(prefix)
-    }
-
-    pub(crate) fn sent_count(&self) -> usize {
-        self.sent.len()
-    }
-
-    fn queue(&mut self, prefix: IpNet, attributes: Arc<RouteAttributes>) {
-        self.buckets
-            .entry(Arc::clone(&attributes))
-            .or_default()
-            .insert(prefix);
-        self.queued.insert(prefix, attributes);
-    }
-
-    fn unqueue(&mut self, prefix: &IpNet) {
-        self.withdrawals.remove(prefix);
-        let Some(attributes) = self.queued.remove(prefix) else {
-            return;
+    /// State what the peers should have for a prefix: a route (interned: equal ones are the same), or nothing.
+    /// Gives what changed by that.
+    pub(crate) fn set(
+        &mut self,
+        prefix: IpNet,
+        route: Option<Arc<ExportedRoute>>,
+    ) -> Option<Change> {
+        let Some(route) = route else {
+            let before = Some(self.routes.remove(&prefix)?);
+            self.trim();
+            let after = None;
+            return Some(Change {
+                prefix,
+                before,
+                after,
+            });
         };
-        if let Some(bucket) = self.buckets.get_mut(&attributes) {
-            bucket.remove(prefix);
-            if bucket.is_empty() {
-                self.buckets.remove(&attributes);
+        let known = self.routes.get_mut(&prefix);
+        if known
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(&known.route, &route))
+        {
+            return None;
+        }
+        let (before, after) = match known {
+            Some(entry) => {
+                let before = entry.clone();
+                entry.route = route;
+                (Some(before), entry.clone())
             }
+            None => (None, self.append(prefix, route)),
+        };
+        Some(Change {
+            prefix,
+            before,
+            after: Some(after),
+        })
+    }
+
+    pub(crate) fn get(&self, prefix: &IpNet) -> Option<&Entry> {
+        self.routes.get(prefix)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&IpNet, &Entry)> {
+        self.routes.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Somebody is going to walk.
+    pub(crate) fn keep_order(&mut self) {
+        if self.order.is_none() {
+            let mut order: Vec<_> = self.routes.iter().map(|(p, e)| (e.place, *p)).collect();
+            order.sort_unstable_by_key(|(place, _)| *place);
+            self.order = Some(order);
         }
     }
 
-    fn take_withdrawals(&mut self, limit: usize) -> Vec<IpNet> {
-        let mut taken = Vec::with_capacity(limit.min(self.withdrawals.len()));
-        while taken.len() < limit
-            && let Some(prefix) = self.withdrawals.pop_first()
-        {
-            self.sent.remove(&prefix);
-            taken.push(prefix);
-        }
-        taken
+    /// Nobody walks any more.
+    pub(crate) fn drop_order(&mut self) {
+        self.order = None;
     }
 
-    fn take_bucket(&mut self, limit: usize) -> Option<(Arc<RouteAttributes>, Vec<IpNet>)> {
-        let mut entry = self.buckets.first_entry()?;
-        let attributes = Arc::clone(entry.key());
-        let bucket = entry.get_mut();
-        let mut taken = Vec::with_capacity(limit.min(bucket.len()));
-        while taken.len() < limit
-            && let Some(prefix) = bucket.pop_first()
+    /// The routes from a place on, in order.
+    pub(crate) fn from_place(&self, place: Place) -> impl Iterator<Item = (&IpNet, &Entry)> {
+        let order = self.order.as_deref().unwrap_or_default();
+        let start = order.partition_point(|(at, _)| *at < place);
+        let rest = order.get(start..).unwrap_or_default().iter();
+        rest.filter_map(|(place, prefix)| {
+            let entry = self.routes.get(prefix)?;
+            (entry.place == *place).then_some((prefix, entry))
+        })
+    }
+
+    fn append(&mut self, prefix: IpNet, route: Arc<ExportedRoute>) -> Entry {
+        let place = Place(self.next_place);
+        self.next_place += 1;
+        let entry = Entry { route, place };
+        self.routes.insert(prefix, entry.clone());
+        if let Some(order) = &mut self.order {
+            order.push((place, prefix));
+        }
+        entry
+    }
+
+    /// Churn while somebody walks must not make the order grow for ever.
+    fn trim(&mut self) {
+        let routes = &self.routes;
+        if let Some(order) = &mut self.order
+            && order.len() > 2 * routes.len() + 64
         {
-            taken.push(prefix);
+            order.retain(|(place, prefix)| routes.get(prefix).is_some_and(|e| e.place == *place));
         }
-        if entry.get().is_empty() {
-            entry.remove();
-        }
-        Some((attributes, taken))
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl Place {
+    /// The place behind this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}

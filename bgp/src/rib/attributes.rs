@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::wire::{Community, ExtendedCommunity, LargeCommunity, Origin};
+use crate::wire::{Community, ExtendedCommunity, LargeCommunity, Origin, PathAttributes};
 
 /// Attributes the originator of a route chooses; the rest (AS_PATH, and what is left out here) follows from the
 /// session the route leaves by.
@@ -34,6 +34,21 @@ impl Default for RouteAttributes {
             communities: Vec::new(),
             extended_communities: Vec::new(),
             large_communities: Vec::new(),
+        }
+    }
+}
+
+impl RouteAttributes {
+    /// The attributes before any session has added its own.
+    pub(crate) fn path_attributes(&self) -> PathAttributes {
+        PathAttributes {
+            origin: self.origin,
+            med: self.med,
+            local_pref: self.local_pref,
+            communities: self.communities.clone(),
+            extended_communities: self.extended_communities.clone(),
+            large_communities: self.large_communities.clone(),
+            ..PathAttributes::default()
         }
     }
 }

@@ -1,15 +1,22 @@
 //! An originated route as one peer sees it: next hop self, and the attributes its session requires.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use ipnet::IpNet;
 
-use super::adj_out::Batch;
 use super::attributes::RouteAttributes;
+use super::intern::Interner;
 use super::learned_path::DEFAULT_LOCAL_PREF;
+use super::reader::Batch;
+use crate::policy::{Candidate, Filter, Verdict};
 use crate::session::{Ends, Negotiated};
 use crate::speaker::PeerConfig;
-use crate::wire::{AsPath, EncodeError, Family, NextHop, Nlri, PathAttributes, pack};
+use crate::wire::{
+    Asn, CodecOptions, Community, EncodeError, Family, Message, NextHop, Nlri, PathAttributes,
+    RefreshSubtype, RouteRefresh, pack,
+};
 
 /// Next hop self, per family (RFC 4271 §5.1.3, RFC 2545 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,52 +49,203 @@ impl NextHops {
     }
 }
 
-/// Everything the encoding of one family's routes to one peer depends on.
-pub(crate) struct ExportContext<'a> {
-    pub(crate) negotiated: &'a Negotiated,
+/// A route as peers are told it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ExportedRoute {
+    /// Where its traffic is to go.
+    pub next_hop: NextHop,
+    /// The rest.
+    pub attributes: PathAttributes,
+}
+
+/// All that one family's routes to a peer depend on. Peers for which this is equal are told the same octets.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ExportProfile {
     pub(crate) family: Family,
-    /// Absent only where no route is announced.
-    pub(crate) next_hop: Option<NextHop>,
+    filter: Filter,
+    codec: CodecOptions,
+    /// Next hop self; without it only routes whose next hop is set leave.
+    next_hop: Option<NextHop>,
+    /// ASes that a path gets in front: none towards our own AS (RFC 4271 §5.1.2).
+    front: Vec<Asn>,
+    /// Everything is about to be withdrawn (RFC 8326).
+    graceful_shutdown: bool,
+}
+
+/// The session that routes leave by, and the speaker behind it.
+pub(crate) struct ExportContext<'a> {
+    pub(crate) config: &'a PeerConfig,
+    pub(crate) negotiated: &'a Negotiated,
+    pub(crate) ends: &'a Ends,
+    pub(crate) asn: Asn,
+    pub(crate) graceful_shutdown: bool,
 }
 
 impl ExportContext<'_> {
-    /// The messages of a batch in one buffer, and how many they are.
+    /// What makes the routes of a family what they are in this session.
+    pub(crate) fn profile(&self, family: Family) -> ExportProfile {
+        let mut codec = self.negotiated.codec.clone();
+        // How the peer numbers its paths is nothing to what we send.
+        codec.add_path_receive.clear();
+        ExportProfile {
+            family,
+            filter: self.config.export.of(family).clone(),
+            codec,
+            next_hop: NextHops::new(self.config, self.ends).of(family),
+            front: self.front(),
+            graceful_shutdown: self.graceful_shutdown,
+        }
+    }
+
+    /// Our AS, and in front of it the one we have in this session only.
+    fn front(&self) -> Vec<Asn> {
+        let in_session = self.negotiated.local_as;
+        if self.negotiated.is_internal() {
+            return Vec::new();
+        }
+        match self.config.local_as {
+            Some(local) if !local.replace && in_session != self.asn => vec![in_session, self.asn],
+            _ => vec![in_session],
+        }
+    }
+}
+
+/// What was made of the attributes of the last route: those that follow mostly have the same.
+#[derive(Debug, Default)]
+pub(crate) struct ExportMemo {
+    last: Option<(Arc<RouteAttributes>, PathAttributes)>,
+    outcomes: Vec<(Verdict, Option<Arc<ExportedRoute>>)>,
+}
+
+impl ExportProfile {
+    /// True when every route has a next hop.
+    pub(crate) fn has_next_hop(&self) -> bool {
+        self.next_hop.is_some()
+    }
+
+    /// The route as these peers are told it; `None` when they are not.
+    pub(crate) fn export(
+        &self,
+        prefix: &IpNet,
+        route: &Arc<RouteAttributes>,
+        memo: &mut ExportMemo,
+        routes: &mut Interner<ExportedRoute>,
+    ) -> Option<Arc<ExportedRoute>> {
+        let ExportMemo { last, outcomes } = memo;
+        let (_, attributes) = match last {
+            Some(last) if Arc::ptr_eq(&last.0, route) => last,
+            last => {
+                outcomes.clear();
+                last.insert((Arc::clone(route), route.path_attributes()))
+            }
+        };
+        let own = self.usable(route.next_hop.map(next_hop)).or(self.next_hop);
+        let verdict = self.filter.judge(&Candidate {
+            prefix,
+            next_hop: own,
+            attributes,
+        });
+        if let Some((_, known)) = outcomes.iter().find(|(of, _)| *of == verdict) {
+            return known.clone();
+        }
+        let exported = (verdict != Verdict::Denied).then(|| {
+            let mut attributes = attributes.clone();
+            let mut set = own;
+            self.filter.apply(verdict, &mut attributes, &mut set);
+            let next_hop = self.usable(set).or(own)?;
+            self.finish(&mut attributes);
+            Some(routes.intern(ExportedRoute {
+                next_hop,
+                attributes,
+            }))
+        });
+        outcomes.push((verdict, exported.flatten()));
+        outcomes.last()?.1.clone()
+    }
+
+    /// What the session requires, behind the policy: RFC 4271 §5.1.2, §5.1.5; RFC 8326 §4.1, §4.3.
+    fn finish(&self, attributes: &mut PathAttributes) {
+        let preference = if self.graceful_shutdown {
+            0
+        } else {
+            attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)
+        };
+        attributes.local_pref = self.is_internal().then_some(preference);
+        for asn in self.front.iter().rev() {
+            attributes.as_path.prepend(*asn);
+        }
+        let told = attributes
+            .communities
+            .contains(&Community::GRACEFUL_SHUTDOWN);
+        if self.graceful_shutdown && !told {
+            attributes.communities.push(Community::GRACEFUL_SHUTDOWN);
+        }
+    }
+
+    fn is_internal(&self) -> bool {
+        self.front.is_empty()
+    }
+
+    /// Only a next hop of the route's family, or for IPv4 one that RFC 8950 lets be IPv6.
+    fn usable(&self, next_hop: Option<NextHop>) -> Option<NextHop> {
+        let extended = self.codec.extended_next_hop.contains(&self.family);
+        next_hop.filter(|next_hop| match next_hop {
+            NextHop::V4(_) => self.family == Family::IPV4_UNICAST,
+            NextHop::V6 { .. } => self.family == Family::IPV6_UNICAST || extended,
+        })
+    }
+
+    /// The messages of a batch in one buffer, and how many UPDATEs they are.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<(Bytes, usize), EncodeError> {
-        let codec = &self.negotiated.codec;
-        let family = self.family;
+        let (codec, family) = (&self.codec, self.family);
         let mut out = BytesMut::with_capacity(256);
-        let messages = match batch {
-            Batch::Announce(attributes, prefixes) => {
-                let next_hop = self.next_hop.ok_or(EncodeError::NextHop { family })?;
-                let attributes = self.attributes(attributes);
-                let nlri = prefixes.iter().copied().map(Nlri::from);
-                pack::announce(&mut out, codec, family, next_hop, &attributes, nlri)?
+        let mut updates = 0;
+        let nlri = |prefixes: &[IpNet]| {
+            prefixes
+                .iter()
+                .copied()
+                .map(untruncated)
+                .collect::<Vec<_>>()
+        };
+        match batch {
+            Batch::Announce(runs) => {
+                for (route, prefixes) in runs {
+                    let ExportedRoute {
+                        next_hop,
+                        attributes,
+                    } = &**route;
+                    let nlri = nlri(prefixes);
+                    updates +=
+                        pack::announce(&mut out, codec, family, *next_hop, attributes, nlri)?;
+                }
             }
             Batch::Withdraw(prefixes) => {
-                let nlri = prefixes.iter().copied().map(Nlri::from);
-                pack::withdraw(&mut out, codec, family, nlri)?
+                updates += pack::withdraw(&mut out, codec, family, nlri(prefixes))?;
             }
             Batch::EndOfRib => {
                 pack::end_of_rib(&mut out, codec, family)?;
-                1
+                updates += 1;
             }
-        };
-        Ok((out.freeze(), messages))
-    }
-
-    /// RFC 4271 §5.1: AS_PATH is ours towards an external peer and empty towards an internal one,
-    /// which gets LOCAL_PREF instead.
-    fn attributes(&self, route: &RouteAttributes) -> PathAttributes {
-        let internal = self.negotiated.is_internal();
-        PathAttributes {
-            origin: route.origin,
-            as_path: AsPath::sequence((!internal).then_some(self.negotiated.local_as)),
-            med: route.med,
-            local_pref: internal.then(|| route.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)),
-            communities: route.communities.clone(),
-            extended_communities: route.extended_communities.clone(),
-            large_communities: route.large_communities.clone(),
-            ..PathAttributes::default()
+            Batch::EndOfRefresh => {
+                let subtype = RefreshSubtype::End;
+                Message::RouteRefresh(RouteRefresh { family, subtype }).encode(&mut out, codec)?;
+            }
         }
+        Ok((out.freeze(), updates))
+    }
+}
+
+/// Prefixes of ours have no host bits set: [`crate::Speaker::originate`] sees to that.
+fn untruncated(prefix: IpNet) -> Nlri {
+    Nlri {
+        prefix,
+        path_id: None,
+    }
+}
+
+fn next_hop(address: IpAddr) -> NextHop {
+    match address {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => address.into(),
     }
 }

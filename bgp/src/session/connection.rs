@@ -122,6 +122,11 @@ impl Connection {
         self.in_flight < WINDOW
     }
 
+    /// So much is unread that the peer cannot be keeping up with anybody.
+    pub(crate) fn is_choked(&self) -> bool {
+        self.in_flight >= 4 * WINDOW
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.hold_at, self.keepalive_at, self.send_hold_at]
             .into_iter()

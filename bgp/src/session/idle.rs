@@ -14,6 +14,24 @@ pub enum IdleReason {
     NoNeighbour,
     /// It made a mistake and is refused until then.
     Held(Instant),
+    /// It taught more routes than it may, and is refused until then; `None`: until the operator resets it.
+    TooManyRoutes(Option<Instant>),
+}
+
+impl IdleReason {
+    /// When it ends by itself.
+    pub fn until(self) -> Option<Instant> {
+        match self {
+            Self::Held(until) => Some(until),
+            Self::TooManyRoutes(until) => until,
+            Self::Stopped | Self::Shutdown | Self::NoNeighbour => None,
+        }
+    }
+
+    /// The peer did something to deserve it: only time or the operator ends it.
+    pub(super) fn is_penalty(self) -> bool {
+        matches!(self, Self::Held(_) | Self::TooManyRoutes(_))
+    }
 }
 
 impl fmt::Display for IdleReason {
@@ -23,6 +41,10 @@ impl fmt::Display for IdleReason {
             Self::Shutdown => "administratively shut down",
             Self::NoNeighbour => "no neighbour discovered yet",
             Self::Held(_) => "held back after an error",
+            Self::TooManyRoutes(Some(_)) => "held back: it sent more routes than max_prefixes",
+            Self::TooManyRoutes(None) => {
+                "down: it sent more routes than max_prefixes; reset it when that is settled"
+            }
         })
     }
 }

@@ -16,6 +16,9 @@
 mod control;
 mod ending;
 mod opening;
+mod refreshing;
+
+use ending::Ending;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,7 +35,7 @@ use super::offer::{LocalSpeaker, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
-use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification, RefreshSubtype};
+use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification};
 
 /// First delay between attempts, and first idle hold.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -51,9 +54,18 @@ pub(crate) enum Action {
         reason: Option<DownReason>,
     },
     Up,
-    Down,
+    Down {
+        negotiated: Arc<Negotiated>,
+        /// The peer's routes may be kept for a while (RFC 4724 §4.2, RFC 8538 §4).
+        graceful: bool,
+    },
     Update(Box<DecodedUpdate>),
+    /// The peer asks for a family again.
     Refresh(Family),
+    /// The peer begins to tell a family again (BoRR, RFC 7313 §4).
+    RefreshBegins(Family),
+    /// The peer has told a family again (EoRR).
+    RefreshEnds(Family),
 }
 
 /// What the machine borrows from the speaker for one input.
@@ -133,8 +145,8 @@ impl Session {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Idle(IdleReason::Held(until)) | Phase::Dialing(_, until) => Some(until),
-            Phase::Idle(_) => None,
+            Phase::Idle(reason) => reason.until(),
+            Phase::Dialing(_, until) => Some(until),
             Phase::Waiting(at) => at,
         };
         let timers = self.connections.iter().filter_map(Connection::deadline);
@@ -193,10 +205,7 @@ impl Session {
     pub(crate) fn handle_closed(&mut self, id: ConnectionId, why: String, env: &mut Env<'_>) {
         if let Some(at) = self.position(id) {
             let connection = self.connections.swap_remove(at);
-            if connection.state == State::Established {
-                env.actions.push(Action::Down);
-                self.forgive_if_stable(env.now);
-            }
+            self.bury(&connection, Ending::Lost, env);
             self.fail(DownReason::ConnectionClosed(why), env);
         }
     }
@@ -233,7 +242,7 @@ impl Session {
     pub(crate) fn handle_timeout(&mut self, env: &mut Env<'_>) {
         let due = |at: Instant| at <= env.now;
         match self.phase {
-            Phase::Idle(IdleReason::Held(until)) if due(until) => {
+            Phase::Idle(reason) if reason.until().is_some_and(due) => {
                 self.dial_or_wait(env);
                 self.report(None, env);
             }
@@ -289,7 +298,8 @@ impl Session {
         let connection = &mut self.connections[at];
         match (connection.state, message) {
             (_, Message::Notification(notification)) => {
-                self.close(id, DownReason::NotificationReceived(notification), env);
+                let reason = DownReason::NotificationReceived(notification.clone());
+                self.close(id, reason, Ending::Notified(&notification), env);
                 Ok(())
             }
             (State::OpenSent, Message::Open(open)) => self.handle_open(id, &open, env),
@@ -308,9 +318,7 @@ impl Session {
             }
             (State::Established, Message::RouteRefresh(refresh)) => {
                 connection.restart_hold(env.now);
-                if refresh.subtype == RefreshSubtype::Request {
-                    env.actions.push(Action::Refresh(refresh.family));
-                }
+                self.handle_refresh(refresh, env);
                 Ok(())
             }
             (state, message) => Err(Reset::unexpected(state, &message)),

@@ -9,6 +9,8 @@ use crate::wire::{DecodeError, Message, Notification};
 pub(crate) struct Reset {
     pub(crate) notification: Notification,
     pub(crate) why: String,
+    /// Neither side shall keep routes, whatever graceful restart says (RFC 8538 §3).
+    pub(crate) hard: bool,
 }
 
 impl Reset {
@@ -16,7 +18,13 @@ impl Reset {
         Self {
             notification: Notification::new(code, subcode, data),
             why: why.into(),
+            hard: false,
         }
+    }
+
+    /// The same, ending the session for graceful restart as well.
+    pub(crate) fn hard(self) -> Self {
+        Self { hard: true, ..self }
     }
 
     /// RFC 4271 §6.5.
@@ -28,7 +36,7 @@ impl Reset {
     /// RFC 4486 §4.
     pub(crate) fn too_many_prefixes(limit: usize) -> Self {
         let why = format!("the peer sent more than {limit} routes");
-        Self::new(code::CEASE, cease_subcode::MAXIMUM_PREFIXES, &[], why)
+        Self::new(code::CEASE, cease_subcode::MAXIMUM_PREFIXES, &[], why).hard()
     }
 
     /// A message that the state does not allow (RFC 6608 §3).
@@ -56,6 +64,7 @@ impl From<DecodeError> for Reset {
         Self {
             notification: error.notification,
             why: error.reason.into_owned(),
+            hard: false,
         }
     }
 }

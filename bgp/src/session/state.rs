@@ -76,6 +76,18 @@ pub enum DownReason {
     /// Nobody is on the neighbour's link any more.
     #[error("the neighbour is no longer on its link")]
     NeighbourGone,
+    /// The operator reset the session here.
+    #[error("reset by the operator")]
+    ResetHere,
+    /// The neighbour was shut down here.
+    #[error("administratively shut down")]
+    ShutDown,
+    /// A change of the neighbour's configuration needs a new session.
+    #[error("the configuration changed")]
+    Reconfigured,
+    /// BFD says that the path to the peer is down (RFC 9384).
+    #[error("BFD: the path to the peer is down")]
+    BfdDown,
     /// The neighbour was removed or stopped here.
     #[error("stopped by configuration")]
     Stopped,
@@ -84,6 +96,9 @@ pub enum DownReason {
 /// The operator's words that may come with a Cease (RFC 9003). Control characters of a stranger do not
 /// belong in a log line.
 fn words(notification: &Notification) -> String {
+    if let Some(inner) = notification.inner().filter(|inner| !inner.is_hard_reset()) {
+        return format!(": {inner}{}", words(&inner));
+    }
     notification
         .shutdown_communication()
         .map_or_else(String::new, |words| {

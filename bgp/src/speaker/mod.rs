@@ -4,6 +4,7 @@ mod actions;
 mod config;
 mod peer;
 mod port;
+mod retention;
 mod routes;
 mod status;
 
@@ -19,11 +20,14 @@ pub use config::{
     AllowAsIn, GracefulRestart, LocalAs, MaxPrefixes, Multipath, PeerConfig, RemoteAs,
     SpeakerConfig,
 };
-use peer::{Originated, Peer};
+use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
+use retention::Retention;
 pub use status::PeerStatus;
 
-use crate::rib::{AdjRibIn, ImportMemo, Interner, LocRib, Received, RouteAttributes};
+use crate::rib::{
+    AdjRibIn, ImportMemo, Interner, LocRib, Originated, Received, RouteAttributes, UpdateGroups,
+};
 use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
 use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
@@ -40,6 +44,9 @@ pub struct Speaker {
     next_peer: u32,
     originated: Originated,
     attributes: Interner<RouteAttributes>,
+    groups: UpdateGroups,
+    /// Everything is told with the community that announces its withdrawal (RFC 8326).
+    graceful_shutdown: bool,
     received: Interner<Received>,
     loc_rib: LocRib,
     outputs: VecDeque<Output>,
@@ -91,8 +98,10 @@ impl Speaker {
             peers: BTreeMap::new(),
             connections: FxHashMap::default(),
             next_peer: 0,
-            originated: BTreeMap::new(),
+            originated: Originated::default(),
             attributes: Interner::default(),
+            groups: UpdateGroups::default(),
+            graceful_shutdown: false,
             received: Interner::default(),
             loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
@@ -112,8 +121,8 @@ impl Speaker {
             session: Session::new(Arc::clone(&config), now),
             config,
             adj_in: AdjRibIn::default(),
+            retention: Retention::default(),
             import_memo: ImportMemo::default(),
-            out: Vec::new(),
             withheld: Vec::new(),
             source: None,
         };
@@ -127,6 +136,7 @@ impl Speaker {
     pub fn remove_peer(&mut self, peer: PeerId, now: Instant) {
         let farewell = Notification::cease(cease_subcode::PEER_DECONFIGURED);
         self.stop_peer(peer, &farewell, now);
+        self.forget(peer);
         self.peers.remove(&peer);
     }
 
@@ -144,9 +154,7 @@ impl Speaker {
         for route in routes {
             let prefix = route.prefix.trunc();
             let attributes = self.attributes.intern(route.attributes);
-            for peer in self.peers.values_mut() {
-                peer.offer(prefix, Some(&attributes));
-            }
+            self.groups.offer(prefix, Some(&attributes));
             self.originated.insert(prefix, attributes);
         }
         self.unflushed = true;
@@ -158,9 +166,7 @@ impl Speaker {
         for prefix in prefixes {
             let prefix = prefix.trunc();
             if self.originated.remove(&prefix).is_some() {
-                for peer in self.peers.values_mut() {
-                    peer.offer(prefix, None);
-                }
+                self.groups.offer(prefix, None);
             }
         }
         self.unflushed = true;
@@ -248,17 +254,14 @@ impl Speaker {
             self.flush();
         }
         self.outputs.pop_front().unwrap_or_else(|| {
-            let deadlines = self
-                .peers
-                .values()
-                .filter_map(|peer| peer.session.deadline());
+            let deadlines = self.peers.values().filter_map(Peer::deadline);
             Output::Timeout(deadlines.min())
         })
     }
 
     fn handle_timeout(&mut self) {
         let now = self.core.now;
-        let due = |peer: &Peer| peer.session.deadline().is_some_and(|at| at <= now);
+        let due = |peer: &Peer| peer.deadline().is_some_and(|at| at <= now);
         let ids: Vec<_> = self
             .peers
             .values()
@@ -267,17 +270,24 @@ impl Speaker {
             .collect();
         for id in ids {
             self.with_session(id, |session, env| session.handle_timeout(env));
+            if let Some(peer) = self.peers.get_mut(&id) {
+                let steps = peer.retention.expire(now);
+                self.retain(id, steps);
+            }
+        }
+    }
+
+    /// Nothing that the peer taught is left.
+    fn forget(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.retention.clear();
+            let gone = peer.adj_in.clear();
+            self.decide(gone);
         }
     }
 
     fn stop_peer(&mut self, peer: PeerId, farewell: &Notification, now: Instant) {
         self.core.now = now;
-        let established = self
-            .peers
-            .get(&peer)
-            .is_some_and(|peer| peer.session.established().is_some());
-        self.with_session(peer, |session, env| {
-            session.stop(established.then_some(farewell), env)
-        });
+        self.with_session(peer, |session, env| session.stop(farewell, env));
     }
 }

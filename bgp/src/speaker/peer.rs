@@ -1,23 +1,18 @@
 //! One neighbour: its session and its RIBs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ipnet::IpNet;
 
 use super::config::PeerConfig;
 use super::port::{PeerId, Withheld};
+use super::retention::{Retention, Step};
 use crate::rib::{
-    AdjRibIn, AdjRibOut, Batch, ExportContext, ImportMemo, Importer, NextHops, PathSource,
-    Received, RouteAttributes,
+    AdjRibIn, ExportContext, ExportProfile, ImportMemo, Importer, PathSource, Received, Window,
 };
 use crate::session::{LocalSpeaker, Session};
-use crate::wire::{DecodedUpdate, Family, NextHop, Nlri};
-
-/// Prefixes encoded at a time: a few messages, so that the window is respected to within their size.
-const BATCH: usize = 2048;
-
-pub(crate) type Originated = BTreeMap<IpNet, Arc<RouteAttributes>>;
+use crate::wire::{Asn, DecodedUpdate, Family, Nlri};
 
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -26,32 +21,27 @@ pub(crate) struct Peer {
     pub(crate) config: Arc<PeerConfig>,
     pub(crate) session: Session,
     pub(crate) adj_in: AdjRibIn,
+    pub(crate) retention: Retention,
     pub(crate) import_memo: ImportMemo,
-    pub(crate) out: Vec<FamilyOut>,
     pub(crate) withheld: Vec<(Family, Withheld)>,
     pub(crate) source: Option<Arc<PathSource>>,
 }
 
-/// One family's way out to an established peer.
-#[derive(Debug)]
-pub(crate) struct FamilyOut {
-    pub(crate) family: Family,
-    next_hop: Option<NextHop>,
-    pub(crate) rib: AdjRibOut,
-}
-
 impl Peer {
-    /// The session came up: everything originated is due, then End-of-RIB.
-    pub(crate) fn open_families(&mut self, originated: &Originated) {
-        self.out.clear();
+    /// The session came up. Gives the profiles under which it is told our routes.
+    pub(crate) fn open_families(
+        &mut self,
+        asn: Asn,
+        graceful_shutdown: bool,
+    ) -> Vec<ExportProfile> {
         self.withheld.clear();
+        self.source = None;
         let Some(connection) = self.session.established() else {
-            return;
+            return Vec::new();
         };
         let Some(negotiated) = connection.negotiated.as_deref() else {
-            return;
+            return Vec::new();
         };
-        let next_hops = NextHops::new(&self.config, &connection.ends);
         self.source = Some(Arc::new(PathSource {
             peer: Arc::clone(&self.name),
             address: connection.ends.remote,
@@ -59,38 +49,68 @@ impl Peer {
             router_id: negotiated.remote_id,
             external: !negotiated.is_internal(),
         }));
-        for family in &self.config.families {
-            if !negotiated.families.contains(family) {
-                self.withheld.push((*family, Withheld::NotNegotiated));
-                continue;
-            }
-            let next_hop = next_hops.of(*family);
-            if next_hop.is_none() {
-                self.withheld.push((*family, Withheld::NoNextHop));
-            }
-            let family = *family;
-            let rib = AdjRibOut::default();
-            self.out.push(FamilyOut {
-                family,
-                next_hop,
-                rib,
-            });
+        let missing = |family: &&Family| !negotiated.families.contains(family);
+        let missing = self.config.families.iter().filter(missing);
+        self.withheld
+            .extend(missing.map(|family| (*family, Withheld::NotNegotiated)));
+        let profiles = self.export_profiles(asn, graceful_shutdown);
+        for profile in profiles.iter().filter(|profile| !profile.has_next_hop()) {
+            self.withheld.push((profile.family, Withheld::NoNextHop));
         }
-        for (prefix, attributes) in originated {
-            self.offer(*prefix, Some(attributes));
-        }
-        for out in &mut self.out {
-            out.rib.end_of_rib_after_pending();
+        profiles
+    }
+
+    /// What decides how our routes look to this peer, for each family of its session.
+    pub(crate) fn export_profiles(&self, asn: Asn, graceful_shutdown: bool) -> Vec<ExportProfile> {
+        let Some(connection) = self.session.established() else {
+            return Vec::new();
+        };
+        let Some(negotiated) = connection.negotiated.as_deref() else {
+            return Vec::new();
+        };
+        let context = ExportContext {
+            config: &self.config,
+            negotiated,
+            ends: &connection.ends,
+            asn,
+            graceful_shutdown,
+        };
+        let families = self.config.families.iter();
+        let negotiated = families.filter(|family| negotiated.families.contains(family));
+        negotiated.map(|family| context.profile(*family)).collect()
+    }
+
+    /// How much of what was sent it has yet to read.
+    pub(crate) fn window(&self) -> Window {
+        match self.session.established() {
+            Some(connection) if connection.has_room() => Window::Open,
+            Some(connection) if !connection.is_choked() => Window::Full,
+            _ => Window::Choked,
         }
     }
 
-    /// The session went down; returns the prefixes it had taught.
-    pub(crate) fn close_families(&mut self) -> Vec<IpNet> {
-        self.out.clear();
+    /// The session went down: nothing has been told. What it taught is [`Self::retain`]'s concern.
+    pub(crate) fn close_families(&mut self) {
         self.withheld.clear();
         self.source = None;
         self.import_memo.forget();
-        self.adj_in.clear()
+    }
+
+    /// Do this to what the peer has taught; returns the prefixes that need a new decision.
+    pub(crate) fn retain(&mut self, step: Step) -> Vec<IpNet> {
+        match step {
+            Step::MarkStale(family) => self.adj_in.mark_stale(family),
+            Step::MarkLongLived(family) => self.adj_in.mark_long_lived(family),
+            Step::Purge(family) => self.adj_in.purge_unconfirmed(family),
+            Step::ExpectAgain(family) => {
+                self.adj_in.expect_again(family);
+                Vec::new()
+            }
+            Step::Forget(family) => {
+                self.adj_in.expect_again(family);
+                self.adj_in.purge_unconfirmed(family)
+            }
+        }
     }
 
     /// Forget what an UPDATE withdraws, or announces with an error that makes it withdrawn (RFC 7606 §2). Appends
@@ -151,50 +171,9 @@ impl Peer {
         Some((importer, &mut self.adj_in))
     }
 
-    /// A route of ours changed: let the policy decide what this peer should have.
-    pub(crate) fn offer(&mut self, prefix: IpNet, route: Option<&Arc<RouteAttributes>>) {
-        let permitted =
-            route.filter(|_| self.config.export.of(Family::of(&prefix)).permits(&prefix));
-        let family = Family::of(&prefix);
-        let out = self.out.iter_mut().find(|out| out.family == family);
-        if let Some(out) = out.filter(|out| out.next_hop.is_some()) {
-            out.rib.set(prefix, permitted);
-        }
-    }
-
-    /// The peer lost what we told it of a family.
-    pub(crate) fn resend(&mut self, family: Family) {
-        for out in self.out.iter_mut().filter(|out| out.family == family) {
-            out.rib.resend();
-        }
-    }
-
-    /// The next messages to send, encoded: one batch, if the window has room and anything waits.
-    pub(crate) fn next_update(&mut self) -> Option<(Batch, bytes::Bytes, usize)> {
-        let connection = self.session.established()?;
-        if !connection.has_room() {
-            return None;
-        }
-        let negotiated = connection.negotiated.as_deref()?;
-        loop {
-            let out = self.out.iter_mut().find(|out| out.rib.has_pending())?;
-            let batch = out.rib.next_batch(BATCH)?;
-            let context = ExportContext {
-                negotiated,
-                family: out.family,
-                next_hop: out.next_hop,
-            };
-            match context.encode(&batch) {
-                Ok((bytes, messages)) => return Some((batch, bytes, messages)),
-                // Only attributes that fill a whole message come here; the routes stay unsent.
-                Err(error) => {
-                    tracing::error!(peer = %self.name, %error, "routes cannot be encoded and are not sent");
-                }
-            }
-        }
-    }
-
-    pub(crate) fn has(&self, prefix: &IpNet) -> bool {
-        self.out.iter().any(|out| out.rib.contains(prefix))
+    /// When its timers want to be looked at.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let timers = [self.session.deadline(), self.retention.deadline()];
+        timers.into_iter().flatten().min()
     }
 }

@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use ipnet::IpNet;
 
+use super::peer::Peer;
 use super::{Event, Multipath, Output, PeerId, Speaker};
-use crate::rib::{Batch, Choice, Reachability, Received};
+use crate::policy::Filters;
+use crate::rib::{Batch, Choice, Reachability, Received, Window};
 use crate::session::Reset;
 use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
 
@@ -27,6 +29,7 @@ impl Speaker {
             let reset = Reset {
                 notification,
                 why: format!("{error} ({family} cannot be read)"),
+                hard: false,
             };
             peer.session.reset_established(reset, &mut self.core.env());
             return;
@@ -34,6 +37,8 @@ impl Speaker {
         if let Some(family) = update.end_of_rib() {
             self.outputs
                 .push_back(Output::Event(Event::EndOfRib { peer: id, family }));
+            let step = peer.retention.end_of_rib(family);
+            self.retain(id, step);
             return;
         }
         let changed = self.learn(id, update);
@@ -118,28 +123,100 @@ impl Speaker {
         }
     }
 
+    /// A session came up: it is due everything we originate.
+    pub(super) fn open_families(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let asn = self.core.local.asn;
+        for profile in peer.open_families(asn, self.graceful_shutdown) {
+            self.groups.join(id, profile, &self.originated);
+        }
+        for (family, why) in peer.withheld.iter().copied() {
+            let peer = id;
+            let event = Event::FamilyWithheld { peer, family, why };
+            self.outputs.push_back(Output::Event(event));
+        }
+        self.unflushed = true;
+    }
+
+    /// Ask the export policies of these peers again, after a change of their configuration: each is told what differs
+    /// for it.
+    pub(super) fn reevaluate_out(&mut self, ids: impl IntoIterator<Item = PeerId>) {
+        let asn = self.core.local.asn;
+        let mut wanted = Vec::new();
+        for peer in ids.into_iter().filter_map(|id| self.peers.get(&id)) {
+            let profiles = peer.export_profiles(asn, self.graceful_shutdown);
+            wanted.extend(profiles.into_iter().map(|profile| (peer.id, profile)));
+        }
+        self.groups.regroup(&wanted, &self.originated);
+        self.unflushed = true;
+    }
+
+    /// Give a peer other filters, without touching its session: what it has taught is judged again as it was received,
+    /// and it is told what differs for it.
+    pub fn set_filters(&mut self, id: PeerId, import: Filters, export: Filters, now: Instant) {
+        self.core.now = now;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let config = Arc::make_mut(&mut peer.config);
+        config.import = import;
+        config.export = export;
+        self.reevaluate_in(id);
+        self.reevaluate_out([id]);
+    }
+
+    /// Ask every peer to prefer other paths than ours, or no longer (RFC 8326).
+    pub(super) fn set_graceful_shutdown(&mut self, graceful_shutdown: bool) {
+        self.graceful_shutdown = graceful_shutdown;
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        self.reevaluate_out(peers);
+    }
+
     /// Hand every peer what it is due, as far as its window allows.
     pub(super) fn flush(&mut self) {
-        for id in self.peers.keys().copied().collect::<Vec<_>>() {
-            while let Some(peer) = self.peers.get_mut(&id)
-                && let Some((batch, bytes, messages)) = peer.next_update()
-            {
-                peer.session
-                    .send_update(bytes, messages, &mut self.core.env());
+        while let Some(told) = {
+            let peers = &self.peers;
+            let window = |id| peers.get(&id).map_or(Window::Choked, Peer::window);
+            self.groups.next(&window)
+        } {
+            let refreshed = u64::from(told.batch == Batch::EndOfRefresh);
+            let event = told_event(told.batch);
+            for id in told.peers {
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    let bytes = told.bytes.clone();
+                    peer.session.counters.sent.route_refreshes += refreshed;
+                    peer.session
+                        .send_update(bytes, told.updates, &mut self.core.env());
+                }
                 self.perform(id);
-                let event = match batch {
-                    Batch::Announce(_, prefixes) => Event::Advertised {
-                        peer: id,
-                        prefixes: prefixes.into(),
-                    },
-                    Batch::Withdraw(prefixes) => Event::Withdrawn {
-                        peer: id,
-                        prefixes: prefixes.into(),
-                    },
-                    Batch::EndOfRib => continue,
-                };
-                self.outputs.push_back(Output::Event(event));
+                self.outputs.extend(event(id).map(Output::Event));
             }
+        }
+    }
+}
+
+/// What watchers are told of a batch, for each peer that got it.
+fn told_event(batch: Batch) -> impl Fn(PeerId) -> Option<Event> {
+    let (announced, prefixes): (bool, Arc<[IpNet]>) = match batch {
+        Batch::Announce(runs) => (
+            true,
+            runs.into_iter()
+                .flat_map(|(_, prefixes)| prefixes)
+                .collect(),
+        ),
+        Batch::Withdraw(prefixes) => (false, prefixes.into()),
+        Batch::EndOfRib | Batch::EndOfRefresh => (false, Arc::default()),
+    };
+    move |peer| {
+        let prefixes = Arc::clone(&prefixes);
+        if prefixes.is_empty() {
+            None
+        } else if announced {
+            Some(Event::Advertised { peer, prefixes })
+        } else {
+            Some(Event::Withdrawn { peer, prefixes })
         }
     }
 }

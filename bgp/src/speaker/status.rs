@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::Speaker;
 use super::peer::Peer;
 use super::port::{PeerId, Withheld};
-use crate::rib::{LearnedPath, RouteAttributes};
+use crate::rib::{ExportedRoute, LearnedPath, RouteAttributes, UpdateGroups};
 use crate::session::{DownReason, Ends, IdleReason, MessageCounters, Negotiated, State};
 use crate::wire::Family;
 
@@ -42,6 +42,8 @@ pub struct PeerStatus {
     pub flaps: u64,
     /// Prefixes it has taught us.
     pub received: usize,
+    /// Of these, told before it went away or began a refresh and not again since.
+    pub stale: usize,
     /// Prefixes it has been sent.
     pub sent: usize,
     /// Changes that wait until it reads.
@@ -51,8 +53,9 @@ pub struct PeerStatus {
 }
 
 impl PeerStatus {
-    pub(crate) fn of(peer: &Peer) -> Self {
+    pub(crate) fn of(peer: &Peer, groups: &UpdateGroups) -> Self {
         let session = &peer.session;
+        let (sent, pending) = groups.counts(peer.id);
         Self {
             id: peer.id,
             name: Arc::clone(&peer.name),
@@ -69,8 +72,9 @@ impl PeerStatus {
             last_error: session.last_error.clone(),
             flaps: session.flaps,
             received: peer.adj_in.len(),
-            sent: peer.out.iter().map(|out| out.rib.sent_count()).sum(),
-            pending: peer.out.iter().map(|out| out.rib.pending_count()).sum(),
+            stale: peer.adj_in.unconfirmed_count(),
+            sent,
+            pending,
             withheld: peer.withheld.clone(),
         }
     }
@@ -79,10 +83,11 @@ impl PeerStatus {
 impl Speaker {
     /// Every neighbour.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
-        self.peers.values().map(PeerStatus::of)
+        let peers = self.peers.values();
+        peers.map(|peer| PeerStatus::of(peer, &self.groups))
     }
 
-    /// What this node originates, by prefix.
+    /// What this node originates, in no particular order.
     pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
         self.originated
             .iter()
@@ -91,16 +96,18 @@ impl Speaker {
 
     /// Names of the peers that have been sent `prefix`.
     pub fn advertised_to<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = &'a Arc<str>> {
-        let peers = self.peers.values();
-        peers.filter(|peer| peer.has(prefix)).map(|peer| &peer.name)
+        let holders = self.groups.holders(prefix);
+        holders.filter_map(|peer| self.peers.get(&peer).map(|peer| &peer.name))
     }
 
     /// What one peer has been sent, in no particular order.
-    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
-        let families = self.peers.get(&peer).into_iter().flat_map(|peer| &peer.out);
-        families
-            .flat_map(|out| out.rib.sent())
-            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &ExportedRoute)> {
+        self.groups.sent(peer)
+    }
+
+    /// The paths in use to one prefix, best first.
+    pub fn learned_to(&self, prefix: &IpNet) -> Option<&Arc<[LearnedPath]>> {
+        self.loc_rib.get(prefix)
     }
 
     /// What one peer has taught, in no particular order.

@@ -150,6 +150,31 @@ impl Notification {
         Self::new(code::CEASE, subcode, &data)
     }
 
+    /// This one as a Hard Reset: it ends the session for graceful restart as well (RFC 8538 §3).
+    #[must_use]
+    pub fn hard_reset(&self) -> Self {
+        let mut data = vec![self.code, self.subcode];
+        data.extend_from_slice(&self.data);
+        Self::new(code::CEASE, cease_subcode::HARD_RESET, &data)
+    }
+
+    /// Does it end the session for graceful restart as well?
+    #[must_use]
+    pub const fn is_hard_reset(&self) -> bool {
+        self.code == code::CEASE && self.subcode == cease_subcode::HARD_RESET
+    }
+
+    /// What a Hard Reset is about.
+    #[must_use]
+    pub fn inner(&self) -> Option<Self> {
+        match *self.data {
+            [code, subcode, ref data @ ..] if self.is_hard_reset() => {
+                Some(Self::new(code, subcode, data))
+            }
+            _ => None,
+        }
+    }
+
     /// The operator's words in an Administrative Shutdown or Reset (RFC 9003 §2).
     /// Octets that are not UTF-8 are replaced; a length that exceeds the data is read as far as there is data.
     #[must_use]

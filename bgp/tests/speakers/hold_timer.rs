@@ -7,7 +7,10 @@ use crate::raw_peer::RawPeer;
 
 #[test]
 fn a_silent_peer_is_dropped_after_the_hold_time() {
-    let mut pair = Pair::established(Setup::default());
+    let mut pair = Pair::established(Setup {
+        configure: |_, config| config.graceful_restart_helper = false,
+        ..Setup::default()
+    });
     pair.originate(B, [host(1)]);
     pair.run(Duration::from_secs(1));
     assert_eq!(pair.learned(A), [host(1)]);

@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use bgp::wire::{
-    self, Asn, Capability, CodecOptions, Family, Message, Notification, Open, RouterId,
+    self, AsPath, Asn, Capability, CodecOptions, Community, Family, Message, Nlri, Notification,
+    Open, PathAttributes, RouterId, Update,
 };
 use bgp::{ConnectionId, Ends, Event, Input, Output, PeerConfig, PeerId, RemoteAs, Speaker, State};
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 use crate::pair;
 
@@ -169,4 +171,23 @@ pub(crate) fn codec() -> CodecOptions {
         four_octet_as: true,
         ..CodecOptions::default()
     }
+}
+
+/// The peer announces its own IPv4 prefixes with these communities.
+pub(crate) fn announcement(
+    prefixes: impl IntoIterator<Item = IpNet>,
+    communities: &[Community],
+) -> Message {
+    let attributes = PathAttributes {
+        as_path: AsPath::sequence([Asn(65002)]),
+        next_hop: Some(Ipv4Addr::new(10, 0, 0, 2)),
+        communities: communities.to_vec(),
+        ..PathAttributes::default()
+    };
+    let update = Update {
+        attributes: Some(attributes),
+        nlri: prefixes.into_iter().map(Nlri::from).collect(),
+        ..Update::default()
+    };
+    Message::Update(update.into())
 }

@@ -1,38 +1,26 @@
-//! The speaker's options: `[bgp]` and `[bgp_neighbor NAME]`.
+//! The speaker's options, sessions' own apart: `[bgp]` and the sections that have names.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::Draft;
-use crate::config::Secret;
-use crate::config::choice::{Families, RemoteAs, UpdateSource};
+use crate::config::choice::Shutdown;
 use crate::config::kind::*;
 use crate::config::table::{At, Row, row};
+use crate::config::{BfdProfile, policy};
 
-/// A neighbour while it is read; what is unset comes from `[bgp]` or the section's name.
-#[derive(Default)]
-pub(in crate::config) struct NeighbourDraft {
-    pub(in crate::config) address: Option<IpAddr>,
-    pub(in crate::config) remote_as: RemoteAs,
-    pub(in crate::config) local_as: Option<u32>,
-    pub(in crate::config) password: Option<Secret>,
-    pub(in crate::config) port: u16,
-    pub(in crate::config) passive: bool,
-    pub(in crate::config) update_source: Option<UpdateSource>,
-    pub(in crate::config) hold_time: Option<Duration>,
-    pub(in crate::config) keepalive_time: Option<Duration>,
-    pub(in crate::config) connect_retry_time: Option<Duration>,
-    pub(in crate::config) multihop: Option<u8>,
-    pub(in crate::config) ttl_security: Option<u8>,
-    pub(in crate::config) families: Families,
-    pub(in crate::config) description: String,
-    pub(in crate::config) next_hop_ipv4: Option<Ipv4Addr>,
-    pub(in crate::config) next_hop_ipv6: Option<Ipv6Addr>,
-    pub(in crate::config) only_host_prefixes: bool,
-}
+/// Lowest and highest interval of BFD, in milliseconds: what FRR accepts.
+const BFD_INTERVAL: Milliseconds = Milliseconds(10, 60_000);
 
 /// `[bgp]`.
 pub(super) const BGP: &[Row<Draft>] = &[
+    row(
+        "frr_config",
+        None,
+        &At(FilePath, |d: &mut Draft| &mut d.config.bgp.frr_config),
+        "take neighbours and policy from this FRR configuration; what is set in these files counts more",
+    ),
     row(
         "as",
         None,
@@ -58,28 +46,6 @@ pub(super) const BGP: &[Row<Draft>] = &[
         "TCP port of the listeners",
     ),
     row(
-        "hold_time",
-        Some("90"),
-        &At(HoldTime, |d: &mut Draft| &mut d.config.bgp.hold_time),
-        "proposed hold time; a silent neighbour is lost after it",
-    ),
-    row(
-        "keepalive_time",
-        None,
-        &At(Seconds(1, 21845), |d: &mut Draft| {
-            &mut d.config.bgp.keepalive_time
-        }),
-        "between two KEEPALIVEs; unset is a third of the negotiated hold time",
-    ),
-    row(
-        "connect_retry_time",
-        Some("5"),
-        &At(Seconds(1, 3600), |d: &mut Draft| {
-            &mut d.config.bgp.connect_retry_time
-        }),
-        "between two attempts to connect",
-    ),
-    row(
         "graceful_restart",
         Some("true"),
         &At(Flag, |d: &mut Draft| &mut d.config.bgp.graceful_restart),
@@ -94,44 +60,124 @@ pub(super) const BGP: &[Row<Draft>] = &[
         "how long they wait for its return",
     ),
     row(
-        "next_hop_ipv4",
-        None,
-        &At(V4, |d: &mut Draft| &mut d.config.bgp.next_hop_ipv4),
-        "next hop of IPv4 routes; unset is the session's own address",
+        "graceful_shutdown",
+        Some("false"),
+        &At(Flag, |d: &mut Draft| &mut d.config.bgp.graceful_shutdown),
+        "tell neighbours to prefer any other path (RFC 8326), as drain does",
     ),
     row(
-        "next_hop_ipv6",
+        "max_paths",
+        Some("16"),
+        &At(Number(1, 256), |d: &mut Draft| {
+            &mut d.config.bgp.multipath.max_paths
+        }),
+        "at most so many equally good paths to a prefix are used",
+    ),
+    row(
+        "multipath_relax",
+        Some("true"),
+        &At(Flag, |d: &mut Draft| {
+            &mut d.config.bgp.multipath.relax_as_path
+        }),
+        "paths through different ASes count as equally good when they are equally long",
+    ),
+    row(
+        "originate",
         None,
-        &At(V6, |d: &mut Draft| &mut d.config.bgp.next_hop_ipv6),
-        "next hop of IPv6 routes; unset is the session's own address",
+        &At(List(Prefix), |d: &mut Draft| &mut d.config.bgp.originate),
+        "prefixes advertised whatever OVN says; export_prefixes must let them pass",
+    ),
+    row(
+        "redistribute_connected",
+        None,
+        &At(List(Name), |d: &mut Draft| {
+            &mut d.config.bgp.redistribute_connected
+        }),
+        "advertise the addresses of these devices as /32 and /128, with * and ? as in file names; lo for loopbacks",
+    ),
+    row(
+        "fib_import",
+        Some("default-only"),
+        &At(PrefixSet, |d: &mut Draft| &mut d.fib_import),
+        "learned prefixes that become routes of the node",
+    ),
+    row(
+        "fib_table",
+        Some("254"),
+        &At(Number(1, u32::MAX), |d: &mut Draft| {
+            &mut d.config.bgp.fib.table
+        }),
+        "routing table they go into; 254 is main",
+    ),
+    row(
+        "fib_metric",
+        Some("20"),
+        &At(Number(1, u32::MAX), |d: &mut Draft| {
+            &mut d.config.bgp.fib.metric
+        }),
+        "metric of these routes; the route with the lowest counts",
+    ),
+    row(
+        "preferred_source_ipv4",
+        None,
+        &At(V4, |d: &mut Draft| {
+            &mut d.config.bgp.fib.preferred_source_ipv4
+        }),
+        "source address the node prefers over these routes (FRR's set src)",
+    ),
+    row(
+        "preferred_source_ipv6",
+        None,
+        &At(V6, |d: &mut Draft| {
+            &mut d.config.bgp.fib.preferred_source_ipv6
+        }),
+        "the same for IPv6",
+    ),
+    row(
+        "resolve_via_default",
+        Some("true"),
+        &At(Flag, |d: &mut Draft| {
+            &mut d.config.bgp.fib.resolve_via_default
+        }),
+        "next hops may be reached through a default route",
+    ),
+    row(
+        "metrics_listen",
+        None,
+        &At(Listener, |d: &mut Draft| &mut d.config.bgp.metrics_listen),
+        "address and port where Prometheus finds metrics; unset has none",
     ),
 ];
 
-/// `[bgp_neighbor NAME]`.
+/// `[bgp_neighbor NAME]`, besides the session's options.
+#[derive(Default)]
+pub(in crate::config) struct NeighbourDraft {
+    pub(in crate::config) address: Option<(IpAddr, Option<String>)>,
+    pub(in crate::config) interface: Option<String>,
+    pub(in crate::config) group: Option<String>,
+    pub(in crate::config) port: u16,
+    pub(in crate::config) description: String,
+    pub(in crate::config) shutdown: Shutdown,
+}
+
 pub(in crate::config) const NEIGHBOUR: &[Row<NeighbourDraft>] = &[
     row(
         "address",
         None,
-        &At(Ip, |n: &mut NeighbourDraft| &mut n.address),
+        &At(PeerAddress, |n: &mut NeighbourDraft| &mut n.address),
         "address of the neighbour; unset takes NAME when that is an address",
     ),
     row(
-        "remote_as",
-        Some("auto"),
-        &At(PeerAs, |n: &mut NeighbourDraft| &mut n.remote_as),
-        "AS number of the neighbour: internal is ours, external any other, auto whatever it says",
+        "interface",
+        None,
+        &At(Device, |n: &mut NeighbourDraft| &mut n.interface),
+        "device that leads to it: with a link-local address, or alone, when the neighbour is found by its router advertisements (unnumbered)",
     ),
     row(
-        "local_as",
+        "group",
         None,
-        &At(AsNumber, |n: &mut NeighbourDraft| &mut n.local_as),
-        "AS number shown to it; unset is ours",
-    ),
-    row(
-        "password",
-        None,
-        &At(Password, |n: &mut NeighbourDraft| &mut n.password),
-        "TCP-MD5 key (RFC 2385); no comment may follow it and '$' is an ordinary character",
+        &At(Name, |n: &mut NeighbourDraft| &mut n.group),
+        "NAME of a [bgp_group NAME], whose options count where they are unset here",
     ),
     row(
         "port",
@@ -140,79 +186,96 @@ pub(in crate::config) const NEIGHBOUR: &[Row<NeighbourDraft>] = &[
         "TCP port it listens on",
     ),
     row(
-        "passive",
-        Some("false"),
-        &At(Flag, |n: &mut NeighbourDraft| &mut n.passive),
-        "wait for it to connect",
-    ),
-    row(
-        "update_source",
-        None,
-        &At(Source, |n: &mut NeighbourDraft| &mut n.update_source),
-        "local address, or device, of the session",
-    ),
-    row(
-        "hold_time",
-        None,
-        &At(HoldTime, |n: &mut NeighbourDraft| &mut n.hold_time),
-        "as in [bgp], whose value it takes when unset",
-    ),
-    row(
-        "keepalive_time",
-        None,
-        &At(Seconds(1, 21845), |n: &mut NeighbourDraft| {
-            &mut n.keepalive_time
-        }),
-        "as in [bgp]",
-    ),
-    row(
-        "connect_retry_time",
-        None,
-        &At(Seconds(1, 3600), |n: &mut NeighbourDraft| {
-            &mut n.connect_retry_time
-        }),
-        "as in [bgp]",
-    ),
-    row(
-        "multihop",
-        None,
-        &At(Number(1, 255), |n: &mut NeighbourDraft| &mut n.multihop),
-        "most hops to an eBGP neighbour; unset is 1",
-    ),
-    row(
-        "ttl_security",
-        None,
-        &At(Number(1, 254), |n: &mut NeighbourDraft| &mut n.ttl_security),
-        "drop what comes from further away than so many hops (GTSM, RFC 5082)",
-    ),
-    row(
-        "families",
-        Some("ipv4-unicast, ipv6-unicast"),
-        &At(FamilyList, |n: &mut NeighbourDraft| &mut n.families),
-        "address families offered",
-    ),
-    row(
         "description",
         Some(""),
         &At(Text, |n: &mut NeighbourDraft| &mut n.description),
         "for people",
     ),
     row(
-        "next_hop_ipv4",
+        "shutdown",
+        Some("false"),
+        &At(ShutdownWords, |n: &mut NeighbourDraft| &mut n.shutdown),
+        "keep the session down, and tell the neighbour these words (RFC 9003)",
+    ),
+];
+
+/// `[bgp_listen NAME]`, besides the session's options.
+#[derive(Default)]
+pub(in crate::config) struct ListenDraft {
+    pub(in crate::config) prefix: Option<IpNet>,
+    pub(in crate::config) limit: u32,
+    pub(in crate::config) group: Option<String>,
+}
+
+pub(in crate::config) const LISTEN: &[Row<ListenDraft>] = &[
+    row(
+        "prefix",
         None,
-        &At(V4, |n: &mut NeighbourDraft| &mut n.next_hop_ipv4),
-        "as in [bgp]",
+        &At(Prefix, |l: &mut ListenDraft| &mut l.prefix),
+        "whoever connects from here is a neighbour; unset takes NAME when that is a prefix",
     ),
     row(
-        "next_hop_ipv6",
-        None,
-        &At(V6, |n: &mut NeighbourDraft| &mut n.next_hop_ipv6),
-        "as in [bgp]",
+        "limit",
+        Some("100"),
+        &At(Number(1, 65535), |l: &mut ListenDraft| &mut l.limit),
+        "at most so many at a time",
     ),
     row(
-        "only_host_prefixes",
-        Some("true"),
-        &At(Flag, |n: &mut NeighbourDraft| &mut n.only_host_prefixes),
-        "nothing but /32 and /128 leaves",
+        "group",
+        None,
+        &At(Name, |l: &mut ListenDraft| &mut l.group),
+        "NAME of a [bgp_group NAME], whose options count where they are unset here",
+    ),
+];
+
+/// `[bgp_prefix_list NAME]`.
+pub(in crate::config) const PREFIX_LIST: &[Row<String>] = &[row(
+    "rules",
+    Some(""),
+    &At(Lines(policy::RULE), |rules: &mut String| rules),
+    "one rule per line; the first that matches decides, and no match denies",
+)];
+
+/// `[bgp_policy NAME]`.
+pub(in crate::config) const POLICY: &[Row<String>] = &[row(
+    "terms",
+    Some(""),
+    &At(Lines(policy::TERM), |terms: &mut String| terms),
+    "one term per line; the first whose conditions all hold decides, and no match denies",
+)];
+
+/// `[bfd_profile NAME]`.
+pub(in crate::config) const PROFILE: &[Row<BfdProfile>] = &[
+    row(
+        "transmit_interval",
+        Some("300"),
+        &At(BFD_INTERVAL, |p: &mut BfdProfile| &mut p.transmit_interval),
+        "shortest time between two packets we send",
+    ),
+    row(
+        "receive_interval",
+        Some("300"),
+        &At(BFD_INTERVAL, |p: &mut BfdProfile| &mut p.receive_interval),
+        "shortest time between two packets we want to get",
+    ),
+    row(
+        "detect_multiplier",
+        Some("3"),
+        &At(Number(1, 255), |p: &mut BfdProfile| {
+            &mut p.detect_multiplier
+        }),
+        "so many packets may be missed",
+    ),
+    row(
+        "passive",
+        Some("false"),
+        &At(Flag, |p: &mut BfdProfile| &mut p.passive),
+        "wait for the neighbour's first packet",
+    ),
+    row(
+        "minimum_ttl",
+        Some("254"),
+        &At(Number(1, 254), |p: &mut BfdProfile| &mut p.minimum_ttl),
+        "multihop sessions: drop what arrives with a lower TTL",
     ),
 ];

@@ -3,12 +3,19 @@
 
 mod bgp;
 mod log;
+mod section;
+mod session;
 
 use std::net::Ipv4Addr;
 
-pub(super) use bgp::{NEIGHBOUR, NeighbourDraft};
+pub(super) use bgp::{
+    LISTEN, ListenDraft, NEIGHBOUR, NeighbourDraft, POLICY, PREFIX_LIST, PROFILE,
+};
+pub(super) use section::{BGP_SECTION, Named, option, options};
+pub(super) use session::{SESSION, SessionDraft};
 
 use super::Config;
+use super::choice::Prefixes;
 use super::kind::*;
 use super::table::{At, Effect, Row, Section, row};
 
@@ -21,6 +28,7 @@ pub(super) struct Draft {
     pub(super) bgp_as: Option<u32>,
     pub(super) default_router_id: Option<Ipv4Addr>,
     pub(super) bgp_router_id: Option<Ipv4Addr>,
+    pub(super) fib_import: Option<Prefixes>,
     /// Where options without effect go.
     unneeded: (),
 }
@@ -58,9 +66,6 @@ pub(super) static SECTIONS: &[Section<Draft>] = &[
         options: PRIVSEP,
     },
 ];
-
-/// First word of a neighbour's section.
-pub(super) const NEIGHBOUR_SECTION: &str = "bgp_neighbor";
 
 const DEFAULT: &[Row<Draft>] = &[
     row(

@@ -1,11 +1,17 @@
-//! What the configuration, the operator and the link say: start, stop, where the peer is.
+//! What the configuration, the operator, the link and BFD say: start, stop, where the peer is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::{Env, Phase, Session};
+use super::ending::hardened;
+use super::{Action, Ending, Env, FIRST_DELAY, Phase, Session};
+use crate::session::backoff::Backoff;
 use crate::session::idle::IdleReason;
-use crate::session::state::DownReason;
+use crate::session::reset::Reset;
+use crate::session::state::{DownReason, State};
+use crate::speaker::{MaxPrefixes, PeerConfig};
 use crate::wire::Notification;
+use crate::wire::notification::cease_subcode;
 
 impl Session {
     /// ManualStart or AutomaticStart.
@@ -16,18 +22,49 @@ impl Session {
         }
     }
 
-    /// ManualStop: with a NOTIFICATION when the peer shall drop our routes at once, silently when its
-    /// graceful-restart helper shall keep them.
-    pub(crate) fn stop(&mut self, notification: Option<&Notification>, env: &mut Env<'_>) {
-        self.abandon_dial(env);
+    /// ManualStop, with a NOTIFICATION that makes the peer drop our routes at once.
+    pub(crate) fn stop(&mut self, farewell: &Notification, env: &mut Env<'_>) {
+        self.close_all(Some(farewell), Ending::Final, env);
         self.phase = Phase::Idle(IdleReason::Stopped);
-        while let Some(connection) = self.connections.pop() {
-            if let Some(notification) = notification {
-                self.send_notification(connection.id, notification, env);
-            }
-            self.bury(&connection, env);
-        }
         self.report(Some(DownReason::Stopped), env);
+    }
+
+    /// The operator ends the session and lets it come back; or a hold, with which he has dealt.
+    pub(crate) fn reset_by_operator(&mut self, words: &str, env: &mut Env<'_>) {
+        let farewell = Notification::administrative(cease_subcode::ADMINISTRATIVE_RESET, words);
+        self.retry.reset();
+        self.idle_hold.reset();
+        self.begin_anew(Some(&farewell), Ending::Final, DownReason::ResetHere, env);
+    }
+
+    /// Other settings. Those that concern an agreement with the peer need a `restart`: the session ends, but a peer
+    /// that understands that (RFC 8538) keeps our routes meanwhile, as we keep its.
+    pub(crate) fn configure(&mut self, config: Arc<PeerConfig>, restart: bool, env: &mut Env<'_>) {
+        let was_shut = self.config.shutdown.is_some();
+        if self.config.connect_retry != config.connect_retry {
+            self.retry = Backoff::new(FIRST_DELAY, config.connect_retry);
+        }
+        if self.config.idle_hold != config.idle_hold {
+            self.idle_hold = Backoff::new(FIRST_DELAY, config.idle_hold);
+        }
+        if self.config.remote_address != config.remote_address {
+            self.remote = config.remote_address;
+        }
+        self.config = config;
+        match &self.config.shutdown {
+            Some(words) if !was_shut => {
+                let subcode = cease_subcode::ADMINISTRATIVE_SHUTDOWN;
+                let farewell = Notification::administrative(subcode, words);
+                let reason = DownReason::ShutDown;
+                self.begin_anew(Some(&farewell), Ending::Final, reason, env);
+            }
+            None if was_shut || restart => {
+                let farewell = Notification::cease(cease_subcode::OTHER_CONFIGURATION_CHANGE);
+                let ending = Ending::Notified(&farewell);
+                self.begin_anew(Some(&farewell), ending, DownReason::Reconfigured, env);
+            }
+            _ => {}
+        }
     }
 
     /// Where the peer is now; `None`: nobody is on its link. A session with another address is over: whoever
@@ -37,31 +74,83 @@ impl Session {
             return;
         }
         self.remote = remote;
-        if matches!(self.phase, Phase::Idle(IdleReason::Stopped)) {
-            return;
-        }
         let reason = match remote {
             Some(_) => DownReason::NeighbourMoved,
             None => DownReason::NeighbourGone,
         };
-        self.hang_up(reason, env);
-        if !matches!(self.phase, Phase::Idle(IdleReason::Held(_))) {
-            self.dial_or_wait(env);
-            self.report(None, env);
+        if !matches!(self.phase, Phase::Idle(penalty) if penalty.is_penalty()) {
+            self.begin_anew(None, Ending::Lost, reason, env);
         }
     }
 
-    /// Give up every connection and attempt without a word.
-    fn hang_up(&mut self, reason: DownReason, env: &mut Env<'_>) {
-        self.abandon_dial(env);
+    /// BFD says that the path to the peer is down. When its BFD shares no fate with its BGP (C bit), that means that
+    /// forwarding stopped, and nothing is kept; otherwise the peer may merely restart (RFC 5882 §4.3).
+    pub(crate) fn bfd_down(&mut self, control_plane_independent: bool, env: &mut Env<'_>) {
+        let Some(connection) = self.established() else {
+            return;
+        };
+        let id = connection.id;
+        let farewell = Notification::cease(cease_subcode::BFD_DOWN);
+        let (sent, ending) = if control_plane_independent {
+            let agreed = connection.negotiated.as_deref();
+            (hardened(&farewell, agreed), Ending::Final)
+        } else {
+            (farewell, Ending::Lost)
+        };
+        self.send_notification(id, &sent, env);
+        self.close(id, DownReason::BfdDown, ending, env);
+    }
+
+    /// The peer taught more routes than it may.
+    pub(crate) fn refuse_routes(&mut self, allowed: &MaxPrefixes, env: &mut Env<'_>) {
+        self.reset_established(Reset::too_many_prefixes(allowed.limit), env);
         if self.connections.is_empty() {
+            let until = allowed.restart.map(|after| env.now + after);
+            self.phase = Phase::Idle(IdleReason::TooManyRoutes(until));
+        }
+    }
+
+    /// End whatever there is, and start again unless something keeps the peer idle.
+    fn begin_anew(
+        &mut self,
+        farewell: Option<&Notification>,
+        ending: Ending<'_>,
+        reason: DownReason,
+        env: &mut Env<'_>,
+    ) {
+        if matches!(self.phase, Phase::Idle(IdleReason::Stopped)) {
             return;
         }
-        while let Some(connection) = self.connections.pop() {
-            self.bury(&connection, env);
+        if !self.connections.is_empty() {
+            self.last_error = Some((env.now, reason.clone()));
         }
-        self.last_error = Some((env.now, reason.clone()));
+        self.close_all(farewell, ending, env);
+        self.dial_or_wait(env);
         self.report(Some(reason), env);
+    }
+
+    /// Give up every connection and attempt.
+    fn close_all(
+        &mut self,
+        farewell: Option<&Notification>,
+        ending: Ending<'_>,
+        env: &mut Env<'_>,
+    ) {
+        self.abandon_dial(env);
+        while let Some(connection) = self.connections.pop() {
+            // Before that the peer would not know whose words these are.
+            let told = farewell.filter(|_| connection.state >= State::OpenConfirm);
+            if let Some(farewell) = told {
+                let agreed = connection.negotiated.as_deref();
+                let farewell = match ending {
+                    Ending::Final => hardened(farewell, agreed),
+                    Ending::Lost | Ending::Notified(_) => farewell.clone(),
+                };
+                self.send_notification(connection.id, &farewell, env);
+            }
+            env.actions.push(Action::Close(connection.id));
+            self.bury(&connection, ending, env);
+        }
     }
 
     /// What keeps the peer in Idle however often it is started.

@@ -106,7 +106,6 @@ impl Session {
         }
         self.abandon_dial(env);
         self.phase = Phase::Waiting(None);
-        self.retry.reset();
         self.report(None, env);
         env.actions.push(Action::Up);
     }

@@ -1,10 +1,14 @@
 //! What is asked and answered. Field names follow FRR's JSON where FRR has the field.
 
+mod routes;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+pub use routes::{Attributes, Originate, Taken, Withdraw};
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +19,8 @@ pub enum Query {
     Routes,
     Exposures,
     Explain { ip: IpAddr },
+    Originate(Originate),
+    Withdraw(Withdraw),
 }
 
 /// A response.
@@ -26,6 +32,8 @@ pub enum Reply {
     Routes(Routes),
     Exposures(ExposureList),
     Explain(Explanation),
+    /// Routes by hand were taken in.
+    Taken(Taken),
     /// The request was not served; why.
     Error(String),
 }
@@ -35,25 +43,34 @@ pub enum Reply {
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub version: String,
-    pub chassis_name: String,
-    pub chassis_id: String,
-    pub driver: String,
-    pub exposing_method: String,
-    /// Milliseconds since the agent started.
+    /// Milliseconds since the start.
     pub uptime_msec: u64,
     pub router_id: Option<Ipv4Addr>,
     #[serde(rename = "as")]
     pub asn: u32,
+    pub peers_established: usize,
+    pub peers_total: usize,
+    /// The last failure that still stands.
+    pub problem: Option<String>,
+    /// Absent from a speaker without OVN.
+    #[serde(flatten)]
+    pub agent: Option<AgentSummary>,
+}
+
+/// What `show summary` says of OVN and the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentSummary {
+    pub chassis_name: String,
+    pub chassis_id: String,
+    pub driver: String,
+    pub exposing_method: String,
     /// State of each database connection, by name.
     pub databases: BTreeMap<String, String>,
     pub exposures: usize,
     pub withheld: usize,
-    pub peers_established: usize,
-    pub peers_total: usize,
     /// Changes made to the node since the start.
     pub changes_applied: u64,
-    /// The last failure that still stands.
-    pub problem: Option<String>,
 }
 
 /// `show neighbors`: by name of the neighbour.

@@ -1,0 +1,101 @@
+//! Prefixes in the order in which they are to be told, those with one attribute set together: that is how they are
+//! packed into UPDATEs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use rustc_hash::FxHashMap;
+
+use super::export::ExportedRoute;
+
+/// Prefixes that wait. What has changed since an entry was made is not looked for: whoever takes an entry checks
+/// that it still means something.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    withdrawals: VecDeque<IpNet>,
+    /// By the address of the route, which the bucket holds.
+    buckets: FxHashMap<usize, Bucket>,
+    order: VecDeque<usize>,
+    len: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Bucket {
+    route: Arc<ExportedRoute>,
+    prefixes: VecDeque<IpNet>,
+}
+
+impl Queue {
+    /// A prefix is to be told with this route, or to be withdrawn.
+    pub(super) fn push(&mut self, prefix: IpNet, route: Option<&Arc<ExportedRoute>>) {
+        self.len += 1;
+        let Some(route) = route else {
+            self.withdrawals.push_back(prefix);
+            return;
+        };
+        let key = Arc::as_ptr(route).addr();
+        let bucket = self.buckets.entry(key).or_insert_with(|| {
+            self.order.push_back(key);
+            Bucket {
+                route: Arc::clone(route),
+                prefixes: VecDeque::new(),
+            }
+        });
+        bucket.prefixes.push_back(prefix);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn next_withdrawal(&mut self) -> Option<IpNet> {
+        let next = self.withdrawals.pop_front()?;
+        self.len -= 1;
+        Some(next)
+    }
+
+    /// At most `limit` prefixes of the route that waits longest.
+    pub(super) fn next_announcements(
+        &mut self,
+        limit: usize,
+    ) -> Option<(Arc<ExportedRoute>, Vec<IpNet>)> {
+        let key = *self.order.front()?;
+        let bucket = self.buckets.get_mut(&key)?;
+        let route = Arc::clone(&bucket.route);
+        let taken = limit.min(bucket.prefixes.len());
+        let prefixes: Vec<_> = bucket.prefixes.drain(..taken).collect();
+        if bucket.prefixes.is_empty() {
+            self.buckets.remove(&key);
+            self.order.pop_front();
+        }
+        self.len -= prefixes.len();
+        Some((route, prefixes))
+    }
+}
+
+/// Prefixes sorted by route, in the order in which the routes come.
+#[derive(Debug, Default)]
+pub(super) struct ByRoute {
+    pub(super) runs: Vec<(Arc<ExportedRoute>, Vec<IpNet>)>,
+    /// Position by the address of the route.
+    positions: FxHashMap<usize, usize>,
+}
+
+impl ByRoute {
+    pub(super) fn add(&mut self, route: &Arc<ExportedRoute>, prefix: IpNet) {
+        // Neighbours mostly share their route.
+        if let Some((last, prefixes)) = self.runs.last_mut()
+            && Arc::ptr_eq(last, route)
+        {
+            prefixes.push(prefix);
+            return;
+        }
+        let key = Arc::as_ptr(route).addr();
+        let position = *self.positions.entry(key).or_insert(self.runs.len());
+        match self.runs.get_mut(position) {
+            Some((_, prefixes)) => prefixes.push(prefix),
+            None => self.runs.push((Arc::clone(route), vec![prefix])),
+        }
+    }
+}

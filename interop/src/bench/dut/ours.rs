@@ -1,0 +1,114 @@
+//! Ours: `ovn-bgp-agent speaker`, driven over its control socket.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::ops::Range;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use super::{Dut, Setup};
+use crate::bench::stage::Stage;
+use crate::bench::tester::{ASN, DUT, DUT_ASN, address};
+use crate::bench::wire::Family;
+use crate::process::wait_until;
+use crate::{Daemon, PATIENCE, Place};
+
+/// Prefixes to a line of a request.
+const LINE: usize = 1000;
+
+/// A running speaker.
+pub(super) struct Ours {
+    daemon: Daemon,
+    control: BufReader<UnixStream>,
+}
+
+pub(super) fn prepare(dir: &Path, setup: &Setup) -> Result<()> {
+    let socket = dir.join("control.sock");
+    let mut text = format!(
+        "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = {DUT_ASN}\nrouter_id = {DUT}\nlisten = {DUT}\nhold_time = 180\nnext_hop_ipv6 = 2001:db8:9::1\nfib_import = {}\n",
+        socket.display(),
+        if setup.fib { "all" } else { "none" },
+    );
+    for n in 0..setup.peers {
+        let peer = address(n);
+        writeln!(
+            text,
+            "[bgp_neighbor {peer}]\nremote_as = {ASN}\npassive = true\nimport_prefixes = any\n"
+        )?;
+    }
+    Ok(std::fs::write(dir.join("bgp-agent.conf"), text)?)
+}
+
+impl Ours {
+    pub(super) fn launch(stage: &Stage, agent: &Path) -> Result<Self> {
+        let dir = stage.dir.path();
+        let socket = dir.join("control.sock");
+        let mut command = Place::inside(&stage.dut).command(&agent.display().to_string())?;
+        command.args([
+            "speaker",
+            "--config-file",
+            &dir.join("bgp-agent.conf").display().to_string(),
+        ]);
+        let daemon = Daemon::spawn("ovn-bgp-agent", dir, &mut command)?;
+        wait_until(PATIENCE, "the speaker's control socket", || {
+            UnixStream::connect(&socket).is_ok()
+        })?;
+        let control = BufReader::new(UnixStream::connect(&socket)?);
+        Ok(Self { daemon, control })
+    }
+
+    fn ask(&mut self, lines: &str) -> Result<Value> {
+        self.control.get_mut().write_all(lines.as_bytes())?;
+        let mut answer = String::new();
+        ensure!(
+            self.control.read_line(&mut answer)? > 0,
+            "the speaker hung up"
+        );
+        let answer: Value = serde_json::from_str(&answer)?;
+        ensure!(answer["reply"] != "error", "{answer}");
+        Ok(answer)
+    }
+
+    /// One request; the prefixes follow in lines of bounded length.
+    fn change(&mut self, query: &str, family: Family, routes: Range<u32>) -> Result<()> {
+        let prefixes: Vec<String> = routes.map(|i| family.prefix(i).to_string()).collect();
+        if prefixes.len() <= LINE {
+            let line = json!({"query": query, "prefixes": prefixes});
+            return self.ask(&format!("{line}\n")).map(drop);
+        }
+        let mut lines = format!("{}\n", json!({"query": query, "more": true}));
+        for chunk in prefixes.chunks(LINE) {
+            writeln!(lines, "{}", json!(chunk))?;
+        }
+        lines.push_str("[]\n");
+        self.ask(&lines).map(drop)
+    }
+}
+
+impl Dut for Ours {
+    fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
+        self.change("originate", family, routes)
+    }
+
+    fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
+        self.change("withdraw", family, routes)
+    }
+
+    fn learned(&mut self) -> Result<usize> {
+        let answer = self.ask("{\"query\": \"neighbors\"}\n")?;
+        let neighbors = answer["body"].as_object().context("no neighbors")?;
+        let counts = neighbors.values().filter_map(|n| n["pfxRcd"].as_u64());
+        Ok(usize::try_from(counts.sum::<u64>())?)
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        vec![self.daemon.pid()]
+    }
+
+    fn kill(self: Box<Self>) {
+        self.daemon.kill();
+    }
+}

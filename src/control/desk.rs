@@ -1,0 +1,131 @@
+//! Who answers: the agent's loop, or, for what concerns the speaker alone, the client's own task.
+
+use ipnet::IpNet;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::lines::{Lines, NoLine};
+use super::message::{Originate, Taken, Withdraw};
+use super::{Query, Reply, TIMEOUT};
+use crate::advertise::{Origination, Source};
+
+/// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
+#[derive(Debug)]
+pub struct Request {
+    pub query: Query,
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// Where clients are served. Clones serve the same.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// The agent's loop.
+    pub(super) requests: mpsc::Sender<Request>,
+    origination: Origination,
+}
+
+impl Desk {
+    /// A desk that passes on to `requests` what it cannot answer itself.
+    pub fn new(requests: mpsc::Sender<Request>, origination: Origination) -> Self {
+        Self {
+            requests,
+            origination,
+        }
+    }
+
+    /// Serves one client until it goes.
+    pub(super) async fn serve(&self, mut lines: Lines) -> Result<(), NoLine> {
+        loop {
+            let query = match lines.request().await {
+                Ok(line) => serde_json::from_slice(line),
+                Err(NoLine::End) => return Ok(()),
+                Err(error) => return refuse(&mut lines, error).await,
+            };
+            let reply = match query {
+                Ok(Query::Originate(wanted)) => self.originate(wanted, &mut lines).await,
+                Ok(Query::Withdraw(unwanted)) => self.withdraw(unwanted, &mut lines).await,
+                Ok(query) => Ok(self.ask(query).await),
+                Err(error) => Ok(Reply::Error(format!("not a request: {error}"))),
+            };
+            match reply {
+                Ok(reply) => lines.send(&reply).await?,
+                Err(error) => return refuse(&mut lines, error).await,
+            }
+        }
+    }
+
+    async fn ask(&self, query: Query) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.requests.send(Request { query, reply }).await.ok()?;
+            answer.await.ok()
+        };
+        match timeout(TIMEOUT, asked).await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => Reply::Error("the agent is stopping".into()),
+            Err(_) => Reply::Error("the agent is busy: no answer in time".into()),
+        }
+    }
+
+    /// The speaker gets each line's prefixes at once: the first are with the neighbours while the last
+    /// are still read.
+    async fn originate(&self, wanted: Originate, lines: &mut Lines) -> Result<Reply, NoLine> {
+        let attributes = bgp::RouteAttributes::from(wanted.attributes);
+        let originate = |prefixes: Vec<IpNet>| {
+            let routes = prefixes.into_iter().map(|prefix| bgp::Route {
+                prefix,
+                attributes: attributes.clone(),
+            });
+            self.origination.originate(Source::Operator, routes);
+        };
+        each_line(wanted.prefixes, wanted.more, lines, originate).await
+    }
+
+    async fn withdraw(&self, unwanted: Withdraw, lines: &mut Lines) -> Result<Reply, NoLine> {
+        if unwanted.all {
+            let held = self
+                .origination
+                .with(|origins| origins.of(Source::Operator).count());
+            self.origination.withdraw_all(Source::Operator);
+            return Ok(Reply::Taken(Taken { prefixes: held }));
+        }
+        let withdraw = |prefixes| self.origination.withdraw(Source::Operator, prefixes);
+        each_line(unwanted.prefixes, unwanted.more, lines, withdraw).await
+    }
+}
+
+/// Hands over the prefixes of the request itself, then those of the lines that follow.
+async fn each_line(
+    first: Vec<IpNet>,
+    more: bool,
+    lines: &mut Lines,
+    mut take: impl FnMut(Vec<IpNet>),
+) -> Result<Reply, NoLine> {
+    let mut taken = Taken {
+        prefixes: first.len(),
+    };
+    take(first);
+    if !more {
+        return Ok(Reply::Taken(taken));
+    }
+    loop {
+        let prefixes: Vec<IpNet> =
+            serde_json::from_slice(lines.more().await?).map_err(|error| {
+                let taken = taken.prefixes;
+                NoLine::Malformed(format!(
+                    "not a list of prefixes: {error}; {taken} before it were taken"
+                ))
+            })?;
+        if prefixes.is_empty() {
+            return Ok(Reply::Taken(taken));
+        }
+        taken.prefixes += prefixes.len();
+        take(prefixes);
+    }
+}
+
+/// Tells why, and ends: what follows cannot be told from the rest of this request.
+async fn refuse(lines: &mut Lines, error: NoLine) -> Result<(), NoLine> {
+    lines.send(&Reply::Error(error.to_string())).await?;
+    Err(error)
+}

@@ -1,0 +1,131 @@
+//! The kernel's side of the speaker: learned routes into a routing table, the node's own addresses out.
+//!
+//! ```text
+//!   speaker ── learned routes ──► ┌───────────────┐ ── steps ──► kernel
+//!   settings ───────────────────► │ table (pure)  │ ◄─ answers ──
+//!   kernel ── links, addresses, ► └───────┬───────┘
+//!             routes of others            └── connected prefixes ──► origination
+//! ```
+//!
+//! As everywhere, what is wanted is computed from all that is known and compared with what is there; an event only
+//! says what to look at again. It runs on a thread of its own: fifty thousand routes must delay neither a KEEPALIVE
+//! nor the agent, and `speaker` has no agent.
+//!
+//! **Ours** is a route of protocol `bgp` with our metric in our table. That is what zebra installs too, on purpose: what
+//! a stopped FRR has left is taken over in place. What zebra installs while we run is told by its nexthop object and left
+//! alone, as everything else is: `show fib` names the conflict. Beside an FRR that installs routes, give ours another
+//! table or metric, or none at all ([`Settings::import`]).
+//!
+//! **Fail static.** Routes stay when the process ends, however it ends. The next one takes them over and keeps those
+//! that it is not taught again until the peers have told all they have, or [`Settings::stale_hold`] is over.
+
+pub mod connected;
+mod message;
+mod node;
+mod observe;
+mod resolve;
+mod route;
+mod run;
+mod settings;
+mod snapshot;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use self::run::{Command, Shell};
+pub use self::settings::Settings;
+pub use self::snapshot::{Counts, HopSnapshot, RouteSnapshot, RouteState, Snapshot, UnusedPath};
+use crate::advertise::Origination;
+use crate::peering::LearnedRoutes;
+
+/// How long the start waits for the first look at the kernel.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The running thread. Dropping it ends the thread; routes stay.
+#[derive(Debug)]
+pub struct Fib {
+    /// Taken only to end it.
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The thread has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the thread that installs learned routes has ended: see the log for why, then restart the agent"
+)]
+pub struct Ended;
+
+impl Fib {
+    /// Starts the thread, in the network namespace of the calling thread, and waits until it has read the kernel
+    /// and has the node's own addresses originated: they belong before the End-of-RIB of the first session.
+    ///
+    /// # Errors
+    /// The thread or its runtime cannot be made. Trouble with the kernel is logged and shown, and tried again.
+    pub fn spawn(
+        settings: Settings,
+        learned: LearnedRoutes,
+        origination: Origination,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (commands, requests) = mpsc::channel(16);
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("fib".to_owned())
+            .spawn(move || {
+                let shell = Shell::new(settings, learned, origination);
+                runtime.block_on(shell.run(requests, ready));
+            })?;
+        if is_ready.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                "the kernel's routes take long to read; the sessions start before that is done"
+            );
+        }
+        Ok(Self {
+            commands: Some(commands),
+            thread: Some(thread),
+        })
+    }
+
+    /// Other settings from now on.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub async fn reconfigure(&self, settings: Settings) -> Result<(), Ended> {
+        self.send(Command::Reconfigure(Box::new(settings))).await
+    }
+
+    /// All routes and their state.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub async fn status(&self) -> Result<Snapshot, Ended> {
+        let (answer, snapshot) = oneshot::channel();
+        self.send(Command::Status(answer)).await?;
+        snapshot.await.map_err(|_| Ended)
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Ended> {
+        let commands = self.commands.as_ref().ok_or(Ended)?;
+        commands.send(command).await.map_err(|_| Ended)
+    }
+}
+
+impl Drop for Fib {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}

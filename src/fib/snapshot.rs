@@ -1,0 +1,214 @@
+//! What `show fib` and `show routes` print, as of one moment.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_route::route::RouteProtocol;
+use serde::Serialize;
+
+use super::resolve::Target;
+use super::route::{Hop, KernelRoute};
+use super::table::{Installed, Table, Wanted, Withheld};
+
+/// Learned routes and what the kernel has of them, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// The routing table.
+    pub table: u32,
+    /// The metric of our routes in it.
+    pub metric: u32,
+    /// What is wrong as a whole.
+    pub problems: Vec<String>,
+    /// Every prefix that is learned or installed, sorted.
+    pub routes: Vec<RouteSnapshot>,
+    /// The node's own prefixes that are originated, sorted.
+    pub connected: Vec<IpNet>,
+    /// Writes asked of the kernel since the start.
+    pub writes: u64,
+}
+
+/// What has become of a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteState {
+    /// The kernel has it as wanted.
+    Installed,
+    /// On the way to the kernel.
+    Pending,
+    /// An earlier process's, kept until the peers have told all they have.
+    Held,
+    /// Not in the kernel, for a reason.
+    Withheld,
+    /// The kernel has refused it.
+    Refused,
+}
+
+/// One prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RouteSnapshot {
+    /// Where to.
+    pub prefix: IpNet,
+    /// Whether it is in the kernel.
+    pub state: RouteState,
+    /// Why not.
+    pub reason: Option<String>,
+    /// How, in the kernel or wanted there.
+    pub next_hops: Vec<HopSnapshot>,
+    /// Preferred source address.
+    pub source: Option<IpAddr>,
+    /// Paths that are not used.
+    pub unused: Vec<UnusedPath>,
+}
+
+/// Where a route, or a part of it, leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HopSnapshot {
+    /// The next router.
+    pub via: Option<IpAddr>,
+    /// The interface.
+    pub interface: String,
+}
+
+/// A path that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnusedPath {
+    /// The neighbour that taught it.
+    pub peer: String,
+    /// What it says.
+    pub next_hop: String,
+    /// Why it is not used.
+    pub reason: String,
+}
+
+/// How many prefixes are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub installed: usize,
+    pub pending: usize,
+    pub held: usize,
+    pub withheld: usize,
+    pub refused: usize,
+}
+
+impl Snapshot {
+    pub(super) fn of(table: &mut Table) -> Self {
+        let mut prefixes: Vec<IpNet> = table.learned.keys().copied().collect();
+        let unlearned = table
+            .installed
+            .keys()
+            .filter(|p| !table.learned.contains_key(*p));
+        prefixes.extend(unlearned);
+        prefixes.sort_unstable();
+        let place = table.place();
+        Self {
+            table: place.table,
+            metric: place.metric,
+            problems: problems(table),
+            routes: prefixes
+                .into_iter()
+                .map(|p| RouteSnapshot::of(table, p))
+                .collect(),
+            connected: Vec::new(),
+            writes: 0,
+        }
+    }
+
+    /// How many prefixes are in which state.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for route in &self.routes {
+            let count = match route.state {
+                RouteState::Installed => &mut counts.installed,
+                RouteState::Pending => &mut counts.pending,
+                RouteState::Held => &mut counts.held,
+                RouteState::Withheld => &mut counts.withheld,
+                RouteState::Refused => &mut counts.refused,
+            };
+            *count += 1;
+        }
+        counts
+    }
+}
+
+fn problems(table: &Table) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !table.read {
+        problems.push("the kernel's routes have not been read yet: see the log".to_owned());
+    }
+    if table.node.is_full() {
+        let words = "there are more than 100000 routes of others in the main table: next hops are looked for among the first";
+        problems.push(words.to_owned());
+    }
+    problems
+}
+
+impl RouteSnapshot {
+    fn of(table: &mut Table, prefix: IpNet) -> Self {
+        let wanted = table.wanted(&prefix);
+        let installed = match table.installed.get(&prefix) {
+            Some(Installed::As(route)) => Some(KernelRoute::clone(route)),
+            _ => None,
+        };
+        let refused = table
+            .refused
+            .get(&prefix)
+            .map(|words| format!("the kernel refused it: {words}"));
+        let (state, reason, route) = match wanted {
+            Wanted::Held => (RouteState::Held, None, installed),
+            Wanted::Nothing(why) => (RouteState::Withheld, Some(words(why)), None),
+            Wanted::Route(route) if installed.as_ref() == Some(&route) => {
+                (RouteState::Installed, None, installed)
+            }
+            Wanted::Route(route) if refused.is_some() => {
+                (RouteState::Refused, refused, Some(route))
+            }
+            Wanted::Route(route) => (RouteState::Pending, None, Some(route)),
+        };
+        let hops = route.iter().flat_map(|route| &route.hops);
+        Self {
+            prefix,
+            state,
+            reason,
+            next_hops: hops.map(|hop| HopSnapshot::of(table, hop)).collect(),
+            source: route.as_ref().and_then(|route| route.source),
+            unused: unused(table, &prefix),
+        }
+    }
+}
+
+impl HopSnapshot {
+    fn of(table: &Table, hop: &Hop) -> Self {
+        Self {
+            via: hop.via,
+            interface: table.node.name(hop.link).to_string(),
+        }
+    }
+}
+
+fn unused(table: &Table, prefix: &IpNet) -> Vec<UnusedPath> {
+    let paths = table.learned.get(prefix);
+    let paths = paths.into_iter().flat_map(|paths| paths.iter());
+    let unused = paths.filter_map(|path| {
+        let resolution = table.resolved.get(&Target::of(path))?;
+        let why = resolution.as_ref().err()?;
+        Some(UnusedPath {
+            peer: path.source.peer.to_string(),
+            next_hop: path.next_hop.to_string(),
+            reason: why.to_string(),
+        })
+    });
+    unused.collect()
+}
+
+fn words(why: Withheld) -> String {
+    match why {
+        Withheld::NotLearned => "no peer teaches it any more".to_owned(),
+        Withheld::NotImported => "the configuration keeps it out of the kernel".to_owned(),
+        Withheld::Unreachable => "no next hop can be used".to_owned(),
+        Withheld::Taken { protocol } => format!(
+            "the kernel has a route of somebody else's with the same prefix and metric (protocol {}): remove it, or \
+             give ours another metric",
+            RouteProtocol::from(protocol)
+        ),
+    }
+}

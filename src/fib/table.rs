@@ -1,0 +1,454 @@
+//! The routes that the kernel shall have, those it has, and the steps from one to the other. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bgp::LearnedPath;
+use bgp::wire::Family;
+use ipnet::IpNet;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::message::Put;
+use super::node::Node;
+use super::resolve::{Firm, Resolution, Target, follows_learned};
+use super::route::{Hop, KernelRoute, Place};
+use super::settings::Settings;
+use crate::kernel::connection::Refusal;
+use crate::peering::LearnedNews;
+
+/// Resolutions kept before those that no path uses are looked for.
+const MANY_TARGETS: usize = 1024;
+
+/// A route of ours in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Installed {
+    /// As acknowledged, or as last read.
+    As(Arc<KernelRoute>),
+    /// It may be gone or otherwise: the kernel takes routes away without a word, and an answer may be missing.
+    Doubtful,
+}
+
+/// What is wanted for a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Route(KernelRoute),
+    /// That of an earlier process, for as long as nobody has taught this one another.
+    Held,
+    Nothing(Withheld),
+}
+
+/// Why no route is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Withheld {
+    /// No peer teaches it.
+    NotLearned,
+    /// The configuration keeps it out of the kernel.
+    NotImported,
+    /// A route of somebody else's has its place.
+    Taken { protocol: u8 },
+    /// No next hop can be used.
+    Unreachable,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) prefix: IpNet,
+    pub(super) place: Place,
+    pub(super) step: Step,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Put(Arc<KernelRoute>, Put),
+    Remove,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) settings: Settings,
+    pub(super) node: Node,
+    pub(super) learned: FxHashMap<IpNet, Arc<[LearnedPath]>>,
+    pub(super) resolved: FxHashMap<Target, Resolution>,
+    pub(super) installed: FxHashMap<IpNet, Installed>,
+    /// Routes of an earlier process that this one has not been taught yet.
+    pub(super) stale: FxHashSet<IpNet>,
+    /// Until when, by family: IPv4, IPv6.
+    hold: [Option<Instant>; 2],
+    /// Protocols of the routes in the places that ours would have.
+    pub(super) taken: FxHashMap<IpNet, u8>,
+    /// Routes in places of before a change of table or metric: they go once all others have come.
+    former: Vec<(IpNet, Place)>,
+    /// To be looked at, shortest prefixes first: a default route carries more than any other.
+    dirty: BTreeSet<(u8, IpNet)>,
+    /// What the kernel has refused, in its words.
+    pub(super) refused: BTreeMap<IpNet, String>,
+    /// Equal routes are one allocation.
+    shared: FxHashSet<Arc<KernelRoute>>,
+    /// The node has changed: next hops may lead elsewhere.
+    pub(super) moved: bool,
+    /// What is known of the kernel may be wrong: it has to be read again.
+    pub(super) doubtful: bool,
+    /// The kernel has been read once.
+    pub(super) read: bool,
+}
+
+impl Table {
+    pub(super) fn new(settings: Settings, now: Instant) -> Self {
+        let until = now + settings.stale_hold;
+        Self {
+            settings,
+            node: Node::default(),
+            learned: FxHashMap::default(),
+            resolved: FxHashMap::default(),
+            installed: FxHashMap::default(),
+            stale: FxHashSet::default(),
+            hold: [Some(until); 2],
+            taken: FxHashMap::default(),
+            former: Vec::new(),
+            dirty: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            shared: FxHashSet::default(),
+            moved: false,
+            doubtful: true,
+            read: false,
+        }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place {
+            table: self.settings.table,
+            metric: self.settings.metric,
+        }
+    }
+
+    /// Takes in what peers teach.
+    pub(super) fn learn(&mut self, news: LearnedNews) {
+        for (prefix, paths) in news.routes {
+            self.stale.remove(&prefix);
+            match paths {
+                Some(paths) => self.learned.insert(prefix, paths),
+                None => self.learned.remove(&prefix),
+            };
+            self.touch(prefix);
+        }
+        // A learned route may lead to other routes' next hops.
+        self.moved |= self.resolved.values().any(follows_learned);
+        for family in news.converged {
+            self.release(usize::from(family == Family::IPV6_UNICAST));
+        }
+    }
+
+    /// What an earlier process has installed stays for now.
+    pub(super) fn hold_installed(&mut self) {
+        let held = |prefix: &&IpNet| {
+            self.hold
+                .get(family_of(prefix))
+                .is_some_and(Option::is_some)
+        };
+        let unknown = self
+            .installed
+            .keys()
+            .filter(|prefix| !self.learned.contains_key(*prefix));
+        self.stale = unknown.filter(held).copied().collect();
+    }
+
+    /// The next deadline that [`Table::expire`] waits for.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.hold.iter().flatten().min().copied()
+    }
+
+    /// Lets go of what was held until now.
+    pub(super) fn expire(&mut self, now: Instant) {
+        for family in 0..2 {
+            if self
+                .hold
+                .get(family)
+                .is_some_and(|at| at.is_some_and(|at| at <= now))
+            {
+                self.release(family);
+            }
+        }
+    }
+
+    fn release(&mut self, family: usize) {
+        if let Some(hold) = self.hold.get_mut(family) {
+            *hold = None;
+        }
+        let gone = self.stale.extract_if(|prefix| family_of(prefix) == family);
+        let gone: Vec<IpNet> = gone.collect();
+        gone.into_iter().for_each(|prefix| self.touch(prefix));
+    }
+
+    /// Other settings from now on.
+    pub(super) fn reconfigure(&mut self, settings: Settings) {
+        let before = self.place();
+        self.settings = settings;
+        if self.place() != before {
+            let gone = self.installed.drain().map(|(prefix, _)| (prefix, before));
+            self.former.extend(gone);
+            // In the new place there may be routes of an earlier process, or of others.
+            self.stale.clear();
+            self.taken.clear();
+            (self.read, self.doubtful) = (false, true);
+        }
+        self.touch_all();
+        self.moved = true;
+    }
+
+    /// Has this prefix looked at.
+    pub(super) fn touch(&mut self, prefix: IpNet) {
+        self.dirty.insert((prefix.prefix_len(), prefix));
+    }
+
+    /// Has all prefixes looked at.
+    pub(super) fn touch_all(&mut self) {
+        let all = self.learned.keys().chain(self.installed.keys());
+        self.dirty
+            .extend(all.map(|prefix| (prefix.prefix_len(), *prefix)));
+    }
+
+    /// Tries again what the kernel has refused.
+    pub(super) fn retry(&mut self) {
+        let refused: Vec<IpNet> = self.refused.keys().copied().collect();
+        refused.into_iter().for_each(|prefix| self.touch(prefix));
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.read && (self.moved || !self.dirty.is_empty() || !self.former.is_empty())
+    }
+
+    /// The next steps, at most so many: routes that come or change, then those that go. Each is to be
+    /// [settled](Table::settle) before the next are asked for.
+    pub(super) fn next(&mut self, limit: usize) -> Vec<Change> {
+        if !self.read {
+            return Vec::new();
+        }
+        self.follow_next_hops();
+        let (mut puts, mut removals) = (Vec::new(), Vec::new());
+        while puts.len() + removals.len() < limit
+            && let Some((_, prefix)) = self.dirty.pop_first()
+        {
+            match self.step(prefix) {
+                Some(Step::Remove) => removals.push(self.change(prefix, Step::Remove)),
+                Some(put) => puts.push(self.change(prefix, put)),
+                None => {}
+            }
+        }
+        puts.append(&mut removals);
+        if puts.is_empty() {
+            let some = self.former.len().min(limit);
+            let former = self.former.drain(..some);
+            puts.extend(former.map(|(prefix, place)| Change {
+                prefix,
+                place,
+                step: Step::Remove,
+            }));
+        }
+        puts
+    }
+
+    fn change(&self, prefix: IpNet, step: Step) -> Change {
+        Change {
+            prefix,
+            place: self.place(),
+            step,
+        }
+    }
+
+    fn step(&mut self, prefix: IpNet) -> Option<Step> {
+        match self.wanted(&prefix) {
+            Wanted::Held => None,
+            Wanted::Nothing(_) => {
+                self.refused.remove(&prefix);
+                self.installed.contains_key(&prefix).then_some(Step::Remove)
+            }
+            Wanted::Route(route) => match self.installed.get(&prefix) {
+                Some(Installed::As(there)) if **there == route => {
+                    self.refused.remove(&prefix);
+                    None
+                }
+                Some(_) => Some(Step::Put(self.share(route), Put::Over)),
+                None => Some(Step::Put(self.share(route), Put::New)),
+            },
+        }
+    }
+
+    /// What has become of a step.
+    pub(super) fn settle(&mut self, change: &Change, outcome: Result<(), Refusal>) {
+        let prefix = change.prefix;
+        if change.place != self.place() {
+            return;
+        }
+        match (&change.step, outcome) {
+            (Step::Put(route, _), Ok(())) => {
+                self.refused.remove(&prefix);
+                let route = Arc::clone(route);
+                self.installed.insert(prefix, Installed::As(route));
+            }
+            (Step::Put(_, Put::New), Err(refusal)) => {
+                // Somebody was faster; who, only the kernel can tell.
+                self.doubtful |= refusal.errno == libc::EEXIST;
+                self.refused.insert(prefix, refusal.to_string());
+            }
+            (Step::Remove, Err(refusal)) if !is_gone(&refusal) => {
+                self.installed.insert(prefix, Installed::Doubtful);
+                self.refused.insert(prefix, refusal.to_string());
+            }
+            (Step::Remove, _) => {
+                self.refused.remove(&prefix);
+                self.installed.remove(&prefix);
+            }
+            (Step::Put(_, Put::Over), Err(refusal)) => {
+                self.installed.insert(prefix, Installed::Doubtful);
+                self.refused.insert(prefix, refusal.to_string());
+            }
+        }
+    }
+
+    /// Whether a step was taken is not known.
+    pub(super) fn unsettle(&mut self, change: &Change) {
+        if change.place == self.place() {
+            self.installed.insert(change.prefix, Installed::Doubtful);
+            self.touch(change.prefix);
+        }
+        self.doubtful = true;
+    }
+
+    pub(super) fn wanted(&mut self, prefix: &IpNet) -> Wanted {
+        if self.stale.contains(prefix) {
+            return Wanted::Held;
+        }
+        let Some(paths) = self.learned.get(prefix).map(Arc::clone) else {
+            return Wanted::Nothing(Withheld::NotLearned);
+        };
+        if !self.settings.imports(prefix) {
+            return Wanted::Nothing(Withheld::NotImported);
+        }
+        if let Some(protocol) = self.taken.get(prefix).copied() {
+            return Wanted::Nothing(Withheld::Taken { protocol });
+        }
+        let mut hops = Vec::with_capacity(paths.len());
+        for path in paths.iter() {
+            if let Some(Ok(resolved)) = self.resolution(path) {
+                let fits = |hop: &&Hop| fits(prefix, hop);
+                hops.extend(resolved.hops.iter().filter(fits));
+            }
+        }
+        if hops.is_empty() {
+            return Wanted::Nothing(Withheld::Unreachable);
+        }
+        Wanted::Route(KernelRoute::new(hops, self.source(prefix)))
+    }
+
+    /// The preferred source, once the node has the address.
+    fn source(&self, prefix: &IpNet) -> Option<IpAddr> {
+        let source = self.settings.source(prefix)?;
+        self.node.owns(source).then_some(source)
+    }
+
+    /// Where a path leads, as found before or now.
+    fn resolution(&mut self, path: &LearnedPath) -> Option<&Resolution> {
+        let target = Target::of(path);
+        if !self.resolved.contains_key(&target) {
+            let resolution = self.resolve(&target);
+            self.resolved.insert(target.clone(), resolution);
+        }
+        self.resolved.get(&target)
+    }
+
+    fn resolve(&self, target: &Target) -> Resolution {
+        target.resolve(&self.node, self.settings.resolve_via_default, |prefix| {
+            self.firm(prefix)
+        })
+    }
+
+    /// A learned route that leads to other routes' next hops: one that needs no learned route itself, so that
+    /// no two can lead to each other.
+    fn firm(&self, prefix: &IpNet) -> Option<Firm> {
+        let paths = self.learned.get(prefix)?;
+        if !self.settings.imports(prefix) || self.taken.contains_key(prefix) {
+            return None;
+        }
+        let via_default = self.settings.resolve_via_default;
+        let direct = |path| {
+            Target::of(path)
+                .resolve(&self.node, via_default, |_| None)
+                .ok()
+        };
+        let hops: Vec<_> = paths
+            .iter()
+            .filter_map(direct)
+            .flat_map(|r| r.hops)
+            .collect();
+        (!hops.is_empty()).then(|| Firm {
+            metric: self.place().metric_of(prefix),
+            hops,
+        })
+    }
+
+    /// Resolves all next hops again after the node has changed, and has the routes looked at that use one that
+    /// leads elsewhere now.
+    fn follow_next_hops(&mut self) {
+        if !std::mem::take(&mut self.moved) {
+            return;
+        }
+        if self.resolved.len() > MANY_TARGETS {
+            let used: FxHashSet<Target> = self
+                .learned
+                .values()
+                .flat_map(|p| p.iter().map(Target::of))
+                .collect();
+            self.resolved.retain(|target, _| used.contains(target));
+        }
+        let mut elsewhere = FxHashSet::default();
+        for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
+            let resolution = self.resolve(&target);
+            if self.resolved.get(&target) != Some(&resolution) {
+                self.resolved.insert(target.clone(), resolution);
+                elsewhere.insert(target);
+            }
+        }
+        if elsewhere.is_empty() {
+            return;
+        }
+        let uses = |paths: &Arc<[LearnedPath]>| {
+            paths
+                .iter()
+                .any(|path| elsewhere.contains(&Target::of(path)))
+        };
+        let concerned = self.learned.iter().filter(|(_, paths)| uses(paths));
+        self.dirty
+            .extend(concerned.map(|(prefix, _)| (prefix.prefix_len(), *prefix)));
+    }
+
+    /// The one allocation of equal routes.
+    pub(super) fn share(&mut self, route: KernelRoute) -> Arc<KernelRoute> {
+        if let Some(shared) = self.shared.get(&route) {
+            return Arc::clone(shared);
+        }
+        if self.shared.len() >= 2 * MANY_TARGETS {
+            self.shared.retain(|route| Arc::strong_count(route) > 1);
+        }
+        let route = Arc::new(route);
+        self.shared.insert(Arc::clone(&route));
+        route
+    }
+}
+
+fn family_of(prefix: &IpNet) -> usize {
+    usize::from(matches!(prefix, IpNet::V6(_)))
+}
+
+/// IPv4 routes may have routers of either family (RFC 8950), IPv6 routes only IPv6 ones.
+fn fits(prefix: &IpNet, hop: &Hop) -> bool {
+    prefix.addr().is_ipv4() || hop.via.is_none_or(|via| via.is_ipv6())
+}
+
+/// Gone already, as wished.
+fn is_gone(refusal: &Refusal) -> bool {
+    matches!(refusal.errno, libc::ESRCH | libc::ENOENT | libc::ENODEV)
+}

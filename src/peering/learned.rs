@@ -1,0 +1,96 @@
+//! Learned routes on their way to whoever installs them.
+//!
+//! A slot per prefix rather than a queue, like the mailbox in the other direction: the speaker never waits, nothing
+//! is lost, and however far the other side is behind, memory is bounded by the number of prefixes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bgp::wire::Family;
+use bgp::{Event, LearnedPath};
+use ipnet::IpNet;
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
+
+/// What peers teach. Clones are handles to the same; one side fills it, one takes from it.
+#[derive(Debug, Clone, Default)]
+pub struct LearnedRoutes(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    news: Mutex<LearnedNews>,
+    filled: Notify,
+}
+
+/// What has changed since it was last asked for.
+#[derive(Debug, Default)]
+pub struct LearnedNews {
+    /// The paths in use, best first; `None`: no peer teaches it any more.
+    pub routes: FxHashMap<IpNet, Option<Arc<[LearnedPath]>>>,
+    /// Families of which every peer that is up has told all it has, after `routes`.
+    pub converged: Vec<Family>,
+}
+
+impl LearnedRoutes {
+    /// Puts these paths in use; none: the prefix is lost.
+    pub fn put(&self, prefix: IpNet, paths: Option<Arc<[LearnedPath]>>) {
+        self.lock().routes.insert(prefix, paths);
+        self.0.filled.notify_one();
+    }
+
+    /// All that is to come of a family after a restart has come.
+    pub fn converged(&self, family: Family) {
+        let mut news = self.lock();
+        if !news.converged.contains(&family) {
+            news.converged.push(family);
+        }
+        drop(news);
+        self.0.filled.notify_one();
+    }
+
+    /// Everything since the last call.
+    pub fn take(&self) -> LearnedNews {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Completes when there is something to take. May be dropped while it waits.
+    pub async fn filled(&self) {
+        self.0.filled.notified().await;
+    }
+
+    /// Takes in what the speaker tells, where it is about learned routes.
+    pub(super) fn follow(&self, event: &Event) {
+        match event {
+            Event::RouteLearned { prefix, paths } => self.put(*prefix, Some(Arc::clone(paths))),
+            Event::RouteLost { prefix } => self.put(*prefix, None),
+            _ => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LearnedNews> {
+        // A map of plain values is sound whatever its holder was doing.
+        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_one_prefix_collapse() {
+        let learned = LearnedRoutes::default();
+        let prefix: IpNet = "0.0.0.0/0".parse().unwrap();
+        for _ in 0..1000 {
+            learned.put(prefix, Some(Arc::from([])));
+            learned.follow(&Event::RouteLost { prefix });
+            learned.converged(Family::IPV4_UNICAST);
+        }
+        let news = learned.take();
+        assert_eq!(
+            news.routes.into_iter().collect::<Vec<_>>(),
+            [(prefix, None)]
+        );
+        assert_eq!(news.converged, [Family::IPV4_UNICAST]);
+        assert!(learned.take().routes.is_empty());
+    }
+}

@@ -1,0 +1,6 @@
+//! BFD against real daemons, in network namespaces of their own.
+
+mod bird;
+mod frr;
+mod lab;
+mod precision;
