@@ -32,5 +32,7 @@ pub mod ovn;
 pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
+pub mod reload;
 pub mod standalone;
+mod utc;
 pub mod wiring;

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ovn_bgp_agent::agent;
-use ovn_bgp_agent::cli::{self, Cli, Command, check, explain, log, originate, plan, show, speaker};
-use ovn_bgp_agent::config::{Config, Loaded};
+use ovn_bgp_agent::cli::{
+    self, Cli, Command, check, convert, explain, log, originate, plan, show, speaker, watch,
+};
+use ovn_bgp_agent::config::{Config, Loaded, read_file};
 use ovn_bgp_agent::control::{self, AskError, Query, Reply};
 use ovn_bgp_agent::kernel::rt_tables;
+use ovn_bgp_agent::reload;
 use ovn_bgp_agent::standalone;
 
 fn main() -> ExitCode {
@@ -29,13 +32,26 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<u8> {
     let loaded = cli.configuration();
     match cli.chosen() {
-        Command::Run => run(loaded, |config| agent::run(config, rt_tables_path())),
-        Command::Speaker => run(speaker::configuration(loaded), standalone::run),
+        Command::Run => {
+            let again = again(cli, |loaded| loaded);
+            run(loaded, |config| agent::run(config, rt_tables_path(), again))
+        }
+        Command::Speaker => {
+            let again = again(cli, speaker::configuration);
+            run(speaker::configuration(loaded), |config| {
+                standalone::run(config, again)
+            })
+        }
         Command::Check(args) => check(&loaded, args),
+        Command::Convert(args) => convert(args),
         Command::Plan(args) => plan(loaded, args),
         Command::Explain(args) => explain(loaded, args),
         Command::Show(args) => say(show::run(args, &loaded.config)),
         Command::Originate(args) => say(originate::originate(args, &loaded.config)),
+        Command::Watch(args) => {
+            watch::run(args, &loaded.config)?;
+            Ok(0)
+        }
         Command::Withdraw(args) => say(originate::withdraw(args, &loaded.config)),
     }
 }
@@ -46,6 +62,12 @@ fn valid(loaded: Loaded) -> Result<Arc<Config>> {
         bail!("{}", cli::rejected(&loaded.problems));
     }
     Ok(Arc::new(loaded.config))
+}
+
+/// What a reload reads.
+fn again(cli: &Cli, of_it: fn(Loaded) -> Loaded) -> reload::Source {
+    let cli = cli.clone();
+    reload::Source::new(move || of_it(cli.configuration()))
 }
 
 /// Logs, and runs the daemon that `start` makes of the configuration.
@@ -69,6 +91,15 @@ fn check(loaded: &Loaded, args: &check::Args) -> Result<u8> {
     let facts = || runtime.block_on(agent::node_facts(&loaded.config));
     let (report, status) = check::run(args, loaded, facts);
     print!("{report}");
+    Ok(status)
+}
+
+fn convert(args: &convert::Args) -> Result<u8> {
+    let text =
+        read_file(&args.file).map_err(|error| anyhow!("{}: {error}", args.file.display()))?;
+    let (converted, warnings, status) = convert::run(args, &text);
+    print!("{converted}");
+    eprint!("{warnings}");
     Ok(status)
 }
 

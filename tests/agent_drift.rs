@@ -290,7 +290,7 @@ fn show_and_explain_tell_what_is() {
     let nb_state = summary["databases"]["OVN_Northbound"].as_str().unwrap();
     assert!(nb_state.starts_with("connected to unix:"), "{nb_state}");
     let neighbors = node.json(&["show", "neighbors"]);
-    assert_eq!(neighbors["leaf"]["state"], "Established", "{neighbors}");
+    assert_eq!(neighbors["leaf"]["bgpState"], "Established", "{neighbors}");
     assert_eq!(neighbors["leaf"]["pfxSnt"], 2, "{neighbors}");
     let routes = node.json(&["show", "routes"]);
     let prefixes: Vec<_> = routes["routes"]

@@ -7,8 +7,9 @@ use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show};
 use ovn_bgp_agent::config::{Input, Loaded, Severity};
 use ovn_bgp_agent::control::{
-    Advertised, AgentSummary, Explanation, ExposureLine, ExposureList, NeighborState, Reply,
-    RouteLine, Routes, Step, Summary, Verdict,
+    Advertised, AgentSummary, Capabilities, Explanation, ExposureLine, ExposureList, FamilyInfo,
+    Hop, MessageStats, Neighbor, NeighborSummary, Offer, Reply, RouteLine, Routes, Step, Summary,
+    Verdict,
 };
 use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
 use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
@@ -125,6 +126,16 @@ fn explain_for_people_and_scripts() {
 }
 
 fn summary() -> Reply {
+    let leaf = NeighborSummary {
+        remote_as: 65000,
+        local_as: 64999,
+        peer_uptime_msec: 61_000,
+        pfx_rcd: 1,
+        pfx_snt: 2,
+        state: "Established".into(),
+        connections_established: 1,
+        ..NeighborSummary::default()
+    };
     Reply::Summary(Summary {
         version: "0.1.0".into(),
         uptime_msec: 93_784_000,
@@ -132,6 +143,7 @@ fn summary() -> Reply {
         asn: 64999,
         peers_established: 1,
         peers_total: 2,
+        peers: [("leaf0".to_owned(), leaf)].into(),
         problem: None,
         agent: Some(AgentSummary {
             chassis_name: "compute-1".into(),
@@ -150,50 +162,101 @@ fn summary() -> Reply {
     })
 }
 
-fn neighbors() -> Reply {
-    let neighbor = |address: &str, state: &str, uptime| NeighborState {
-        address: Some(address.parse().unwrap()),
-        state: state.into(),
+fn neighbor(address: &str, state: &str, up: Option<u64>) -> Neighbor {
+    Neighbor {
+        bgp_neighbor_addr: address.parse().ok(),
+        interface: address.starts_with("fe80").then(|| "eth1".to_owned()),
         remote_as: 65000,
         local_as: 64999,
-        peer_uptime_msec: uptime,
-        msg_rcvd: 4,
-        msg_sent: 6,
+        nbr_external_link: up.map(|_| true),
+        nbr_desc: Some("uplink".into()),
+        remote_router_id: up.and("192.0.2.1".parse().ok()),
+        local_router_id: "192.0.2.7".parse().ok(),
+        bgp_state: state.into(),
+        idle_reason: up.is_none().then(|| "held back after an error".to_owned()),
+        bgp_timer_up_msec: up,
+        state_msec: up.unwrap_or(7000),
+        bgp_timer_hold_time_msecs: up.map(|_| 90_000),
+        bgp_timer_keep_alive_interval_msecs: up.map(|_| 30_000),
+        neighbor_capabilities: up.map(|_| Capabilities {
+            four_octet_as: Offer::AdvertisedAndReceived,
+            graceful_restart: Offer::AdvertisedAndReceived,
+            graceful_restart_remote_timer_msecs: Some(120_000),
+            multiprotocol_extensions: vec!["ipv4Unicast".into()],
+            ..Capabilities::default()
+        }),
+        message_stats: MessageStats {
+            depth_outq: 3,
+            opens_sent: 1,
+            total_sent: 6,
+            total_recv: 4,
+            ..MessageStats::default()
+        },
+        address_family_info: [
+            (
+                "ipv4Unicast".to_owned(),
+                FamilyInfo {
+                    accepted_prefix_counter: 1,
+                    sent_prefix_counter: 2,
+                    withheld: None,
+                },
+            ),
+            (
+                "ipv6Unicast".to_owned(),
+                FamilyInfo {
+                    withheld: Some("the peer did not offer this family in its OPEN".into()),
+                    ..FamilyInfo::default()
+                },
+            ),
+        ]
+        .into(),
         pfx_rcd: 1,
         pfx_snt: 2,
         connections_established: 1,
-        connections_dropped: 0,
-        desc: None,
-        last_reset_due_to: (uptime == 0).then(|| "Hold Timer Expired".to_owned()),
-    };
-    let leaf0 = neighbor("192.0.2.1", "Established", 61_000);
-    let leaf1 = neighbor("2001:db8::1", "Active", 0);
+        connections_dropped: u64::from(up.is_none()),
+        last_reset_timer_msecs: up.is_none().then_some(7000),
+        last_reset_due_to: up.is_none().then(|| "Hold Timer Expired".to_owned()),
+        host_local: up.and("192.0.2.7".parse().ok()),
+        host_foreign: up.and("192.0.2.1".parse().ok()),
+    }
+}
+
+fn neighbors() -> Reply {
+    let leaf0 = neighbor("192.0.2.1", "Established", Some(61_000));
+    let leaf1 = neighbor("fe80::1", "Idle", None);
     Reply::Neighbors([("leaf0".to_owned(), leaf0), ("leaf1".to_owned(), leaf1)].into())
 }
 
 fn routes() -> Reply {
     let own = RouteLine {
         prefix: "172.24.4.151/32".parse().unwrap(),
-        nexthop: None,
-        peer: None,
-        path: String::new(),
-        local_pref: None,
+        sources: vec!["ovn".into(), "operator".into()],
+        origin: "incomplete".into(),
         metric: Some(0),
-        best: true,
+        community: vec!["65001:1".into()],
+        bestpath: true,
         advertised_to: vec!["leaf0".into()],
+        ..RouteLine::default()
     };
-    let learned = RouteLine {
+    let learned = |ip: &str, bestpath| RouteLine {
         prefix: "0.0.0.0/0".parse().unwrap(),
-        nexthop: "192.0.2.1".parse().ok(),
+        nexthops: vec![Hop {
+            ip: ip.parse().unwrap(),
+            interface: ip.starts_with("fe80").then(|| "eth1".to_owned()),
+        }],
         peer: Some("leaf0".into()),
         path: "65000 65100".into(),
-        local_pref: Some(100),
-        metric: None,
-        best: false,
-        advertised_to: Vec::new(),
+        origin: "IGP".into(),
+        loc_prf: Some(100),
+        large_community: vec!["65000:1:2".into()],
+        bestpath,
+        multipath: true,
+        stale: !bestpath,
+        ..RouteLine::default()
     };
     Reply::Routes(Routes {
-        routes: vec![learned, own],
+        routes: vec![learned("192.0.2.1", true), learned("fe80::1", false), own],
+        more: false,
     })
 }
 

@@ -15,6 +15,7 @@
 //!         router_id: RouterId([192, 0, 2, 1].into()),
 //!         graceful_restart: None,
 //!         multipath: bgp::Multipath::default(),
+//!         graceful_shutdown: false,
 //!         seed: 1,
 //!     },
 //!     now,
@@ -49,6 +50,7 @@
 #![warn(missing_docs)]
 
 pub mod bfd;
+pub mod discovery;
 mod policy;
 mod rib;
 mod session;
@@ -63,6 +65,6 @@ pub use session::{
     ConnectionId, DownReason, Ends, IdleReason, MessageCount, MessageCounters, Negotiated, State,
 };
 pub use speaker::{
-    AllowAsIn, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output, PeerConfig,
-    PeerId, PeerStatus, RemoteAs, Route, Speaker, SpeakerConfig, Withheld,
+    AllowAsIn, Change, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output,
+    PeerConfig, PeerId, PeerStatus, RemoteAs, Route, Speaker, SpeakerConfig, Withheld,
 };

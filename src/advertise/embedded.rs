@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use bgp::Route;
 use ipnet::IpNet;
+use tokio::sync::watch;
 
+use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
-use super::{Origination, Source};
+use super::{Live, Origination, Source};
 use crate::config::Config;
-use crate::peering::{Ended, Peering, Snapshot};
+use crate::fib::{self, Fib};
+use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
 
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,15 @@ pub enum EmbeddedError {
     Spawn(#[from] std::io::Error),
 }
 
+/// Another configuration cannot be taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    #[error(transparent)]
+    Speaker(#[from] Ended),
+    #[error(transparent)]
+    Fib(#[from] fib::Ended),
+}
+
 /// The speaker, before and after its start.
 ///
 /// It starts late on purpose: what it originates must be complete when the first session comes up,
@@ -32,19 +44,30 @@ pub struct Embedded {
     config: Arc<Config>,
     /// Once started.
     peering: Option<Peering>,
+    /// The kernel's side, started with it.
+    fib: Option<Fib>,
     router_id: Option<Ipv4Addr>,
     problem: Option<String>,
     /// OVN's.
     prefixes: BTreeSet<IpNet>,
     origination: Origination,
+    /// For those who follow the speaker.
+    live: watch::Sender<Live>,
 }
 
 impl Embedded {
     /// A speaker that is not started.
     pub fn new(config: Arc<Config>) -> Self {
+        let live = Live {
+            config: Arc::clone(&config),
+            router_id: None,
+            speaker: None,
+        };
         Self {
             config,
+            live: watch::Sender::new(live),
             peering: None,
+            fib: None,
             router_id: None,
             problem: None,
             prefixes: BTreeSet::new(),
@@ -55,6 +78,11 @@ impl Embedded {
     /// What is originated, for those who originate beside OVN.
     pub fn origination(&self) -> &Origination {
         &self.origination
+    }
+
+    /// The speaker as others find it, now and when that changes.
+    pub fn live(&self) -> watch::Receiver<Live> {
+        self.live.subscribe()
     }
 
     /// Starts the sessions, with what was handed over so far. Answers the BGP identifier in use.
@@ -77,11 +105,50 @@ impl Embedded {
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = neighbours(&self.config);
         let settings = settings(&self.config.bgp, router_id);
-        let spawn = |routes| Peering::spawn_with(settings, neighbours, routes);
+        let learned = LearnedRoutes::default();
+        let origination = &self.origination;
+        origination.replace(Source::Configuration, originated(&self.config.bgp));
+        // First: the node's own addresses belong before the End-of-RIB of the first session.
+        let fib = fib_settings(&self.config.bgp);
+        let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
+        let spawn = |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
+        self.live.send_modify(|live| {
+            live.router_id = Some(router_id);
+            live.speaker = peering.handle();
+        });
         self.peering = Some(peering);
+        self.fib = Some(fib);
         Ok(router_id)
+    }
+
+    /// Becomes what another configuration asks for; what is the same is not touched. Before the start,
+    /// the start follows it.
+    ///
+    /// # Errors
+    /// A thread of the speaker has ended.
+    pub async fn reload(&mut self, config: Arc<Config>) -> Result<(), ReloadError> {
+        self.live
+            .send_modify(|live| live.config = Arc::clone(&config));
+        self.config = config;
+        let bgp = &self.config.bgp;
+        // One that nobody has chosen stays: the node's addresses may come and go.
+        let router_id = bgp.router_id.or(self.router_id);
+        let (Some(peering), Some(fib), Some(router_id)) = (&self.peering, &self.fib, router_id)
+        else {
+            return Ok(());
+        };
+        self.origination
+            .replace(Source::Configuration, originated(bgp));
+        peering
+            .reconfigure(settings(bgp, router_id), neighbours(&self.config))
+            .await?;
+        fib.reconfigure(fib_settings(bgp)).await?;
+        self.router_id = Some(router_id);
+        self.live
+            .send_modify(|live| live.router_id = Some(router_id));
+        Ok(())
     }
 
     /// Why the last attempt to start has failed.
@@ -129,6 +196,17 @@ impl Embedded {
         match &self.peering {
             Some(peering) => peering.status().await,
             None => Ok(Snapshot::default()),
+        }
+    }
+
+    /// The kernel's side at this moment; empty before it was started.
+    ///
+    /// # Errors
+    /// Its thread has ended.
+    pub async fn fib_status(&self) -> Result<fib::Snapshot, fib::Ended> {
+        match &self.fib {
+            Some(fib) => fib.status().await,
+            None => Ok(fib::Snapshot::default()),
         }
     }
 

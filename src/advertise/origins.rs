@@ -17,6 +17,8 @@ use serde::Serialize;
 pub enum Source {
     /// An address of this node.
     Connected,
+    /// `[bgp] originate`.
+    Configuration,
     /// An exposure of OVN's.
     Ovn,
     /// `originate`, by hand.

@@ -12,6 +12,7 @@ use crate::peering::{Neighbour, Password, Settings};
 pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
     let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
+        graceful_shutdown: bgp.graceful_shutdown,
         asn: bgp.asn,
         router_id,
         graceful_restart: bgp.graceful_restart.then_some(restart),
@@ -26,13 +27,10 @@ pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
 
 /// Every configured neighbour.
 pub fn neighbours(config: &Config) -> Vec<Neighbour> {
-    config.neighbours.iter().filter_map(neighbour).collect()
+    config.neighbours.iter().map(neighbour).collect()
 }
 
-fn neighbour(config: &config::Neighbour) -> Option<Neighbour> {
-    let Endpoint::Address(address) = config.endpoint else {
-        return None;
-    };
+fn neighbour(config: &config::Neighbour) -> Neighbour {
     let session = &config.session;
     let (local_address, interface) = match &session.update_source {
         Some(UpdateSource::Address(address)) => (Some(*address), None),
@@ -45,10 +43,10 @@ fn neighbour(config: &config::Neighbour) -> Option<Neighbour> {
         Ttl::Security(hops) => (None, Some(hops)),
     };
     let password = session.password.as_ref();
-    Some(Neighbour {
+    Neighbour {
         peer: PeerConfig {
             shutdown: config.shutdown.clone(),
-            ..peer(&config.name, address, session)
+            ..peer(&config.name, &config.endpoint, session)
         },
         port: config.port,
         local_address,
@@ -56,11 +54,20 @@ fn neighbour(config: &config::Neighbour) -> Option<Neighbour> {
         password: password.and_then(|secret| Password::new(secret.reveal())),
         multihop,
         ttl_security,
-    })
+        router_lifetime: 0,
+    }
 }
 
-fn peer(name: &str, address: IpAddr, session: &Session) -> PeerConfig {
-    let defaults = PeerConfig::new(name, address, remote_as(session.remote_as));
+fn peer(name: &str, endpoint: &Endpoint, session: &Session) -> PeerConfig {
+    let remote_as = remote_as(session.remote_as);
+    let defaults = match endpoint {
+        Endpoint::Address(address) => PeerConfig::new(name, *address, remote_as),
+        Endpoint::LinkLocal(address, link) => PeerConfig {
+            remote_address: Some(IpAddr::V6(*address)),
+            ..PeerConfig::unnumbered(name, link, remote_as)
+        },
+        Endpoint::Interface(link) => PeerConfig::unnumbered(name, link, remote_as),
+    };
     PeerConfig {
         local_as: session.local_as,
         passive: session.passive,
@@ -74,7 +81,8 @@ fn peer(name: &str, address: IpAddr, session: &Session) -> PeerConfig {
         next_hop_v6: session.next_hop_ipv6,
         extended_messages: session.extended_messages,
         add_path_receive: session.add_path,
-        extended_next_hop: session.extended_next_hop,
+        // Link-local neighbours cannot do without (see `PeerConfig::unnumbered`).
+        extended_next_hop: session.extended_next_hop || defaults.extended_next_hop,
         graceful_restart_helper: session.graceful_restart_helper,
         long_lived_stale: session.long_lived_stale_time,
         import: session.import.clone(),

@@ -3,15 +3,13 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use ipnet::IpNet;
-
 use super::Agent;
 use super::explain::{Told, explain, wired};
 use crate::advertise::Embedded;
-use crate::control::status::{self, Facts, established};
-use crate::control::{Advertised, AgentSummary, ExposureLine, ExposureList, Query, Reply, Summary};
+use crate::control::{
+    self, Advertised, AgentSummary, ExposureLine, ExposureList, Query, Reply, Summary,
+};
 use crate::exposure::Exposure;
-use crate::peering::Snapshot;
 
 /// What the loop counts for the operator.
 #[derive(Debug)]
@@ -36,26 +34,23 @@ fn now() -> Instant {
 }
 
 impl Report {
-    /// Answers one question.
+    /// Answers one question. What concerns the speaker alone has been answered before it came here.
     pub(super) async fn answer(&self, agent: &Agent, speaker: &Embedded, query: &Query) -> Reply {
-        let status = match speaker.status().await {
-            Ok(status) => status,
-            Err(ended) => return Reply::Error(ended.to_string()),
-        };
         match query {
-            Query::Summary => Reply::Summary(self.summary(agent, speaker, &status)),
-            Query::Neighbors => Reply::Neighbors(status::neighbors(&agent.config, &status)),
-            Query::Routes => Reply::Routes(status::routes(&status)),
-            Query::Exposures => Reply::Exposures(exposures(agent, &status)),
-            Query::Explain { ip } => {
-                Reply::Explain(explain(&agent.core, *ip, Some(&told(&status, *ip))))
+            Query::Summary => Reply::Summary(self.summary(agent, speaker).await),
+            Query::Exposures => {
+                let any_peer = !told(speaker, None).await.established.is_empty();
+                Reply::Exposures(exposures(agent, any_peer))
             }
-            // The desk has answered them.
-            Query::Originate(_) | Query::Withdraw(_) => Reply::Error("asked of nobody".into()),
+            Query::Explain { ip } => {
+                let told = told(speaker, Some(*ip)).await;
+                Reply::Explain(explain(&agent.core, *ip, Some(&told)))
+            }
+            _ => Reply::Error("this is not a question for the agent".into()),
         }
     }
 
-    fn summary(&self, agent: &Agent, speaker: &Embedded, status: &Snapshot) -> Summary {
+    async fn summary(&self, agent: &Agent, speaker: &Embedded) -> Summary {
         let decision = agent.core.decision().unwrap_or_default();
         let (host, chassis) = agent.core.node().map_or_else(Default::default, |node| {
             (node.hostname.to_string(), node.chassis.to_string())
@@ -72,12 +67,8 @@ impl Report {
             let (key, reason) = blocked.next()?;
             Some(format!("{key}: {reason}"))
         });
-        let facts = Facts {
-            config: &agent.config,
-            router_id: speaker.router_id(),
-            problem: problem.as_deref(),
-            uptime: self.started_at.elapsed(),
-        };
+        let live = speaker.live().borrow().clone();
+        let uptime = self.started_at.elapsed();
         Summary {
             agent: Some(AgentSummary {
                 chassis_name: host,
@@ -89,29 +80,24 @@ impl Report {
                 withheld: decision.withheld.len(),
                 changes_applied: self.changes_applied,
             }),
-            ..status::summary(&facts, status)
+            ..control::speaker::summary(&live, problem, uptime).await
         }
     }
 }
 
-fn told(status: &Snapshot, ip: IpAddr) -> Told {
-    let of = |prefix: &IpNet| prefix.contains(&ip);
-    let mut to: Vec<String> = status
-        .routes
-        .iter()
-        .filter(|r| of(&r.prefix))
-        .flat_map(|r| r.peers.clone())
-        .collect();
-    to.sort();
-    to.dedup();
-    Told {
-        to,
-        established: established(status),
-    }
+/// What the speaker knows; nothing before it has started.
+async fn told(speaker: &Embedded, ip: Option<IpAddr>) -> Told {
+    let handle = speaker.live().borrow().speaker.clone();
+    let Some(handle) = handle else {
+        return Told::default();
+    };
+    let (to, established) = control::speaker::told(&handle, ip)
+        .await
+        .unwrap_or_default();
+    Told { to, established }
 }
 
-fn exposures(agent: &Agent, status: &Snapshot) -> ExposureList {
-    let any_peer = !established(status).is_empty();
+fn exposures(agent: &Agent, any_peer: bool) -> ExposureList {
     let mut exposures: Vec<_> = agent.core.exposures().cloned().collect();
     exposures.sort();
     ExposureList {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::inputs::{InputError, News};
 use super::report::Report;
@@ -18,6 +18,7 @@ use crate::control::{BindError, Desk, Request, Server};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
 use crate::peering::Ended;
+use crate::reload::{self, ReloadError, ReloadReport, Source};
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
@@ -59,8 +60,8 @@ enum Wake {
 }
 
 /// Runs until SIGTERM or SIGINT. What it made stays, and neighbours are not told: their
-/// graceful-restart helpers keep the routes for the agent that follows.
-pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError> {
+/// graceful-restart helpers keep the routes for the agent that follows. `source` is read again on SIGHUP.
+pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Result<(), RunError> {
     tracing::info!("Starting BGP Agent...");
     clear_vrf_routes(&config).await;
     let mut running = Running::start(config, rt_tables)?;
@@ -73,7 +74,8 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf) -> Result<(), RunError
                 return Ok(());
             }
             Wake::Reload => {
-                tracing::warn!("SIGHUP: the configuration is read at start only; restart the agent")
+                reload::log(&running.reload(&source).await);
+                wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
             }
             Wake::News(news) => running.agent.take(news).await?,
             Wake::Request(request) => running.answer(request).await,
@@ -119,7 +121,7 @@ impl Running {
         let speaker = Embedded::new(Arc::clone(&config));
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, speaker.origination().clone());
+            let desk = Desk::new(sender, &speaker);
             tokio::spawn(Server::bind(socket)?.serve(desk));
         }
         Ok(Self {
@@ -214,6 +216,14 @@ impl Running {
         Ok(())
     }
 
+    /// Reads the configuration again and takes over what differs.
+    ///
+    /// # Errors
+    /// It is not valid, and nothing has changed.
+    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
+        reload::reload(source, &mut self.agent.config, &mut self.speaker).await
+    }
+
     fn retry(&mut self) -> Result<(), RunError> {
         self.agent.core.reconciler_mut().retry();
         self.start_speaker()
@@ -256,8 +266,8 @@ impl Running {
 
 /// Timers and signals.
 struct Wakes {
-    reconcile: tokio::time::Interval,
-    retry: tokio::time::Interval,
+    reconcile: Interval,
+    retry: Interval,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -265,12 +275,6 @@ struct Wakes {
 
 impl Wakes {
     fn new(config: &Config) -> Result<Self, RunError> {
-        let timer = |period: Duration| {
-            let mut timer = interval(period.max(Duration::from_secs(1)));
-            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            timer.reset();
-            timer
-        };
         let on = |kind| signal(kind).map_err(RunError::Signal);
         Ok(Self {
             reconcile: timer(config.agent.reconcile_interval),
@@ -279,6 +283,13 @@ impl Wakes {
             interrupt: on(SignalKind::interrupt())?,
             hangup: on(SignalKind::hangup())?,
         })
+    }
+
+    /// Another interval between full comparisons, from now on.
+    fn reconcile_every(&mut self, period: Duration) {
+        if self.reconcile.period() != period {
+            self.reconcile = timer(period);
+        }
     }
 
     async fn next(&mut self, running: &mut Running) -> Wake {
@@ -302,6 +313,13 @@ impl Wakes {
             () = wait_until(due) => Wake::Due,
         }
     }
+}
+
+fn timer(period: Duration) -> Interval {
+    let mut timer = interval(period.max(Duration::from_secs(1)));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer.reset();
+    timer
 }
 
 async fn wait_until(instant: Option<Instant>) {

@@ -18,7 +18,8 @@ pub struct Args {
 /// else [`INCOMPLETE`]. Passwords are part of the configuration, so they are printed.
 pub fn run(args: &Args, text: &str) -> (String, String, u8) {
     let Converted { text, notes } = convert(text);
-    let warning = |(line, what): &(usize, String)| format!("{}:{line}: {what}\n", args.file.display());
+    let warning =
+        |(line, what): &(usize, String)| format!("{}:{line}: {what}\n", args.file.display());
     let warnings: String = notes.iter().map(warning).collect();
     let status = if notes.is_empty() { 0 } else { INCOMPLETE };
     (text, warnings, status)

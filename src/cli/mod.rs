@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each with its arguments and its renderings.
 
 pub mod check;
+pub mod convert;
 pub mod explain;
 pub mod log;
 pub mod options;
@@ -9,6 +10,7 @@ pub mod plan;
 pub mod show;
 pub mod speaker;
 mod table;
+pub mod watch;
 
 use std::ffi::OsString;
 
@@ -43,6 +45,8 @@ pub enum Command {
     Speaker,
     /// Report every problem of the configuration and of this node
     Check(check::Args),
+    /// Print an FRR configuration in the words of bgp-agent.conf
+    Convert(convert::Args),
     /// Print what would be exposed and changed; write nothing
     Plan(plan::Args),
     /// Tell every step of the way for one address
@@ -53,6 +57,8 @@ pub enum Command {
     Originate(originate::Args),
     /// Withdraw routes that were originated by hand
     Withdraw(originate::WithdrawArgs),
+    /// Print what happens, as it happens
+    Watch(watch::Args),
 }
 
 impl Cli {

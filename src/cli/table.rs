@@ -30,3 +30,15 @@ pub(super) fn text(table: &Table) -> String {
 pub(super) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |v| v.to_string())
 }
+
+/// `1d02:03:04`, without the days when there is none.
+pub(super) fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let clock = format!("{hours:02}:{:02}:{:02}", seconds / 60 % 60, seconds % 60);
+    if days == 0 {
+        clock
+    } else {
+        format!("{days}d{clock}")
+    }
+}

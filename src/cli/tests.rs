@@ -52,7 +52,7 @@ fn oslo_log_flags_are_options_of_default() {
 #[test]
 fn subcommands_take_their_arguments() {
     let show = show::Args {
-        what: show::What::Neighbors,
+        what: show::What::Neighbors { name: None },
         json: true,
     };
     assert_eq!(

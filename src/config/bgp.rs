@@ -8,7 +8,7 @@ use std::time::Duration;
 use bgp::{AllowAsIn, Filters, LocalAs, MaxPrefixes, Multipath, PrefixList};
 use ipnet::IpNet;
 
-use super::choice::{Families, RemoteAs, Ttl, UpdateSource};
+use super::choice::{ConnectedAs, Families, RemoteAs, Ttl, UpdateSource};
 use super::secret::Secret;
 
 /// This node as a BGP speaker: `[bgp]`, with `bgp_AS` and `bgp_router_id` of `[DEFAULT]`.
@@ -36,6 +36,8 @@ pub struct Bgp {
     pub originate: Vec<IpNet>,
     /// Interfaces, as names with `*` and `?`, whose addresses are originated.
     pub redistribute_connected: Vec<String>,
+    /// What of these addresses.
+    pub redistribute_as: ConnectedAs,
     /// Learned routes in the kernel.
     pub fib: Fib,
     /// Where Prometheus may ask; `None` is nowhere.

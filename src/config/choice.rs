@@ -83,6 +83,17 @@ choice! {
     }
 }
 
+choice! {
+    /// What of a connected address is originated.
+    ConnectedAs {
+        /// The address: /32 or /128.
+        #[default]
+        Hosts = "hosts",
+        /// The prefix that is connected, as FRR redistributes it.
+        Prefixes = "prefixes",
+    }
+}
+
 /// Which AS numbers a neighbour may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum RemoteAs {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::frr::{self, Note, Word};
-use super::options::option;
+use super::options::{option, options};
 
 /// What an FRR configuration is in the words of bgp-agent.conf.
 // No Debug: the text holds passwords.
@@ -28,9 +28,17 @@ pub fn convert(text: &str) -> Converted {
     for section in &sections {
         let gap = if out.is_empty() { "" } else { "\n" };
         let _ = writeln!(out, "{gap}[{section}]");
-        for word in translation.words.iter().filter(|word| word.section == *section) {
-            out.push_str(&assignment(word));
-        }
+        // In the order of the documentation.
+        let order: Vec<_> = options(section).iter().map(|o| o.name()).collect();
+        let of_section = translation
+            .words
+            .iter()
+            .filter(|word| word.section == *section);
+        let mut words: Vec<_> = of_section.collect();
+        words.sort_by_key(|word| order.iter().position(|name| *name == word.option));
+        words
+            .iter()
+            .for_each(|word| out.push_str(&assignment(word)));
     }
     let notes = translation.notes.into_iter();
     Converted {

@@ -243,7 +243,10 @@ fn rivals(key: &str) -> Option<&str> {
     match key {
         "multihop" => Some("ttl_security"),
         "ttl_security" => Some("multihop"),
-        key => key.strip_suffix("_ipv4").or_else(|| key.strip_suffix("_ipv6")),
+        "keepalive_time" => Some("hold_time"),
+        key => key
+            .strip_suffix("_ipv4")
+            .or_else(|| key.strip_suffix("_ipv6")),
     }
 }
 

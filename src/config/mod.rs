@@ -29,7 +29,8 @@ use std::time::Duration;
 
 pub use bgp::{BfdProfile, Bgp, Endpoint, Fib, ListenRange, Neighbour, Session};
 pub use choice::{
-    Backend, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl, UpdateSource,
+    Backend, ConnectedAs, Driver, ExposingMethod, Families, RemoteAs, TenantAdvertisement, Ttl,
+    UpdateSource,
 };
 pub use convert::{Converted, convert};
 pub use load::{Input, Loaded};

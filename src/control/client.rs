@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::{LONGEST_REQUEST, LONGEST_RESPONSE, Query, Reply, TIMEOUT};
+use super::{Happened, LONGEST_REQUEST, LONGEST_RESPONSE, Query, Reply, TIMEOUT};
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
@@ -63,6 +63,30 @@ impl Client {
     /// Asks one question.
     pub fn ask(&mut self, query: &Query) -> Result<Reply, AskError> {
         self.exchange(query, None)
+    }
+
+    /// The next part of an answer that says `more`.
+    pub fn more(&mut self) -> Result<Reply, AskError> {
+        match self.read().map_err(|error| failed(&self.path, error))? {
+            Reply::Error(why) => Err(AskError::Refused(why)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// The next event, after [`Query::Watch`]; `None` when the agent has ended. Waits for it however long
+    /// it takes.
+    pub fn event(&mut self) -> Result<Option<Happened>, AskError> {
+        let mut line = Vec::new();
+        let mut read = || {
+            self.read.get_ref().set_read_timeout(None)?;
+            let mut limited = (&mut self.read).take(LONGEST_RESPONSE as u64);
+            limited.read_until(b'\n', &mut line)?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            Ok(Some(serde_json::from_slice(&line)?))
+        };
+        read().map_err(|error| failed(&self.path, error))
     }
 
     /// Asks one question that says `more`, with these prefixes behind it.

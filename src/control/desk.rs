@@ -1,13 +1,17 @@
 //! Who answers: the agent's loop, or, for what concerns the speaker alone, the client's own task.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::lines::{Lines, NoLine};
-use super::message::{Originate, Taken, Withdraw};
-use super::{Query, Reply, TIMEOUT};
-use crate::advertise::{Origination, Source};
+use super::message::{Originate, Routes, RoutesQuery, Taken, Withdraw};
+use super::speaker::{self, Table};
+use super::watch::{Journal, Watch};
+use super::{Query, Reply, TIMEOUT, WATCHERS};
+use crate::advertise::{Embedded, Live, Origination, Source};
 
 /// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
 #[derive(Debug)]
@@ -22,15 +26,26 @@ pub struct Desk {
     /// The agent's loop.
     pub(super) requests: mpsc::Sender<Request>,
     origination: Origination,
+    live: watch::Receiver<Live>,
+    journal: Journal,
+    watchers: Arc<Semaphore>,
 }
 
 impl Desk {
     /// A desk that passes on to `requests` what it cannot answer itself.
-    pub fn new(requests: mpsc::Sender<Request>, origination: Origination) -> Self {
+    pub fn new(requests: mpsc::Sender<Request>, speaker: &Embedded) -> Self {
         Self {
             requests,
-            origination,
+            origination: speaker.origination().clone(),
+            live: speaker.live(),
+            journal: Journal::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
+    }
+
+    /// Where to tell those who watch.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
     }
 
     /// Serves one client until it goes.
@@ -44,6 +59,9 @@ impl Desk {
             let reply = match query {
                 Ok(Query::Originate(wanted)) => self.originate(wanted, &mut lines).await,
                 Ok(Query::Withdraw(unwanted)) => self.withdraw(unwanted, &mut lines).await,
+                Ok(Query::Watch) => return self.watch(&mut lines).await,
+                Ok(Query::Neighbors { name }) => Ok(self.neighbors(name.as_deref()).await),
+                Ok(Query::Routes(wanted)) => self.routes(&wanted, &mut lines).await,
                 Ok(query) => Ok(self.ask(query).await),
                 Err(error) => Ok(Reply::Error(format!("not a request: {error}"))),
             };
@@ -64,6 +82,48 @@ impl Desk {
             Ok(Some(reply)) => reply,
             Ok(None) => Reply::Error("the agent is stopping".into()),
             Err(_) => Reply::Error("the agent is busy: no answer in time".into()),
+        }
+    }
+
+    fn live(&self) -> Live {
+        self.live.borrow().clone()
+    }
+
+    async fn watch(&self, lines: &mut Lines) -> Result<(), NoLine> {
+        let Ok(_place) = self.watchers.try_acquire() else {
+            let why = format!("{WATCHERS} clients are watching; end one of them");
+            return Ok(lines.send(&Reply::Error(why)).await?);
+        };
+        let watch = Watch::new(self.live.clone(), &self.journal);
+        lines.send(&Reply::Watching).await?;
+        Ok(watch.run(lines).await?)
+    }
+
+    async fn neighbors(&self, name: Option<&str>) -> Reply {
+        match speaker::neighbors(&self.live(), name).await {
+            Ok(neighbors) => Reply::Neighbors(neighbors),
+            Err(ended) => Reply::Error(ended.to_string()),
+        }
+    }
+
+    /// Part by part: a table of any size holds up nobody.
+    async fn routes(&self, wanted: &RoutesQuery, lines: &mut Lines) -> Result<Reply, NoLine> {
+        let table = Table::copy(&self.live(), &self.origination, wanted).await;
+        let mut table = match table {
+            Ok(table) => table,
+            Err(error) => return Ok(Reply::Error(error.to_string())),
+        };
+        loop {
+            let routes = match table.next().await {
+                Ok(routes) => routes,
+                Err(ended) => return Ok(Reply::Error(ended.to_string())),
+            };
+            let more = !table.is_empty();
+            let part = Reply::Routes(Routes { routes, more });
+            if !more {
+                return Ok(part);
+            }
+            lines.send(&part).await?;
         }
     }
 

@@ -69,9 +69,32 @@ impl Lines {
 
     /// Writes one line; a client that does not take it in time is lost.
     pub(super) async fn send(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.gather(value)?;
+        timeout(TIMEOUT, self.write.write_all(&self.text)).await??;
         self.text.clear();
+        Ok(())
+    }
+
+    /// Completes when the client has closed its end, or talks out of turn.
+    pub(super) async fn gone(&mut self) {
+        // Whatever it is: a client that watches has nothing more to say.
+        let _ = self.read.fill_buf().await;
+    }
+
+    /// Adds a line to those that [`Self::flush`] writes.
+    pub(super) fn gather(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.text, value)?;
         self.text.push(b'\n');
-        timeout(TIMEOUT, self.write.write_all(&self.text)).await?
+        Ok(())
+    }
+
+    /// Writes what was gathered, however long the client takes, unless it goes.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        tokio::select! {
+            written = self.write.write_all(&self.text) => written?,
+            _ = self.read.fill_buf() => return Err(io::ErrorKind::ConnectionReset.into()),
+        }
+        self.text.clear();
+        Ok(())
     }
 }

@@ -8,15 +8,19 @@ mod desk;
 mod lines;
 mod message;
 mod server;
-pub(crate) mod status;
+pub(crate) mod speaker;
+mod watch;
 
 pub use client::{AskError, Client, ask};
 pub use desk::{Desk, Request};
 pub use message::{
-    Advertised, AgentSummary, Attributes, Explanation, ExposureLine, ExposureList, NeighborState,
-    Neighbors, Originate, Query, Reply, RouteLine, Routes, Step, Summary, Taken, Verdict, Withdraw,
+    Advertised, AgentSummary, Attributes, Capabilities, Explanation, ExposureLine, ExposureList,
+    FamilyInfo, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummaries,
+    NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply, RouteLine, Routes,
+    RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
 };
 pub use server::{BindError, Server};
+pub use watch::Journal;
 
 use std::time::Duration;
 
@@ -30,6 +34,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// Clients served at a time; more are refused.
 const CLIENTS: usize = 32;
+/// Of these, how many may watch.
+const WATCHERS: usize = 16;
 
 #[cfg(test)]
 mod tests;

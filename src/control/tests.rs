@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::advertise::{Origination, Source};
+use crate::advertise::{Embedded, Origination, Source};
 
 /// An agent that answers `exposures`, and refuses to answer anything else.
 async fn agent(mut requests: mpsc::Receiver<Request>) {
@@ -15,8 +15,13 @@ async fn agent(mut requests: mpsc::Receiver<Request>) {
     }
 }
 
+/// A speaker that is not started.
+fn speaker() -> Embedded {
+    Embedded::new(std::sync::Arc::new(crate::config::Config::default()))
+}
+
 fn desk(requests: mpsc::Sender<Request>) -> Desk {
-    Desk::new(requests, Origination::default())
+    Desk::new(requests, &speaker())
 }
 
 async fn ask_blocking(path: PathBuf, query: Query) -> Result<Reply, AskError> {
@@ -98,6 +103,7 @@ struct Office {
     _dir: tempfile::TempDir,
     path: PathBuf,
     origination: Origination,
+    journal: Journal,
     _requests: mpsc::Receiver<Request>,
 }
 
@@ -106,13 +112,21 @@ impl Office {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control.sock");
         let (sender, requests) = mpsc::channel(1);
-        let origination = Origination::default();
-        let desk = Desk::new(sender, origination.clone());
+        let speaker = speaker();
+        let origination = speaker.origination().clone();
+        let desk = Desk::new(sender, &speaker);
+        let journal = desk.journal();
         tokio::spawn(Server::bind(&path).unwrap().serve(desk));
+        tokio::spawn(async move {
+            // The agent keeps its speaker as long as it serves.
+            let _speaker = speaker;
+            std::future::pending::<()>().await;
+        });
         Self {
             _dir: dir,
             path,
             origination,
+            journal,
             _requests: requests,
         }
     }
@@ -214,4 +228,66 @@ async fn clients_that_ask_nothing_do_not_keep_others_from_being_told_why() {
     let refused = office.blocking(|path| ask(&path, &Query::Summary).unwrap_err());
     let refused = refused.await.to_string();
     assert!(refused.contains("32 clients are being served"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_watcher_that_does_not_read_is_told_what_it_missed_and_delays_nobody() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let office = Office::open();
+    let mut stuck = tokio::net::UnixStream::connect(&office.path).await.unwrap();
+    stuck.write_all(b"{\"query\":\"watch\"}\n").await.unwrap();
+    let mut lines = BufReader::new(stuck).lines();
+    assert_eq!(
+        lines.next_line().await.unwrap().unwrap(),
+        "{\"reply\":\"watching\"}"
+    );
+    // More than its socket and its backlog hold.
+    for round in 0..100 {
+        for n in 0..1000 {
+            let text = format!("event {n} of round {round}");
+            office.journal.tell(Happening::Note { text });
+        }
+        tokio::task::yield_now().await;
+    }
+    let one = Query::Withdraw(Withdraw::default());
+    let answer = office.blocking(move |path| ask(&path, &one).unwrap());
+    assert_eq!(answer.await, Reply::Taken(Taken::default()));
+    loop {
+        let line = lines.next_line().await.unwrap().unwrap();
+        let event: Happened = serde_json::from_str(&line).unwrap();
+        if let Happening::Missed { count } = event.what {
+            assert!(count > 0);
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_that_leaves_makes_room_for_another() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let office = Office::open();
+    let watch = async || {
+        let mut stream = tokio::net::UnixStream::connect(&office.path).await.unwrap();
+        stream.write_all(b"{\"query\":\"watch\"}\n").await.unwrap();
+        let mut answer = [0; 8192];
+        let read = stream.read(&mut answer).await.unwrap();
+        let text = String::from_utf8_lossy(&answer[..read]).into_owned();
+        (stream, text.contains("watching\"}"))
+    };
+    let mut watchers = Vec::new();
+    for _ in 0..WATCHERS {
+        let (stream, watches) = watch().await;
+        assert!(watches);
+        watchers.push(stream);
+    }
+    assert!(!watch().await.1, "one too many");
+    watchers.pop();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !watch().await.1 {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "its place stays taken"
+        );
+        tokio::task::yield_now().await;
+    }
 }

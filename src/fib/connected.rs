@@ -21,6 +21,8 @@ pub struct Settings {
     pub interfaces: Vec<String>,
     /// Of those, the ones that are left out.
     pub exclude: Vec<String>,
+    /// Each address as a host prefix, whatever its subnet.
+    pub hosts: bool,
     /// The connected subnets as well, for neighbours whose export filter lets more pass than host prefixes.
     pub subnets: bool,
     /// What the routes carry.
@@ -33,6 +35,7 @@ impl Default for Settings {
         Self {
             interfaces: vec!["lo".to_owned()],
             exclude: Vec::new(),
+            hosts: true,
             subnets: true,
             attributes: RouteAttributes::default(),
         }
@@ -54,7 +57,7 @@ impl Settings {
         self.interfaces.iter().any(matches) && !self.exclude.iter().any(matches) && !agents
     }
 
-    /// The prefixes to originate: each address as a host prefix and, if wanted, its subnet. An address counts
+    /// The prefixes to originate: each address as a host prefix, its subnet, or both. An address counts
     /// while its interface is administratively up: the node answers for it over any link.
     pub(super) fn prefixes(&self, node: &Node) -> BTreeSet<IpNet> {
         let covered = |index| {
@@ -63,9 +66,9 @@ impl Settings {
         };
         let addresses = node.addresses().filter(|a| covered(a.index) && is_told(a));
         let prefixes = addresses.flat_map(|address| {
-            let host = IpNet::from(address.net.addr());
+            let host = Some(IpNet::from(address.net.addr())).filter(|_| self.hosts);
             let subnet = Some(address.net.trunc()).filter(|_| self.subnets);
-            std::iter::once(host).chain(subnet)
+            host.into_iter().chain(subnet)
         });
         prefixes.collect()
     }

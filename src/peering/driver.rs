@@ -1,14 +1,14 @@
 //! The speaker's thread: sockets, timers and the agent's wishes go in, what comes out is done.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::{ConnectionId, Event, Input, Output, PeerId, Route, Speaker, State};
 use bytes::Bytes;
 use ipnet::IpNet;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{debug, info, warn};
@@ -17,10 +17,14 @@ use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
 use super::learned::LearnedRoutes;
+use super::listeners::Listeners;
 use super::mailbox::Mailbox;
+use super::neighbours::NeighbourChange;
+use super::reload::Wanted;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
+use super::unnumbered::Discoveries;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
 const EVENTS: usize = 256;
@@ -31,6 +35,8 @@ pub(super) enum SocketEvent {
     Dialed(PeerId, ConnectionId, TcpStream),
     DialFailed(ConnectionId, String),
     Accepted(TcpStream, SocketAddr),
+    /// Whom an unnumbered neighbour's link leads to now.
+    Discovered(PeerId, Option<Ipv6Addr>),
     Received(ConnectionId, Bytes),
     Flushed(ConnectionId, usize),
     Closed(ConnectionId, String),
@@ -44,20 +50,25 @@ pub(super) enum Command {
     Flush(oneshot::Sender<()>),
     /// Look at the speaker, or act on it, for somebody on another thread.
     Call(Call),
+    /// Other neighbours, or others' passwords.
+    Change(NeighbourChange),
+    /// Become what is wanted; answer when that is done.
+    Reconfigure(Box<Wanted>, oneshot::Sender<()>),
     /// Say goodbye with these words, then end.
     Stop(String),
 }
 
 pub(super) struct Driver {
-    asn: u32,
-    speaker: Speaker,
-    neighbours: HashMap<PeerId, Neighbour>,
-    names: HashMap<PeerId, Arc<str>>,
+    pub(super) asn: u32,
+    pub(super) speaker: Speaker,
+    pub(super) neighbours: HashMap<PeerId, Neighbour>,
+    pub(super) names: HashMap<PeerId, Arc<str>>,
     connections: HashMap<ConnectionId, Connection>,
     dials: HashMap<ConnectionId, AbortHandle>,
     closing: Vec<JoinHandle<()>>,
-    listen_errors: Vec<String>,
-    events: mpsc::Sender<SocketEvent>,
+    pub(super) listeners: Listeners,
+    pub(super) discoveries: Discoveries,
+    pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
     learned: Option<LearnedRoutes>,
@@ -80,24 +91,17 @@ impl Driver {
             connections: HashMap::new(),
             dials: HashMap::new(),
             closing: Vec::new(),
-            listen_errors: Vec::new(),
+            listeners: Listeners::new(&settings.listen, events.clone(), now),
+            discoveries: Discoveries::default(),
             events,
             inbox,
             notices,
             learned: None,
         };
-        for address in &settings.listen {
-            match socket::listen(*address, &neighbours) {
-                Ok(listener) => drop(tokio::spawn(accept(listener, this.events.clone()))),
-                Err(error) => this.report_listen_error(*address, &words(&error)),
-            }
-        }
         for neighbour in neighbours {
-            let name = neighbour.peer.name.as_str().into();
-            let peer = this.speaker.add_peer(neighbour.peer.clone(), now);
-            this.names.insert(peer, name);
-            this.neighbours.insert(peer, neighbour);
+            this.add_neighbour(neighbour, now);
         }
+        this.listeners.retry(now);
         this
     }
 
@@ -112,21 +116,30 @@ impl Driver {
         // Before any session: see `Peering::spawn_with`.
         self.change_routes(mailbox);
         loop {
-            let deadline = self.drain();
+            let deadline = [self.drain(), self.listeners.deadline()]
+                .into_iter()
+                .flatten()
+                .min();
             tokio::select! {
                 () = mailbox.filled() => self.change_routes(mailbox),
                 Some(event) = self.inbox.recv() => self.handle_socket(event),
                 command = commands.recv() => match command {
                     Some(Command::Status(answer)) => {
                         // Whoever asked may have given up.
-                        let _ = answer.send(Snapshot::of(&self.speaker, &self.listen_errors, Instant::now()));
+                        let _ = answer.send(self.view(|view| Snapshot::of(view, Instant::now())));
                     }
                     Some(Command::Call(call)) => self.serve(call),
+                    Some(Command::Change(change)) => self.change_neighbours(change, Instant::now()),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
+                    Some(Command::Reconfigure(wanted, answer)) => {
+                        self.reconfigure(*wanted, Instant::now());
+                        // Whoever asked may have given up.
+                        let _ = answer.send(());
+                    }
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
-                () = sleep_until(deadline) => self.speaker.handle_input(Input::Timeout, Instant::now()),
+                () = sleep_until(deadline) => self.handle_timeout(),
             }
         }
     }
@@ -156,12 +169,23 @@ impl Driver {
 
     fn serve(&mut self, call: Call) {
         match call {
-            Call::Look(look) => look(&View {
-                speaker: &self.speaker,
-                listen_errors: &self.listen_errors,
-            }),
+            Call::Look(look) => self.view(look),
             Call::Act(act) => act(&mut self.speaker, Instant::now()),
         }
+    }
+
+    fn view<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
+        look(&View {
+            speaker: &self.speaker,
+            listen_errors: &self.listeners.errors(),
+            discoveries: &self.discoveries,
+        })
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = Instant::now();
+        self.listeners.retry(now);
+        self.speaker.handle_input(Input::Timeout, now);
     }
 
     fn handle_socket(&mut self, event: SocketEvent) {
@@ -180,6 +204,7 @@ impl Driver {
                 }
             }
             SocketEvent::Accepted(stream, remote) => self.accepted(stream, remote),
+            SocketEvent::Discovered(peer, remote) => self.discovered(peer, remote, now),
             SocketEvent::Received(connection, bytes) => {
                 self.speaker.handle_input(
                     Input::Received {
@@ -203,8 +228,10 @@ impl Driver {
     }
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
-        let Some(peer) = self.speaker.peer_at(remote.ip(), None) else {
+        let link = socket::link_of(remote);
+        let Some(peer) = self.speaker.peer_at(remote.ip(), link.as_deref()) else {
             debug!(%remote, "connection refused: no neighbour has this address");
+            link.inspect(|link| self.discoveries.solicit(link));
             return;
         };
         let adopted = self
@@ -303,6 +330,12 @@ impl Driver {
 
     fn tell(&self, event: Event) {
         self.log(&event);
+        if let Event::StateChanged { peer, from, to, .. } = &event
+            && (*from == State::Established || *to == State::Established)
+        {
+            self.discoveries
+                .set_established(*peer, *to == State::Established);
+        }
         if let Some(learned) = &self.learned {
             learned.follow(&event);
         }
@@ -349,35 +382,9 @@ impl Driver {
             other => debug!(event = ?other, "BGP"),
         }
     }
-
-    fn report_listen_error(&mut self, address: SocketAddr, why: &str) {
-        warn!(%address, error = why, "cannot listen: peers cannot connect to this address, sessions are still opened from here");
-        self.listen_errors.push(format!("{address}: {why}"));
-    }
 }
 
-async fn accept(listener: TcpListener, events: mpsc::Sender<SocketEvent>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                if events
-                    .send(SocketEvent::Accepted(stream, remote))
-                    .await
-                    .is_err()
-                {
-                    return;
-                }
-            }
-            Err(error) => {
-                // Out of descriptors, or the peer has gone: neither ends by asking again at once.
-                warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

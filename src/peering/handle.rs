@@ -10,6 +10,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::driver::Command;
 use super::mailbox::Mailbox;
+use super::neighbours::NeighbourChange;
+use super::settings::{Neighbour, Password};
+use super::unnumbered::Discoveries;
 use super::{Ended, Notice};
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
@@ -28,6 +31,8 @@ pub struct View<'a> {
     pub speaker: &'a Speaker,
     /// Addresses that could not be listened on, and why.
     pub listen_errors: &'a [String],
+    /// What is known of the links of unnumbered neighbours.
+    pub discoveries: &'a Discoveries,
 }
 
 /// Something to do on the speaker's thread. It holds up the protocol, so it must be short.
@@ -103,6 +108,34 @@ impl Handle {
         });
         self.send(Command::Call(Call::Act(act))).await?;
         done.await.map_err(|_| Ended)
+    }
+
+    /// Starts the session with another neighbour.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn add_neighbour(&self, neighbour: Neighbour) -> Result<(), Ended> {
+        let change = NeighbourChange::Add(Box::new(neighbour));
+        self.send(Command::Change(change)).await
+    }
+
+    /// Ends the session with the neighbour of that name and forgets it (Cease, peer de-configured).
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn remove_neighbour(&self, name: &str) -> Result<(), Ended> {
+        let change = NeighbourChange::Remove(name.to_owned());
+        self.send(Command::Change(change)).await
+    }
+
+    /// Signs with another password from the neighbour's next connection on, or with none. Its present
+    /// session goes on under the former one until either side ends it; other neighbours notice nothing.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn set_password(&self, name: &str, password: Option<Password>) -> Result<(), Ended> {
+        let change = NeighbourChange::Password(name.to_owned(), password);
+        self.send(Command::Change(change)).await
     }
 
     async fn send(&self, command: Command) -> Result<(), Ended> {

@@ -14,11 +14,15 @@ mod connection;
 mod driver;
 mod handle;
 mod learned;
+mod listeners;
 mod mailbox;
+mod neighbours;
+mod reload;
 mod settings;
 mod snapshot;
 mod socket;
 pub(crate) mod sockopt;
+mod unnumbered;
 
 use std::io;
 use std::sync::Arc;
@@ -35,6 +39,7 @@ pub use learned::{LearnedNews, LearnedRoutes};
 use mailbox::Mailbox;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
+pub use unnumbered::{Discoveries, DiscoverySnapshot};
 
 /// Notices a slow watcher may be behind before it misses some (`RecvError::Lagged`).
 const NOTICES: usize = 4096;

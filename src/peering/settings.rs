@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use bgp::wire::{Asn, RouterId};
 use bgp::{GracefulRestart, Multipath, PeerConfig};
@@ -20,6 +21,8 @@ pub struct Settings {
     pub graceful_restart: Option<GracefulRestart>,
     /// How many equally good paths to a prefix are used.
     pub multipath: Multipath,
+    /// Ask peers from the start to prefer any other path than ours (RFC 8326).
+    pub graceful_shutdown: bool,
     /// Where to accept connections; empty: nowhere. That one cannot be bound is reported and no more:
     /// sessions are still opened from here.
     pub listen: Vec<SocketAddr>,
@@ -34,6 +37,7 @@ impl Settings {
             router_id,
             graceful_restart: Some(GracefulRestart::new(restart_time)),
             multipath: Multipath::default(),
+            graceful_shutdown: false,
             listen: vec![
                 (Ipv4Addr::UNSPECIFIED, PORT).into(),
                 (Ipv6Addr::UNSPECIFIED, PORT).into(),
@@ -47,6 +51,7 @@ impl Settings {
             router_id: RouterId(self.router_id),
             graceful_restart: self.graceful_restart,
             multipath: self.multipath,
+            graceful_shutdown: self.graceful_shutdown,
             seed: fastrand::u64(..),
         }
     }
@@ -61,7 +66,8 @@ pub struct Neighbour {
     pub port: u16,
     /// Source address of our connections; the kernel's choice if absent.
     pub local_address: Option<IpAddr>,
-    /// Interface or VRF device to bind our connections to.
+    /// Interface or VRF device to bind our connections to; those of a neighbour that has a link
+    /// ([`PeerConfig::link`]) are bound to that.
     pub interface: Option<String>,
     /// TCP-MD5 key (RFC 2385).
     pub password: Option<Password>,
@@ -69,6 +75,9 @@ pub struct Neighbour {
     pub multihop: Option<u8>,
     /// Accept only packets that have come at most this many hops (GTSM, RFC 5082).
     pub ttl_security: Option<u8>,
+    /// Router Lifetime in the advertisements that an unnumbered neighbour is sent, in seconds. Zero: nobody on
+    /// the link shall take us as default router.
+    pub router_lifetime: u16,
 }
 
 impl Neighbour {
@@ -82,7 +91,15 @@ impl Neighbour {
             password: None,
             multihop: None,
             ttl_security: None,
+            router_lifetime: 0,
         }
+    }
+
+    /// The interface on which the neighbour has to be discovered; `None` when its address is configured.
+    /// [`PeerConfig::unnumbered`] makes such a neighbour.
+    pub fn discovered_on(&self) -> Option<&Arc<str>> {
+        let link = self.peer.link.as_ref();
+        link.filter(|_| self.peer.remote_address.is_none())
     }
 
     /// TTL of our packets: 255 under GTSM; 1 towards an external peer on the link, as FRR does, so that

@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use bgp::{MessageCount, PeerStatus, Speaker};
+use bgp::{MessageCount, PeerStatus};
 use ipnet::IpNet;
 use serde::Serialize;
+
+use super::handle::View;
+use super::unnumbered::DiscoverySnapshot;
 
 /// The speaker at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -27,6 +30,8 @@ pub struct NeighborSnapshot {
     pub name: String,
     /// Address, once it is known.
     pub address: Option<IpAddr>,
+    /// What is known of its link, when it is to be discovered there.
+    pub discovery: Option<DiscoverySnapshot>,
     /// Why it is left alone, while it is.
     pub idle: Option<String>,
     /// State in the RFC's words.
@@ -103,7 +108,8 @@ pub struct LearnedSnapshot {
 }
 
 impl Snapshot {
-    pub(super) fn of(speaker: &Speaker, listen_errors: &[String], now: Instant) -> Self {
+    pub(super) fn of(view: &View<'_>, now: Instant) -> Self {
+        let speaker = view.speaker;
         let routes = speaker.routes().map(|(prefix, _)| RouteSnapshot {
             prefix: *prefix,
             peers: speaker
@@ -125,10 +131,10 @@ impl Snapshot {
         let mut learned: Vec<_> = learned.collect();
         learned.sort_unstable_by_key(|route| route.prefix);
         Self {
-            listen_errors: listen_errors.to_vec(),
+            listen_errors: view.listen_errors.to_vec(),
             neighbors: speaker
                 .peers()
-                .map(|peer| NeighborSnapshot::of(&peer, now))
+                .map(|peer| NeighborSnapshot::of(&peer, view.discoveries.snapshot(peer.id), now))
                 .collect(),
             routes,
             learned,
@@ -137,13 +143,14 @@ impl Snapshot {
 }
 
 impl NeighborSnapshot {
-    fn of(peer: &PeerStatus, now: Instant) -> Self {
+    fn of(peer: &PeerStatus, discovery: Option<DiscoverySnapshot>, now: Instant) -> Self {
         let agreed = peer.negotiated.as_deref();
         let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
         let withheld = peer.withheld.iter();
         Self {
             name: peer.name.to_string(),
             address: peer.address,
+            discovery,
             idle: peer.idle.map(|reason| reason.to_string()),
             state: peer.state.name(),
             seconds: seconds(peer.since),

@@ -1,7 +1,7 @@
 //! Listening and connecting, with the options a neighbour asks for.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::AsFd;
 
 use bgp::Ends;
@@ -14,45 +14,64 @@ use super::sockopt;
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 128;
 
-/// Listen on `address`, with the keys of the neighbours of its family.
-pub(super) fn listen(address: SocketAddr, neighbours: &[Neighbour]) -> io::Result<TcpListener> {
+/// A socket bound to `address`, not listening yet: its keys come first.
+pub(super) fn bind_listener(address: SocketAddr) -> io::Result<Socket> {
     let socket = new_socket(address.ip())?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
-    for neighbour in neighbours {
-        let Some(remote) = neighbour.peer.remote_address else {
-            continue;
-        };
-        if remote.is_ipv4() == address.is_ipv4() && neighbour.password.is_some() {
-            sockopt::set_md5(socket.as_fd(), remote, neighbour.password.as_ref())?;
-        }
-    }
+    Ok(socket)
+}
+
+/// Let peers connect.
+pub(super) fn listen(socket: Socket) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-/// Connect to a neighbour from its configured source.
+/// Connect to a neighbour from its configured source, over its link if it has one.
 pub(super) async fn dial(neighbour: Neighbour, remote: IpAddr, asn: u32) -> io::Result<TcpStream> {
     let socket = new_socket(remote)?;
-    if let Some(interface) = &neighbour.interface {
-        socket.bind_device(Some(interface.as_bytes()))?;
+    let link = neighbour.peer.link.as_deref();
+    if let Some(device) = link.or(neighbour.interface.as_deref()) {
+        socket.bind_device(Some(device.as_bytes()))?;
     }
+    let scope = link.map(nix::net::if_::if_nametoindex).transpose()?;
     if let Some(local) = neighbour.local_address {
-        socket.bind(&SocketAddr::new(local, 0).into())?;
+        socket.bind(&scoped(local, 0, scope).into())?;
     }
     if neighbour.password.is_some() {
-        sockopt::set_md5(socket.as_fd(), remote, neighbour.password.as_ref())?;
+        sockopt::set_md5(socket.as_fd(), remote.into(), neighbour.password.as_ref())?;
     }
     limit_hops(SockRef::from(&socket), &neighbour, remote, asn)?;
     let socket = TcpSocket::from_std_stream(socket.into());
     let stream = socket
-        .connect(SocketAddr::new(remote, neighbour.port))
+        .connect(scoped(remote, neighbour.port, scope))
         .await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// A link-local address needs its link, others must not have one.
+fn scoped(address: IpAddr, port: u16, scope: Option<u32>) -> SocketAddr {
+    match address {
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            SocketAddrV6::new(address, port, 0, scope.unwrap_or(0)).into()
+        }
+        _ => SocketAddr::new(address, port),
+    }
+}
+
+/// The interface of a link-local address as the kernel gave it, which names its number.
+pub(super) fn link_of(address: SocketAddr) -> Option<String> {
+    let SocketAddr::V6(address) = address else {
+        return None;
+    };
+    // Zero for all but link-local addresses.
+    let name = nix::net::if_::if_indextoname(address.scope_id()).ok()?;
+    name.into_string().ok()
 }
 
 /// Give an accepted connection the neighbour's options.
@@ -68,8 +87,9 @@ pub(super) fn adopt(
 
 /// The addresses of a connection, and those beside ours for next hops of the other family.
 pub(super) fn ends(stream: &TcpStream) -> io::Result<Ends> {
-    let local = stream.local_addr()?.ip();
-    let beside = sockopt::addresses_beside(local);
+    let local_address = stream.local_addr()?;
+    let local = local_address.ip();
+    let beside = sockopt::addresses_beside(local, link_of(local_address).as_deref());
     let local_v4 = beside.iter().find_map(|address| match address {
         IpAddr::V4(address) => Some(*address),
         IpAddr::V6(_) => None,

@@ -9,6 +9,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use ipnet::IpNet;
+
 use super::settings::Password;
 
 /// `struct tcp_md5sig` of linux/tcp.h; libc has only the option's number.
@@ -23,18 +25,24 @@ struct TcpMd5Sig {
     key: [u8; Password::MAX_LEN],
 }
 
+/// linux/tcp.h: `prefix_len` counts.
+const TCP_MD5SIG_FLAG_PREFIX: u8 = 1;
+
 /// Sign and require TCP-MD5 signatures (RFC 2385) between the socket and `peer`; on a listening socket,
-/// for connections from `peer`. `None` removes the key.
+/// for connections from `peer`, which may be a network. `None` removes the key, if there is one.
+///
+/// The kernel knows no scope here: a link-local address has one key on all links.
 pub(super) fn set_md5(
     socket: BorrowedFd<'_>,
-    peer: IpAddr,
+    peer: IpNet,
     password: Option<&Password>,
 ) -> io::Result<()> {
     let key = password.map_or(&[][..], Password::octets);
+    let is_network = peer.prefix_len() < peer.max_prefix_len();
     let mut option = TcpMd5Sig {
-        address: sockaddr(peer),
-        flags: 0,
-        prefix_len: 0,
+        address: sockaddr(peer.addr()),
+        flags: u8::from(is_network) * TCP_MD5SIG_FLAG_PREFIX,
+        prefix_len: u8::from(is_network) * peer.prefix_len(),
         // At most Password::MAX_LEN.
         key_len: u16::try_from(key.len()).unwrap_or(0),
         ifindex: 0,
@@ -43,7 +51,28 @@ pub(super) fn set_md5(
     for (slot, octet) in option.key.iter_mut().zip(key) {
         *slot = *octet;
     }
-    set(socket, libc::IPPROTO_TCP, libc::TCP_MD5SIG, &option)
+    let name = if is_network {
+        libc::TCP_MD5SIG_EXT
+    } else {
+        libc::TCP_MD5SIG
+    };
+    match set(socket, libc::IPPROTO_TCP, name, &option) {
+        Err(error) if password.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// `ICMP6_FILTER` of RFC 3542 §3.2; libc has neither the option nor its structure.
+const ICMP6_FILTER: libc::c_int = 1;
+
+/// Let a raw ICMPv6 socket receive Router Solicitations (133) and Advertisements (134), and nothing else.
+pub(super) fn receive_router_messages_only(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // A set bit blocks; bit n of word n / 32 is type n.
+    let mut blocked = [u32::MAX; 8];
+    if let Some(word) = blocked.get_mut(133 / 32) {
+        *word &= !(1 << (133 % 32) | 1 << (134 % 32));
+    }
+    set(socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, &blocked)
 }
 
 /// Drop packets that arrive with a TTL or hop limit below `minimum` (GTSM, RFC 5082 §3).
@@ -55,10 +84,14 @@ pub(super) fn set_minimum_ttl(socket: BorrowedFd<'_>, peer: IpAddr, minimum: u8)
     }
 }
 
-/// The addresses of the interface that has `local`, in the kernel's order; empty if none has it.
-pub(super) fn addresses_beside(local: IpAddr) -> Vec<IpAddr> {
+/// The addresses of the interface that has `local`, in the kernel's order; empty if none has it. Several
+/// interfaces may have one link-local address: `interface` says which is meant.
+pub(super) fn addresses_beside(local: IpAddr, interface: Option<&str>) -> Vec<IpAddr> {
     let all = interface_addresses().unwrap_or_default();
-    let Some((name, _)) = all.iter().find(|(_, address)| *address == local) else {
+    let mut holders = all
+        .iter()
+        .filter(|(name, _)| interface.is_none_or(|interface| name == interface));
+    let Some((name, _)) = holders.find(|(_, address)| *address == local) else {
         return Vec::new();
     };
     let beside = all.iter().filter(|(other, _)| other == name);
@@ -184,7 +217,7 @@ mod tests {
     /// Connects to a listener that wants `theirs` with a socket that signs with `ours`.
     fn connects(local: IpAddr, theirs: &str, ours: Option<&str>) -> bool {
         let listener = TcpListener::bind((local, 0)).unwrap();
-        set_md5(listener.as_fd(), local, Some(&key(theirs))).unwrap();
+        set_md5(listener.as_fd(), local.into(), Some(&key(theirs))).unwrap();
         let domain = if local.is_ipv4() {
             Domain::IPV4
         } else {
@@ -192,7 +225,7 @@ mod tests {
         };
         let socket = Socket::new(domain, Type::STREAM, None).unwrap();
         if let Some(ours) = ours {
-            set_md5(socket.as_fd(), local, Some(&key(ours))).unwrap();
+            set_md5(socket.as_fd(), local.into(), Some(&key(ours))).unwrap();
         }
         let address = listener.local_addr().unwrap().into();
         let connected = socket
@@ -216,9 +249,9 @@ mod tests {
 
     #[test]
     fn the_loopback_has_both_families() {
-        let beside = addresses_beside(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let beside = addresses_beside(IpAddr::V4(Ipv4Addr::LOCALHOST), None);
         assert!(beside.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
-        assert!(addresses_beside("192.0.2.255".parse().unwrap()).is_empty());
+        assert!(addresses_beside("192.0.2.255".parse().unwrap(), None).is_empty());
     }
 
     #[test]

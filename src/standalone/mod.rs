@@ -9,9 +9,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
-use crate::control::status::{self, Facts};
-use crate::control::{BindError, Desk, Query, Reply, Request, Server};
+use crate::control::{self, BindError, Desk, Query, Reply, Request, Server};
 use crate::peering::Ended;
+use crate::reload::{self, ReloadError, ReloadReport, Source};
 
 /// Between two attempts to find a router-id.
 const RETRY: Duration = Duration::from_secs(5);
@@ -30,8 +30,8 @@ pub enum StandaloneError {
 }
 
 /// Runs until SIGTERM or SIGINT. Neighbours are not told: their graceful-restart helpers keep the
-/// routes for the speaker that follows.
-pub async fn run(config: Arc<Config>) -> Result<(), StandaloneError> {
+/// routes for the speaker that follows. `source` is read again on SIGHUP.
+pub async fn run(config: Arc<Config>, source: Source) -> Result<(), StandaloneError> {
     tracing::info!("the speaker starts, without OVN");
     let mut standalone = Standalone::start(config)?;
     let mut wakes = Wakes::new()?;
@@ -42,11 +42,7 @@ pub async fn run(config: Arc<Config>) -> Result<(), StandaloneError> {
                 tracing::info!("{signal}: stopping; neighbours keep the routes while they help");
                 return Ok(());
             }
-            Wake::Reload => {
-                tracing::warn!(
-                    "SIGHUP: the configuration is read at start only; restart the speaker"
-                )
-            }
+            Wake::Reload => reload::log(&standalone.reload(&source).await),
             Wake::Request(request) => standalone.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Retry => standalone.start_speaker()?,
@@ -76,7 +72,7 @@ impl Standalone {
         let (sender, requests) = mpsc::channel(8);
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, speaker.origination().clone());
+            let desk = Desk::new(sender, &speaker);
             tokio::spawn(Server::bind(socket)?.serve(desk));
         }
         let mut this = Self {
@@ -104,6 +100,14 @@ impl Standalone {
         Ok(())
     }
 
+    /// Reads the configuration again and takes over what differs.
+    ///
+    /// # Errors
+    /// It is not valid, and nothing has changed.
+    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
+        reload::reload(source, &mut self.config, &mut self.speaker).await
+    }
+
     async fn answer(&self, request: Request) {
         let reply = self.reply(&request.query).await;
         // The client may have gone.
@@ -113,28 +117,14 @@ impl Standalone {
 
 impl Standalone {
     async fn reply(&self, query: &Query) -> Reply {
-        let status = match self.speaker.status().await {
-            Ok(status) => status,
-            Err(ended) => return Reply::Error(ended.to_string()),
-        };
         match query {
             Query::Summary => {
+                let live = self.speaker.live().borrow().clone();
+                let problem = self.speaker.problem().map(str::to_owned);
                 let uptime = self.started_at.elapsed();
-                let facts = Facts {
-                    config: &self.config,
-                    router_id: self.speaker.router_id(),
-                    problem: self.speaker.problem(),
-                    uptime,
-                };
-                Reply::Summary(status::summary(&facts, &status))
+                Reply::Summary(control::speaker::summary(&live, problem, uptime).await)
             }
-            Query::Neighbors => Reply::Neighbors(status::neighbors(&self.config, &status)),
-            Query::Routes => Reply::Routes(status::routes(&status)),
-            Query::Exposures | Query::Explain { .. } => {
-                Reply::Error("this is a speaker without OVN: it exposes nothing".into())
-            }
-            // The desk has answered them.
-            Query::Originate(_) | Query::Withdraw(_) => Reply::Error("asked of nobody".into()),
+            _ => Reply::Error("this is a speaker without OVN: it exposes nothing".into()),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Lab {
         self.speaker = Some(speaker);
         let up = wait_until(PATIENCE, "established", || {
             self.output(&["show", "neighbors"]).status.success()
-                && self.json(&["show", "neighbors"])["leaf"]["state"] == "Established"
+                && self.json(&["show", "neighbors"])["leaf"]["bgpState"] == "Established"
         });
         assert!(up.is_ok(), "{}", self.log());
         self.frr.wait_established(OURS).unwrap();

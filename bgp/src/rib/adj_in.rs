@@ -174,6 +174,12 @@ impl AdjRibIn {
         self.len == 0
     }
 
+    /// Is a path to this prefix known under this identifier?
+    pub(crate) fn contains(&self, prefix: &IpNet, path_id: u32) -> bool {
+        let paths = self.routes.get(prefix);
+        paths.is_some_and(|paths| paths.entries().iter().any(|entry| entry.path_id == path_id))
+    }
+
     fn keep_unconfirmed(&mut self, family: Family, stale: Stale) -> Vec<IpNet> {
         let mut kept = Kept::default();
         let mut changed = Vec::new();
@@ -282,4 +288,4 @@ impl Paths {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

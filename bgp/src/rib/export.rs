@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::attributes::RouteAttributes;
 use super::intern::Interner;
 use super::learned_path::DEFAULT_LOCAL_PREF;
+use super::next_hops::NextHops;
 use super::reader::Batch;
 use crate::policy::{Candidate, Filter, Verdict};
 use crate::session::{Ends, Negotiated};
@@ -17,37 +18,6 @@ use crate::wire::{
     Asn, CodecOptions, Community, EncodeError, Family, Message, NextHop, Nlri, PathAttributes,
     RefreshSubtype, RouteRefresh, pack,
 };
-
-/// Next hop self, per family (RFC 4271 §5.1.3, RFC 2545 §2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NextHops {
-    v4: Option<Ipv4Addr>,
-    v6: Option<Ipv6Addr>,
-}
-
-impl NextHops {
-    /// The configured address, else the session's own, else one of the interface.
-    pub(crate) fn new(config: &PeerConfig, ends: &Ends) -> Self {
-        let (session_v4, session_v6) = match ends.local {
-            IpAddr::V4(address) => (Some(address), None),
-            IpAddr::V6(address) => (None, Some(address)),
-        };
-        let session_v6 = session_v6.filter(|address| !address.is_unicast_link_local());
-        Self {
-            v4: config.next_hop_v4.or(session_v4).or(ends.local_v4),
-            v6: config.next_hop_v6.or(session_v6).or(ends.local_v6),
-        }
-    }
-
-    /// The next hop of a family's routes; `None` when this node has no address the peer could use.
-    pub(crate) fn of(self, family: Family) -> Option<NextHop> {
-        match family {
-            Family::IPV4_UNICAST => self.v4.map(NextHop::from),
-            Family::IPV6_UNICAST => self.v6.map(NextHop::from),
-            _ => None,
-        }
-    }
-}
 
 /// A route as peers are told it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,7 +61,7 @@ impl ExportContext<'_> {
             family,
             filter: self.config.export.of(family).clone(),
             codec,
-            next_hop: NextHops::new(self.config, self.ends).of(family),
+            next_hop: NextHops::new(self.config, self.ends, self.negotiated).of(family),
             front: self.front(),
             graceful_shutdown: self.graceful_shutdown,
         }
@@ -121,6 +91,19 @@ impl ExportProfile {
     /// True when every route has a next hop.
     pub(crate) fn has_next_hop(&self) -> bool {
         self.next_hop.is_some()
+    }
+
+    /// Of IPv4 routes to a peer in another AS.
+    #[cfg(test)]
+    pub(super) fn external(filter: Filter, next_hop: NextHop) -> Self {
+        Self {
+            family: Family::IPV4_UNICAST,
+            filter,
+            codec: CodecOptions::default(),
+            next_hop: Some(next_hop),
+            front: vec![Asn(65001)],
+            graceful_shutdown: false,
+        }
     }
 
     /// The route as these peers are told it; `None` when they are not.

@@ -223,13 +223,12 @@ impl UpdateGroup {
     }
 
     /// What the peer has been sent, in no particular order.
-    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &ExportedRoute)> {
+    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &Arc<ExportedRoute>)> {
         let member = self.members.iter().find(|member| member.peer == peer);
         let readers = member
             .map(|member| member.reader(&self.together))
             .into_iter();
-        let held = readers.flat_map(|reader| reader.all_held(&self.table));
-        held.map(|(prefix, route)| (prefix, &**route))
+        readers.flat_map(|reader| reader.all_held(&self.table))
     }
 
     /// The peers that have been sent a prefix.
@@ -249,6 +248,16 @@ impl UpdateGroup {
             reader.held_count(&self.table),
             reader.pending_count(&self.table),
         ))
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.together.is_idle() && self.members.iter().all(|member| member.alone.is_none())
+    }
+
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.together.queued()
     }
 
     /// Who reads alone and has caught up reads together with the others again.
@@ -293,7 +302,9 @@ impl UpdateGroup {
         let reader = leader.alone.as_deref_mut()?;
         let batch = reader.next_batch(&self.table, BATCH)?;
         let progress = reader.progress();
-        for position in beside {
+        // A marker may be what ends the walk: each has its own.
+        let routes = matches!(batch, Batch::Announce(_));
+        for position in beside.into_iter().filter(|_| routes) {
             if let Some(member) = self.members.get_mut(position)
                 && let Some(reader) = &mut member.alone
             {

@@ -96,7 +96,7 @@ impl UpdateGroups {
     }
 
     /// What a peer has been sent, in no particular order.
-    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &ExportedRoute)> {
+    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &Arc<ExportedRoute>)> {
         self.groups.iter().flat_map(move |group| group.sent(peer))
     }
 
@@ -154,3 +154,6 @@ fn of_family(
         .iter()
         .filter(move |(prefix, _)| Family::of(prefix) == family)
 }
+
+#[cfg(test)]
+mod tests;

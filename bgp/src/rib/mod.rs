@@ -11,6 +11,7 @@ mod import;
 mod intern;
 mod learned_path;
 mod loc_rib;
+mod next_hops;
 mod queue;
 mod reader;
 

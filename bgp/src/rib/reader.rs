@@ -235,6 +235,11 @@ impl Reader {
         std::mem::take(&mut self.end_of_refresh_due).then_some(Batch::EndOfRefresh)
     }
 
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     fn has_marker(&self) -> bool {
         self.end_of_rib_due || self.end_of_refresh_due
     }
@@ -372,6 +377,3 @@ fn same(one: Option<&Arc<ExportedRoute>>, other: Option<&Arc<ExportedRoute>>) ->
         _ => false,
     }
 }
-
-#[cfg(test)]
-mod tests {}

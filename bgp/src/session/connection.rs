@@ -127,6 +127,11 @@ impl Connection {
         self.in_flight >= 4 * WINDOW
     }
 
+    /// More than any window is unread: the peer makes us say more, say by asking for refreshes, and reads nothing.
+    pub(crate) fn is_saturated(&self) -> bool {
+        self.in_flight >= 16 * WINDOW
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.hold_at, self.keepalive_at, self.send_hold_at]
             .into_iter()

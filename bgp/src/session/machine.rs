@@ -217,6 +217,10 @@ impl Session {
         loop {
             let Some(at) = self.position(id) else { return };
             let connection = &mut self.connections[at];
+            if connection.is_saturated() {
+                self.reset(id, Reset::saturated(), env);
+                return;
+            }
             let outcome = match connection.next_message() {
                 Ok(None) => return,
                 Ok(Some(message)) => {

@@ -39,6 +39,12 @@ impl Reset {
         Self::new(code::CEASE, cease_subcode::MAXIMUM_PREFIXES, &[], why).hard()
     }
 
+    /// The peer wants answers and does not read them: memory per peer is bounded.
+    pub(crate) fn saturated() -> Self {
+        let why = "the peer asks for more and reads nothing";
+        Self::new(code::CEASE, cease_subcode::OUT_OF_RESOURCES, &[], why)
+    }
+
     /// A message that the state does not allow (RFC 6608 §3).
     pub(crate) fn unexpected(state: State, message: &Message) -> Self {
         let name = match message {

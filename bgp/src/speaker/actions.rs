@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::limits::Pressure;
+use super::peer::Peer;
 use super::retention::{Lost, Step};
 use super::{Event, Output, PeerId, Speaker};
 use crate::session::{Action, Env, Negotiated, Session};
-use crate::wire::RefreshSubtype;
+use crate::wire::{Family, RefreshSubtype};
 
 impl Speaker {
     pub(super) fn with_session(
@@ -19,6 +21,13 @@ impl Speaker {
         }
     }
 
+    /// What an input did to a peer is done: note when it wants to be looked at again, and whether it is still there.
+    pub(super) fn settle(&mut self, id: PeerId) {
+        self.drop_if_vanished(id);
+        let deadline = self.peers.get(&id).and_then(Peer::deadline);
+        self.timers.set(id, deadline);
+    }
+
     /// Carry out what the session of a peer wants.
     pub(super) fn perform(&mut self, id: PeerId) {
         // An action may bring on others, say a reset for too many routes.
@@ -27,6 +36,7 @@ impl Speaker {
                 self.perform_one(id, action);
             }
         }
+        self.settle(id);
     }
 
     fn perform_one(&mut self, id: PeerId, action: Action) {
@@ -66,18 +76,7 @@ impl Speaker {
                 graceful,
             } => self.session_down(id, &negotiated, graceful),
             Action::Update(update) => self.handle_update(id, *update),
-            Action::Refresh(family) => {
-                let enhanced = peer
-                    .session
-                    .negotiated()
-                    .is_some_and(|n| n.enhanced_refresh);
-                if self.groups.refresh(id, family, enhanced) {
-                    let begin = RefreshSubtype::Begin;
-                    let env = &mut self.core.env();
-                    peer.session.send_refresh(family, begin, env);
-                }
-                self.unflushed = true;
-            }
+            Action::Refresh(family) => self.tell_again(id, family),
             Action::RefreshBegins(family) => {
                 let step = peer.retention.refresh_begins(family, self.core.now);
                 self.retain(id, [step]);
@@ -95,8 +94,11 @@ impl Speaker {
             return;
         };
         if let Some(negotiated) = peer.session.negotiated().cloned() {
+            let now = self.core.now;
+            self.convergence.up(id, &negotiated.families, now);
             let steps = peer.retention.returned(&negotiated, self.core.now);
             self.retain(id, steps);
+            self.report_convergence();
         }
     }
 
@@ -105,7 +107,9 @@ impl Speaker {
             return;
         };
         peer.close_families();
+        peer.pressure = Pressure::default();
         self.groups.leave(id);
+        self.convergence.down(id);
         let lost = Lost {
             negotiated,
             graceful,
@@ -113,6 +117,21 @@ impl Speaker {
         };
         let steps = peer.retention.lost(lost, self.core.now);
         self.retain(id, steps);
+    }
+
+    /// A peer wants to hear a family again (RFC 2918 §4, RFC 7313 §4).
+    pub(super) fn tell_again(&mut self, id: PeerId, family: Family) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let negotiated = peer.session.negotiated();
+        let enhanced = negotiated.is_some_and(|negotiated| negotiated.enhanced_refresh);
+        if self.groups.refresh(id, family, enhanced) {
+            let begin = RefreshSubtype::Begin;
+            let env = &mut self.core.env();
+            peer.session.send_refresh(family, begin, env);
+        }
+        self.unflushed = true;
     }
 
     /// Do to a peer's Adj-RIB-In what its absence or return asks for.
@@ -125,5 +144,27 @@ impl Speaker {
             changed.extend(peer.retain(step));
         }
         self.decide(changed);
+    }
+
+    /// The peer has told all it has of a family.
+    pub(super) fn end_of_rib(&mut self, id: PeerId, family: Family) {
+        let peer = id;
+        self.outputs
+            .push_back(Output::Event(Event::EndOfRib { peer, family }));
+        if let Some(peer) = self.peers.get_mut(&id) {
+            let step = peer.retention.end_of_rib(family);
+            self.retain(id, step);
+        }
+        self.convergence.end_of_rib(id, family);
+        self.report_convergence();
+    }
+
+    /// After a start: say which families have converged.
+    pub(super) fn report_convergence(&mut self) {
+        for family in self.convergence.take_converged(self.core.now) {
+            let event = Event::Converged { family };
+            self.outputs.push_back(Output::Event(event));
+        }
+        self.core.local.converged = self.convergence.is_over();
     }
 }

@@ -19,6 +19,8 @@ pub struct SpeakerConfig {
     pub graceful_restart: Option<GracefulRestart>,
     /// How many equally good paths to a prefix are used.
     pub multipath: Multipath,
+    /// Ask peers from the start to prefer any other path than ours (RFC 8326), as [`crate::Speaker::drain`] does.
+    pub graceful_shutdown: bool,
     /// Seed of the jitter; draw it at random outside tests.
     pub seed: u64,
 }

@@ -1,36 +1,38 @@
 //! The speaker: peers, what is originated, what is learned.
 
 mod actions;
+mod change;
 mod config;
+mod convergence;
+mod drain;
+mod limits;
 mod peer;
+mod peers;
 mod port;
 mod retention;
 mod routes;
 mod status;
+mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
+pub use change::Change;
 pub use config::{
     AllowAsIn, GracefulRestart, LocalAs, MaxPrefixes, Multipath, PeerConfig, RemoteAs,
     SpeakerConfig,
 };
+use convergence::Convergence;
 use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
-use retention::Retention;
 pub use status::PeerStatus;
+use timers::Timers;
 
-use crate::rib::{
-    AdjRibIn, ImportMemo, Interner, LocRib, Originated, Received, RouteAttributes, UpdateGroups,
-};
-use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker, Session};
-use crate::wire::Notification;
-use crate::wire::notification::cease_subcode;
+use crate::rib::{Interner, LocRib, Originated, Received, RouteAttributes, UpdateGroups};
+use crate::session::{Action, ConnectionId, Env, Jitter, LocalSpeaker};
 
 /// A BGP speaker. See the [crate] for how to drive it.
 ///
@@ -45,13 +47,17 @@ pub struct Speaker {
     originated: Originated,
     attributes: Interner<RouteAttributes>,
     groups: UpdateGroups,
-    /// Everything is told with the community that announces its withdrawal (RFC 8326).
+    /// Everything is told with the community that announces its withdrawal (RFC 8326): see [`drain`].
     graceful_shutdown: bool,
+    drained: bool,
+    drained_by_configuration: bool,
     received: Interner<Received>,
     loc_rib: LocRib,
     outputs: VecDeque<Output>,
     /// Routes may be due to a peer: look before saying that there is nothing to do.
     unflushed: bool,
+    timers: Timers,
+    convergence: Convergence,
 }
 
 /// What every session borrows.
@@ -101,50 +107,18 @@ impl Speaker {
             originated: Originated::default(),
             attributes: Interner::default(),
             groups: UpdateGroups::default(),
-            graceful_shutdown: false,
+            graceful_shutdown: config.graceful_shutdown,
+            drained: false,
+            drained_by_configuration: config.graceful_shutdown,
             received: Interner::default(),
             loc_rib: LocRib::new(config.multipath),
             outputs: VecDeque::new(),
             unflushed: false,
-        }
-    }
-
-    /// Configure a neighbour and start its session.
-    pub fn add_peer(&mut self, config: PeerConfig, now: Instant) -> PeerId {
-        self.core.now = now;
-        let id = PeerId(self.next_peer);
-        self.next_peer += 1;
-        let config = Arc::new(config);
-        let mut peer = Peer {
-            id,
-            name: config.name.as_str().into(),
-            session: Session::new(Arc::clone(&config), now),
-            config,
-            adj_in: AdjRibIn::default(),
-            retention: Retention::default(),
-            import_memo: ImportMemo::default(),
-            withheld: Vec::new(),
-            source: None,
-        };
-        peer.session.start(&mut self.core.env());
-        self.peers.insert(id, peer);
-        self.perform(id);
-        id
-    }
-
-    /// Remove a neighbour, telling it so (Cease, peer de-configured).
-    pub fn remove_peer(&mut self, peer: PeerId, now: Instant) {
-        let farewell = Notification::cease(cease_subcode::PEER_DECONFIGURED);
-        self.stop_peer(peer, &farewell, now);
-        self.forget(peer);
-        self.peers.remove(&peer);
-    }
-
-    /// Close every session for good with the operator's words (RFC 9003): peers drop our routes at once.
-    pub fn stop(&mut self, words: &str, now: Instant) {
-        let farewell = Notification::administrative(cease_subcode::ADMINISTRATIVE_SHUTDOWN, words);
-        for peer in self.peers.keys().copied().collect::<Vec<_>>() {
-            self.stop_peer(peer, &farewell, now);
+            timers: Timers::default(),
+            convergence: Convergence::new(
+                config.graceful_restart.map(|restart| restart.restart_time),
+                now,
+            ),
         }
     }
 
@@ -177,23 +151,6 @@ impl Speaker {
         let id = ConnectionId(self.core.next_connection);
         self.core.next_connection += 1;
         id
-    }
-
-    /// The peer at that address. `link` is the interface the address was seen on, when it is link-local: a peer
-    /// that is configured for a link is found only there.
-    pub fn peer_at(&self, remote: IpAddr, link: Option<&str>) -> Option<PeerId> {
-        let mut peers = self.peers.values();
-        let on_link = |peer: &Peer| peer.config.link.as_deref().is_none_or(|l| Some(l) == link);
-        peers
-            .find(|peer| peer.session.remote() == Some(remote) && on_link(peer))
-            .map(|peer| peer.id)
-    }
-
-    /// Where a peer whose address is discovered is now; `None`: nobody is on its link, it is left in Idle. A
-    /// session with another address than `remote` ends: the peer has restarted elsewhere.
-    pub fn set_remote(&mut self, peer: PeerId, remote: Option<IpAddr>, now: Instant) {
-        self.core.now = now;
-        self.with_session(peer, |session, env| session.set_remote(remote, env));
     }
 
     /// Take in what happened at `now`; drain [`Self::poll_output`] afterwards.
@@ -254,40 +211,26 @@ impl Speaker {
             self.flush();
         }
         self.outputs.pop_front().unwrap_or_else(|| {
-            let deadlines = self.peers.values().filter_map(Peer::deadline);
-            Output::Timeout(deadlines.min())
+            debug_assert_eq!(
+                self.timers.next(),
+                self.peers.values().filter_map(Peer::deadline).min(),
+                "a peer's timer was not noted"
+            );
+            let deadlines = [self.timers.next(), self.convergence.deadline()];
+            Output::Timeout(deadlines.into_iter().flatten().min())
         })
     }
 
     fn handle_timeout(&mut self) {
         let now = self.core.now;
-        let due = |peer: &Peer| peer.deadline().is_some_and(|at| at <= now);
-        let ids: Vec<_> = self
-            .peers
-            .values()
-            .filter(|peer| due(peer))
-            .map(|peer| peer.id)
-            .collect();
-        for id in ids {
+        for id in self.timers.due(now) {
             self.with_session(id, |session, env| session.handle_timeout(env));
             if let Some(peer) = self.peers.get_mut(&id) {
                 let steps = peer.retention.expire(now);
                 self.retain(id, steps);
             }
+            self.settle(id);
         }
-    }
-
-    /// Nothing that the peer taught is left.
-    fn forget(&mut self, id: PeerId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.retention.clear();
-            let gone = peer.adj_in.clear();
-            self.decide(gone);
-        }
-    }
-
-    fn stop_peer(&mut self, peer: PeerId, farewell: &Notification, now: Instant) {
-        self.core.now = now;
-        self.with_session(peer, |session, env| session.stop(farewell, env));
+        self.report_convergence();
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use ipnet::IpNet;
 
 use super::config::PeerConfig;
+use super::limits::Pressure;
 use super::port::{PeerId, Withheld};
 use super::retention::{Retention, Step};
 use crate::rib::{
@@ -18,6 +19,8 @@ use crate::wire::{Asn, DecodedUpdate, Family, Nlri};
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
     pub(crate) name: Arc<str>,
+    /// Nobody configured it: it is forgotten with its session.
+    pub(crate) dynamic: bool,
     pub(crate) config: Arc<PeerConfig>,
     pub(crate) session: Session,
     pub(crate) adj_in: AdjRibIn,
@@ -25,6 +28,10 @@ pub(crate) struct Peer {
     pub(crate) import_memo: ImportMemo,
     pub(crate) withheld: Vec<(Family, Withheld)>,
     pub(crate) source: Option<Arc<PathSource>>,
+    /// How near it is to its limit, as far as that was said.
+    pub(crate) pressure: Pressure,
+    /// Routes above its limit that were not taken since that was last looked at.
+    pub(crate) refused: usize,
 }
 
 impl Peer {
@@ -140,12 +147,23 @@ impl Peer {
         if !importer.negotiated.families.contains(&family) {
             return;
         }
+        let allowed = importer.config.max_prefixes;
+        let mut refused = 0;
         for nlri in nlri {
+            let path_id = nlri.path_id.unwrap_or(0);
+            if allowed.warn_only
+                && adj_in.len() >= allowed.limit
+                && !adj_in.contains(&nlri.prefix, path_id)
+            {
+                refused += 1;
+                continue;
+            }
             let path = importer.path(&nlri.prefix, received);
-            if adj_in.insert(nlri.prefix, nlri.path_id.unwrap_or(0), received, path) {
+            if adj_in.insert(nlri.prefix, path_id, received, path) {
                 changed.push(nlri.prefix);
             }
         }
+        self.refused += refused;
     }
 
     /// The import policy changed; returns the prefixes for which it says something else now.
@@ -169,6 +187,11 @@ impl Peer {
             memo: &mut self.import_memo,
         };
         Some((importer, &mut self.adj_in))
+    }
+
+    /// A dynamic peer's session is over, and nothing is kept for its return.
+    pub(crate) fn has_vanished(&self) -> bool {
+        self.dynamic && self.session.is_done() && self.retention.deadline().is_none()
     }
 
     /// When its timers want to be looked at.

@@ -162,6 +162,30 @@ pub enum Event {
         /// Which.
         prefix: IpNet,
     },
+    /// After a start: every peer has told all it has of a family, or was waited for long enough. What an earlier
+    /// process left behind and nobody has taught since is nobody's. Comes once for each unicast family.
+    Converged {
+        /// Of what.
+        family: Family,
+    },
+    /// A peer teaches many routes: its warning percentage, or its limit without a reset.
+    PrefixLimit {
+        /// Who.
+        peer: PeerId,
+        /// How many it teaches.
+        count: usize,
+        /// How many it may.
+        limit: usize,
+        /// Routes above the limit were not taken.
+        refused: bool,
+    },
+    /// A dynamic peer's session has ended: the peer is forgotten.
+    PeerVanished {
+        /// Who.
+        peer: PeerId,
+        /// Its name.
+        name: Arc<str>,
+    },
     /// A family's routes are kept from an established peer.
     FamilyWithheld {
         /// From whom.

@@ -177,13 +177,6 @@ impl Retention {
         steps
     }
 
-    /// Families of which something is kept for a peer that is away.
-    pub(crate) fn is_away(&self) -> bool {
-        self.kept
-            .iter()
-            .any(|kept| matches!(kept.phase, Phase::Away | Phase::LongLived))
-    }
-
     fn end(&mut self, family: Family, phase: Phase) -> Option<Step> {
         let at = self
             .kept

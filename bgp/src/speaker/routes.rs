@@ -35,14 +35,12 @@ impl Speaker {
             return;
         }
         if let Some(family) = update.end_of_rib() {
-            self.outputs
-                .push_back(Output::Event(Event::EndOfRib { peer: id, family }));
-            let step = peer.retention.end_of_rib(family);
-            self.retain(id, step);
+            self.end_of_rib(id, family);
             return;
         }
         let changed = self.learn(id, update);
         self.decide(changed);
+        self.limit_prefixes(id);
     }
 
     /// Apply an UPDATE to the peer's Adj-RIB-In; returns the prefixes whose paths it changed.
@@ -61,10 +59,6 @@ impl Speaker {
                 &self.core.local,
                 &mut changed,
             );
-        }
-        if peer.adj_in.len() > peer.config.max_prefixes.limit {
-            let reset = Reset::too_many_prefixes(peer.config.max_prefixes.limit);
-            peer.session.reset_established(reset, &mut self.core.env());
         }
         changed
     }
@@ -113,14 +107,16 @@ impl Speaker {
         }
     }
 
-    /// Another number of paths, or another idea of which are equally good.
-    pub fn set_multipath(&mut self, multipath: Multipath, now: Instant) {
+    /// Another number of paths, or another idea of which are equally good. False when it is the same.
+    pub fn set_multipath(&mut self, multipath: Multipath, now: Instant) -> bool {
         self.core.now = now;
-        if self.loc_rib.set_multipath(multipath) {
+        let changed = self.loc_rib.set_multipath(multipath);
+        if changed {
             let peers = self.peers.values();
             let routes = peers.flat_map(|peer| peer.adj_in.iter());
             self.decide(routes.map(|(prefix, _)| *prefix).collect());
         }
+        changed
     }
 
     /// A session came up: it is due everything we originate.

@@ -88,10 +88,8 @@ impl Speaker {
     }
 
     /// What this node originates, in no particular order.
-    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &RouteAttributes)> {
-        self.originated
-            .iter()
-            .map(|(prefix, attributes)| (prefix, attributes.as_ref()))
+    pub fn routes(&self) -> impl Iterator<Item = (&IpNet, &Arc<RouteAttributes>)> {
+        self.originated.iter()
     }
 
     /// Names of the peers that have been sent `prefix`.
@@ -101,7 +99,7 @@ impl Speaker {
     }
 
     /// What one peer has been sent, in no particular order.
-    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &ExportedRoute)> {
+    pub fn adj_rib_out(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &Arc<ExportedRoute>)> {
         self.groups.sent(peer)
     }
 

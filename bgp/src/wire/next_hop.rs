@@ -78,19 +78,25 @@ impl NextHop {
             32 if v6_allowed => all(field, |input| {
                 let (input, address) = ipv6(input)?;
                 let (input, local) = ipv6(input)?;
-                // Routers without a link-local address fill the second half with zeros or with the first.
-                let link_local = local.is_unicast_link_local().then_some(local);
-                Ok((
-                    input,
-                    Self::V6 {
-                        address,
-                        link_local,
-                    },
-                ))
+                Ok((input, Self::pair(address, local)))
             }),
             _ => Err(Malformed(
                 "has a next hop of a length that the family does not have",
             )),
+        }
+    }
+
+    /// The meaning of 32 octets. Routers without a link-local address fill the second half with zeros or with the first;
+    /// those without a global one the first half, with zeros (BIRD) or with the second (FRR).
+    fn pair(address: Ipv6Addr, second: Ipv6Addr) -> Self {
+        let has_global = !address.is_unspecified() && !address.is_unicast_link_local();
+        match second.is_unicast_link_local() {
+            true if has_global => Self::V6 {
+                address,
+                link_local: Some(second),
+            },
+            true => second.into(),
+            false => address.into(),
         }
     }
 
@@ -141,6 +147,32 @@ fn is_host_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thirty_two_octets_are_read_whatever_fills_the_half_that_is_missing() {
+        let read = |first: &str, second: &str| {
+            let halves = [first, second].map(|half| half.parse::<Ipv6Addr>().unwrap().octets());
+            let family = Family::IPV6_UNICAST;
+            NextHop::decode(&halves.concat(), family, &CodecOptions::default()).unwrap()
+        };
+        let address = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+        let both = NextHop::V6 {
+            address: address("2001:db8::1"),
+            link_local: Some(address("fe80::1")),
+        };
+        assert_eq!(read("2001:db8::1", "fe80::1"), both);
+        for (first, second) in [("::", "fe80::1"), ("fe80::1", "fe80::1"), ("fe80::1", "::")] {
+            assert_eq!(
+                read(first, second),
+                address("fe80::1").into(),
+                "{first} {second}"
+            );
+        }
+        for second in ["::", "2001:db8::1"] {
+            assert_eq!(read("2001:db8::1", second), address("2001:db8::1").into());
+        }
+        assert!(!read("::", "::").is_host());
+    }
 
     #[test]
     fn martian_next_hops_are_no_hosts() {

@@ -105,6 +105,26 @@ fn an_end_that_never_comes_does_not_keep_stale_routes_for_ever() {
     assert_eq!(raw.state(), bgp::State::Established);
 }
 
+/// A peer that asks and asks without reading the answers cannot make us hold them all.
+#[test]
+fn a_flood_of_requests_is_bounded() {
+    let mut raw = enhanced();
+    raw.stalled = true;
+    for _ in 0..200_000 {
+        raw.send(&refresh(RefreshSubtype::Request));
+        if raw.state() != bgp::State::Established {
+            break;
+        }
+    }
+    assert_eq!(raw.state(), bgp::State::Idle);
+    assert!(raw.unread() < 3 << 20, "{} octets", raw.unread());
+    let (_, reason) = raw.speaker.peers().next().unwrap().last_error.unwrap();
+    assert!(
+        reason.to_string().contains("out of resources (6/8)"),
+        "{reason}"
+    );
+}
+
 /// RFC 7313 §5: not offered, not meant.
 #[test]
 fn brackets_of_a_peer_that_did_not_offer_them_are_ignored() {

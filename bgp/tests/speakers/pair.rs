@@ -77,14 +77,18 @@ pub(crate) fn host(number: u16) -> IpNet {
 }
 
 pub(crate) fn speaker(side: Side, asn: u32, now: Instant) -> Speaker {
-    let config = SpeakerConfig {
+    Speaker::new(speaker_config(side, asn), now)
+}
+
+pub(crate) fn speaker_config(side: Side, asn: u32) -> SpeakerConfig {
+    SpeakerConfig {
         asn: Asn(asn),
         router_id: RouterId(Ipv4Addr::new(192, 0, 2, u8::try_from(side).unwrap() + 1)),
         graceful_restart: Some(GracefulRestart::new(Duration::from_secs(120))),
         multipath: bgp::Multipath::default(),
+        graceful_shutdown: false,
         seed: side as u64 + 11,
-    };
-    Speaker::new(config, now)
+    }
 }
 
 impl Pair {
@@ -204,6 +208,10 @@ impl Pair {
 
     /// The process of `side` dies and a new one takes its place, with the same configuration.
     pub(crate) fn replace(&mut self, side: Side, asn: u32, config: PeerConfig) {
+        self.replace_with(side, &speaker_config(side, asn), config);
+    }
+
+    pub(crate) fn replace_with(&mut self, side: Side, speaker: &SpeakerConfig, config: PeerConfig) {
         let connections: Vec<_> = self
             .ends
             .keys()
@@ -213,9 +221,33 @@ impl Pair {
         for key in connections {
             self.hang_up(key);
         }
-        self.speakers[side] = speaker(side, asn, self.now);
+        self.speakers[side] = Speaker::new(speaker.clone(), self.now);
         self.peers[side] = self.speakers[side].add_peer(config, self.now);
         self.drain(side);
+    }
+
+    /// Every TCP connection breaks; both ends hear of it.
+    pub(crate) fn cut(&mut self) {
+        let all: Vec<_> = self.ends.drain().map(|(end, _)| end).collect();
+        for (side, connection) in all {
+            let why = "connection reset".to_owned();
+            self.input(side, Input::ConnectionClosed { connection, why });
+        }
+    }
+
+    /// When `side` wants to be called again.
+    pub(crate) fn timeout(&self, side: Side) -> Option<Instant> {
+        self.timeouts[side]
+    }
+
+    /// Octets that wait for the side's kernel to take them.
+    pub(crate) fn unsent_octets(&self, side: Side) -> usize {
+        self.unsent[side].iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    /// TCP connections that both ends believe in.
+    pub(crate) fn connections(&self) -> usize {
+        self.ends.len() / 2
     }
 
     pub(crate) fn peer_config(&self, side: Side) -> PeerConfig {

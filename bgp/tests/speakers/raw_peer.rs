@@ -20,6 +20,8 @@ pub(crate) struct RawPeer {
     pub(crate) connection: ConnectionId,
     pub(crate) events: Vec<Event>,
     pub(crate) closed: Vec<ConnectionId>,
+    /// The peer reads nothing: the speaker's kernel takes no bytes.
+    pub(crate) stalled: bool,
     inbox: BytesMut,
 }
 
@@ -41,25 +43,36 @@ pub(crate) fn open() -> Open {
 }
 
 impl RawPeer {
-    /// The peer has connected to a passive speaker.
-    pub(crate) fn connected(configure: impl FnOnce(&mut PeerConfig)) -> Self {
+    /// A speaker that has yet to be told of the peer.
+    pub(crate) fn without_peer() -> Self {
         let now = Instant::now();
-        let mut speaker = pair::speaker(pair::A, 65001, now);
-        let mut config = PeerConfig::new("raw", ADDRESS, RemoteAs::Auto);
-        config.passive = true;
-        configure(&mut config);
-        let peer = speaker.add_peer(config, now);
-        let connection = speaker.new_connection();
-        let mut this = Self {
+        Self {
             now,
-            speaker,
-            peer,
-            connection,
+            speaker: pair::speaker(pair::A, 65001, now),
+            peer: PeerId(0),
+            connection: ConnectionId(0),
             events: Vec::new(),
             closed: Vec::new(),
+            stalled: false,
             inbox: BytesMut::new(),
-        };
-        this.opened(connection);
+        }
+    }
+
+    /// The usual configuration of the peer.
+    pub(crate) fn config(&self) -> PeerConfig {
+        let mut config = PeerConfig::new("raw", ADDRESS, RemoteAs::Auto);
+        config.passive = true;
+        config
+    }
+
+    /// The peer has connected to a passive speaker.
+    pub(crate) fn connected(configure: impl FnOnce(&mut PeerConfig)) -> Self {
+        let mut this = Self::without_peer();
+        let mut config = this.config();
+        configure(&mut config);
+        this.peer = this.speaker.add_peer(config, this.now);
+        this.connection = this.speaker.new_connection();
+        this.opened(this.connection);
         this
     }
 
@@ -133,6 +146,11 @@ impl RawPeer {
             })
     }
 
+    /// Octets that the speaker has sent since the last call to [`Self::received`].
+    pub(crate) fn unread(&self) -> usize {
+        self.inbox.len()
+    }
+
     pub(crate) fn input(&mut self, input: Input<'_>) {
         self.speaker.handle_input(input, self.now);
         self.drain();
@@ -153,6 +171,9 @@ impl RawPeer {
             match self.speaker.poll_output() {
                 Output::Send { connection, bytes } => {
                     self.inbox.extend_from_slice(&bytes);
+                    if self.stalled {
+                        continue;
+                    }
                     let bytes = bytes.len();
                     self.speaker
                         .handle_input(Input::Flushed { connection, bytes }, self.now);

@@ -3,7 +3,7 @@ use std::time::Duration;
 use bgp::State;
 use bgp::wire::{Capability, GracefulRestart, Message, Open};
 
-use crate::pair::{A, B, Pair, Setup, host};
+use crate::pair::{A, B, Pair, Setup, host, speaker_config};
 use crate::raw_peer::{RawPeer, open};
 
 #[test]
@@ -58,4 +58,46 @@ fn a_restarting_peers_new_session_replaces_the_dead_one() {
         raw.notification().is_none(),
         "the dead connection is not notified"
     );
+}
+
+/// The upgrade of a node: a new process with the same routes, and peers that keep them meanwhile (RFC 4724).
+#[test]
+fn a_restart_of_ours_loses_no_route_at_the_peer() {
+    let mut pair = Pair::established(Setup::default());
+    pair.originate(A, (0..100).map(host));
+    pair.run(Duration::from_secs(100));
+    pair.events[B].clear();
+    let config = pair.peer_config(A);
+    pair.replace(A, 65001, config);
+    // One route is not wanted any more.
+    pair.originate(A, (1..100).map(host));
+    pair.run(Duration::from_secs(3));
+    assert_eq!(pair.states(), [State::Established; 2]);
+    let lost: Vec<_> = pair.events[B]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            bgp::Event::RouteLost { prefix } => Some(*prefix),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lost, [host(0)], "End-of-RIB ends what was not told again");
+    assert_eq!(pair.learned(B), (1..100).map(host).collect::<Vec<_>>());
+    assert_eq!(pair.status(B).stale, 0);
+}
+
+/// A node that has rebooted forwards nothing: the peers must not pretend otherwise.
+#[test]
+fn after_a_reboot_the_peer_drops_what_it_kept() {
+    let mut pair = Pair::established(Setup::default());
+    pair.originate(A, [host(1)]);
+    pair.run(Duration::from_secs(100));
+    let mut speaker_config = speaker_config(A, 65001);
+    if let Some(restart) = &mut speaker_config.graceful_restart {
+        restart.forwarding_preserved = false;
+    }
+    let config = pair.peer_config(A);
+    pair.replace_with(A, &speaker_config, config);
+    pair.run(Duration::from_secs(3));
+    assert_eq!(pair.states(), [State::Established; 2]);
+    assert!(pair.learned(B).is_empty());
 }

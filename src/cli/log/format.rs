@@ -1,13 +1,15 @@
 //! Lines like oslo.log's: `2026-11-21 04:55:00.123 4711 INFO ovn_bgp_agent::agent message k=v`.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::utc::Timestamp;
 
 /// The format of a line.
 pub(super) struct Oslo {
@@ -93,61 +95,5 @@ impl fmt::Display for Line {
             }
         }
         Ok(())
-    }
-}
-
-/// `2026-11-21 04:55:00.123`, in UTC.
-pub(super) struct Timestamp(pub(super) SystemTime);
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        let (year, month, day) = civil(days);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}.{:03}",
-            seconds / 3600,
-            seconds / 60 % 60,
-            seconds % 60,
-            since.subsec_millis()
-        )
-    }
-}
-
-/// Date of a day since 1970-01-01. Years are counted from March, so that the leap day is the
-/// last, in eras of 400 years = 146,097 days.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468; // since 0000-03-01
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153; // from March
-    let date = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    (era * 400 + year + next, month, date)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn a_time_is_written_as_oslo_writes_it() {
-        for (milliseconds, expected) in [
-            (0, "1970-01-01 00:00:00.000"),
-            (951_782_400_123, "2000-02-29 00:00:00.123"),
-            (1_795_236_900_999, "2026-11-21 04:55:00.999"),
-            (4_107_542_399_000, "2100-02-28 23:59:59.000"),
-            (4_107_542_400_000, "2100-03-01 00:00:00.000"),
-        ] {
-            let time = UNIX_EPOCH + Duration::from_millis(milliseconds);
-            assert_eq!(Timestamp(time).to_string(), expected);
-        }
     }
 }

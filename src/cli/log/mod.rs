@@ -6,13 +6,14 @@ mod format;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::Logging;
 
@@ -33,11 +34,24 @@ pub enum LogError {
 
 type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
+/// The levels of the process's log, once it is set up.
+static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Sets the log up for the process. Once.
 pub fn start(logging: &Logging) -> Result<(), LogError> {
     let sinks = sinks(logging)?;
-    let subscriber = tracing_subscriber::registry().with(sinks.with_filter(levels(logging)));
-    subscriber.try_init().map_err(|_| LogError::Twice)
+    let (filter, handle) = reload::Layer::new(levels(logging));
+    let subscriber = tracing_subscriber::registry().with(sinks.with_filter(filter));
+    subscriber.try_init().map_err(|_| LogError::Twice)?;
+    LEVELS.set(handle).map_err(|_| LogError::Twice)
+}
+
+/// Other levels from now on; the rest of `logging` counts at the next start.
+pub fn set_levels(logging: &Logging) {
+    if let Some(handle) = LEVELS.get() {
+        // Fails only when the log is gone.
+        let _ = handle.reload(levels(logging));
+    }
 }
 
 fn sinks(logging: &Logging) -> Result<Vec<Sink>, LogError> {

@@ -48,12 +48,22 @@ impl<'a> Line<'a> {
     /// The beginning of the statement, for a note: never as far as a secret.
     pub(super) fn beginning(&self) -> String {
         let secret = |word: &&str| {
-            ["password", "key", "secret", "key-string"].iter().any(|s| s == word)
+            ["password", "key", "secret", "key-string"]
+                .iter()
+                .any(|s| s == word)
         };
-        let end = self.words.iter().position(secret).map_or(4, |at| (at + 1).min(4));
+        let end = self
+            .words
+            .iter()
+            .position(secret)
+            .map_or(4, |at| (at + 1).min(4));
         let shown: Vec<_> = self.words.iter().take(end).copied().collect();
         let no = if self.negated { "no " } else { "" };
-        let more = if self.words.len() > shown.len() { " …" } else { "" };
+        let more = if self.words.len() > shown.len() {
+            " …"
+        } else {
+            ""
+        };
         format!("{no}{}{more}", shown.join(" "))
     }
 }

@@ -44,6 +44,3 @@ pub(super) fn translate(text: &str) -> Translation {
     let (model, notes) = parse::read(text);
     words::of(&model, notes)
 }
-
-#[cfg(test)]
-mod tests;

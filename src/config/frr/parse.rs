@@ -125,8 +125,10 @@ impl Reader {
             ("ip" | "ipv6", "nht") if line.word(2) == "resolve-via-default" => {
                 let family = family_of(line);
                 let value = !line.negated;
-                *family.of_mut(&mut self.frr.resolve_via_default) =
-                    Some(super::model::At { value, line: line.number });
+                *family.of_mut(&mut self.frr.resolve_via_default) = Some(super::model::At {
+                    value,
+                    line: line.number,
+                });
             }
             ("route-map", _) => self.route_map(line),
             ("bgp", "community-list" | "large-community-list" | "extcommunity-list")
@@ -175,14 +177,38 @@ impl Reader {
 
 /// Statements about the daemons themselves.
 const ASKS_NOTHING: [&str; 18] = [
-    "frr", "hostname", "domainname", "log", "service", "debug", "password", "enable", "username",
-    "banner", "agentx", "zebra", "allow-reserved-ranges", "configure", "terminal", "allow-external-route-update",
-    "exec-timeout", "cputime",
+    "frr",
+    "hostname",
+    "domainname",
+    "log",
+    "service",
+    "debug",
+    "password",
+    "enable",
+    "username",
+    "banner",
+    "agentx",
+    "zebra",
+    "allow-reserved-ranges",
+    "configure",
+    "terminal",
+    "allow-external-route-update",
+    "exec-timeout",
+    "cputime",
 ];
 
 /// Statements that others, indented ones, belong to.
 const OPENS_BLOCK: [&str; 10] = [
-    "router", "interface", "vrf", "segment-routing", "rpki", "pbr-map", "nexthop-group", "key", "mpls", "pw",
+    "router",
+    "interface",
+    "vrf",
+    "segment-routing",
+    "rpki",
+    "pbr-map",
+    "nexthop-group",
+    "key",
+    "mpls",
+    "pw",
 ];
 
 /// `8.4.4-1` is 8.4.
@@ -192,7 +218,11 @@ fn version(text: &str) -> Option<(u32, u32)> {
 }
 
 fn family_of(line: &Line<'_>) -> Family {
-    if line.word(0) == "ipv6" { Family::V6 } else { Family::V4 }
+    if line.word(0) == "ipv6" {
+        Family::V6
+    } else {
+        Family::V4
+    }
 }
 
 /// Counts the lines of a block in its note.

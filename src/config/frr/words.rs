@@ -89,7 +89,9 @@ impl<'a> Writer<'a> {
             value: value.to_owned(),
             line: bgp.line,
         };
-        options.entry("multipath_relax").or_insert_with(|| at("false"));
+        options
+            .entry("multipath_relax")
+            .or_insert_with(|| at("false"));
         let (keepalive, hold) = match &bgp.timers {
             Some(timers) => timers.value,
             None if self.frr.datacenter => (3, 9),
@@ -111,7 +113,11 @@ impl<'a> Writer<'a> {
         let Some(first) = bgp.networks.first() else {
             return;
         };
-        let prefixes: Vec<_> = bgp.networks.iter().map(|network| network.value.as_str()).collect();
+        let prefixes: Vec<_> = bgp
+            .networks
+            .iter()
+            .map(|network| network.value.as_str())
+            .collect();
         self.say("bgp", "originate", prefixes.join(", "), first.line);
         if bgp.import_check != Some(false) && !(self.frr.datacenter || self.older_than(7, 4)) {
             for network in &bgp.networks {
@@ -126,7 +132,9 @@ impl<'a> Writer<'a> {
 
     /// Whether the file says that an older FRR wrote it, whose defaults count.
     fn older_than(&self, major: u32, minor: u32) -> bool {
-        self.frr.version.is_some_and(|version| version < (major, minor))
+        self.frr
+            .version
+            .is_some_and(|version| version < (major, minor))
     }
 
     fn profiles(&mut self) {

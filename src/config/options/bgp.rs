@@ -93,7 +93,15 @@ pub(super) const BGP: &[Row<Draft>] = &[
         &At(List(Name), |d: &mut Draft| {
             &mut d.config.bgp.redistribute_connected
         }),
-        "advertise the addresses of these devices as /32 and /128, with * and ? as in file names; lo for loopbacks",
+        "advertise the addresses of these devices, whose names may hold * and ?; lo for loopbacks",
+    ),
+    row(
+        "redistribute_as",
+        Some("hosts"),
+        &At(Word::new(), |d: &mut Draft| {
+            &mut d.config.bgp.redistribute_as
+        }),
+        "hosts: each of these addresses as /32 or /128; prefixes: the connected prefix, as FRR does, which is a /32 only for an address with /32",
     ),
     row(
         "fib_import",

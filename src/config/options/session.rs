@@ -75,7 +75,8 @@ layer! {
 
 impl SessionDraft {
     /// The options of a section inside `outer`, which decides what is unset here. A general option
-    /// here beats a family's further out, and one bound of distance the other.
+    /// here beats a family's further out, one bound of distance the other, and a hold time brings its own
+    /// keepalive time.
     pub(in crate::config) fn within(mut self, outer: &Self) -> Self {
         for (specific, general) in [
             (&mut self.import_prefixes_ipv4, &self.import_prefixes),
@@ -97,6 +98,9 @@ impl SessionDraft {
         if self.multihop.is_some() || self.ttl_security.is_some() {
             outer.multihop = None;
             outer.ttl_security = None;
+        }
+        if self.hold_time.is_some() {
+            outer.keepalive_time = None;
         }
         self.or(&outer)
     }
@@ -180,7 +184,7 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         keepalive_time,
         None,
         Seconds(1, 21845),
-        "between two KEEPALIVEs; unset is a third of the negotiated hold time"
+        "between two KEEPALIVEs; unset where hold_time is set is a third of the negotiated hold time"
     ),
     session_row!(
         connect_retry_time,

@@ -1,6 +1,9 @@
 //! What is asked and answered. Field names follow FRR's JSON where FRR has the field.
 
+mod neighbors;
+mod origination;
 mod routes;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,19 +11,33 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use routes::{Attributes, Originate, Taken, Withdraw};
+pub use neighbors::{
+    Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary,
+    Neighbors, Offer,
+};
+pub use origination::{Attributes, Originate, Taken, Withdraw};
+pub use routes::{Hop, OfNeighbor, RouteLine, Routes, RoutesQuery};
+pub use watch::{Happened, Happening};
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "query", rename_all = "kebab-case")]
 pub enum Query {
     Summary,
-    Neighbors,
-    Routes,
+    /// One of this name, or all.
+    Neighbors {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    Routes(RoutesQuery),
     Exposures,
-    Explain { ip: IpAddr },
+    Explain {
+        ip: IpAddr,
+    },
     Originate(Originate),
     Withdraw(Withdraw),
+    /// Events follow the answer, one per line, until the client goes.
+    Watch,
 }
 
 /// A response.
@@ -34,6 +51,8 @@ pub enum Reply {
     Explain(Explanation),
     /// Routes by hand were taken in.
     Taken(Taken),
+    /// Events follow.
+    Watching,
     /// The request was not served; why.
     Error(String),
 }
@@ -50,6 +69,7 @@ pub struct Summary {
     pub asn: u32,
     pub peers_established: usize,
     pub peers_total: usize,
+    pub peers: NeighborSummaries,
     /// The last failure that still stands.
     pub problem: Option<String>,
     /// Absent from a speaker without OVN.
@@ -71,55 +91,6 @@ pub struct AgentSummary {
     pub withheld: usize,
     /// Changes made to the node since the start.
     pub changes_applied: u64,
-}
-
-/// `show neighbors`: by name of the neighbour.
-pub type Neighbors = BTreeMap<String, NeighborState>;
-
-/// One neighbour, in the words of FRR's `show bgp summary json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NeighborState {
-    pub address: Option<IpAddr>,
-    /// `Idle`, `Connect`, `Active`, `OpenSent`, `OpenConfirm`, `Established` (RFC 4271 §8.2.2).
-    pub state: String,
-    /// The neighbour's AS number; zero before it is known.
-    pub remote_as: u32,
-    pub local_as: u32,
-    /// Milliseconds in Established; zero otherwise.
-    pub peer_uptime_msec: u64,
-    pub msg_rcvd: u64,
-    pub msg_sent: u64,
-    pub pfx_rcd: u64,
-    pub pfx_snt: u64,
-    pub connections_established: u64,
-    pub connections_dropped: u64,
-    pub desc: Option<String>,
-    /// Why the session went down the last time.
-    pub last_reset_due_to: Option<String>,
-}
-
-/// `show routes`, sorted by prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Routes {
-    pub routes: Vec<RouteLine>,
-}
-
-/// One path of a prefix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RouteLine {
-    pub prefix: IpNet,
-    pub nexthop: Option<IpAddr>,
-    /// Name of the neighbour it was learned from; `None` is our own.
-    pub peer: Option<String>,
-    /// AS_PATH as text; empty for our own.
-    pub path: String,
-    pub local_pref: Option<u32>,
-    pub metric: Option<u32>,
-    pub best: bool,
-    /// Neighbours it is advertised to.
-    pub advertised_to: Vec<String>,
 }
 
 /// `show exposures`, sorted by prefix.

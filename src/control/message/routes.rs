@@ -1,101 +1,83 @@
-//! Routes by hand: `originate` and `withdraw`.
+//! `show routes`, each path in FRR's words.
 
-use std::fmt::Display;
 use std::net::IpAddr;
-use std::str::FromStr;
 
-use bgp::RouteAttributes;
-use bgp::wire::{Community, LargeCommunity};
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-/// `originate`: these routes, in place of those that the operator gave for the same prefixes.
+/// `show routes`: which.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Originate {
-    #[serde(default)]
-    pub prefixes: Vec<IpNet>,
-    /// Of all of them.
-    #[serde(flatten)]
-    pub attributes: Attributes,
-    /// More prefixes follow, an array of them per line, until an empty one.
+pub struct RoutesQuery {
+    /// Those that contain it: a prefix itself, and what covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<IpNet>,
+    #[serde(default, skip_serializing_if = "Option::is_none", flatten)]
+    pub of: Option<OfNeighbor>,
+}
+
+/// The routes of one neighbour's session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OfNeighbor {
+    /// What it has taught, before the choice among neighbours.
+    Received(String),
+    /// What it has been told.
+    Advertised(String),
+}
+
+/// A part of `show routes`. All parts together are sorted by prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routes {
+    pub routes: Vec<RouteLine>,
+    /// Another part follows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
 
-/// `withdraw`: what the operator has originated, and nothing else.
+/// One path of a prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Withdraw {
-    #[serde(default)]
-    pub prefixes: Vec<IpNet>,
-    /// All of it, whatever `prefixes` says.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub all: bool,
-    /// As in [`Originate`].
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub more: bool,
-}
-
-/// What a route by hand carries.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Attributes {
+pub struct RouteLine {
+    pub prefix: IpNet,
+    /// Who wants it originated: `operator`, `ovn`, `connected`; empty for what a neighbour teaches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
+    /// Name of the neighbour it was learned from; `None` is our own.
+    pub peer: Option<String>,
+    /// A global address, and a link-local one where there is one; empty: that of the session it leaves by.
+    pub nexthops: Vec<Hop>,
+    /// AS_PATH as text; empty for our own.
+    pub path: String,
+    pub origin: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loc_prf: Option<u32>,
     /// MULTI_EXIT_DISC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub med: Option<u32>,
-    /// LOCAL_PREF towards internal neighbours.
+    pub metric: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub community: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extended_community: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub large_community: Vec<String>,
+    pub bestpath: bool,
+    /// Used beside the best path.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub multipath: bool,
+    /// Kept for a neighbour that is away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+    /// Neighbours it is advertised to.
+    #[serde(default)]
+    pub advertised_to: Vec<String>,
+}
+
+/// A next hop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    pub ip: IpAddr,
+    /// Of a link-local session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub local_preference: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_hop: Option<IpAddr>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "texts")]
-    pub communities: Vec<Community>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "texts")]
-    pub large_communities: Vec<LargeCommunity>,
-}
-
-impl From<Attributes> for RouteAttributes {
-    fn from(attributes: Attributes) -> Self {
-        Self {
-            med: attributes.med,
-            local_pref: attributes.local_preference,
-            next_hop: attributes.next_hop,
-            communities: attributes.communities,
-            large_communities: attributes.large_communities,
-            ..Self::default()
-        }
-    }
-}
-
-/// The answer to `originate` and `withdraw`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Taken {
-    /// Prefixes that were taken in.
-    pub prefixes: usize,
-}
-
-/// Values as their text.
-mod texts {
-    use super::*;
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        values: &[T],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(values.iter().map(ToString::to_string))
-    }
-
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        let parsed = texts.iter().map(|text| text.parse());
-        parsed
-            .collect::<Result<_, _>>()
-            .map_err(serde::de::Error::custom)
-    }
+    pub interface: Option<String>,
 }

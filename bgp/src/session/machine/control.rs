@@ -41,6 +41,7 @@ impl Session {
     /// that understands that (RFC 8538) keeps our routes meanwhile, as we keep its.
     pub(crate) fn configure(&mut self, config: Arc<PeerConfig>, restart: bool, env: &mut Env<'_>) {
         let was_shut = self.config.shutdown.is_some();
+        let another_limit = self.config.max_prefixes != config.max_prefixes;
         if self.config.connect_retry != config.connect_retry {
             self.retry = Backoff::new(FIRST_DELAY, config.connect_retry);
         }
@@ -58,12 +59,21 @@ impl Session {
                 let reason = DownReason::ShutDown;
                 self.begin_anew(Some(&farewell), Ending::Final, reason, env);
             }
-            None if was_shut || restart => {
-                let farewell = Notification::cease(cease_subcode::OTHER_CONFIGURATION_CHANGE);
-                let ending = Ending::Notified(&farewell);
-                self.begin_anew(Some(&farewell), ending, DownReason::Reconfigured, env);
-            }
-            _ => {}
+            None if was_shut || restart => self.restart(env),
+            _ => self.reconsider(another_limit, env),
+        }
+    }
+
+    /// What kept the peer waiting may be over: it need not wait for the operator as well.
+    fn reconsider(&mut self, another_limit: bool, env: &mut Env<'_>) {
+        let waits = match self.phase {
+            Phase::Idle(IdleReason::TooManyRoutes(_)) => another_limit,
+            Phase::Waiting(None) => !self.config.passive && self.connections.is_empty(),
+            _ => false,
+        };
+        if waits {
+            self.dial_or_wait(env);
+            self.report(None, env);
         }
     }
 
@@ -121,12 +131,13 @@ impl Session {
         if matches!(self.phase, Phase::Idle(IdleReason::Stopped)) {
             return;
         }
+        let nothing_ends = self.idle_reason().is_some();
         if !self.connections.is_empty() {
             self.last_error = Some((env.now, reason.clone()));
         }
         self.close_all(farewell, ending, env);
         self.dial_or_wait(env);
-        self.report(Some(reason), env);
+        self.report((!nothing_ends).then_some(reason), env);
     }
 
     /// Give up every connection and attempt.
@@ -151,6 +162,19 @@ impl Session {
             env.actions.push(Action::Close(connection.id));
             self.bury(&connection, ending, env);
         }
+    }
+
+    /// Something that the speaker's own OPEN says has changed.
+    pub(crate) fn restart(&mut self, env: &mut Env<'_>) {
+        let farewell = Notification::cease(cease_subcode::OTHER_CONFIGURATION_CHANGE);
+        let ending = Ending::Notified(&farewell);
+        self.begin_anew(Some(&farewell), ending, DownReason::Reconfigured, env);
+    }
+
+    /// There was a connection and is none, and nothing is held against the peer.
+    pub(crate) fn is_done(&self) -> bool {
+        let connected_once = self.counters.sent.opens > 0;
+        connected_once && self.connections.is_empty() && matches!(self.phase, Phase::Waiting(_))
     }
 
     /// What keeps the peer in Idle however often it is started.

@@ -33,13 +33,23 @@ impl Reader {
             }
             _ => return false,
         };
-        let value = if option == "passive" { "true" } else { line.word(1) };
+        let value = if option == "passive" {
+            "true"
+        } else {
+            line.word(1)
+        };
         let value = value.to_owned();
         if let Some(profile) = self.frr.bfd_profiles.get_mut(name) {
             if line.negated {
                 profile.options.remove(option);
             } else {
-                profile.options.insert(option, At { value, line: line.number });
+                profile.options.insert(
+                    option,
+                    At {
+                        value,
+                        line: line.number,
+                    },
+                );
             }
         }
         true

@@ -6,14 +6,36 @@ use super::{Context, Reader};
 
 /// First words of statements that belong to `router bgp`.
 const ROUTER: [&str; 12] = [
-    "bgp", "neighbor", "timers", "address-family", "coalesce-time", "update-delay", "read-quanta",
-    "write-quanta", "redistribute", "network", "maximum-paths", "aggregate-address",
+    "bgp",
+    "neighbor",
+    "timers",
+    "address-family",
+    "coalesce-time",
+    "update-delay",
+    "read-quanta",
+    "write-quanta",
+    "redistribute",
+    "network",
+    "maximum-paths",
+    "aggregate-address",
 ];
 
 /// First words of statements that belong to an address family.
 const FAMILY: [&str; 14] = [
-    "neighbor", "network", "redistribute", "maximum-paths", "aggregate-address", "table-map", "distance",
-    "import", "export", "label", "rd", "rt", "nexthop", "sid",
+    "neighbor",
+    "network",
+    "redistribute",
+    "maximum-paths",
+    "aggregate-address",
+    "table-map",
+    "distance",
+    "import",
+    "export",
+    "label",
+    "rd",
+    "rt",
+    "nexthop",
+    "sid",
 ];
 
 impl Reader {
@@ -26,8 +48,17 @@ impl Reader {
         let (None, Some(asn)) = (self.frr.bgp.as_ref().map(|bgp| bgp.line), asn) else {
             return self.foreign(line);
         };
-        let mut bgp = Bgp { line: line.number, ..Bgp::default() };
-        bgp.options.insert("as", At { value: asn.to_string(), line: line.number });
+        let mut bgp = Bgp {
+            line: line.number,
+            ..Bgp::default()
+        };
+        bgp.options.insert(
+            "as",
+            At {
+                value: asn.to_string(),
+                line: line.number,
+            },
+        );
         self.frr.bgp = Some(bgp);
         self.enter(Context::Bgp);
     }
@@ -39,11 +70,22 @@ impl Reader {
 
     fn bgp_option(&mut self, option: &'static str, value: impl Into<String>, line: &Line<'_>) {
         let (value, number) = (value.into(), line.number);
-        self.bgp().options.insert(option, At { value, line: number });
+        self.bgp().options.insert(
+            option,
+            At {
+                value,
+                line: number,
+            },
+        );
     }
 
     pub(super) fn router_bgp(&mut self, line: &Line<'_>) -> bool {
-        let listed = ["community-list", "large-community-list", "extcommunity-list", "as-path"];
+        let listed = [
+            "community-list",
+            "large-community-list",
+            "extcommunity-list",
+            "as-path",
+        ];
         let of_top = line.word(0) == "bgp"
             && listed.contains(&line.word(1))
             && line.word(2) != "multipath-relax";
@@ -77,7 +119,10 @@ impl Reader {
 
     /// A family this agent does not have: its lines are counted, and who is active in it is remembered.
     pub(super) fn other_family(&mut self, line: &Line<'_>, note: usize) -> bool {
-        if matches!(line.word(0), "bgp" | "timers" | "address-family" | "router" | "route-map" | "line") {
+        if matches!(
+            line.word(0),
+            "bgp" | "timers" | "address-family" | "router" | "route-map" | "line"
+        ) {
             return false;
         }
         self.count(note);
@@ -94,23 +139,33 @@ impl Reader {
         match (line.word(1), line.word(2), line.word(3)) {
             ("router-id", id, _) => self.bgp_option("router_id", id, line),
             ("graceful-shutdown", ..) => self.bgp_option("graceful_shutdown", word(on), line),
-            ("graceful-restart-disable", ..) => self.bgp_option("graceful_restart", word(!on), line),
+            ("graceful-restart-disable", ..) => {
+                self.bgp_option("graceful_restart", word(!on), line)
+            }
             ("graceful-restart", "", _) => self.bgp_option("graceful_restart", word(on), line),
             ("graceful-restart", "restart-time", seconds) if on => {
                 self.bgp_option("graceful_restart_time", seconds, line);
             }
-            ("bestpath", "as-path", "multipath-relax") => self.bgp_option("multipath_relax", word(on), line),
+            ("bestpath", "as-path", "multipath-relax") => {
+                self.bgp_option("multipath_relax", word(on), line)
+            }
             ("default", "ipv4-unicast", _) => Family::V4.set(&mut self.bgp().default_families, on),
             ("default", "ipv6-unicast", _) => Family::V6.set(&mut self.bgp().default_families, on),
             ("ebgp-requires-policy", ..) => self.bgp().requires_policy = Some(on),
             ("network", "import-check", _) => self.bgp().import_check = Some(on),
             ("listen", "limit", limit) if on => {
                 let value = limit.to_owned();
-                self.bgp().listen_limit = Some(At { value, line: line.number });
+                self.bgp().listen_limit = Some(At {
+                    value,
+                    line: line.number,
+                });
             }
             ("listen", "range", prefix) if on && line.word(4) == "peer-group" => {
                 let value = (prefix.to_owned(), line.word(5).to_owned());
-                self.bgp().ranges.push(At { value, line: line.number });
+                self.bgp().ranges.push(At {
+                    value,
+                    line: line.number,
+                });
             }
             // What this agent does anyway, or what changes nothing for a host's speaker.
             (
@@ -136,7 +191,10 @@ impl Reader {
         match (line.word(1), line.word(2).parse(), line.word(3).parse()) {
             ("bgp", Ok(keepalive), Ok(hold)) if !line.negated => {
                 let value = (keepalive, hold);
-                self.bgp().timers = Some(At { value, line: line.number });
+                self.bgp().timers = Some(At {
+                    value,
+                    line: line.number,
+                });
             }
             _ => self.note(line, "has no equivalent"),
         }
@@ -146,7 +204,10 @@ impl Reader {
         if !FAMILY.contains(&line.word(0)) {
             return false;
         }
-        let at = |value: String| At { value, line: line.number };
+        let at = |value: String| At {
+            value,
+            line: line.number,
+        };
         match (line.word(0), line.word(1)) {
             ("neighbor", _) => self.neighbour(line, Some(family)),
             ("network", prefix) if line.words.len() == 2 => {
@@ -158,7 +219,10 @@ impl Reader {
             }
             ("redistribute", "connected") => {
                 let map = (line.word(2) == "route-map").then(|| line.word(3).to_owned());
-                let connected = At { value: map, line: line.number };
+                let connected = At {
+                    value: map,
+                    line: line.number,
+                };
                 let wanted = (!line.negated).then_some(connected);
                 *family.of_mut(&mut self.bgp().connected) = wanted;
             }
@@ -174,7 +238,10 @@ impl Reader {
         let before = self.bgp().options.get("max_paths");
         let differs = before.is_some_and(|before| before.value != number);
         if differs {
-            self.note(line, "differs from the other maximum-paths: this agent has one for all");
+            self.note(
+                line,
+                "differs from the other maximum-paths: this agent has one for all",
+            );
         } else if !line.negated {
             self.bgp_option("max_paths", number, line);
         }

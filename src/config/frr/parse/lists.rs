@@ -43,7 +43,13 @@ impl Reader {
                 let why = format!("is no rule: {}", refused.what);
                 self.note(line, &why);
             }
-            None => drop(rules.insert(sequence, At { value, line: line.number })),
+            None => drop(rules.insert(
+                sequence,
+                At {
+                    value,
+                    line: line.number,
+                },
+            )),
         }
     }
 
@@ -55,9 +61,17 @@ impl Reader {
             _ => Communities::Extended,
         };
         let expanded = line.word(2) == "expanded";
-        let start = if expanded || line.word(2) == "standard" { 3 } else { 2 };
+        let start = if expanded || line.word(2) == "standard" {
+            3
+        } else {
+            2
+        };
         let name = line.word(start).to_owned();
-        let action = if line.word(start + 1) == "seq" { start + 3 } else { start + 1 };
+        let action = if line.word(start + 1) == "seq" {
+            start + 3
+        } else {
+            start + 1
+        };
         let value = match (kind, line.from(action + 1)) {
             // `rt 65000:1` is one value.
             (Communities::Extended, [subtype, value]) => Some(format!("{subtype}:{value}")),
@@ -84,7 +98,10 @@ impl Reader {
     /// `ip protocol bgp route-map NAME`.
     pub(super) fn fib_map(&mut self, line: &Line<'_>) {
         let value = line.word(4).to_owned();
-        let map = (!line.negated).then(|| At { value, line: line.number });
+        let map = (!line.negated).then(|| At {
+            value,
+            line: line.number,
+        });
         *family_of(line).of_mut(&mut self.frr.fib_maps) = map;
     }
 }

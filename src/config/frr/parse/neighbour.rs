@@ -14,7 +14,11 @@ impl Reader {
         let at = bgp.neighbours.iter().position(|peer| peer.name == name);
         let at = at.unwrap_or_else(|| {
             let name = name.to_owned();
-            bgp.neighbours.push(Peer { name, line, ..Peer::default() });
+            bgp.neighbours.push(Peer {
+                name,
+                line,
+                ..Peer::default()
+            });
             bgp.neighbours.len() - 1
         });
         &mut bgp.neighbours[at]
@@ -32,7 +36,11 @@ impl Reader {
             ("", false) => return self.note(line, "is no statement"),
             ("peer-group", false) if line.word(3).is_empty() => {
                 let name = name.to_owned();
-                let group = Peer { name, line: line.number, ..Peer::default() };
+                let group = Peer {
+                    name,
+                    line: line.number,
+                    ..Peer::default()
+                };
                 return self.bgp().groups.push(group);
             }
             ("peer-group", true) if line.word(3).is_empty() => {
@@ -65,14 +73,23 @@ impl Reader {
             if line.negated {
                 of_family.filters.remove(&(kind, direction));
             } else {
-                of_family.filters.insert((kind, direction), At { value, line: line.number });
+                of_family.filters.insert(
+                    (kind, direction),
+                    At {
+                        value,
+                        line: line.number,
+                    },
+                );
             }
             return true;
         }
         match line.word(2) {
             "activate" => {
                 let value = !line.negated;
-                of_family.activate = Some(At { value, line: line.number });
+                of_family.activate = Some(At {
+                    value,
+                    line: line.number,
+                });
             }
             "allowas-in" => {
                 let times = match line.word(3) {
@@ -82,9 +99,16 @@ impl Reader {
                 self.set(line, "allowas_in", times);
             }
             "maximum-prefix" => self.maximum_prefix(line),
-            "disable-addpath-rx" => self.set(line, "add_path", if line.negated { "true" } else { "false" }),
+            "disable-addpath-rx" => self.set(
+                line,
+                "add_path",
+                if line.negated { "true" } else { "false" },
+            ),
             // Kept, done, or without meaning for a host, which repeats nobody's routes.
-            "soft-reconfiguration" | "next-hop-self" | "nexthop-local" | "attribute-unchanged"
+            "soft-reconfiguration"
+            | "next-hop-self"
+            | "nexthop-local"
+            | "attribute-unchanged"
             | "route-server-client" => {}
             "send-community" if !line.negated => {}
             _ => return false,
@@ -124,7 +148,11 @@ impl Reader {
             "port" => self.set(line, "port", value),
             "passive" => self.set(line, "passive", on(line)),
             "update-source" => self.set(line, "update_source", value),
-            "ebgp-multihop" => self.set(line, "multihop", if value.is_empty() { "255" } else { value }),
+            "ebgp-multihop" => self.set(
+                line,
+                "multihop",
+                if value.is_empty() { "255" } else { value },
+            ),
             "ttl-security" => self.set(line, "ttl_security", line.word(4)),
             "local-as" => self.local_as(line),
             "shutdown" => self.shutdown(line),
@@ -134,7 +162,10 @@ impl Reader {
             "graceful-restart-helper" => self.set(line, "graceful_restart_helper", "true"),
             "graceful-restart-disable" => self.set(line, "graceful_restart_helper", "false"),
             // What is so anyway.
-            "disable-connected-check" | "solo" | "enforce-first-as" | "sender-as-path-loop-detection" => {}
+            "disable-connected-check"
+            | "solo"
+            | "enforce-first-as"
+            | "sender-as-path-loop-detection" => {}
             _ => return false,
         }
         true
@@ -147,13 +178,22 @@ impl Reader {
             options.remove(option);
         } else {
             let value = value.to_owned();
-            options.insert(option, At { value, line: line.number });
+            options.insert(
+                option,
+                At {
+                    value,
+                    line: line.number,
+                },
+            );
         }
     }
 
     fn join(&mut self, line: &Line<'_>, group: &str) {
         let value = group.to_owned();
-        let group = (!line.negated).then(|| At { value, line: line.number });
+        let group = (!line.negated).then(|| At {
+            value,
+            line: line.number,
+        });
         self.peer(line.word(1), line.number).group = group;
     }
 
@@ -227,7 +267,13 @@ impl Reader {
                     ("transmit_interval", transmit),
                 ] {
                     let value = (*value).to_owned();
-                    profile.options.insert(option, At { value, line: line.number });
+                    profile.options.insert(
+                        option,
+                        At {
+                            value,
+                            line: line.number,
+                        },
+                    );
                 }
                 self.set(line, "bfd", &name);
             }

@@ -29,7 +29,10 @@ impl Reader {
     }
 
     pub(super) fn route_map_entry(&mut self, line: &Line<'_>, name: &str, sequence: u32) -> bool {
-        if !matches!(line.word(0), "match" | "set" | "on-match" | "continue" | "call" | "description") {
+        if !matches!(
+            line.word(0),
+            "match" | "set" | "on-match" | "continue" | "call" | "description"
+        ) {
             return false;
         }
         let condition = condition(line);
@@ -44,25 +47,38 @@ impl Reader {
             ("match", false) => {
                 let said = condition.is_some();
                 entry.unknown_condition |= !said;
-                entry.matches.extend(condition.map(|value| At { value, line: number }));
+                entry.matches.extend(condition.map(|value| At {
+                    value,
+                    line: number,
+                }));
                 said
             }
             ("match", true) => {
-                entry.matches.retain(|there| Some(&there.value) != condition.as_ref());
+                entry
+                    .matches
+                    .retain(|there| Some(&there.value) != condition.as_ref());
                 true
             }
             ("set", false) if line.word(1) == "src" => {
                 let value = line.word(2).to_owned();
-                entry.source = Some(At { value, line: number });
+                entry.source = Some(At {
+                    value,
+                    line: number,
+                });
                 true
             }
             ("set", false) => {
                 let said = change.is_some();
-                entry.sets.extend(change.map(|value| At { value, line: number }));
+                entry.sets.extend(change.map(|value| At {
+                    value,
+                    line: number,
+                }));
                 said
             }
             ("set", true) => {
-                entry.sets.retain(|there| Some(&there.value) != change.as_ref());
+                entry
+                    .sets
+                    .retain(|there| Some(&there.value) != change.as_ref());
                 true
             }
             ("on-match", false) if line.word(1) == "next" => {
@@ -103,13 +119,25 @@ fn condition(line: &Line<'_>) -> Option<Condition> {
     };
     let words = line.from(1);
     match words {
-        [ip, "address", "prefix-list", name] => Some(Condition::Prefix(family(ip)?, (*name).to_owned())),
-        [ip, "next-hop", "prefix-list", name] => Some(Condition::NextHop(family(ip)?, (*name).to_owned())),
+        [ip, "address", "prefix-list", name] => {
+            Some(Condition::Prefix(family(ip)?, (*name).to_owned()))
+        }
+        [ip, "next-hop", "prefix-list", name] => {
+            Some(Condition::NextHop(family(ip)?, (*name).to_owned()))
+        }
         ["interface", name] => Some(Condition::Interface((*name).to_owned())),
-        ["community", name] => Some(Condition::Community(Communities::Standard, (*name).to_owned())),
-        ["large-community", name] => Some(Condition::Community(Communities::Large, (*name).to_owned())),
-        ["extcommunity", name] => Some(Condition::Community(Communities::Extended, (*name).to_owned())),
-        ["metric", number] => Some(Condition::Plain(format!("med {}", number.parse::<u32>().ok()?))),
+        ["community", name] => Some(Condition::Community(
+            Communities::Standard,
+            (*name).to_owned(),
+        )),
+        ["large-community", name] => {
+            Some(Condition::Community(Communities::Large, (*name).to_owned()))
+        }
+        ["extcommunity", name] => Some(Condition::Community(
+            Communities::Extended,
+            (*name).to_owned(),
+        )),
+        ["metric", number] => Some(Condition::Plain(format!("med {}", number_of(number)?))),
         ["origin", origin @ ("igp" | "egp" | "incomplete")] => {
             Some(Condition::Plain(format!("origin {origin}")))
         }
@@ -120,23 +148,36 @@ fn condition(line: &Line<'_>) -> Option<Condition> {
 /// A change in the words of a policy's term.
 fn change(line: &Line<'_>) -> Option<String> {
     match line.from(1) {
-        ["metric", number] => Some(format!("med {}", number.parse::<u32>().ok()?)),
-        ["local-preference", number] => Some(format!("local-preference {}", number.parse::<u32>().ok()?)),
+        ["metric", number] => Some(format!("med {}", number_of(number)?)),
+        ["local-preference", number] => Some(format!("local-preference {}", number_of(number)?)),
         ["origin", origin @ ("igp" | "egp" | "incomplete")] => Some(format!("origin {origin}")),
         ["as-path", "prepend", "last-as", ..] => None,
         ["as-path", "prepend", numbers @ ..] => Some(format!("prepend {}", numbers.join(" "))),
-        ["ip", "next-hop", address] => Some(format!("next-hop {}", address.parse::<std::net::Ipv4Addr>().ok()?)),
-        ["ipv6", "next-hop", "global", address] => {
-            Some(format!("next-hop {}", address.parse::<std::net::Ipv6Addr>().ok()?))
-        }
+        ["ip", "next-hop", address] => Some(format!(
+            "next-hop {}",
+            address.parse::<std::net::Ipv4Addr>().ok()?
+        )),
+        ["ipv6", "next-hop", "global", address] => Some(format!(
+            "next-hop {}",
+            address.parse::<std::net::Ipv6Addr>().ok()?
+        )),
         ["community", values @ ..] => communities(Communities::Standard, values),
         ["large-community", values @ ..] => communities(Communities::Large, values),
         ["extcommunity", subtype @ ("rt" | "soo"), values @ ..] => {
-            let values: Vec<_> = values.iter().map(|value| format!("{subtype}:{value}")).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(|value| format!("{subtype}:{value}"))
+                .collect();
             Some(format!("extended-community add {}", values.join(" ")))
         }
         _ => None,
     }
+}
+
+/// A plain number: `+5` is relative.
+fn number_of(text: &str) -> Option<u32> {
+    text.starts_with(|c: char| c.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 fn communities(kind: Communities, values: &[&str]) -> Option<String> {

@@ -57,7 +57,13 @@ impl Writer<'_> {
     fn fib_rules(&mut self, map: &At<String>, family: Family) -> Vec<At<String>> {
         let frr = self.frr;
         let Some(entries) = frr.route_maps.get(&map.value) else {
-            self.note(map.line, format!("there is no route-map {}: no route is installed, as with FRR", map.value));
+            self.note(
+                map.line,
+                format!(
+                    "there is no route-map {}: no route is installed, as with FRR",
+                    map.value
+                ),
+            );
             return Vec::new();
         };
         let mut rules = Vec::new();
@@ -99,14 +105,31 @@ impl Writer<'_> {
     /// What an entry means for the routes of a family; `None` when it is about others.
     fn fib_entry(&mut self, entry: &Entry, family: Family) -> Option<Vec<At<String>>> {
         if entry.unknown_condition {
-            return if entry.permit { None } else { Some(vec![every(false, family, entry.line)]) };
+            return if entry.permit {
+                None
+            } else {
+                Some(vec![every(false, family, entry.line)])
+            };
         }
         match &entry.matches[..] {
             [] => Some(vec![every(entry.permit, family, entry.line)]),
-            [At { value: Condition::Prefix(of, _), .. }] if *of != family => None,
-            [At { value: Condition::Prefix(_, name), line }] => {
+            [
+                At {
+                    value: Condition::Prefix(of, _),
+                    ..
+                },
+            ] if *of != family => None,
+            [
+                At {
+                    value: Condition::Prefix(_, name),
+                    line,
+                },
+            ] => {
                 let lists = self.frr.prefix_lists.get(name);
-                let rules: Vec<_> = lists.into_iter().flat_map(|lists| family.of(lists).values().cloned()).collect();
+                let rules: Vec<_> = lists
+                    .into_iter()
+                    .flat_map(|lists| family.of(lists).values().cloned())
+                    .collect();
                 if rules.is_empty() {
                     self.note(*line, format!("there is no prefix list {name} of this family: nothing matches, as with FRR"));
                     return None;
@@ -114,20 +137,35 @@ impl Writer<'_> {
                 self.turned(entry, rules, *line)
             }
             [first, ..] => {
-                self.note(first.line, "cannot be said: of what goes into the kernel, only a prefix list can decide");
-                if entry.permit { None } else { Some(vec![every(false, family, entry.line)]) }
+                self.note(
+                    first.line,
+                    "cannot be said: of what goes into the kernel, only a prefix list can decide",
+                );
+                if entry.permit {
+                    None
+                } else {
+                    Some(vec![every(false, family, entry.line)])
+                }
             }
         }
     }
 
     /// The rules of a list as an entry applies them. One that denies only ends the list, not the map.
-    fn turned(&mut self, entry: &Entry, rules: Vec<At<String>>, line: usize) -> Option<Vec<At<String>>> {
+    fn turned(
+        &mut self,
+        entry: &Entry,
+        rules: Vec<At<String>>,
+        line: usize,
+    ) -> Option<Vec<At<String>>> {
         let permits = |rule: &At<String>| rule.value.starts_with("permit ");
         if entry.permit {
             return Some(rules);
         }
         if !rules.iter().all(permits) {
-            self.note(line, "denies with a list that denies: all of its prefixes stay out of the kernel");
+            self.note(
+                line,
+                "denies with a list that denies: all of its prefixes stay out of the kernel",
+            );
         }
         let deny = |rule: At<String>| At {
             value: rule.value.replacen("permit ", "deny ", 1),
@@ -155,13 +193,17 @@ impl Writer<'_> {
         }
         if !devices.is_empty() {
             self.say("bgp", "redistribute_connected", devices.join(", "), line);
+            self.say("bgp", "redistribute_as", "prefixes", line);
         }
     }
 
     fn connected_devices(&mut self, map: &str, line: usize) -> Vec<String> {
         let frr = self.frr;
         let Some(entries) = frr.route_maps.get(map) else {
-            self.note(line, format!("there is no route-map {map}: nothing is redistributed, as with FRR"));
+            self.note(
+                line,
+                format!("there is no route-map {map}: nothing is redistributed, as with FRR"),
+            );
             return Vec::new();
         };
         let mut devices = Vec::new();

@@ -19,7 +19,12 @@ impl Writer<'_> {
         if !has(family) {
             return None;
         }
-        if Family::BOTH.into_iter().filter(|family| has(*family)).count() == 1 {
+        if Family::BOTH
+            .into_iter()
+            .filter(|family| has(*family))
+            .count()
+            == 1
+        {
             return self.list(name);
         }
         let suffix = if family == Family::V4 { "ipv4" } else { "ipv6" };
@@ -28,7 +33,8 @@ impl Writer<'_> {
     }
 
     fn refer(&mut self, ours: String, theirs: &str, families: Vec<Family>) -> Option<String> {
-        self.lists.insert(ours.clone(), (theirs.to_owned(), families));
+        self.lists
+            .insert(ours.clone(), (theirs.to_owned(), families));
         Some(ours)
     }
 
@@ -44,7 +50,9 @@ impl Writer<'_> {
             let lines: Vec<_> = rules.iter().map(|rule| rule.line).collect();
             let text: Vec<_> = rules.iter().map(|rule| rule.value.as_str()).collect();
             let section = format!("bgp_prefix_list {ours}");
-            self.out.sections.push((section.clone(), lines.first().copied().unwrap_or(1)));
+            self.out
+                .sections
+                .push((section.clone(), lines.first().copied().unwrap_or(1)));
             self.out.words.push(Word {
                 section,
                 option: "rules".to_owned(),

@@ -23,7 +23,10 @@ impl Writer<'_> {
     /// The name of a route map as a policy.
     pub(super) fn policy(&mut self, map: &At<String>) -> String {
         if !self.frr.route_maps.contains_key(&map.value) {
-            let what = format!("there is no route-map {}: nothing passes, as with FRR", map.value);
+            let what = format!(
+                "there is no route-map {}: nothing passes, as with FRR",
+                map.value
+            );
             self.note(map.line, what);
         }
         self.policies.insert(map.value.clone(), map.line);
@@ -34,7 +37,10 @@ impl Writer<'_> {
     pub(super) fn policies(&mut self) {
         for (name, line) in std::mem::take(&mut self.policies) {
             let entries = self.frr.route_maps.get(&name);
-            let terms: Vec<_> = entries.into_iter().flat_map(|entries| entries.values()).collect();
+            let terms: Vec<_> = entries
+                .into_iter()
+                .flat_map(|entries| entries.values())
+                .collect();
             let terms = self.terms(&terms);
             let section = format!("bgp_policy {}", usable(&name));
             let text: Vec<_> = terms.iter().map(Term::text).collect();
@@ -57,13 +63,17 @@ impl Writer<'_> {
                 continue;
             };
             let mut these = match entry.next {
-                Some(_) if entry.permit => {
-                    terms.iter().filter_map(|later| term.and_then(later)).collect()
-                }
+                Some(_) if entry.permit => terms
+                    .iter()
+                    .filter_map(|later| term.and_then(later))
+                    .collect(),
                 _ => vec![term],
             };
             if these.len() + terms.len() > LARGEST {
-                self.note(entry.line, "has too many entries behind it to go on with: nothing passes here");
+                self.note(
+                    entry.line,
+                    "has too many entries behind it to go on with: nothing passes here",
+                );
                 these.clear();
             }
             these.append(&mut terms);
@@ -109,7 +119,9 @@ impl Writer<'_> {
             Condition::NextHop(family, name) => self.named("next-hop", name, *family, line),
             Condition::Plain(words) => Said::Yes(words.clone()),
             Condition::Interface(name) => {
-                let what = format!("'match interface {name}' cannot be said: where it stands, nothing is permitted and all is denied");
+                let what = format!(
+                    "'match interface {name}' cannot be said: where it stands, nothing is permitted and all is denied"
+                );
                 self.note(line, what);
                 Said::Unknown
             }
@@ -118,11 +130,15 @@ impl Writer<'_> {
                 match list {
                     None => Said::Never,
                     Some(list) if list.beyond => {
-                        let what = format!("community list {name} cannot be said: where it stands, nothing is permitted and all is denied");
+                        let what = format!(
+                            "community list {name} cannot be said: where it stands, nothing is permitted and all is denied"
+                        );
                         self.note(line, what);
                         Said::Unknown
                     }
-                    Some(list) => Said::Yes(format!("{} {}", kind.word(), list.permitted.join(" "))),
+                    Some(list) => {
+                        Said::Yes(format!("{} {}", kind.word(), list.permitted.join(" ")))
+                    }
                 }
             }
         }
@@ -156,7 +172,13 @@ impl Term {
             return None;
         }
         let mut conditions = self.conditions.clone();
-        conditions.extend(later.conditions.iter().filter(|c| !self.conditions.contains(c)).cloned());
+        conditions.extend(
+            later
+                .conditions
+                .iter()
+                .filter(|c| !self.conditions.contains(c))
+                .cloned(),
+        );
         let mut sets = self.sets.clone();
         sets.extend(later.sets.iter().cloned());
         Some(Self {

@@ -18,8 +18,16 @@ impl Writer<'_> {
             .filter_map(|peer| Some((peer, self.neighbour(bgp, peer)?)))
             .collect();
         let listening = bgp.ranges.iter().map(|range| range.value.1.as_str());
-        let used: Vec<_> = kept.iter().filter_map(|(peer, _)| peer.group_name()).chain(listening).collect();
-        for group in bgp.groups.iter().filter(|group| used.contains(&group.name.as_str())) {
+        let used: Vec<_> = kept
+            .iter()
+            .filter_map(|(peer, _)| peer.group_name())
+            .chain(listening)
+            .collect();
+        for group in bgp
+            .groups
+            .iter()
+            .filter(|group| used.contains(&group.name.as_str()))
+        {
             let section = format!("bgp_group {}", group.name);
             self.out.sections.push((section.clone(), group.line));
             if let Some(options) = groups.get(group.name.as_str()) {
@@ -30,7 +38,11 @@ impl Writer<'_> {
             let section = format!("bgp_neighbor {}", peer.name);
             self.out.sections.push((section.clone(), peer.line));
             if let Some(group) = peer.group_name().and_then(|name| groups.get(name)) {
-                options.retain(|option, at| group.get(option).is_none_or(|there| there.value != at.value));
+                options.retain(|option, at| {
+                    group
+                        .get(option)
+                        .is_none_or(|there| there.value != at.value)
+                });
             }
             if let Some(At { value, line }) = &peer.group {
                 self.say(&section, "group", value.clone(), *line);
@@ -58,7 +70,10 @@ impl Writer<'_> {
         let group = peer.group_name();
         let group = group.and_then(|wanted| bgp.groups.iter().find(|group| group.name == wanted));
         if let (Some(At { value, line }), None) = (&peer.group, group) {
-            self.note(*line, format!("neighbor {name} is left out: there is no peer-group {value}"));
+            self.note(
+                *line,
+                format!("neighbor {name} is left out: there is no peer-group {value}"),
+            );
             return None;
         }
         let whole = group.map_or_else(|| peer.clone(), |group| peer.within(group));
@@ -67,7 +82,10 @@ impl Writer<'_> {
             return None;
         }
         if !whole.options.contains_key("remote_as") {
-            self.note(peer.line, format!("neighbor {name} is left out: it has no remote-as"));
+            self.note(
+                peer.line,
+                format!("neighbor {name} is left out: it has no remote-as"),
+            );
             return None;
         }
         let options = self.session(bgp, &whole);
@@ -92,10 +110,23 @@ impl Writer<'_> {
         let mut line = peer.line;
         for family in Family::BOTH {
             let of_family = family.of(&peer.families);
-            let default = family.of(&bgp.default_families).unwrap_or(family == Family::V4);
-            if of_family.activate.as_ref().map_or(default, |activate| activate.value) {
-                line = of_family.activate.as_ref().map_or(line, |activate| activate.line);
-                families.push(if family == Family::V4 { "ipv4-unicast" } else { "ipv6-unicast" });
+            let default = family
+                .of(&bgp.default_families)
+                .unwrap_or(family == Family::V4);
+            if of_family
+                .activate
+                .as_ref()
+                .map_or(default, |activate| activate.value)
+            {
+                line = of_family
+                    .activate
+                    .as_ref()
+                    .map_or(line, |activate| activate.line);
+                families.push(if family == Family::V4 {
+                    "ipv4-unicast"
+                } else {
+                    "ipv6-unicast"
+                });
                 self.filters(bgp, peer, family, &mut options);
             }
         }
@@ -115,11 +146,16 @@ impl Writer<'_> {
             let line = list.or(map).map_or(peer.line, |filter| filter.line);
             let value = match list {
                 Some(list) => self.list(&list.value).unwrap_or_else(|| {
-                    let what = format!("there is no prefix-list {}: nothing passes, as with FRR", list.value);
+                    let what = format!(
+                        "there is no prefix-list {}: nothing passes, as with FRR",
+                        list.value
+                    );
                     self.note(list.line, what);
                     "none".to_owned()
                 }),
-                None if map.is_none() && self.requires_policy(bgp) && is_external(bgp, peer) => "none".to_owned(),
+                None if map.is_none() && self.requires_policy(bgp) && is_external(bgp, peer) => {
+                    "none".to_owned()
+                }
                 None => "any".to_owned(),
             };
             options.insert(prefixes, At { value, line });
@@ -149,7 +185,10 @@ impl Peer {
             whole.options.entry(option).or_insert_with(|| at.clone());
         }
         for family in Family::BOTH {
-            let (own, outer) = (family.of_mut(&mut whole.families), family.of(&group.families));
+            let (own, outer) = (
+                family.of_mut(&mut whole.families),
+                family.of(&group.families),
+            );
             own.fill(outer);
         }
         whole.other_family = whole.other_family.or(group.other_family);
@@ -190,9 +229,17 @@ fn slots(direction: Direction, family: Family) -> [&'static str; 2] {
 /// One option for both families where they agree.
 fn compact(mut options: Options) -> Options {
     for (general, v4, v6) in [
-        ("import_prefixes", "import_prefixes_ipv4", "import_prefixes_ipv6"),
+        (
+            "import_prefixes",
+            "import_prefixes_ipv4",
+            "import_prefixes_ipv6",
+        ),
         ("import_policy", "import_policy_ipv4", "import_policy_ipv6"),
-        ("export_prefixes", "export_prefixes_ipv4", "export_prefixes_ipv6"),
+        (
+            "export_prefixes",
+            "export_prefixes_ipv4",
+            "export_prefixes_ipv6",
+        ),
         ("export_policy", "export_policy_ipv4", "export_policy_ipv6"),
     ] {
         if let (Some(one), Some(other)) = (options.get(v4), options.get(v6))

@@ -1,12 +1,17 @@
 //! `show`: the state of the running agent.
 
+mod neighbors;
+mod routes;
+
 use clap::Subcommand;
+use ipnet::IpNet;
 use serde::Serialize;
 
-use super::table::{or_dash, table, text};
+use super::originate::prefix;
+use super::table::{duration, or_dash, table, text};
 use crate::config::Config;
 use crate::control::{
-    self, Advertised, AskError, ExposureList, Neighbors, Query, Reply, Routes, Summary,
+    Advertised, AskError, Client, ExposureList, OfNeighbor, Query, Reply, RoutesQuery, Summary,
 };
 
 /// Arguments of `show`.
@@ -20,34 +25,89 @@ pub struct Args {
 }
 
 /// What to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum What {
     /// The agent at a glance
     Summary,
     /// BGP neighbours
-    Neighbors,
+    Neighbors {
+        /// Everything about this one
+        name: Option<String>,
+    },
     /// BGP routes
-    Routes,
+    Routes(RoutesArgs),
     /// Exposures, and whether they are wired and advertised
     Exposures,
 }
 
+/// Which routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct RoutesArgs {
+    /// Only those that cover this prefix or address
+    #[arg(value_parser = prefix)]
+    pub prefix: Option<IpNet>,
+    /// What this neighbour has taught, in use or not
+    #[arg(long, value_name = "NEIGHBOR")]
+    pub received: Option<String>,
+    /// What this neighbour has been told
+    #[arg(long, value_name = "NEIGHBOR", conflicts_with = "received")]
+    pub advertised: Option<String>,
+}
+
 impl What {
     /// The question behind it.
-    pub fn query(self) -> Query {
+    pub fn query(&self) -> Query {
         match self {
             Self::Summary => Query::Summary,
-            Self::Neighbors => Query::Neighbors,
-            Self::Routes => Query::Routes,
+            Self::Neighbors { name } => Query::Neighbors { name: name.clone() },
+            Self::Routes(args) => Query::Routes(args.query()),
             Self::Exposures => Query::Exposures,
+        }
+    }
+}
+
+impl RoutesArgs {
+    fn query(&self) -> RoutesQuery {
+        let received = self.received.clone().map(OfNeighbor::Received);
+        let advertised = self.advertised.clone().map(OfNeighbor::Advertised);
+        RoutesQuery {
+            prefix: self.prefix,
+            of: received.or(advertised),
         }
     }
 }
 
 /// Asks the running agent, and renders its answer.
 pub fn run(args: &Args, config: &Config) -> Result<String, AskError> {
-    let reply = control::ask(&config.agent.control_socket, &args.what.query())?;
+    let mut client = Client::connect(&config.agent.control_socket)?;
+    let reply = whole(&mut client, &args.what.query())?;
+    if let (What::Neighbors { name: Some(name) }, Reply::Neighbors(neighbors)) =
+        (&args.what, &reply)
+    {
+        if neighbors.is_empty() {
+            let why = format!("no neighbor is called '{name}'; 'show neighbors' lists them");
+            return Err(AskError::Refused(why));
+        }
+        if !args.json {
+            return Ok(neighbors::detail(neighbors));
+        }
+    }
     Ok(render(&reply, args.json))
+}
+
+/// The answer with all its parts.
+fn whole(client: &mut Client, query: &Query) -> Result<Reply, AskError> {
+    let mut reply = client.ask(query)?;
+    while let Reply::Routes(routes) = &mut reply
+        && routes.more
+    {
+        routes.more = false;
+        if let Reply::Routes(part) = client.more()? {
+            routes.routes.extend(part.routes);
+            routes.more = part.more;
+        }
+    }
+    Ok(reply)
 }
 
 /// The answer as JSON with a line end, or for people.
@@ -71,6 +131,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Exposures(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
+        Reply::Watching => pretty(&()),
         Reply::Error(why) => pretty(why),
     }
 }
@@ -79,10 +140,11 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
 pub fn render_text(reply: &Reply) -> String {
     match reply {
         Reply::Summary(body) => summary(body),
-        Reply::Neighbors(body) => neighbors(body),
-        Reply::Routes(body) => routes(body),
+        Reply::Neighbors(body) => neighbors::table(body),
+        Reply::Routes(body) => routes::table(body),
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),
+        Reply::Watching => String::new(),
         Reply::Taken(body) => format!("{} prefixes\n", body.prefixes),
         Reply::Error(why) => format!("{why}\n"),
     }
@@ -130,51 +192,6 @@ fn summary(s: &Summary) -> String {
     text(&lines)
 }
 
-fn neighbors(neighbors: &Neighbors) -> String {
-    let mut rows = table(&[
-        "neighbor",
-        "address",
-        "AS",
-        "state",
-        "up",
-        "msg rcvd",
-        "msg sent",
-        "pfx rcvd",
-        "pfx sent",
-        "last reset",
-    ]);
-    for (name, n) in neighbors {
-        rows.add_row([
-            name.clone(),
-            n.address.map_or_else(|| "-".to_owned(), |a| a.to_string()),
-            n.remote_as.to_string(),
-            n.state.clone(),
-            duration(n.peer_uptime_msec),
-            n.msg_rcvd.to_string(),
-            n.msg_sent.to_string(),
-            n.pfx_rcd.to_string(),
-            n.pfx_snt.to_string(),
-            or_dash(n.last_reset_due_to.as_ref()),
-        ]);
-    }
-    text(&rows)
-}
-
-fn routes(routes: &Routes) -> String {
-    let mut rows = table(&["", "prefix", "next hop", "from", "AS path", "advertised to"]);
-    for r in &routes.routes {
-        rows.add_row([
-            if r.best { "*>" } else { "*" }.to_owned(),
-            r.prefix.to_string(),
-            or_dash(r.nexthop),
-            r.peer.clone().unwrap_or_else(|| "local".into()),
-            r.path.clone(),
-            r.advertised_to.join(", "),
-        ]);
-    }
-    text(&rows)
-}
-
 fn exposures(list: &ExposureList) -> String {
     let mut rows = table(&[
         "prefix",
@@ -204,16 +221,4 @@ fn exposures(list: &ExposureList) -> String {
         ]);
     }
     text(&rows)
-}
-
-/// `1d02:03:04`, without the days when there is none.
-fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
-    let clock = format!("{hours:02}:{:02}:{:02}", seconds / 60 % 60, seconds % 60);
-    if days == 0 {
-        clock
-    } else {
-        format!("{days}d{clock}")
-    }
 }

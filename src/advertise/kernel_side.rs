@@ -1,0 +1,101 @@
+//! From the configuration's words to what keeps the kernel's routes.
+
+use bgp::{PrefixList, PrefixRule, Route};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::config::{Bgp, ConnectedAs};
+use crate::fib::{Settings, connected};
+
+/// The learned routes that are installed and the connected ones that are originated.
+pub(super) fn fib_settings(bgp: &Bgp) -> Settings {
+    let fib = &bgp.fib;
+    Settings {
+        import: imported(bgp),
+        table: fib.table,
+        metric: fib.metric,
+        source_v4: fib.preferred_source_ipv4,
+        source_v6: fib.preferred_source_ipv6,
+        resolve_via_default: fib.resolve_via_default,
+        connected: connected(bgp),
+        ..Settings::default()
+    }
+}
+
+/// `[bgp] originate`.
+pub(super) fn originated(bgp: &Bgp) -> impl Iterator<Item = Route> + '_ {
+    bgp.originate
+        .iter()
+        .map(|prefix| Route::new(prefix.trunc()))
+}
+
+/// `None` when nothing could pass: then the kernel's routes are not even looked at.
+fn imported(bgp: &Bgp) -> Option<PrefixList> {
+    match &bgp.fib.import {
+        Some(list) if list.rules.is_empty() => None,
+        Some(list) => Some(PrefixList::clone(list)),
+        None => Some(everything()),
+    }
+}
+
+/// Every prefix of both families.
+fn everything() -> PrefixList {
+    let any = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+    let rules = any.map(|prefix| PrefixRule {
+        permit: true,
+        prefix,
+        ge: None,
+        le: Some(prefix.max_prefix_len()),
+    });
+    PrefixList {
+        name: "any".into(),
+        rules: rules.into(),
+    }
+}
+
+fn connected(bgp: &Bgp) -> connected::Settings {
+    let as_prefixes = bgp.redistribute_as == ConnectedAs::Prefixes;
+    connected::Settings {
+        interfaces: bgp.redistribute_connected.clone(),
+        hosts: !as_prefixes,
+        subnets: as_prefixes,
+        ..connected::Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Input, Loaded};
+
+    fn settings(text: &str) -> Settings {
+        let loaded = Loaded::read(&Input {
+            files: vec![("a.conf".into(), format!("[bgp]\n{text}"))],
+            ..Input::default()
+        });
+        fib_settings(&loaded.config.bgp)
+    }
+
+    #[test]
+    fn the_defaults_install_default_routes_and_originate_no_address() {
+        let ours = settings("");
+        let expected = Settings {
+            connected: connected::Settings {
+                subnets: false,
+                ..connected::Settings::none()
+            },
+            ..Settings::default()
+        };
+        assert_eq!(ours, expected);
+    }
+
+    #[test]
+    fn everything_nothing_and_what_frr_redistributes() {
+        let all = settings("fib_import = any\n").import.unwrap();
+        assert!(all.permits(&"10.1.0.0/16".parse().unwrap()));
+        assert!(all.permits(&"2001:db8::1/128".parse().unwrap()));
+        assert_eq!(settings("fib_import = none\n").import, None);
+        let as_frr = settings("redistribute_connected = lo, eth*\nredistribute_as = prefixes\n");
+        assert_eq!(as_frr.connected.interfaces, ["lo", "eth*"]);
+        assert!(as_frr.connected.subnets && !as_frr.connected.hosts);
+    }
+}

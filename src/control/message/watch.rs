@@ -1,0 +1,78 @@
+//! `watch`: what happens, as it happens.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::RouteLine;
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happened {
+    /// RFC 3339, in UTC.
+    pub time: String,
+    #[serde(flatten)]
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "event",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
+pub enum Happening {
+    /// A session changed its state.
+    Session {
+        peer: String,
+        from: String,
+        to: String,
+        /// Why, when it went backwards.
+        reason: Option<String>,
+    },
+    /// A neighbour was told of prefixes, in one UPDATE.
+    Advertised {
+        peer: String,
+        prefixes: Arc<[IpNet]>,
+    },
+    /// A neighbour was told that prefixes are gone, in one UPDATE.
+    Withdrawn {
+        peer: String,
+        prefixes: Arc<[IpNet]>,
+    },
+    /// A neighbour has told all it has of a family.
+    EndOfRib { peer: String, family: String },
+    /// The paths in use to a prefix that neighbours teach changed.
+    Learned {
+        prefix: IpNet,
+        /// The best first.
+        paths: Vec<RouteLine>,
+    },
+    /// No neighbour teaches this prefix any more.
+    Lost { prefix: IpNet },
+    /// A family is kept from a neighbour.
+    Withheld {
+        peer: String,
+        family: String,
+        reason: String,
+    },
+    /// An UPDATE had errors that do not end the session.
+    UpdateErrors { peer: String, errors: Vec<String> },
+    /// A BFD session changed its state.
+    Bfd {
+        peer: String,
+        from: String,
+        to: String,
+        diagnostic: String,
+    },
+    /// The configuration was read again; what that did.
+    Reload { report: Vec<String> },
+    /// The node is being drained, or not any more.
+    Drain { on: bool },
+    /// Something else, in words.
+    Note { text: String },
+    /// The reader was too slow for this many events.
+    Missed { count: u64 },
+}

@@ -1,0 +1,202 @@
+//! The node's interfaces as the kernel announces them: which are up, and which link-local address they have.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use bgp::discovery::Link;
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use rtnetlink::MulticastGroup;
+use tokio::sync::watch;
+
+use crate::kernel::connection::{Announcements, Reader};
+use crate::kernel::socket::Interest;
+use crate::kernel::{KernelError, LinkFacts, message};
+
+/// What is listened for.
+const GROUPS: [MulticastGroup; 2] = [MulticastGroup::Link, MulticastGroup::Ipv6Ifaddr];
+
+/// After an error of netlink's, before it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// All interfaces, by the kernel's number.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Links(BTreeMap<u32, Interface>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Interface {
+    facts: LinkFacts,
+    addresses: Vec<LinkLocal>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LinkLocal {
+    address: Ipv6Addr,
+    /// Duplicate address detection has not ended (RFC 4862 §5.4).
+    tentative: bool,
+    /// It has, badly.
+    duplicate: bool,
+}
+
+impl Links {
+    /// The interface of that name, as discovery wants to know it.
+    pub(crate) fn link(&self, name: &str) -> Link {
+        let mut interfaces = self.0.values();
+        let Some(interface) = interfaces.find(|interface| &*interface.facts.name == name) else {
+            return Link::Missing;
+        };
+        if !(interface.facts.up && interface.facts.carrier) {
+            return Link::Down;
+        }
+        let mut addresses = interface.addresses.iter();
+        match addresses.find(|address| !address.tentative && !address.duplicate) {
+            Some(found) => Link::Ready {
+                index: interface.facts.index,
+                local: found.address,
+                link_address: interface.facts.mac.map(|mac| mac.0),
+            },
+            None => Link::NoAddress {
+                duplicate: interface.addresses.iter().any(|address| address.duplicate),
+            },
+        }
+    }
+
+    /// Takes in what was dumped or announced.
+    fn handle(&mut self, object: &RouteNetlinkMessage) {
+        match object {
+            RouteNetlinkMessage::NewLink(link) => self.set_link(link),
+            RouteNetlinkMessage::DelLink(link) => {
+                // A port that leaves its bridge is announced as deleted, in the bridge's family.
+                if message::link(link).is_some() {
+                    self.0.remove(&link.header.index);
+                }
+            }
+            RouteNetlinkMessage::NewAddress(address) => self.set_address(address, true),
+            RouteNetlinkMessage::DelAddress(address) => self.set_address(address, false),
+            _ => {}
+        }
+    }
+
+    fn set_link(&mut self, message: &LinkMessage) {
+        let Some(facts) = message::link(message) else {
+            return;
+        };
+        match self.0.get_mut(&facts.index) {
+            Some(interface) => interface.facts = facts,
+            None => {
+                let index = facts.index;
+                let addresses = Vec::new();
+                self.0.insert(index, Interface { facts, addresses });
+            }
+        }
+    }
+
+    fn set_address(&mut self, message: &AddressMessage, present: bool) {
+        let Some(interface) = self.0.get_mut(&message.header.index) else {
+            return;
+        };
+        let Some(local) = link_local(message) else {
+            return;
+        };
+        let known = interface.addresses.iter_mut();
+        match known
+            .into_iter()
+            .find(|known| known.address == local.address)
+        {
+            Some(known) if present => *known = local,
+            None if present => interface.addresses.push(local),
+            _ => interface
+                .addresses
+                .retain(|known| known.address != local.address),
+        }
+    }
+}
+
+fn link_local(message: &AddressMessage) -> Option<LinkLocal> {
+    let mut address = None;
+    // The header has but eight flags; the attribute, where there is one, has all.
+    let mut flags = AddressFlags::from_bits_retain(message.header.flags.bits().into());
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Address(IpAddr::V6(found)) => address = Some(*found),
+            AddressAttribute::Flags(all) => flags = *all,
+            _ => {}
+        }
+    }
+    address
+        .filter(Ipv6Addr::is_unicast_link_local)
+        .map(|address| LinkLocal {
+            address,
+            tentative: flags.contains(AddressFlags::Tentative)
+                && !flags.contains(AddressFlags::Optimistic),
+            duplicate: flags.contains(AddressFlags::Dadfailed),
+        })
+}
+
+/// Keeps `links` up to date for as long as somebody watches, in the namespace of the calling thread.
+pub(super) async fn follow(links: watch::Sender<Links>) {
+    loop {
+        // Never Ok.
+        let Err(error) = follow_until_error(&links).await;
+        tracing::warn!(%error, "the node's interfaces are not known: unnumbered neighbours wait");
+        links.send_replace(Links::default());
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn follow_until_error(
+    links: &watch::Sender<Links>,
+) -> Result<std::convert::Infallible, KernelError> {
+    loop {
+        // What changes while it is dumped is announced.
+        let mut announcements =
+            Announcements::of(&GROUPS, Interest::in_tables(std::iter::empty()))?;
+        let dumped = dump().await?;
+        links.send_if_modified(|links| {
+            let changed = *links != dumped;
+            *links = dumped;
+            changed
+        });
+        let mut complete = true;
+        while complete {
+            let mut objects = Vec::new();
+            complete = announcements.receive(|object| objects.push(object)).await?;
+            links.send_if_modified(|links| {
+                let before = links.clone();
+                objects.iter().for_each(|object| links.handle(object));
+                *links != before
+            });
+        }
+    }
+}
+
+async fn dump() -> Result<Links, KernelError> {
+    let mut links = Links::default();
+    let mut addresses = AddressMessage::default();
+    addresses.header.family = AddressFamily::Inet6;
+    let questions = [
+        (
+            "links",
+            RouteNetlinkMessage::GetLink(LinkMessage::default()),
+        ),
+        ("addresses", RouteNetlinkMessage::GetAddress(addresses)),
+    ];
+    for (what, question) in questions {
+        let mut reader = Reader::open()?;
+        let answered = reader
+            .dump(question, |object| links.handle(&object))
+            .await?;
+        answered.map_err(|refusal| KernelError::Dump {
+            what,
+            error: std::io::Error::from_raw_os_error(refusal.errno),
+            text: refusal.text,
+        })?;
+    }
+    Ok(links)
+}
+
+#[cfg(test)]
+#[path = "links/tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! Options that are no neighbour's: which of them differ, and which of these count at once.
+
+use super::report::OptionReload;
+use crate::config::{Agent, Bgp, Config, Logging, Ovn};
+
+/// Every option that differs.
+pub(super) fn differences(old: &Config, new: &Config) -> Vec<OptionReload> {
+    let mut all = agent(&old.agent, &new.agent);
+    all.extend(logging(&old.logging, &new.logging));
+    all.extend(ovn(&old.ovn, &new.ovn));
+    all.extend(bgp(&old.bgp, &new.bgp));
+    all
+}
+
+/// The fields of a struct that differ, each taken over at once or not. The struct is taken apart, so that
+/// a field that is added cannot be forgotten.
+macro_rules! fields {
+    ($type:ident, $section:literal, $old:expr, $new:expr;
+     at_once { $($live:ident $(= $live_name:literal)?),* $(,)? }
+     restart { $($still:ident $(= $still_name:literal)?),* $(,)? }
+     elsewhere { $($other:ident),* $(,)? }) => {{
+        let $type { $($live,)* $($still,)* $($other: _,)* } = $old;
+        let mut all = Vec::new();
+        $(if *$live != $new.$live {
+            all.push(OptionReload { option: fields!(@name $section, $live $(, $live_name)?), needs_restart: false });
+        })*
+        $(if *$still != $new.$still {
+            all.push(OptionReload { option: fields!(@name $section, $still $(, $still_name)?), needs_restart: true });
+        })*
+        all
+    }};
+    (@name $section:literal, $field:ident) => { format!("[{}] {}", $section, stringify!($field)) };
+    (@name $section:literal, $field:ident, $name:literal) => { $name.to_owned() };
+}
+
+fn agent(old: &Agent, new: &Agent) -> Vec<OptionReload> {
+    fields!(Agent, "DEFAULT", old, new;
+        at_once { reconcile_interval }
+        restart {
+            driver,
+            exposing_method,
+            bgp_backend,
+            frr_reconcile_interval,
+            expose_tenant_networks,
+            expose_ipv6_gua_tenant_networks,
+            advertisement_method_tenant_networks,
+            require_snat_disabled_for_tenant_networks,
+            address_scopes,
+            bgp_nic,
+            bgp_vrf,
+            bgp_vrf_table_id,
+            clear_vrf_routes_on_startup,
+            delete_vrf_on_disconnect,
+            evpn_local_ip,
+            evpn_nic,
+            evpn_udp_dstport,
+            control_socket,
+            local_ovn_cluster = "[local_ovn_cluster]",
+        }
+        elsewhere {})
+}
+
+fn logging(old: &Logging, new: &Logging) -> Vec<OptionReload> {
+    fields!(Logging, "DEFAULT", old, new;
+        at_once { debug, default_log_levels }
+        restart {
+            log_file,
+            log_dir,
+            watch_log_file,
+            use_json,
+            use_journal,
+            use_syslog,
+            syslog_log_facility,
+            use_stderr,
+        }
+        elsewhere {})
+}
+
+fn ovn(old: &Ovn, new: &Ovn) -> Vec<OptionReload> {
+    fields!(Ovn, "ovn", old, new;
+        at_once {}
+        restart {
+            ovsdb_connection = "[DEFAULT] ovsdb_connection",
+            ovsdb_connection_timeout = "[DEFAULT] ovsdb_connection_timeout",
+            northbound = "[ovn] ovn_nb_*",
+            southbound = "[ovn] ovn_sb_*",
+        }
+        elsewhere {})
+}
+
+fn bgp(old: &Bgp, new: &Bgp) -> Vec<OptionReload> {
+    fields!(Bgp, "bgp", old, new;
+        at_once {
+            asn = "[bgp] as",
+            router_id,
+            graceful_restart,
+            graceful_restart_time,
+            multipath = "[bgp] max_paths, multipath_relax",
+            graceful_shutdown,
+            originate,
+            redistribute_connected,
+            redistribute_as,
+            fib = "[bgp] fib_*, preferred_source_*, resolve_via_default",
+        }
+        restart { listen, port, metrics_listen }
+        // What it says shows in the rest.
+        elsewhere { frr_config })
+}

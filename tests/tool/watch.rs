@@ -1,0 +1,90 @@
+//! `watch`, as a program whose lines are read.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use interop::{Need, PATIENCE, require};
+use serde_json::Value;
+
+use crate::lab::{BGPD, Lab};
+
+/// A running `watch --json`; ends with its owner.
+struct Watcher {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Watcher {
+    /// Starts it, and waits until it watches.
+    fn start(lab: &Lab, words: &[&str]) -> Self {
+        let mut command = lab.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = String::new();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        errors.read_line(&mut said).unwrap();
+        assert!(said.contains("watching"), "{said}");
+        let (sender, lines) = channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The lines up to the first that `is_last`.
+    fn until(&self, is_last: impl Fn(&str) -> bool) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(deadline - Instant::now()) {
+            let last = is_last(&line);
+            seen.push(line);
+            if last {
+                return seen;
+            }
+        }
+        panic!("not seen in {seen:#?}");
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_watcher_sees_routes_go_out_and_a_session_end() {
+    require!(Need::Root, BGPD);
+    let mut lab = Lab::new(65002);
+    let watcher = Watcher::start(&lab, &["watch", "--json"]);
+    let text = Watcher::start(&lab, &["watch"]);
+    lab.says(&["originate", "198.51.100.7"]);
+    let event = |name: &'static str| {
+        move |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"] == name
+    };
+    let line = watcher.until(event("advertised")).pop().unwrap();
+    let advertised: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(advertised["peer"], "leaf");
+    assert_eq!(advertised["prefixes"][0], "198.51.100.7/32");
+    let time = advertised["time"].as_str().unwrap();
+    assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+    lab.says(&["withdraw", "198.51.100.7"]);
+    watcher.until(event("withdrawn"));
+    lab.frr.kill("bgpd");
+    let line = watcher.until(event("session")).pop().unwrap();
+    let down: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(down["from"], "Established", "{line}");
+    assert!(down["reason"].is_string(), "{line}");
+    let told = text.until(|line| line.contains("session leaf Established -> "));
+    let words = |words: &str| told.iter().any(|line| line.ends_with(words));
+    assert!(words("198.51.100.7/32 advertised to leaf"), "{told:#?}");
+    assert!(words("198.51.100.7/32 withdrawn from leaf"), "{told:#?}");
+}
