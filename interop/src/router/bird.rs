@@ -7,8 +7,8 @@ use std::path::{Path as FilePath, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Network, Path, Remote, Router, Session, Setup};
-use crate::Place;
 use crate::bird::Bird;
+use crate::{Generation, Place};
 
 pub(super) struct BirdRouter {
     place: Place,
@@ -76,7 +76,11 @@ impl Router for BirdRouter {
 
     fn refresh(&mut self, remote: &Remote) -> Result<()> {
         let name = self.protocol(remote).unwrap_or_else(|| "all".to_owned());
-        self.bird()?.control(&format!("reload in {name}")).map(drop)
+        let command = match self.place.generation() {
+            Generation::Bookworm => "reload in",
+            Generation::Trixie => "reload bgp in",
+        };
+        self.bird()?.control(&format!("{command} {name}")).map(drop)
     }
 
     fn drain(&mut self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Two nodes with one or two links between them: our speaker on one, a router on the other.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use anyhow::Result;
 use interop::netns::{Namespace, connect};
@@ -8,6 +9,9 @@ use interop::router::{Kind, Network, Remote, Router, Session, Setup};
 use interop::{Place, scratch};
 
 use crate::speaker::{Configuration, Speaker};
+
+/// How long a cell waits for a condition: timers are short, and a cell that cannot work shall not hold up the rest.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const OUR_AS: u32 = 65001;
 pub(crate) const THEIR_AS: u32 = 65002;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use interop::router::{GRACEFUL_SHUTDOWN, Kind};
-use interop::{PATIENCE, wait_until};
+use interop::wait_until;
 
-use crate::lab::{Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, Way};
+use crate::lab::{Lab, OURS_V4, OURS_V6, PATIENCE, THEIRS_V4, THEIRS_V6, Way};
 use crate::routes::learned;
 use crate::sessions::established;
 use crate::speaker::{NEIGHBOR, Speaker};

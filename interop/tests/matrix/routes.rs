@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 use interop::router::{Kind, Network, Router};
-use interop::{PATIENCE, wait_until};
+use interop::wait_until;
 
-use crate::lab::{End, LINKS, Lab, OUR_AS, OURS_V4, OURS_V6, THEIR_AS, THEIRS_V4, THEIRS_V6, Way};
+use crate::lab::{
+    End, LINKS, Lab, OUR_AS, OURS_V4, OURS_V6, PATIENCE, THEIR_AS, THEIRS_V4, THEIRS_V6, Way,
+};
 use crate::sessions::{established, reaches};
 use crate::speaker::{Learned, NEIGHBOR, Speaker};
 

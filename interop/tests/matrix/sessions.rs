@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 use interop::router::{Kind, Router};
-use interop::{PATIENCE, wait_until};
+use interop::wait_until;
 
-use crate::lab::{End, Lab, OUR_AS, OURS_V4, OURS_V6, Way};
+use crate::lab::{End, Lab, OUR_AS, OURS_V4, OURS_V6, PATIENCE, Way};
 use crate::speaker::{NEIGHBOR, Speaker};
 
 pub(crate) fn ipv4(kind: Kind) -> Result<()> {

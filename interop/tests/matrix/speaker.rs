@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use interop::process::wait_for;
-use interop::{Daemon, Namespace, PATIENCE, agent_binary, wait_until};
+use interop::{Daemon, Namespace, agent_binary, wait_until};
 use serde_json::Value;
 
-use crate::lab::{End, LINKS, OUR_AS, THEIR_AS, Way};
+use crate::lab::{End, LINKS, OUR_AS, PATIENCE, THEIR_AS, Way};
 
 /// The neighbour's name in the configuration, on the first link.
 pub(crate) const NEIGHBOR: &str = "router0";

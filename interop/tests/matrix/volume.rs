@@ -5,9 +5,9 @@ use interop::bird::Bird;
 use interop::netns::connect;
 use interop::process::wait_for;
 use interop::router::{Kind, Network, Remote, Session};
-use interop::{Namespace, PATIENCE, Place, wait_until};
+use interop::{Namespace, Place, wait_until};
 
-use crate::lab::{Lab, OUR_AS, OURS_V4, THEIR_AS, THEIRS_V4, Way};
+use crate::lab::{Lab, OUR_AS, OURS_V4, PATIENCE, THEIR_AS, THEIRS_V4, Way};
 use crate::sessions::established;
 use crate::speaker::{NEIGHBOR, Speaker};
 
