@@ -18,8 +18,8 @@ pub(crate) fn both_families(kind: Kind) -> Result<()> {
     let speaker = lab.speaker(Way::V4, |_| {})?;
     speaker.originate(&[OURS_V4, OURS_V6])?;
     established(&*router, &speaker, Way::V4)?;
-    reaches(&*router, OURS_V4, End::Ours.v4(0).into())?;
-    reaches(&*router, OURS_V6, End::Ours.v6(0).into())?;
+    reaches(&*router, OURS_V4, &[End::Ours.v4(0).into()])?;
+    reaches(&*router, OURS_V6, &[End::Ours.v6(0).into()])?;
     learns(&speaker, THEIRS_V4, End::Theirs.v4(0).into())?;
     learns(&speaker, THEIRS_V6, End::Theirs.v6(0).into())?;
     for prefix in [OURS_V4, OURS_V6] {
@@ -43,7 +43,7 @@ pub(crate) fn extended_next_hop(kind: Kind) -> Result<()> {
     let speaker = lab.speaker(Way::V6, |conf| conf.neighbor("extended_next_hop = true"))?;
     established(&*router, &speaker, Way::V6)?;
     speaker.originate(&[OURS_V4])?;
-    reaches(&*router, OURS_V4, End::Ours.v6(0).into())?;
+    reaches(&*router, OURS_V4, &[End::Ours.v6(0).into()])?;
     learns(&speaker, THEIRS_V4, End::Theirs.v6(0).into())
 }
 

@@ -10,15 +10,15 @@ use crate::lab::{End, Lab, OUR_AS, OURS_V4, OURS_V6, PATIENCE, Way};
 use crate::speaker::{NEIGHBOR, Speaker};
 
 pub(crate) fn ipv4(kind: Kind) -> Result<()> {
-    session(kind, Way::V4, OURS_V4, End::Ours.v4(0).into())
+    session(kind, Way::V4, OURS_V4, &[End::Ours.v4(0).into()])
 }
 
 pub(crate) fn ipv6(kind: Kind) -> Result<()> {
-    session(kind, Way::V6, OURS_V6, End::Ours.v6(0).into())
+    session(kind, Way::V6, OURS_V6, &[End::Ours.v6(0).into()])
 }
 
 pub(crate) fn link_local(kind: Kind) -> Result<()> {
-    session(kind, Way::LinkLocal, OURS_V6, End::Ours.link_local().into())
+    session(kind, Way::LinkLocal, OURS_V6, &over_link_local())
 }
 
 /// Found by router advertisements; both families over it.
@@ -31,7 +31,7 @@ pub(crate) fn unnumbered(kind: Kind) -> Result<()> {
     established(&*router, &speaker, Way::Unnumbered)?;
     speaker.originate(&[OURS_V4, OURS_V6])?;
     for prefix in [OURS_V4, OURS_V6] {
-        reaches(&*router, prefix, End::Ours.link_local().into())?;
+        reaches(&*router, prefix, &over_link_local())?;
     }
     Ok(())
 }
@@ -55,13 +55,18 @@ pub(crate) fn md5(kind: Kind) -> Result<()> {
     Ok(())
 }
 
-fn session(kind: Kind, way: Way, prefix: &str, next_hop: IpAddr) -> Result<()> {
+/// On a link-local session we name a global address and the link-local one; GoBGP and OpenBGPD show only the first.
+fn over_link_local() -> [IpAddr; 2] {
+    [End::Ours.link_local().into(), End::Ours.v6(0).into()]
+}
+
+fn session(kind: Kind, way: Way, prefix: &str, next_hops: &[IpAddr]) -> Result<()> {
     let lab = Lab::new(kind)?;
     let router = lab.router(way, |_| {})?;
     let speaker = lab.speaker(way, |_| {})?;
     established(&*router, &speaker, way)?;
     speaker.originate(&[prefix])?;
-    reaches(&*router, prefix, next_hop)
+    reaches(&*router, prefix, next_hops)
 }
 
 /// Both ends say so.
@@ -72,15 +77,20 @@ pub(crate) fn established(router: &dyn Router, speaker: &Speaker<'_>, way: Way) 
     router.wait_established(&way.seen_from_router(0))
 }
 
-/// The router has one path, ours, by this next hop.
-pub(crate) fn reaches(router: &dyn Router, prefix: &str, next_hop: IpAddr) -> Result<()> {
+/// The router has one path, ours, by one of these next hops.
+pub(crate) fn reaches(router: &dyn Router, prefix: &str, next_hops: &[IpAddr]) -> Result<()> {
     let mut last = Vec::new();
     let arrived = wait_until(PATIENCE, prefix, || {
         last = router.paths(prefix).unwrap_or_default();
-        last.len() == 1 && last[0].as_path == [OUR_AS] && last[0].next_hops.contains(&next_hop)
+        last.len() == 1
+            && last[0].as_path == [OUR_AS]
+            && last[0].next_hops.iter().any(|hop| next_hops.contains(hop))
     });
     arrived.map_err(|error| {
-        let said = format!("wanted by {next_hop}, but: {last:?}\n{}", router.report());
+        let said = format!(
+            "wanted by {next_hops:?}, but: {last:?}\n{}",
+            router.report()
+        );
         error.context(said)
     })
 }
