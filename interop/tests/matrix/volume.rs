@@ -92,7 +92,8 @@ pub(crate) fn add_path(kind: Kind) -> Result<()> {
     arrived.with_context(|| format!("{last:?}\n{}\n{}", speaker.report(), router.report()))
 }
 
-/// Two neighbours of the router, of one AS each, that teach one prefix: BIRD on a third node.
+/// Two neighbours of the router, of one AS each, that teach one prefix: BIRD on a third node. It tells connections
+/// apart by the router's address, so each has its own subnet.
 struct Feeder {
     node: Namespace,
 }
@@ -104,19 +105,20 @@ impl Feeder {
     fn new(lab: &Lab) -> Result<Self> {
         let node = Namespace::new("feeder")?;
         connect((&node, "eth0"), (&lab.theirs, "feeder"))?;
-        lab.theirs.address("feeder", "10.8.0.1/24")?;
-        for asn in Self::ASES {
-            node.address("eth0", &format!("10.8.0.{}/24", asn - 65000))?;
+        for subnet in 0..2 {
+            node.address("eth0", &format!("10.8.{subnet}.2/24"))?;
+            lab.theirs
+                .address("feeder", &format!("10.8.{subnet}.1/24"))?;
         }
         Ok(Self { node })
     }
 
     /// The router's side.
     fn sessions() -> impl Iterator<Item = Session> {
-        Self::ASES.into_iter().map(|asn| {
+        (0..2).zip(Self::ASES).map(|(subnet, asn)| {
             let remote = Remote::Address {
-                remote: [10, 8, 0, u8::try_from(asn - 65000).unwrap_or(0)].into(),
-                local: [10, 8, 0, 1].into(),
+                remote: [10, 8, subnet, 2].into(),
+                local: [10, 8, subnet, 1].into(),
             };
             Session::new(remote, asn)
         })
@@ -124,13 +126,13 @@ impl Feeder {
 
     fn start(&self, lab: &Lab, prefix: &str) -> Result<Bird> {
         let mut config = format!(
-            "router id 10.8.0.11;\nprotocol device {{ }}\nprotocol static {{ ipv4; route {prefix} blackhole; }}\n"
+            "router id 10.8.0.2;\nprotocol device {{ }}\nprotocol static {{ ipv4; route {prefix} blackhole; }}\n"
         );
-        for (asn, community) in Self::ASES.into_iter().zip(Self::COMMUNITIES) {
+        for (subnet, (asn, community)) in Self::ASES.into_iter().zip(Self::COMMUNITIES).enumerate()
+        {
             config += &format!(
-                "protocol bgp as{asn} {{ local 10.8.0.{} as {asn}; neighbor 10.8.0.1 as {THEIR_AS}; connect retry time 1; connect delay time 0; error wait time 1,2;\n\
+                "protocol bgp as{asn} {{ local 10.8.{subnet}.2 as {asn}; neighbor 10.8.{subnet}.1 as {THEIR_AS}; connect retry time 1; connect delay time 0; error wait time 1,2;\n\
                  ipv4 {{ import none; export filter {{ bgp_community.add(({})); accept; }}; }}; }}\n",
-                asn - 65000,
                 community.replace(':', ",")
             );
         }
