@@ -2,9 +2,11 @@
 
 mod bird;
 mod frr;
+mod frr_config;
 mod lab;
 mod latency;
 mod many_sessions;
 mod order;
 mod ranges;
+mod reload;
 mod unnumbered;
