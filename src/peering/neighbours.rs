@@ -29,12 +29,18 @@ impl Driver {
                 .map(|(peer, _)| *peer)
         };
         match change {
-            NeighbourChange::Add(neighbour) => drop(self.add_neighbour(*neighbour, now)),
+            NeighbourChange::Add(neighbour) => {
+                self.add_neighbour(*neighbour, now);
+            }
             NeighbourChange::Remove(name) => {
-                named(&name).map_or((), |peer| self.remove_neighbour(peer, now));
+                if let Some(peer) = named(&name) {
+                    self.remove_neighbour(peer, now);
+                }
             }
             NeighbourChange::Password(name, password) => {
-                named(&name).map_or((), |peer| self.set_password(peer, password));
+                if let Some(peer) = named(&name) {
+                    self.set_password(peer, password);
+                }
             }
         }
     }

@@ -4,4 +4,6 @@ mod bird;
 mod frr;
 mod lab;
 mod latency;
+mod many_sessions;
 mod order;
+mod unnumbered;
