@@ -5,4 +5,5 @@ mod frr;
 mod lab;
 mod latency;
 mod order;
+mod transport;
 mod unnumbered;
