@@ -41,8 +41,8 @@ impl Bench {
             asn: Asn(65001),
             router_id: RouterId(Ipv4Addr::new(192, 0, 2, 1)),
             graceful_restart: None,
-            multipath: Multipath::default(),
             graceful_shutdown: false,
+            multipath: Multipath::default(),
             seed: 1,
         };
         let mut bench = Self {

@@ -18,6 +18,7 @@ use super::connection::{Connection, words};
 use super::handle::{Call, View};
 use super::learned::LearnedRoutes;
 use super::listeners::Listeners;
+use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
 use super::reload::Wanted;
@@ -25,6 +26,7 @@ use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
 use super::unnumbered::Discoveries;
+use crate::metrics::Histogram;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
 const EVENTS: usize = 256;
@@ -46,6 +48,8 @@ pub(super) enum SocketEvent {
 #[derive(Debug)]
 pub(super) enum Command {
     Status(oneshot::Sender<Snapshot>),
+    /// The BFD sessions of neighbours.
+    Bfd(oneshot::Sender<crate::bfd::Snapshot>),
     /// Answer when what the mailbox holds has been written.
     Flush(oneshot::Sender<()>),
     /// Look at the speaker, or act on it, for somebody on another thread.
@@ -71,7 +75,13 @@ pub(super) struct Driver {
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    /// When the oldest change was made that nobody has been told of.
+    changed_at: Option<Instant>,
+    /// How long until somebody is.
+    told_after: Arc<Histogram>,
     learned: Option<LearnedRoutes>,
+    /// Once a neighbour wants its path watched.
+    pub(super) liveness: Option<Liveness>,
 }
 
 impl Driver {
@@ -97,6 +107,9 @@ impl Driver {
             inbox,
             notices,
             learned: None,
+            liveness: None,
+            changed_at: None,
+            told_after: Arc::default(),
         };
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
@@ -113,6 +126,7 @@ impl Driver {
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
     /// and the peers' graceful-restart helpers keep our routes.
     pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        self.told_after = Arc::clone(&mailbox.told_after);
         // Before any session: see `Peering::spawn_with`.
         self.change_routes(mailbox);
         loop {
@@ -128,6 +142,7 @@ impl Driver {
                         // Whoever asked may have given up.
                         let _ = answer.send(self.view(|view| Snapshot::of(view, Instant::now())));
                     }
+                    Some(Command::Bfd(answer)) => self.show_paths(answer),
                     Some(Command::Call(call)) => self.serve(call),
                     Some(Command::Change(change)) => self.change_neighbours(change, Instant::now()),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
@@ -139,16 +154,17 @@ impl Driver {
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
+                peers = liveness::failure(&mut self.liveness) => self.lose_path(&peers),
                 () = sleep_until(deadline) => self.handle_timeout(),
             }
         }
     }
 
     fn change_routes(&mut self, mailbox: &Mailbox) {
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = mailbox
-            .take()
-            .into_iter()
-            .partition(|(_, route)| route.is_some());
+        let (changes, since) = mailbox.take();
+        self.changed_at = since;
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, route)| route.is_some());
         let now = Instant::now();
         let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
         self.speaker.withdraw(gone, now);
@@ -287,8 +303,15 @@ impl Driver {
                     }
                 }
                 Output::Close { connection } => self.close(connection),
-                Output::Event(event) => self.tell(event),
-                Output::Timeout(deadline) => return deadline,
+                Output::Event(event) => {
+                    self.follow_paths(&event);
+                    self.tell(event);
+                }
+                Output::Timeout(deadline) => {
+                    // What is told later waits for a neighbour, not for us.
+                    self.changed_at = None;
+                    return deadline;
+                }
             }
         }
     }
@@ -322,14 +345,22 @@ impl Driver {
     async fn stop(mut self, words: &str) {
         self.speaker.stop(words, Instant::now());
         self.drain();
+        if let Some(liveness) = self.liveness {
+            liveness.stop().await;
+        }
         for task in self.closing {
             // Bounded by the linger time; a task that panicked is closed as well.
             let _ = task.await;
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         self.log(&event);
+        if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
+            && let Some(at) = self.changed_at.take()
+        {
+            self.told_after.observe(at.elapsed());
+        }
         if let Event::StateChanged { peer, from, to, .. } = &event
             && (*from == State::Established || *to == State::Established)
         {

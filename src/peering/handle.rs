@@ -14,6 +14,7 @@ use super::neighbours::NeighbourChange;
 use super::settings::{Neighbour, Password};
 use super::unnumbered::Discoveries;
 use super::{Ended, Notice};
+use crate::metrics::Histogram;
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
 /// running.
@@ -68,6 +69,11 @@ impl Handle {
             .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
     }
 
+    /// From a change of what is originated to the first UPDATE that was handed to a session for it.
+    pub fn told_after(&self) -> &Histogram {
+        &self.mailbox.told_after
+    }
+
     /// Everything the speaker tells from now on.
     ///
     /// # Errors
@@ -108,6 +114,16 @@ impl Handle {
         });
         self.send(Command::Call(Call::Act(act))).await?;
         done.await.map_err(|_| Ended)
+    }
+
+    /// The BFD sessions of neighbours, as they are now; none where no neighbour wants one.
+    ///
+    /// # Errors
+    /// The speaker's thread or BFD's has ended.
+    pub async fn bfd(&self) -> Result<crate::bfd::Snapshot, Ended> {
+        let (answer, snapshot) = oneshot::channel();
+        self.send(Command::Bfd(answer)).await?;
+        snapshot.await.map_err(|_| Ended)
     }
 
     /// Starts the session with another neighbour.

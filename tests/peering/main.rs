@@ -2,8 +2,11 @@
 
 mod bird;
 mod frr;
+mod frr_config;
 mod lab;
 mod latency;
+mod many_sessions;
 mod order;
+mod reload;
 mod transport;
 mod unnumbered;

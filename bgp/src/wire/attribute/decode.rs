@@ -51,22 +51,23 @@ pub(super) struct Fault {
 }
 
 impl Attributes {
-    /// Reads the field. An error is given only where the session cannot go on.
-    pub(in super::super) fn decode(
+    /// Reads the field, in place: this is too large to be handed about. An error is given only where the session
+    /// cannot go on.
+    pub(in super::super) fn read(
+        &mut self,
         field: &[u8],
         options: &CodecOptions,
-    ) -> Result<Self, DecodeError> {
-        let mut attributes = Self::default();
+    ) -> Result<(), DecodeError> {
         let mut input = field;
         while !input.is_empty() {
             match Raw::decode(input) {
                 Ok((rest, raw)) => {
-                    attributes.count += 1;
-                    attributes.take(raw, options)?;
+                    self.count += 1;
+                    self.take(raw, options)?;
                     input = rest;
                 }
                 Err(error) => {
-                    attributes.overrun(input, flat(error));
+                    self.overrun(input, flat(error));
                     break;
                 }
             }
@@ -76,7 +77,7 @@ impl Attributes {
             as4_path,
             as4_aggregator,
             ..
-        } = &mut attributes;
+        } = self;
         if as4_path.is_some() || as4_aggregator.is_some() {
             as4::join(
                 &mut path.as_path,
@@ -85,7 +86,7 @@ impl Attributes {
                 as4_aggregator.take(),
             );
         }
-        Ok(attributes)
+        Ok(())
     }
 
     /// Which of the attributes that a route must have is missing (RFC 7606 §3 d). One that was there and
@@ -218,10 +219,9 @@ impl Attributes {
         let nlri =
             nlri::decode_all(rest, family, add_path).map_err(|error| disable(family, error.0))?;
         let next_hop = match family.prefix_bits() {
-            Some(_) => Some(
-                NextHop::decode(next_hop, family, options)
-                    .map_err(|error| disable(family, error.0))?,
-            ),
+            Some(_) => {
+                Some(NextHop::decode(next_hop, family).map_err(|error| disable(family, error.0))?)
+            }
             None => None,
         };
         self.mp_reach = Some(MpReach {
@@ -229,11 +229,20 @@ impl Attributes {
             next_hop,
             nlri,
         });
+        let negotiated = options.extended_next_hop.contains(&family);
         match next_hop {
             Some(next_hop) if !next_hop.is_host() => Err(withdraw(
                 subcode::OPTIONAL_ATTRIBUTE,
                 "has a next hop that no router can have",
             )),
+            // RFC 7606 §7.11 resets because the NLRI cannot be located behind a next hop of unknown length. This length is
+            // known, and GoBGP sends it over every IPv6 session, negotiated or not (RFC 8950 §4).
+            Some(NextHop::V6 { .. }) if family == Family::IPV4_UNICAST && !negotiated => {
+                Err(withdraw(
+                    subcode::OPTIONAL_ATTRIBUTE,
+                    "has an IPv6 next hop for IPv4, which was not negotiated (extended_next_hop)",
+                ))
+            }
             _ => Ok(()),
         }
     }
