@@ -223,3 +223,26 @@ fn addresses_of_chosen_interfaces_are_told() {
     lab.set_link(2, false);
     assert!(told(&lab, &uplinks).is_empty());
 }
+
+#[test]
+fn next_hops_and_routes_that_nothing_uses_are_forgotten() {
+    let mut lab = Lab::new(|_| {});
+    for n in 0..10_000u32 {
+        let next_hop = Ipv4Addr::from(0x0a01_0000 + n % 250);
+        let through = Ipv4Addr::from(0x0a02_0000 + n / 250);
+        let paths = [next_hop, through].map(|ip| path(ip.into(), None));
+        lab.learn(DEFAULT, paths);
+        lab.learn("198.51.100.0/24", [path(Ipv4Addr::from(n).into(), None)]);
+        lab.settle();
+    }
+    assert!(
+        lab.table.resolved.len() <= 1030,
+        "{}",
+        lab.table.resolved.len()
+    );
+    assert!(
+        lab.table.shared_count() <= 1030,
+        "{}",
+        lab.table.shared_count()
+    );
+}
