@@ -94,6 +94,9 @@ pub(super) struct Table {
     resolve_until: usize,
     /// The node has changed: next hops may lead elsewhere.
     pub(super) moved: bool,
+    /// Learned routes have changed by which next hops may be found: those are looked at again once all else is
+    /// done, so that fifty thousand changes make one look.
+    taught: bool,
     /// What is known of the kernel may be wrong: it has to be read again.
     pub(super) doubtful: bool,
     /// The kernel has been read once.
@@ -119,6 +122,7 @@ impl Table {
             share_until: MANY,
             resolve_until: MANY,
             moved: false,
+            taught: false,
             doubtful: true,
             read: false,
         }
@@ -135,6 +139,8 @@ impl Table {
     pub(super) fn learn(&mut self, news: LearnedNews) {
         for (prefix, paths) in news.routes {
             self.stale.remove(&prefix);
+            // It may lead to other routes' next hops.
+            self.taught |= self.settings.imports(&prefix);
             match paths {
                 Some(paths) => self.learned.insert(prefix, paths),
                 None => self.learned.remove(&prefix),
@@ -144,8 +150,6 @@ impl Table {
         if self.resolved.len() > self.resolve_until {
             self.forget_next_hops();
         }
-        // A learned route may lead to other routes' next hops.
-        self.moved |= self.resolved.values().any(follows_learned);
         for family in news.converged {
             self.release(usize::from(family == Family::IPV6_UNICAST));
         }
@@ -227,7 +231,8 @@ impl Table {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.read && (self.moved || !self.dirty.is_empty() || !self.former.is_empty())
+        let left = !self.dirty.is_empty() || !self.former.is_empty();
+        self.read && (self.moved || self.taught || left)
     }
 
     /// The next steps, at most so many: routes that come or change, then those that go. Each is to be
@@ -235,6 +240,9 @@ impl Table {
     pub(super) fn next(&mut self, limit: usize) -> Vec<Change> {
         if !self.read {
             return Vec::new();
+        }
+        if self.dirty.is_empty() && std::mem::take(&mut self.taught) {
+            self.moved |= self.resolved.values().any(follows_learned);
         }
         self.follow_next_hops();
         let (mut puts, mut removals) = (Vec::new(), Vec::new());

@@ -153,3 +153,17 @@ fn the_preferred_source_comes_and_goes_with_the_address() {
     lab.settle();
     assert_eq!(seen(&lab), None);
 }
+
+#[test]
+fn a_learned_route_that_leads_better_to_a_next_hop_is_followed_but_never_off_the_link() {
+    let mut lab = Lab::new(|_| {});
+    lab.foreign(DEFAULT, 0, STATIC, vec![hop("10.2.0.9", 3)]);
+    lab.teach("10.99.0.0/16", &["198.51.100.1"]);
+    lab.settle();
+    assert_eq!(lab.hops("10.99.0.0/16"), [hop("10.2.0.9", 3)]);
+    lab.teach("198.51.100.0/24", &["10.1.0.254"]);
+    lab.teach("10.1.0.254/32", &["10.2.0.254"]);
+    lab.settle();
+    assert_eq!(lab.hops("10.99.0.0/16"), [hop("10.1.0.254", 2)]);
+    assert_eq!(lab.hops("198.51.100.0/24"), [hop("10.1.0.254", 2)]);
+}
