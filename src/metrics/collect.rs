@@ -11,6 +11,7 @@ use super::histogram::Histogram;
 use super::process;
 use crate::advertise::{Embedded, Live, Origination, Source};
 use crate::control::{AgentSummary, Desk, Reply};
+use crate::fib::{self, RouteState};
 use crate::peering::{Ended, Handle};
 
 /// Where metrics come from. Clones ask the same.
@@ -65,6 +66,11 @@ impl Collector {
                 "From a change of what is originated to the first UPDATE handed to a session.",
             )
             .histogram(&[], &speaker.told_after().snapshot());
+        }
+        if let Some(fib) = &live.fib
+            && let Ok(snapshot) = fib.status().await
+        {
+            write_fib(&mut text, &snapshot);
         }
         if let Some(histogram) = &self.ovn_to_advert {
             text.family(
@@ -355,4 +361,34 @@ fn write_agent(text: &mut Exposition, agent: &AgentSummary) {
         let connected = state.starts_with("connected");
         databases.sample(&[("database", name)], u8::from(connected));
     }
+}
+
+fn write_fib(text: &mut Exposition, fib: &fib::Snapshot) {
+    let mut routes = text.family(
+        "ovn_bgp_agent_fib_routes",
+        Kind::Gauge,
+        "Learned prefixes by what has become of them in the kernel.",
+    );
+    for (name, state) in [
+        ("installed", RouteState::Installed),
+        ("pending", RouteState::Pending),
+        ("held", RouteState::Held),
+        ("withheld", RouteState::Withheld),
+        ("refused", RouteState::Refused),
+    ] {
+        let in_it = fib.routes.iter().filter(|route| route.state == state);
+        routes.sample(&[("state", name)], in_it.count());
+    }
+    text.single(
+        "ovn_bgp_agent_fib_writes_total",
+        Kind::Counter,
+        "Writes of learned routes asked of the kernel.",
+        fib.writes,
+    );
+    text.single(
+        "ovn_bgp_agent_fib_problems",
+        Kind::Gauge,
+        "What is wrong with it as a whole; 'show fib' says what.",
+        fib.problems.len(),
+    );
 }
