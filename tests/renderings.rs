@@ -7,9 +7,9 @@ use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show, watch};
 use ovn_bgp_agent::config::{Input, Loaded, Severity};
 use ovn_bgp_agent::control::{
-    Advertised, AgentSummary, Capabilities, Drained, Explanation, ExposureLine, ExposureList, FamilyInfo,
-    Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer, Reply, RouteLine, Routes,
-    Step, Summary, Verdict,
+    Advertised, AgentSummary, Capabilities, Drained, Explanation, ExposureLine, ExposureList,
+    FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
+    Reply, RouteLine, Routes, Step, Summary, Verdict,
 };
 use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
 use ovn_bgp_agent::fib::{self, HopSnapshot, RouteSnapshot, RouteState, UnusedPath};
@@ -174,7 +174,7 @@ fn neighbor(address: &str, state: &str, up: Option<u64>) -> Neighbor {
         local_as: 64999,
         nbr_external_link: up.map(|_| true),
         nbr_desc: Some("uplink".into()),
-        remote_router_id: up.and("192.0.2.1".parse().ok()),
+        remote_router_id: up.and_then(|_| "192.0.2.1".parse().ok()),
         local_router_id: "192.0.2.7".parse().ok(),
         bgp_state: state.into(),
         idle_reason: up.is_none().then(|| "held back after an error".to_owned()),
@@ -220,8 +220,8 @@ fn neighbor(address: &str, state: &str, up: Option<u64>) -> Neighbor {
         connections_dropped: u64::from(up.is_none()),
         last_reset_timer_msecs: up.is_none().then_some(7000),
         last_reset_due_to: up.is_none().then(|| "Hold Timer Expired".to_owned()),
-        host_local: up.and("192.0.2.7".parse().ok()),
-        host_foreign: up.and("192.0.2.1".parse().ok()),
+        host_local: up.and_then(|_| "192.0.2.7".parse().ok()),
+        host_foreign: up.and_then(|_| "192.0.2.1".parse().ok()),
     }
 }
 

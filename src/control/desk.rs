@@ -16,7 +16,7 @@ use super::speaker::{self, Table};
 use super::watch::{Journal, Watch};
 use super::{Query, Reply, TIMEOUT, WATCHERS};
 use crate::advertise::{Embedded, Live, Origination, Source};
-use crate::fib;
+use crate::{bfd, fib};
 
 /// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
 #[derive(Debug)]
@@ -75,6 +75,7 @@ impl Desk {
                 Ok(Query::Reset(order)) => Ok(self.reset(order).await),
                 Ok(Query::Watch) => return self.watch(&mut lines).await,
                 Ok(Query::Neighbors { name }) => Ok(self.neighbors(name.as_deref()).await),
+                Ok(Query::Bfd) => Ok(self.bfd().await),
                 Ok(Query::Fib) => self.fib(&mut lines).await,
                 Ok(Query::Routes(wanted)) => self.routes(&wanted, &mut lines).await,
                 Ok(query) => Ok(self.ask(query).await),
@@ -151,6 +152,16 @@ impl Desk {
         match speaker::neighbors(&self.live(), name).await {
             Ok(neighbors) => Reply::Neighbors(neighbors),
             Err(ended) => Reply::Error(ended.to_string()),
+        }
+    }
+
+    async fn bfd(&self) -> Reply {
+        match self.live().speaker {
+            Some(speaker) => match speaker.bfd().await {
+                Ok(snapshot) => Reply::Bfd(snapshot),
+                Err(ended) => Reply::Error(ended.to_string()),
+            },
+            None => Reply::Bfd(bfd::Snapshot::default()),
         }
     }
 

@@ -70,7 +70,12 @@ impl ReloadReport {
         if self.is_empty() {
             lines.push("nothing differs".to_owned());
         } else if !unchanged.is_empty() {
-            lines.push(format!("{} other neighbors: unchanged", unchanged.len()));
+            let neighbors = if unchanged.len() == 1 {
+                "neighbor"
+            } else {
+                "neighbors"
+            };
+            lines.push(format!("{} {neighbors} unchanged", unchanged.len()));
         }
         lines.extend(
             self.warnings

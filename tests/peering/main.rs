@@ -2,6 +2,10 @@
 
 mod bird;
 mod frr;
+mod frr_config;
 mod lab;
 mod latency;
+mod many_sessions;
 mod order;
+mod reload;
+mod unnumbered;

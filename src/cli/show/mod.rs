@@ -1,5 +1,6 @@
 //! `show`: the state of the running agent.
 
+mod bfd;
 mod fib;
 mod neighbors;
 mod routes;
@@ -38,6 +39,8 @@ pub enum What {
     },
     /// BGP routes
     Routes(RoutesArgs),
+    /// BFD sessions
+    Bfd,
     /// Learned routes, and what the kernel has of them
     Fib,
     /// Exposures, and whether they are wired and advertised
@@ -65,6 +68,7 @@ impl What {
             Self::Summary => Query::Summary,
             Self::Neighbors { name } => Query::Neighbors { name: name.clone() },
             Self::Routes(args) => Query::Routes(args.query()),
+            Self::Bfd => Query::Bfd,
             Self::Fib => Query::Fib,
             Self::Exposures => Query::Exposures,
         }
@@ -146,6 +150,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Neighbors(body) => pretty(body),
         Reply::Routes(body) => pretty(body),
         Reply::Fib(body) => pretty(body),
+        Reply::Bfd(body) => pretty(body),
         Reply::Exposures(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
@@ -166,6 +171,7 @@ pub fn render_text(reply: &Reply) -> String {
         Reply::Summary(body) => summary(body),
         Reply::Neighbors(body) => neighbors::table(body),
         Reply::Routes(body) => routes::table(body),
+        Reply::Bfd(body) => bfd::text(body),
         Reply::Fib(body) => fib::text(&body.fib),
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::drain::Drained;
-use crate::fib;
+use crate::{bfd, fib};
 
 pub use neighbors::{
     Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary,
@@ -37,6 +37,7 @@ pub enum Query {
     Routes(RoutesQuery),
     /// What the kernel has of the learned routes.
     Fib,
+    Bfd,
     Exposures,
     Explain {
         ip: IpAddr,
@@ -60,6 +61,7 @@ pub enum Reply {
     Neighbors(Neighbors),
     Routes(Routes),
     Fib(Fib),
+    Bfd(bfd::Snapshot),
     Exposures(ExposureList),
     Explain(Explanation),
     /// Routes by hand were taken in.

@@ -98,7 +98,7 @@ impl Reader {
     /// `ip protocol bgp route-map NAME`.
     pub(super) fn fib_map(&mut self, line: &Line<'_>) {
         let value = line.word(4).to_owned();
-        let map = (!line.negated).then(|| At {
+        let map = (!line.negated).then_some(At {
             value,
             line: line.number,
         });

@@ -190,7 +190,7 @@ impl Reader {
 
     fn join(&mut self, line: &Line<'_>, group: &str) {
         let value = group.to_owned();
-        let group = (!line.negated).then(|| At {
+        let group = (!line.negated).then_some(At {
             value,
             line: line.number,
         });
