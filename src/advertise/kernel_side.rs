@@ -92,6 +92,10 @@ mod tests {
         let expected = Settings {
             connected: connected::Settings {
                 subnets: false,
+                attributes: RouteAttributes {
+                    origin: Origin::Igp,
+                    ..RouteAttributes::default()
+                },
                 ..connected::Settings::none()
             },
             ..Settings::default()
