@@ -69,8 +69,9 @@ pub(super) fn link_of(address: SocketAddr) -> Option<String> {
     let SocketAddr::V6(address) = address else {
         return None;
     };
-    // Zero for all but link-local addresses.
-    let name = nix::net::if_::if_indextoname(address.scope_id()).ok()?;
+    // Zero for all but link-local addresses. Not every kernel refuses to name that one.
+    let index = Some(address.scope_id()).filter(|index| *index != 0)?;
+    let name = nix::net::if_::if_indextoname(index).ok()?;
     name.into_string().ok()
 }
 
