@@ -42,7 +42,6 @@ impl Bench {
             router_id: RouterId(Ipv4Addr::new(192, 0, 2, 1)),
             graceful_restart: None,
             multipath: Multipath::default(),
-            graceful_shutdown: false,
             seed: 1,
         };
         let mut bench = Self {

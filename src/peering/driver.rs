@@ -21,11 +21,13 @@ use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
+use super::ranges::Ranges;
 use super::reload::Wanted;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
 use super::unnumbered::Discoveries;
+use crate::metrics::Histogram;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
 const EVENTS: usize = 256;
@@ -71,9 +73,14 @@ pub(super) struct Driver {
     closing: Vec<JoinHandle<()>>,
     pub(super) listeners: Listeners,
     pub(super) discoveries: Discoveries,
+    pub(super) ranges: Ranges,
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    /// When the oldest change was made that nobody has been told of.
+    changed_at: Option<Instant>,
+    /// How long until somebody is.
+    told_after: Arc<Histogram>,
     learned: Option<LearnedRoutes>,
     /// Once a neighbour wants its path watched.
     pub(super) liveness: Option<Liveness>,
@@ -98,15 +105,19 @@ impl Driver {
             closing: Vec::new(),
             listeners: Listeners::new(&settings.listen, events.clone(), now),
             discoveries: Discoveries::default(),
+            ranges: Ranges::new(&settings.ranges),
             events,
             inbox,
             notices,
             learned: None,
             liveness: None,
+            changed_at: None,
+            told_after: Arc::default(),
         };
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
         }
+        this.set_range_keys();
         this.listeners.retry(now);
         this
     }
@@ -119,6 +130,7 @@ impl Driver {
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
     /// and the peers' graceful-restart helpers keep our routes.
     pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        self.told_after = Arc::clone(&mailbox.told_after);
         // Before any session: see `Peering::spawn_with`.
         self.change_routes(mailbox);
         loop {
@@ -153,10 +165,10 @@ impl Driver {
     }
 
     fn change_routes(&mut self, mailbox: &Mailbox) {
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = mailbox
-            .take()
-            .into_iter()
-            .partition(|(_, route)| route.is_some());
+        let (changes, since) = mailbox.take();
+        self.changed_at = since;
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, route)| route.is_some());
         let now = Instant::now();
         let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
         self.speaker.withdraw(gone, now);
@@ -237,7 +249,8 @@ impl Driver {
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
         let link = socket::link_of(remote);
-        let Some(peer) = self.speaker.peer_at(remote.ip(), link.as_deref()) else {
+        let known = self.speaker.peer_at(remote.ip(), link.as_deref());
+        let Some(peer) = known.or_else(|| self.join_range(remote, Instant::now())) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             link.inspect(|link| self.discoveries.solicit(link));
             return;
@@ -299,7 +312,11 @@ impl Driver {
                     self.follow_paths(&event);
                     self.tell(event);
                 }
-                Output::Timeout(deadline) => return deadline,
+                Output::Timeout(deadline) => {
+                    // What is told later waits for a neighbour, not for us.
+                    self.changed_at = None;
+                    return deadline;
+                }
             }
         }
     }
@@ -342,8 +359,16 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         self.log(&event);
+        if let Event::PeerVanished { peer, .. } = &event {
+            self.leave_range(*peer);
+        }
+        if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
+            && let Some(at) = self.changed_at.take()
+        {
+            self.told_after.observe(at.elapsed());
+        }
         if let Event::StateChanged { peer, from, to, .. } = &event
             && (*from == State::Established || *to == State::Established)
         {
@@ -393,6 +418,23 @@ impl Driver {
                 let errors = errors.join("; ");
                 warn!(peer = name(peer), %errors, "UPDATE with errors: its routes were withdrawn or attributes ignored");
             }
+            Event::PrefixLimit {
+                peer,
+                count,
+                limit,
+                refused,
+            } => {
+                let peer = name(peer);
+                if *refused {
+                    warn!(
+                        peer,
+                        limit, "more routes than max_prefixes: those above it are not taken"
+                    );
+                } else {
+                    warn!(peer, count, limit, "routes approach max_prefixes");
+                }
+            }
+            Event::Converged { family } => info!(%family, "BGP has converged"),
             other => debug!(event = ?other, "BGP"),
         }
     }
