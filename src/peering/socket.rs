@@ -77,8 +77,9 @@ pub(super) fn link_of(address: SocketAddr) -> Option<String> {
     let SocketAddr::V6(address) = address else {
         return None;
     };
-    // Zero for all but link-local addresses.
-    let name = nix::net::if_::if_indextoname(address.scope_id()).ok()?;
+    // Zero for all but link-local addresses; libc gives that an empty name instead of an error.
+    let scope = Some(address.scope_id()).filter(|scope| *scope != 0)?;
+    let name = nix::net::if_::if_indextoname(scope).ok()?;
     name.into_string().ok()
 }
 
@@ -142,4 +143,17 @@ fn limit_hops(
         sockopt::set_minimum_ttl(socket.as_fd(), remote, minimum)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_scoped_address_has_a_link() {
+        let link = |text: &str| link_of(text.parse().unwrap());
+        assert_eq!(link("[fe80::1%1]:179"), Some("lo".to_owned()));
+        assert_eq!(link("[2001:db8::1]:179"), None);
+        assert_eq!(link("192.0.2.1:179"), None);
+    }
 }
