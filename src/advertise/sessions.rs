@@ -6,10 +6,11 @@ use bgp::wire::{Asn, Family};
 use bgp::{GracefulRestart, PeerConfig};
 
 use crate::config::{self, Config, Endpoint, Families, RemoteAs, Session, Ttl, UpdateSource};
-use crate::peering::{Neighbour, Password, Settings};
+use crate::peering::{ListenRange, Neighbour, Password, Settings};
 
 /// The speaker as a whole, under this BGP identifier.
-pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
+pub fn settings(config: &Config, router_id: Ipv4Addr) -> Settings {
+    let bgp = &config.bgp;
     let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
         graceful_shutdown: bgp.graceful_shutdown,
@@ -22,6 +23,7 @@ pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
             .iter()
             .map(|ip| SocketAddr::new(*ip, bgp.port))
             .collect(),
+        listen_ranges: config.listen_ranges.iter().map(listen_range).collect(),
     }
 }
 
@@ -32,6 +34,28 @@ pub fn neighbours(config: &Config) -> Vec<Neighbour> {
 
 fn neighbour(config: &config::Neighbour) -> Neighbour {
     let session = &config.session;
+    let peer = PeerConfig {
+        shutdown: config.shutdown.clone(),
+        ..peer(&config.name, &config.endpoint, session)
+    };
+    Neighbour {
+        port: config.port,
+        ..over_sockets(peer, session)
+    }
+}
+
+fn listen_range(config: &config::ListenRange) -> ListenRange {
+    let endpoint = Endpoint::Address(config.prefix.network());
+    let peer = peer(&config.name, &endpoint, &config.session);
+    ListenRange {
+        prefix: config.prefix,
+        limit: usize::try_from(config.limit).unwrap_or(usize::MAX),
+        template: over_sockets(peer, &config.session),
+    }
+}
+
+/// A peer with what its sockets are made with.
+fn over_sockets(peer: PeerConfig, session: &Session) -> Neighbour {
     let (local_address, interface) = match &session.update_source {
         Some(UpdateSource::Address(address)) => (Some(*address), None),
         Some(UpdateSource::Device(device)) => (None, Some(device.clone())),
@@ -44,17 +68,12 @@ fn neighbour(config: &config::Neighbour) -> Neighbour {
     };
     let password = session.password.as_ref();
     Neighbour {
-        peer: PeerConfig {
-            shutdown: config.shutdown.clone(),
-            ..peer(&config.name, &config.endpoint, session)
-        },
-        port: config.port,
         local_address,
         interface,
         password: password.and_then(|secret| Password::new(secret.reveal())),
         multihop,
         ttl_security,
-        router_lifetime: 0,
+        ..Neighbour::new(peer)
     }
 }
 

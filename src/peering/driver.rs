@@ -20,6 +20,7 @@ use super::learned::LearnedRoutes;
 use super::listeners::Listeners;
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
+use super::ranges::Ranges;
 use super::reload::Wanted;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -68,6 +69,7 @@ pub(super) struct Driver {
     closing: Vec<JoinHandle<()>>,
     pub(super) listeners: Listeners,
     pub(super) discoveries: Discoveries,
+    pub(super) ranges: Ranges,
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
@@ -93,6 +95,7 @@ impl Driver {
             closing: Vec::new(),
             listeners: Listeners::new(&settings.listen, events.clone(), now),
             discoveries: Discoveries::default(),
+            ranges: Ranges::default(),
             events,
             inbox,
             notices,
@@ -101,6 +104,7 @@ impl Driver {
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
         }
+        this.set_ranges(settings.listen_ranges.clone(), now);
         this.listeners.retry(now);
         this
     }
@@ -229,7 +233,8 @@ impl Driver {
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
         let link = socket::link_of(remote);
-        let Some(peer) = self.speaker.peer_at(remote.ip(), link.as_deref()) else {
+        let known = self.speaker.peer_at(remote.ip(), link.as_deref());
+        let Some(peer) = known.or_else(|| self.admit(remote.ip(), Instant::now())) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             link.inspect(|link| self.discoveries.solicit(link));
             return;
@@ -287,7 +292,14 @@ impl Driver {
                     }
                 }
                 Output::Close { connection } => self.close(connection),
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => {
+                    let gone = match event {
+                        Event::PeerVanished { peer, .. } => Some(peer),
+                        _ => None,
+                    };
+                    self.tell(event);
+                    gone.inspect(|peer| self.forget_member(*peer));
+                }
                 Output::Timeout(deadline) => return deadline,
             }
         }

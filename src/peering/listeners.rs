@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
+pub(super) use keys::Holder;
 use keys::{Keys, Want};
 
 use super::connection::words;
@@ -125,10 +126,10 @@ impl Listeners {
         failed.min()
     }
 
-    /// `peer` connects from `remote`, signing with `password` if there is one; `None`: from nowhere.
+    /// `holder` connects from `remote`, signing with `password` if there is one; `None`: from nowhere.
     pub(super) fn set_key(
         &mut self,
-        peer: PeerId,
+        holder: Holder,
         remote: Option<IpNet>,
         password: Option<&Password>,
     ) {
@@ -136,7 +137,7 @@ impl Listeners {
             remote,
             password: password.cloned(),
         });
-        let changed = self.keys.set(peer, want);
+        let changed = self.keys.set(holder, want);
         for remote in changed {
             let key = self.keys.key(remote).cloned();
             self.apply(remote, key.as_ref());
@@ -148,7 +149,8 @@ impl Listeners {
 
     /// `peer` signs with another password, from where it connects now.
     pub(super) fn set_password(&mut self, peer: PeerId, password: Option<&Password>) {
-        self.set_key(peer, self.keys.remote(peer), password);
+        let holder = Holder::Peer(peer);
+        self.set_key(holder, self.keys.remote(holder), password);
     }
 
     /// What an operator should know of.

@@ -105,8 +105,14 @@ impl Driver {
         self.asn = settings.asn;
         // First who goes: an address may have passed to another neighbour.
         let stays = |name: &str| neighbours.iter().any(|n| n.peer.name == name);
-        let mut going = self.names.iter().filter(|(_, name)| !stays(name));
-        let going: Vec<_> = going.by_ref().map(|(peer, _)| *peer).collect();
+        let named = self
+            .names
+            .iter()
+            .filter(|(peer, _)| !self.ranges.has(**peer));
+        let going: Vec<_> = named
+            .filter(|(_, name)| !stays(name))
+            .map(|(peer, _)| *peer)
+            .collect();
         for peer in going {
             self.remove_neighbour(peer, now);
         }
@@ -114,9 +120,11 @@ impl Driver {
         for neighbour in neighbours {
             self.reconfigure_neighbour(neighbour, now);
         }
+        self.set_ranges(settings.listen_ranges, now);
     }
 
-    fn reconfigure_neighbour(&mut self, new: Neighbour, now: Instant) {
+    /// Gives a neighbour of this name what it is to be like, or adds it.
+    pub(super) fn reconfigure_neighbour(&mut self, new: Neighbour, now: Instant) {
         let Some((peer, former)) = self.neighbour_named(&new.peer.name) else {
             self.add_neighbour(new, now);
             return;

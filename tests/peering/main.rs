@@ -6,4 +6,5 @@ mod frr_config;
 mod lab;
 mod latency;
 mod order;
+mod ranges;
 mod reload;

@@ -7,9 +7,17 @@ use ipnet::IpNet;
 
 use crate::peering::settings::Password;
 
+/// Who wants a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::peering) enum Holder {
+    Peer(PeerId),
+    /// A listen range, by its index.
+    Range(usize),
+}
+
 /// What every neighbour wants of a listening socket.
 #[derive(Debug, Default)]
-pub(super) struct Keys(BTreeMap<PeerId, Want>);
+pub(super) struct Keys(BTreeMap<Holder, Want>);
 
 /// What one wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +28,7 @@ pub(super) struct Want {
 
 impl Keys {
     /// Replaces what `peer` wants; returns the addresses whose key has changed by that.
-    pub(super) fn set(&mut self, peer: PeerId, want: Option<Want>) -> Vec<IpNet> {
+    pub(super) fn set(&mut self, peer: Holder, want: Option<Want>) -> Vec<IpNet> {
         let old = self.0.get(&peer).map(|want| want.remote);
         let mut touched: Vec<IpNet> = old
             .into_iter()
@@ -43,7 +51,7 @@ impl Keys {
     }
 
     /// Where `peer` connects from.
-    pub(super) fn remote(&self, peer: PeerId) -> Option<IpNet> {
+    pub(super) fn remote(&self, peer: Holder) -> Option<IpNet> {
         self.0.get(&peer).map(|want| want.remote)
     }
 
@@ -79,8 +87,8 @@ impl Keys {
 mod tests {
     use super::*;
 
-    const FIRST: PeerId = PeerId(0);
-    const SECOND: PeerId = PeerId(1);
+    const FIRST: Holder = Holder::Peer(PeerId(0));
+    const SECOND: Holder = Holder::Peer(PeerId(1));
 
     fn want(remote: &str, password: Option<&str>) -> Option<Want> {
         Some(Want {
