@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bgp::wire::{Asn, Family};
 use bgp::{GracefulRestart, PeerConfig};
 
-use crate::config::{self, Config, Endpoint, Families, RemoteAs, Session, Ttl, UpdateSource};
+use crate::bfd::SessionConfig;
+use crate::config::{
+    self, BfdProfile, Config, Endpoint, Families, RemoteAs, Session, Ttl, UpdateSource,
+};
 use crate::peering::{ListenRange, Neighbour, Password, Settings};
 
 /// The speaker as a whole, under this BGP identifier.
@@ -73,7 +76,18 @@ fn over_sockets(peer: PeerConfig, session: &Session) -> Neighbour {
         password: password.and_then(|secret| Password::new(secret.reveal())),
         multihop,
         ttl_security,
+        bfd: session.bfd.as_ref().map(bfd),
         ..Neighbour::new(peer)
+    }
+}
+
+fn bfd(profile: &BfdProfile) -> SessionConfig {
+    SessionConfig {
+        transmit_interval: profile.transmit_interval,
+        receive_interval: profile.receive_interval,
+        detect_multiplier: profile.detect_multiplier,
+        passive: profile.passive,
+        minimum_ttl: profile.minimum_ttl,
     }
 }
 

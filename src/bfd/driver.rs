@@ -119,11 +119,13 @@ impl Driver {
             if self.is_over() {
                 return;
             }
-            self.wait(deadline);
+            let asleep = Instant::now();
+            self.wait(deadline, asleep);
             // What has arrived before this instant is read before anything is found missing at it.
             let now = Instant::now();
             if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
-                self.lateness.record(now - deadline);
+                // An interval that became shorter may have passed before the sleep.
+                self.lateness.record(now - deadline.max(asleep));
             }
             self.read(now);
             self.take_orders(now);
@@ -195,14 +197,14 @@ impl Driver {
             .min()
     }
 
-    fn wait(&self, deadline: Option<Instant>) {
+    fn wait(&self, deadline: Option<Instant>, now: Instant) {
         let mut fds: Vec<PollFd<'_>> = self
             .receivers
             .values()
             .map(|receiver| PollFd::new(receiver.as_fd(), PollFlags::POLLIN))
             .collect();
         fds.push(PollFd::new(self.commands.bell(), PollFlags::POLLIN));
-        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()).into());
+        let timeout = deadline.map(|at| at.saturating_duration_since(now).into());
         // Interrupted by a signal, or out of memory: what is due is looked at again either way.
         let _ = ppoll(&mut fds, timeout, None);
     }

@@ -138,14 +138,19 @@ impl Bfd {
         self.order(Command::HoldDown(key, held))
     }
 
-    /// The sessions as they are. Inside a runtime.
+    /// The sessions as they are: asked for now, answered when awaited. Inside a runtime.
     ///
     /// # Errors
     /// Nobody answers.
-    pub async fn snapshot(&self) -> Result<Snapshot, OrderError> {
-        let answer = Arc::new(Mailbox::new(1).map_err(|_| OrderError::Busy)?);
-        self.order(Command::Status(Arc::clone(&answer)))?;
-        Ok(Events::of(answer).recv().await.ok_or(Ended)?)
+    pub fn snapshot(&self) -> impl Future<Output = Result<Snapshot, OrderError>> + Send + use<> {
+        let asked = Mailbox::new(1)
+            .map_err(|_| OrderError::Busy)
+            .and_then(|answer| {
+                let answer = Arc::new(answer);
+                self.order(Command::Status(Arc::clone(&answer)))?;
+                Ok(answer)
+            });
+        async { Ok(Events::of(asked?).recv().await.ok_or(Ended)?) }
     }
 
     /// Takes every session administratively down, tells the peers, and ends when they know or have had a

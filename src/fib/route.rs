@@ -16,10 +16,10 @@ const IPV6_METRIC: u32 = 1024;
 /// Where the traffic of a route, or of a part of it, goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Hop {
-    /// The next router, of either family (RFC 8950); `None`: the destination is on the link.
-    pub(super) via: Option<IpAddr>,
     /// Index of the interface.
     pub(super) link: u32,
+    /// The next router, of either family (RFC 8950); `None`: the destination is on the link.
+    pub(super) via: Option<IpAddr>,
     /// The router is on the link although no route says so.
     pub(super) onlink: bool,
 }

@@ -77,6 +77,7 @@ enum Wake {
     Command(Option<Command>),
     Heard(Result<bool, KernelError>),
     Learned,
+    /// A deadline has come, or there is work left.
     Due,
 }
 
@@ -125,6 +126,7 @@ impl Shell {
     /// Waits for news; not at all where there is work to do.
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
         let deadline = self.deadline();
+        let busy = self.netlink.is_some() && self.table.has_work();
         let Self { table, netlink, .. } = self;
         let heard = async {
             match netlink {
@@ -135,17 +137,16 @@ impl Shell {
         tokio::select! {
             biased;
             command = commands.recv() => Wake::Command(command),
-            heard = heard => Wake::Heard(heard),
-            () = self.learned.filled() => Wake::Learned,
             () = sleep_until(deadline) => Wake::Due,
+            () = self.learned.filled() => Wake::Learned,
+            heard = heard => Wake::Heard(heard),
+            // A timer would take a millisecond for each batch.
+            () = std::future::ready(()), if busy => Wake::Due,
         }
     }
 
-    /// When there is something to do even without news.
+    /// When something is due even without news.
     fn deadline(&self) -> Option<Instant> {
-        if self.table.has_work() && self.netlink.is_some() {
-            return Some(Instant::now());
-        }
         let read = self.table.doubtful.then_some(self.read_after);
         [read, self.retry_at, self.table.deadline()]
             .into_iter()

@@ -18,6 +18,7 @@ use super::connection::{Connection, words};
 use super::handle::{Call, View};
 use super::learned::LearnedRoutes;
 use super::listeners::Listeners;
+use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
 use super::ranges::Ranges;
@@ -47,6 +48,8 @@ pub(super) enum SocketEvent {
 #[derive(Debug)]
 pub(super) enum Command {
     Status(oneshot::Sender<Snapshot>),
+    /// The BFD sessions of neighbours.
+    Bfd(oneshot::Sender<crate::bfd::Snapshot>),
     /// Answer when what the mailbox holds has been written.
     Flush(oneshot::Sender<()>),
     /// Look at the speaker, or act on it, for somebody on another thread.
@@ -74,6 +77,8 @@ pub(super) struct Driver {
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
     learned: Option<LearnedRoutes>,
+    /// Once a neighbour wants its path watched.
+    pub(super) liveness: Option<Liveness>,
 }
 
 impl Driver {
@@ -100,6 +105,7 @@ impl Driver {
             inbox,
             notices,
             learned: None,
+            liveness: None,
         };
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
@@ -132,6 +138,7 @@ impl Driver {
                         // Whoever asked may have given up.
                         let _ = answer.send(self.view(|view| Snapshot::of(view, Instant::now())));
                     }
+                    Some(Command::Bfd(answer)) => self.show_paths(answer),
                     Some(Command::Call(call)) => self.serve(call),
                     Some(Command::Change(change)) => self.change_neighbours(change, Instant::now()),
                     Some(Command::Flush(answer)) => self.flush(mailbox, answer).await,
@@ -143,6 +150,7 @@ impl Driver {
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
+                peers = liveness::failure(&mut self.liveness) => self.lose_path(&peers),
                 () = sleep_until(deadline) => self.handle_timeout(),
             }
         }
@@ -293,6 +301,7 @@ impl Driver {
                 }
                 Output::Close { connection } => self.close(connection),
                 Output::Event(event) => {
+                    self.follow_paths(&event);
                     let gone = match event {
                         Event::PeerVanished { peer, .. } => Some(peer),
                         _ => None,
@@ -334,6 +343,9 @@ impl Driver {
     async fn stop(mut self, words: &str) {
         self.speaker.stop(words, Instant::now());
         self.drain();
+        if let Some(liveness) = self.liveness {
+            liveness.stop().await;
+        }
         for task in self.closing {
             // Bounded by the linger time; a task that panicked is closed as well.
             let _ = task.await;

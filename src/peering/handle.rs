@@ -110,6 +110,16 @@ impl Handle {
         done.await.map_err(|_| Ended)
     }
 
+    /// The BFD sessions of neighbours, as they are now; none where no neighbour wants one.
+    ///
+    /// # Errors
+    /// The speaker's thread or BFD's has ended.
+    pub async fn bfd(&self) -> Result<crate::bfd::Snapshot, Ended> {
+        let (answer, snapshot) = oneshot::channel();
+        self.send(Command::Bfd(answer)).await?;
+        snapshot.await.map_err(|_| Ended)
+    }
+
     /// Starts the session with another neighbour.
     ///
     /// # Errors

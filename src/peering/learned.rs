@@ -62,6 +62,7 @@ impl LearnedRoutes {
         match event {
             Event::RouteLearned { prefix, paths } => self.put(*prefix, Some(Arc::clone(paths))),
             Event::RouteLost { prefix } => self.put(*prefix, None),
+            Event::Converged { family } => self.converged(*family),
             _ => {}
         }
     }
@@ -83,7 +84,9 @@ mod tests {
         for _ in 0..1000 {
             learned.put(prefix, Some(Arc::from([])));
             learned.follow(&Event::RouteLost { prefix });
-            learned.converged(Family::IPV4_UNICAST);
+            learned.follow(&Event::Converged {
+                family: Family::IPV4_UNICAST,
+            });
         }
         let news = learned.take();
         assert_eq!(

@@ -30,12 +30,18 @@ impl Driver {
                 .map(|(peer, _)| *peer)
         };
         match change {
-            NeighbourChange::Add(neighbour) => drop(self.add_neighbour(*neighbour, now)),
+            NeighbourChange::Add(neighbour) => {
+                self.add_neighbour(*neighbour, now);
+            }
             NeighbourChange::Remove(name) => {
-                named(&name).map_or((), |peer| self.remove_neighbour(peer, now));
+                if let Some(peer) = named(&name) {
+                    self.remove_neighbour(peer, now);
+                }
             }
             NeighbourChange::Password(name, password) => {
-                named(&name).map_or((), |peer| self.set_password(peer, password));
+                if let Some(peer) = named(&name) {
+                    self.set_password(peer, password);
+                }
             }
         }
     }
@@ -58,12 +64,14 @@ impl Driver {
         }
         self.names.insert(peer, name);
         self.neighbours.insert(peer, neighbour);
+        self.watch_path(peer);
         peer
     }
 
     /// Ends the session with a neighbour, or the search for it.
     pub(super) fn remove_neighbour(&mut self, peer: PeerId, now: Instant) {
         self.discoveries.stop(peer);
+        self.unwatch_path(peer);
         self.listeners.set_key(Holder::Peer(peer), None, None);
         self.speaker.remove_peer(peer, now);
         self.names.remove(&peer);
@@ -99,5 +107,6 @@ impl Driver {
             neighbour.password.as_ref(),
         );
         self.speaker.set_remote(peer, remote, now);
+        self.watch_path(peer);
     }
 }

@@ -35,6 +35,7 @@ impl Neighbour {
             password,
             multihop,
             ttl_security,
+            bfd,
             router_lifetime,
         } = self;
         let bound = *local_address == new.local_address && *interface == new.interface;
@@ -48,6 +49,8 @@ impl Neighbour {
                 *ttl_security == new.ttl_security,
                 Change::Restarted,
             ),
+            // Intervals are negotiated without a flap.
+            ("bfd", *bfd == new.bfd, Change::Applied),
             (
                 "router_lifetime",
                 *router_lifetime == new.router_lifetime,
@@ -144,6 +147,7 @@ impl Driver {
             self.set_password(peer, password);
         }
         let change = self.speaker.reconfigure(peer, config, now);
+        self.watch_path(peer);
         let restart = sockets
             .iter()
             .any(|(_, change)| *change == Change::Restarted);

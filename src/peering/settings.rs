@@ -80,6 +80,8 @@ pub struct Neighbour {
     pub multihop: Option<u8>,
     /// Accept only packets that have come at most this many hops (GTSM, RFC 5082).
     pub ttl_security: Option<u8>,
+    /// Watch the path to it with BFD, so.
+    pub bfd: Option<crate::bfd::SessionConfig>,
     /// Router Lifetime in the advertisements that an unnumbered neighbour is sent, in seconds. Zero: nobody on
     /// the link shall take us as default router.
     pub router_lifetime: u16,
@@ -96,6 +98,7 @@ impl Neighbour {
             password: None,
             multihop: None,
             ttl_security: None,
+            bfd: None,
             router_lifetime: 0,
         }
     }

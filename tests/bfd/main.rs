@@ -3,4 +3,5 @@
 mod bird;
 mod frr;
 mod lab;
+mod neighbour;
 mod precision;

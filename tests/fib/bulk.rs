@@ -31,16 +31,26 @@ fn in_kernel(lab: &Lab) -> usize {
     count.trim().parse().unwrap()
 }
 
-/// How long until so many routes are there, and nothing is pending.
-fn until(lab: &Lab, running: &Running, installed: usize) -> Duration {
+/// How long until the last of them is there and leads out of `links`, and so all are.
+fn until(lab: &Lab, running: &Running, links: &[&str]) -> Duration {
     let start = Instant::now();
-    eventually_within(PATIENCE, (installed, 0), || {
-        let counts = running.snapshot().counts();
-        (counts.installed, counts.pending + counts.refused)
+    let last = format!("{} proto bgp", prefix(COUNT - 1));
+    eventually_within(PATIENCE, Some(true), || {
+        let shown = lab.routes(&last);
+        let line = shown.first()?;
+        Some(
+            ["eth1", "eth2"]
+                .iter()
+                .all(|link| line.contains(link) == links.contains(link)),
+        )
     });
     let took = start.elapsed();
-    let there = in_kernel(lab);
-    assert!(there >= installed, "{there} of {installed}");
+    assert!(in_kernel(lab) >= COUNT as usize);
+    let counts = running.snapshot().counts();
+    assert_eq!(
+        (counts.installed, counts.pending + counts.refused),
+        (COUNT as usize, 0)
+    );
     took
 }
 
@@ -53,27 +63,16 @@ fn fifty_thousand_routes_come_change_survive_a_flush_and_go() {
     teach(&running, &[1]);
     println!(
         "{COUNT} routes installed in {:?}",
-        until(&lab, &running, COUNT as usize)
+        until(&lab, &running, &["eth1"])
     );
 
     teach(&running, &[1, 2]);
-    println!(
-        "each replaced by one with two next hops in {:?}",
-        until(&lab, &running, COUNT as usize)
-    );
+    let took = until(&lab, &running, &["eth1", "eth2"]);
+    println!("each replaced by one with two next hops in {took:?}");
 
-    let start = Instant::now();
     lab.leaves[0].ip("link set eth0 down").unwrap();
-    let over_one = || lab.routes(&format!("{} proto bgp", prefix(COUNT - 1)));
-    eventually_within(PATIENCE, true, || {
-        over_one()
-            .first()
-            .is_some_and(|line| line.contains("dev eth2 metric"))
-    });
-    println!(
-        "one of the two links dead, all replaced by the other in {:?}",
-        start.elapsed()
-    );
+    let took = until(&lab, &running, &["eth2"]);
+    println!("one of the two links dead, all replaced by the other in {took:?}");
 
     // More announcements than the socket's buffer holds, while the thread writes.
     lab.node.ip("route flush proto bgp").unwrap();
@@ -85,7 +84,7 @@ fn fifty_thousand_routes_come_change_survive_a_flush_and_go() {
         "back {:?} after `ip route flush proto bgp`",
         start.elapsed()
     );
-    until(&lab, &running, COUNT as usize);
+    until(&lab, &running, &["eth2"]);
 
     let start = Instant::now();
     for n in 0..COUNT {
@@ -93,5 +92,5 @@ fn fifty_thousand_routes_come_change_survive_a_flush_and_go() {
     }
     eventually_within(PATIENCE, true, || in_kernel(&lab) <= before);
     println!("removed in {:?}", start.elapsed());
-    eventually_within(PATIENCE, true, || running.snapshot().routes.is_empty());
+    assert_eq!(running.snapshot().routes.len(), 0);
 }

@@ -47,22 +47,22 @@ fn chosen_interfaces_are_those_of_the_moment() {
         .unwrap();
     lab.node.ip("link set vip0 up").unwrap();
     lab.node.address("vip0", "172.30.0.5/24").unwrap();
-    eventually(vec!["172.30.0.0/24", "172.30.0.5/32"], || {
-        running
-            .originated()
-            .iter()
-            .map(|s| {
-                if s.ends_with("24") {
-                    "172.30.0.0/24"
-                } else {
-                    "172.30.0.5/32"
-                }
-            })
-            .collect()
-    });
-    lab.node.ip("link set vip0 name uplink").unwrap_err();
+    let both = ["172.30.0.0/24", "172.30.0.5/32"]
+        .map(str::to_owned)
+        .to_vec();
+    eventually(both, || running.originated());
     lab.node.ip("link set vip0 down").unwrap();
     eventually(Vec::<String>::new(), || running.originated());
+    lab.node.ip("link set vip0 name uplink").unwrap();
+    lab.node.ip("link set uplink up").unwrap();
+    lab.node.ip("link set vip1 up").unwrap();
+    eventually(true, || {
+        let uplink = lab.node.ip("link show uplink").unwrap();
+        uplink.contains("LOWER_UP")
+    });
+    assert!(running.originated().is_empty());
+    lab.node.ip("link set uplink down").unwrap();
+    lab.node.ip("link set uplink name vip0").unwrap();
     lab.node.ip("link set vip0 up").unwrap();
     eventually(2, || running.originated().len());
     let mut settings = Settings {

@@ -85,12 +85,14 @@ impl Lab {
     /// `ip route show <args>`, one line for each route, with its next hops in it.
     pub(crate) fn routes(&self, args: &str) -> Vec<String> {
         let family = if args.contains(':') { "-6" } else { "-4" };
-        let lines = self
-            .node
-            .ip(&format!("{family} -o route show {args}"))
-            .unwrap();
-        let lines = lines.lines().map(|line| line.replace('\\', ""));
-        let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = self.node.ip(&format!("{family} -o route show {args}"));
+        // A table without any route does not exist.
+        let shown = shown.unwrap_or_default();
+        let lines = shown.lines().map(|line| line.replace('\\', " "));
+        let words = |line: String| {
+            let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            words.replace(" pref medium", "")
+        };
         lines.map(words).collect()
     }
 

@@ -8,7 +8,7 @@ use bgp::wire::Asn;
 use bgp::{PeerConfig, RemoteAs, Route};
 use interop::netns::{Namespace, connect};
 use interop::{PATIENCE, Place, wait_until};
-use ovn_bgp_agent::peering::{NeighborSnapshot, Neighbour, Peering, Settings, Snapshot};
+use ovn_bgp_agent::peering::{NeighborSnapshot, Neighbour, Password, Peering, Settings, Snapshot};
 
 pub(crate) const OURS_V4: &str = "10.9.0.1";
 pub(crate) const THEIRS_V4: &str = "10.9.0.2";
@@ -61,17 +61,7 @@ impl Lab {
         peer.connect_retry = Duration::from_secs(2);
         let mut neighbour = Neighbour::new(peer);
         configure(&mut neighbour);
-        let settings = Settings::new(65001, Ipv4Addr::new(10, 9, 0, 1));
-        let peering = self
-            .ours
-            .inside(|| Peering::spawn(settings, vec![neighbour]))
-            .unwrap()
-            .unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        Speaker { peering, runtime }
+        Speaker::start(&self.ours, vec![neighbour])
     }
 }
 
@@ -81,6 +71,20 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
+    /// Our speaker, AS 65001, with these neighbours.
+    pub(crate) fn start(namespace: &Namespace, neighbours: Vec<Neighbour>) -> Self {
+        let settings = Settings::new(65001, Ipv4Addr::new(10, 9, 0, 1));
+        let peering = namespace
+            .inside(|| Peering::spawn(settings, neighbours))
+            .unwrap()
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        Self { peering, runtime }
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.runtime.block_on(self.peering.status()).unwrap()
     }
@@ -106,6 +110,27 @@ impl Speaker {
 
     pub(crate) fn withdraw(&self, prefix: &str) {
         self.peering.withdraw([prefix.parse().unwrap()]);
+    }
+
+    pub(crate) fn set_password(&self, name: &str, password: Option<Password>) {
+        let handle = self.peering.handle().unwrap();
+        self.runtime
+            .block_on(handle.set_password(name, password))
+            .unwrap();
+    }
+
+    pub(crate) fn add_neighbour(&self, neighbour: Neighbour) {
+        let handle = self.peering.handle().unwrap();
+        self.runtime
+            .block_on(handle.add_neighbour(neighbour))
+            .unwrap();
+    }
+
+    pub(crate) fn remove_neighbour(&self, name: &str) {
+        let handle = self.peering.handle().unwrap();
+        self.runtime
+            .block_on(handle.remove_neighbour(name))
+            .unwrap();
     }
 
     pub(crate) fn shutdown(self, words: &str) {

@@ -5,6 +5,8 @@ mod frr;
 mod frr_config;
 mod lab;
 mod latency;
+mod many_sessions;
 mod order;
 mod ranges;
 mod reload;
+mod unnumbered;

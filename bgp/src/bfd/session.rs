@@ -272,9 +272,8 @@ impl Session {
         } else {
             self.config.transmit_interval.max(SLOW)
         };
-        self.timing.offer_transmit(transmit.into(), standing);
-        self.timing
-            .offer_receive(self.config.receive_interval.into(), standing);
+        let receive = self.config.receive_interval;
+        self.timing.offer(transmit.into(), receive.into(), standing);
     }
 
     /// A change of state is told without waiting for the next periodic packet (RFC 5880 §6.8.7).

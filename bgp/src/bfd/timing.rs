@@ -57,30 +57,28 @@ impl Timing {
         }
     }
 
-    /// Set the interval at which we want to send. A longer one waits until the remote system knows of it:
-    /// it would miss our packets.
-    pub(super) fn offer_transmit(&mut self, interval: Interval, standing: Standing) {
-        if interval == self.transmit.advertised {
+    /// Set the interval at which we want to send, and the one at which we can receive. Where the remote system
+    /// would miss our packets (we send less often), or we would miss its (we expect them more often), the
+    /// former interval is in use until it knows.
+    pub(super) fn offer(&mut self, transmit: Interval, receive: Interval, standing: Standing) {
+        let before = (self.transmit.advertised, self.receive.advertised);
+        if before == (transmit, receive) {
             return;
         }
-        self.transmit.advertised = interval;
-        if !standing.up || interval < self.transmit.in_use {
+        self.transmit.advertised = transmit;
+        self.receive.advertised = receive;
+        if !standing.up || transmit < self.transmit.in_use {
             self.transmit.settle();
         }
-        self.start_poll(standing);
-    }
-
-    /// Set the interval at which we can receive. A shorter one waits until the remote system knows of it:
-    /// we would miss its packets.
-    pub(super) fn offer_receive(&mut self, interval: Interval, standing: Standing) {
-        if interval == self.receive.advertised {
-            return;
-        }
-        self.receive.advertised = interval;
-        if !standing.up || interval > self.receive.in_use {
+        if !standing.up || receive > self.receive.in_use {
             self.receive.settle();
         }
-        self.start_poll(standing);
+        if standing.heard {
+            self.poll = match self.poll {
+                Poll::Idle => Poll::Running,
+                Poll::Running | Poll::RunningTwice => Poll::RunningTwice,
+            };
+        }
     }
 
     /// Do our periodic packets ask for a Final?
@@ -112,15 +110,6 @@ impl Timing {
         self.poll = Poll::Idle;
         self.settle();
     }
-
-    fn start_poll(&mut self, standing: Standing) {
-        if standing.heard {
-            self.poll = match self.poll {
-                Poll::Idle => Poll::Running,
-                Poll::Running | Poll::RunningTwice => Poll::RunningTwice,
-            };
-        }
-    }
 }
 
 #[cfg(test)]
@@ -139,13 +128,9 @@ mod tests {
     #[test]
     fn what_the_other_side_would_miss_waits_for_its_final() {
         let mut timing = timing();
-        timing.offer_transmit(Interval(200), UP);
-        timing.offer_receive(Interval(50), UP);
+        timing.offer(Interval(200), Interval(50), UP);
         assert_eq!(timing.transmit.in_use, Interval(100));
         assert_eq!(timing.receive.in_use, Interval(100));
-        // Two changes, and the Final may belong to the first.
-        timing.finish_poll();
-        assert!(timing.is_polling());
         timing.finish_poll();
         assert!(!timing.is_polling());
         assert_eq!(timing.transmit.in_use, Interval(200));
@@ -153,10 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn a_final_that_may_answer_an_earlier_change_is_not_enough() {
+        let mut timing = timing();
+        timing.offer(Interval(200), Interval(100), UP);
+        timing.offer(Interval(300), Interval(100), UP);
+        timing.finish_poll();
+        assert!(timing.is_polling());
+        assert_eq!(timing.transmit.in_use, Interval(100));
+        timing.finish_poll();
+        assert!(!timing.is_polling());
+        assert_eq!(timing.transmit.in_use, Interval(300));
+    }
+
+    #[test]
     fn what_the_other_side_stands_is_done_at_once_and_polled() {
         let mut timing = timing();
-        timing.offer_transmit(Interval(50), UP);
-        timing.offer_receive(Interval(200), UP);
+        timing.offer(Interval(50), Interval(200), UP);
         assert_eq!(timing.transmit.in_use, Interval(50));
         assert_eq!(timing.receive.in_use, Interval(200));
         assert!(timing.is_polling());
@@ -165,7 +162,7 @@ mod tests {
     #[test]
     fn nothing_changed_polls_nobody() {
         let mut timing = timing();
-        timing.offer_transmit(Interval(100), UP);
+        timing.offer(Interval(100), Interval(100), UP);
         assert!(!timing.is_polling());
         timing.finish_poll();
         assert!(!timing.is_polling());
@@ -178,7 +175,7 @@ mod tests {
             up: false,
             heard: false,
         };
-        timing.offer_transmit(Interval(200), silent);
+        timing.offer(Interval(200), Interval(100), silent);
         assert_eq!(timing.transmit.in_use, Interval(200));
         assert!(!timing.is_polling());
     }

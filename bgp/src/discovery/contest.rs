@@ -8,7 +8,7 @@ pub(super) const ASKING: Duration = Duration::from_secs(4);
 /// The second solicitation of the same question, should the first be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// While several are there, the question is asked again so often.
-pub(super) const RECONSIDER: Duration = Duration::from_secs(30);
+pub(super) const RECONSIDER: Duration = Duration::from_secs(10);
 
 /// Where the question stands.
 #[derive(Debug, Clone, Copy)]

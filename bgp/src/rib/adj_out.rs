@@ -107,7 +107,7 @@ impl AdjRibOut {
     }
 
     /// The routes from a place on, in order.
-    pub(crate) fn from_place(&self, place: Place) -> impl Iterator<Item = (&IpNet, &Entry)> {
+    pub(crate) fn starting_at(&self, place: Place) -> impl Iterator<Item = (&IpNet, &Entry)> {
         let order = self.order.as_deref().unwrap_or_default();
         let start = order.partition_point(|(at, _)| *at < place);
         let rest = order.get(start..).unwrap_or_default().iter();

@@ -1,6 +1,6 @@
 //! An originated route as one peer sees it: next hop self, and the attributes its session requires.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -178,18 +178,28 @@ impl ExportProfile {
         })
     }
 
+    /// Octets that a batch of host prefixes takes, about: the buffer is shared by all peers, but it should neither
+    /// grow nor be much too large.
+    fn capacity(&self, batch: &Batch) -> usize {
+        let each = if self.family == Family::IPV6_UNICAST {
+            17
+        } else {
+            5
+        };
+        let (prefixes, runs) = match batch {
+            Batch::Announce(runs) => (runs.iter().map(|(_, p)| p.len()).sum(), runs.len()),
+            Batch::Withdraw(prefixes) => (prefixes.len(), 1),
+            Batch::EndOfRib | Batch::EndOfRefresh => (0, 0),
+        };
+        let octets = prefixes * each;
+        octets + octets / 32 + runs * 96 + 64
+    }
+
     /// The messages of a batch in one buffer, and how many UPDATEs they are.
     pub(crate) fn encode(&self, batch: &Batch) -> Result<(Bytes, usize), EncodeError> {
         let (codec, family) = (&self.codec, self.family);
-        let mut out = BytesMut::with_capacity(256);
+        let mut out = BytesMut::with_capacity(self.capacity(batch));
         let mut updates = 0;
-        let nlri = |prefixes: &[IpNet]| {
-            prefixes
-                .iter()
-                .copied()
-                .map(untruncated)
-                .collect::<Vec<_>>()
-        };
         match batch {
             Batch::Announce(runs) => {
                 for (route, prefixes) in runs {
@@ -197,13 +207,14 @@ impl ExportProfile {
                         next_hop,
                         attributes,
                     } = &**route;
-                    let nlri = nlri(prefixes);
+                    let nlri = prefixes.iter().copied().map(nlri);
                     updates +=
                         pack::announce(&mut out, codec, family, *next_hop, attributes, nlri)?;
                 }
             }
             Batch::Withdraw(prefixes) => {
-                updates += pack::withdraw(&mut out, codec, family, nlri(prefixes))?;
+                let nlri = prefixes.iter().copied().map(nlri);
+                updates += pack::withdraw(&mut out, codec, family, nlri)?;
             }
             Batch::EndOfRib => {
                 pack::end_of_rib(&mut out, codec, family)?;
@@ -219,7 +230,7 @@ impl ExportProfile {
 }
 
 /// Prefixes of ours have no host bits set: [`crate::Speaker::originate`] sees to that.
-fn untruncated(prefix: IpNet) -> Nlri {
+fn nlri(prefix: IpNet) -> Nlri {
     Nlri {
         prefix,
         path_id: None,

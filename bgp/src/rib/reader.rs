@@ -206,7 +206,7 @@ impl Reader {
     pub(crate) fn pending_count(&self, table: &AdjRibOut) -> usize {
         let ahead = self
             .walk
-            .map_or(0, |walk| table.from_place(walk.next).count());
+            .map_or(0, |walk| table.starting_at(walk.next).count());
         let due =
             |(prefix, held): &(&IpNet, &Held)| !same(held.as_ref(), wanted(table.get(prefix)));
         self.records.iter().filter(due).count() + ahead
@@ -332,11 +332,11 @@ impl Reader {
         };
         let mut announced = ByRoute::default();
         let mut last = None;
-        for (prefix, entry) in table.from_place(walk.next).take(limit) {
+        for (prefix, entry) in table.starting_at(walk.next).take(limit) {
             last = Some(entry.place);
             let told = self.records.remove(prefix).flatten();
             // On a first walk a record says that a change has been told since.
-            if walk.refresh || !same(told.as_ref(), Some(&entry.route)) {
+            if !same(told.as_ref(), Some(&entry.route)) {
                 announced.add(&entry.route, *prefix);
             }
         }

@@ -190,6 +190,11 @@ impl Speaker {
         self.with_session(peer, |session, env| session.set_remote(remote, env));
     }
 
+    /// Where a neighbour is, as far as it is known.
+    pub fn remote(&self, peer: PeerId) -> Option<IpAddr> {
+        self.peers.get(&peer)?.session.remote()
+    }
+
     /// The peer at that address. `link` is the interface the address was seen on, when it is link-local: a peer
     /// that is configured for a link is found only there.
     pub fn peer_at(&self, remote: IpAddr, link: Option<&str>) -> Option<PeerId> {

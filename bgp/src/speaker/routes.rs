@@ -8,7 +8,6 @@ use ipnet::IpNet;
 
 use super::peer::Peer;
 use super::{Event, Multipath, Output, PeerId, Speaker};
-use crate::policy::Filters;
 use crate::rib::{Batch, Choice, Reachability, Received, Window};
 use crate::session::Reset;
 use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
@@ -147,20 +146,6 @@ impl Speaker {
         }
         self.groups.regroup(&wanted, &self.originated);
         self.unflushed = true;
-    }
-
-    /// Give a peer other filters, without touching its session: what it has taught is judged again as it was received,
-    /// and it is told what differs for it.
-    pub fn set_filters(&mut self, id: PeerId, import: Filters, export: Filters, now: Instant) {
-        self.core.now = now;
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        let config = Arc::make_mut(&mut peer.config);
-        config.import = import;
-        config.export = export;
-        self.reevaluate_in(id);
-        self.reevaluate_out([id]);
     }
 
     /// Ask every peer to prefer other paths than ours, or no longer (RFC 8326).

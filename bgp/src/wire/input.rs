@@ -2,18 +2,19 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use nom::bytes::complete::take as nom_take;
 use nom::error::{ErrorKind, ParseError};
-use nom::number::complete::{be_u8, be_u16, be_u32, be_u128};
+use nom::number::complete::be_u128;
 
 /// Why octets could not be read. One word pair, no position: whoever grants the octets knows which they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed(pub(super) &'static str);
 
+const TOO_SHORT: &str = "ends too early";
+
 impl<'a> ParseError<&'a [u8]> for Malformed {
     fn from_error_kind(_: &'a [u8], kind: ErrorKind) -> Self {
         match kind {
-            ErrorKind::Eof => Self("ends too early"),
+            ErrorKind::Eof => Self(TOO_SHORT),
             _ => Self("cannot be read"),
         }
     }
@@ -32,14 +33,16 @@ pub(super) fn malformed<T>(reason: &'static str) -> Parsed<'static, T> {
 }
 
 /// The error itself. `Incomplete` cannot occur: all parsers are nom's `complete` ones.
+#[inline]
 pub(super) fn flat(error: nom::Err<Malformed>) -> Malformed {
     match error {
         nom::Err::Error(malformed) | nom::Err::Failure(malformed) => malformed,
-        nom::Err::Incomplete(_) => Malformed("ends too early"),
+        nom::Err::Incomplete(_) => Malformed(TOO_SHORT),
     }
 }
 
 /// Reads the whole of `input` with `parser`; octets left over are an error.
+#[inline]
 pub(super) fn all<'a, T>(
     input: &'a [u8],
     parser: impl FnOnce(&'a [u8]) -> Parsed<'a, T>,
@@ -52,6 +55,7 @@ pub(super) fn all<'a, T>(
 }
 
 /// Reads elements until nothing is left. Every element takes at least one octet, or it is an error.
+#[inline]
 pub(super) fn each<'a>(
     mut input: &'a [u8],
     mut element: impl FnMut(&'a [u8]) -> Parsed<'a, ()>,
@@ -66,29 +70,50 @@ pub(super) fn each<'a>(
     Ok(())
 }
 
+#[inline]
 pub(super) fn octet(input: &[u8]) -> Parsed<'_, u8> {
-    be_u8(input)
+    let (rest, [value]) = array(input)?;
+    Ok((rest, value))
 }
 
+#[inline]
 pub(super) fn two_octets(input: &[u8]) -> Parsed<'_, u16> {
-    be_u16(input)
+    let (rest, octets) = array(input)?;
+    Ok((rest, u16::from_be_bytes(octets)))
 }
 
+#[inline]
 pub(super) fn four_octets(input: &[u8]) -> Parsed<'_, u32> {
-    be_u32(input)
+    let (rest, octets) = array(input)?;
+    Ok((rest, u32::from_be_bytes(octets)))
 }
 
+/// The numbers that every element begins with: unlike nom's, this is inlined to a compare and a load.
+#[inline]
+fn array<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
+    match input.split_first_chunk() {
+        Some((octets, rest)) => Ok((rest, *octets)),
+        None => malformed(TOO_SHORT),
+    }
+}
+
+#[inline]
 pub(super) fn take(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
-    nom_take(count)(input)
+    match input.split_at_checked(count) {
+        Some((taken, rest)) => Ok((rest, taken)),
+        None => malformed(TOO_SHORT),
+    }
 }
 
 /// A field with a one-octet length before it.
+#[inline]
 pub(super) fn short_field(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = octet(input)?;
     take(input, length.into())
 }
 
 /// A field with a two-octet length before it.
+#[inline]
 pub(super) fn long_field(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, length) = two_octets(input)?;
     take(input, length.into())

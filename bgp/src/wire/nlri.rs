@@ -65,7 +65,11 @@ impl Nlri {
                 let [first, second, third, fourth] = net.network().octets();
                 let length = net.prefix_len();
                 let octets = [length, first, second, third, fourth];
-                out.put_slice(octets.get(..=significant(length)).unwrap_or(&octets));
+                match octets.get(..=significant(length)) {
+                    // A length known beforehand makes the copy one store: host routes are the usual case.
+                    Some(shorter) if length <= 24 => out.put_slice(shorter),
+                    _ => out.put_slice(&octets),
+                }
             }
             IpNet::V6(net) => {
                 let octets = net.network().octets();
@@ -103,7 +107,7 @@ pub(super) fn decode_all(
 
 /// As [`decode_all`], for a family of prefixes.
 pub(super) fn decode_prefixes(
-    input: &[u8],
+    mut input: &[u8],
     family: Family,
     with_path_id: bool,
 ) -> Result<Vec<Nlri>, Malformed> {
@@ -111,6 +115,9 @@ pub(super) fn decode_prefixes(
     let octets_each = if with_path_id { 9 } else { 5 };
     let mut nlri = Vec::with_capacity(input.len() / octets_each);
     let v6 = family == Family::IPV6_UNICAST;
+    if !v6 && !with_path_id {
+        decode_hosts(&mut input, &mut nlri);
+    }
     each(input, |input| {
         let (input, path_id) = if with_path_id {
             let (input, id) = four_octets(input)?;
@@ -129,20 +136,24 @@ pub(super) fn decode_prefixes(
     Ok(nlri)
 }
 
+/// Host routes are what this speaker lives on: the IPv4 ones at the beginning, in one go.
+fn decode_hosts(input: &mut &[u8], nlri: &mut Vec<Nlri>) {
+    const HOST: u8 = 32;
+    while let [HOST, first, second, third, fourth, rest @ ..] = *input {
+        let address = Ipv4Addr::new(*first, *second, *third, *fourth);
+        let prefix = IpNet::V4(address.into());
+        let path_id = None;
+        nlri.push(Nlri { prefix, path_id });
+        *input = rest;
+    }
+}
+
 fn v4_prefix(input: &[u8]) -> Parsed<'_, IpNet> {
     let (input, length) = octet(input)?;
-    // Host routes are what this speaker lives on: read them in one go.
-    let (input, bits) = if length == 32 {
-        four_octets(input)?
-    } else {
-        let (input, given) = take(input, significant(length))?;
-        // Octets that were not sent are zero; of more than four the length is refused below.
-        let given = given.iter().copied().chain(std::iter::repeat(0)).take(4);
-        (
-            input,
-            given.fold(0, |bits, octet| bits << 8 | u32::from(octet)),
-        )
-    };
+    let (input, given) = take(input, significant(length))?;
+    // Octets that were not sent are zero; of more than four the length is refused below.
+    let given = given.iter().copied().chain(std::iter::repeat(0)).take(4);
+    let bits = given.fold(0, |bits, octet| bits << 8 | u32::from(octet));
     match Ipv4Net::new(Ipv4Addr::from_bits(bits), length) {
         Ok(net) => Ok((input, IpNet::V4(net.trunc()))),
         Err(_) => malformed(TOO_LONG),

@@ -173,11 +173,13 @@ impl DecodedUpdate {
         let withdrawn =
             plain(fields.withdrawn).map_err(|error| network_field("withdrawn routes", error))?;
         let announced = plain(fields.nlri).map_err(|error| network_field("NLRI", error))?;
-        let attributes = Attributes::decode(fields.attributes, options)?;
+        let mut attributes = Attributes::default();
+        attributes.read(fields.attributes, options)?;
         let end_of_rib = fields.end_of_rib(&attributes);
         Self::assemble(withdrawn, announced, attributes, end_of_rib)
     }
 
+    #[inline]
     fn assemble(
         withdrawn: Vec<Nlri>,
         nlri: Vec<Nlri>,

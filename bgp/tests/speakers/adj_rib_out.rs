@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bgp::wire::{Community, Family};
-use bgp::{Filter, Filters, Match, Policy, PrefixList, Route, RouteAttributes, Set, Term};
+use bgp::{Change, Filter, Filters, Match, Policy, PrefixList, Route, RouteAttributes, Set, Term};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
@@ -162,11 +162,8 @@ impl World {
             Step::Up(peer) => self.several.up(peer),
             Step::Policy(peer, export) => {
                 self.exports[peer] = export;
-                let id = self.several.remotes[peer].peer;
-                let import = Filters::default();
                 self.several
-                    .speaker
-                    .set_filters(id, import, export.filters(), now);
+                    .reconfigure(peer, |config| config.export = export.filters());
             }
         }
         self.several.drain();
@@ -311,11 +308,8 @@ fn a_change_of_the_export_filter_tells_only_what_differs() {
         .originate((0..PREFIXES).map(|n| Route::new(prefix(n))), now);
     several.drain();
     let (told, ends) = (several.remotes[0].updates, several.remotes[0].end_of_ribs);
-    let id = several.remotes[0].peer;
-    several
-        .speaker
-        .set_filters(id, Filters::default(), Filters::default(), now);
-    several.drain();
+    let change = several.reconfigure(0, |config| config.export = Filters::default());
+    assert_eq!(change, Change::Refreshed);
     assert_eq!(
         several.remotes[0].updates,
         told + 1,

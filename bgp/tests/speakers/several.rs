@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant;
 
 use bgp::wire::{
-    self, Asn, Capability, CodecOptions, Community, DecodedUpdate, Family, Message, Open,
-    RefreshSubtype, RouteRefresh, RouterId,
+    self, Asn, Capability, CodecOptions, Community, DecodedUpdate, Family, Message, Nlri, Open,
+    PathAttributes, RefreshSubtype, RouteRefresh, RouterId, pack,
 };
-use bgp::{ConnectionId, Ends, Input, Output, PeerConfig, PeerId, RemoteAs, Speaker, State};
+use bgp::{
+    Change, ConnectionId, Ends, Event, Input, Output, PeerConfig, PeerId, RemoteAs, Speaker, State,
+};
 use bytes::BytesMut;
 use ipnet::IpNet;
 
@@ -25,6 +27,7 @@ pub(crate) struct Known {
 
 pub(crate) struct Remote {
     pub(crate) peer: PeerId,
+    pub(crate) config: PeerConfig,
     asn: u32,
     pub(crate) connection: Option<ConnectionId>,
     /// It reads nothing: what was sent waits in the kernel.
@@ -42,6 +45,7 @@ pub(crate) struct Several {
     pub(crate) now: Instant,
     pub(crate) speaker: Speaker,
     pub(crate) remotes: Vec<Remote>,
+    events: Vec<Event>,
 }
 
 fn codec(internal: bool) -> CodecOptions {
@@ -60,15 +64,17 @@ impl Several {
             now,
             speaker: pair::speaker(pair::A, 65001, now),
             remotes: Vec::new(),
+            events: Vec::new(),
         };
         for (number, asn) in asns.iter().enumerate() {
             let address = remote_address(number);
             let mut config = PeerConfig::new(format!("leaf{number}"), address, RemoteAs::Auto);
             config.passive = true;
             config.extended_messages = false;
-            let peer = this.speaker.add_peer(config, now);
+            let peer = this.speaker.add_peer(config.clone(), now);
             this.remotes.push(Remote {
                 peer,
+                config,
                 asn: *asn,
                 connection: None,
                 stalled: false,
@@ -82,6 +88,43 @@ impl Several {
             this.up(number);
         }
         this
+    }
+
+    /// Change the configuration of a peer.
+    pub(crate) fn reconfigure(
+        &mut self,
+        number: usize,
+        change: impl FnOnce(&mut PeerConfig),
+    ) -> Change {
+        let remote = &mut self.remotes[number];
+        change(&mut remote.config);
+        let (peer, config) = (remote.peer, remote.config.clone());
+        let change = self.speaker.reconfigure(peer, config, self.now);
+        self.drain();
+        change
+    }
+
+    /// The peer announces one route.
+    pub(crate) fn announce(&mut self, number: usize, prefix: IpNet, attributes: &PathAttributes) {
+        let next_hop = Ipv4Addr::new(10, 0, 1, u8::try_from(number).unwrap());
+        let family = Family::of(&prefix);
+        let internal = self.remotes[number].asn == 65001;
+        let mut out = BytesMut::new();
+        pack::announce(
+            &mut out,
+            &codec(internal),
+            family,
+            next_hop.into(),
+            attributes,
+            [Nlri::from(prefix)],
+        )
+        .unwrap();
+        self.send_octets(number, &out);
+    }
+
+    /// What the speaker told its watchers since the last call.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
     /// The peer connects and the session comes up.
@@ -208,6 +251,7 @@ impl Several {
                         self.speaker.handle_input(input, self.now);
                     }
                 }
+                Output::Event(event) => self.events.push(event),
                 Output::Timeout(_) => return,
                 _ => {}
             }

@@ -51,22 +51,23 @@ pub(super) struct Fault {
 }
 
 impl Attributes {
-    /// Reads the field. An error is given only where the session cannot go on.
-    pub(in super::super) fn decode(
+    /// Reads the field, in place: this is too large to be handed about. An error is given only where the session
+    /// cannot go on.
+    pub(in super::super) fn read(
+        &mut self,
         field: &[u8],
         options: &CodecOptions,
-    ) -> Result<Self, DecodeError> {
-        let mut attributes = Self::default();
+    ) -> Result<(), DecodeError> {
         let mut input = field;
         while !input.is_empty() {
             match Raw::decode(input) {
                 Ok((rest, raw)) => {
-                    attributes.count += 1;
-                    attributes.take(raw, options)?;
+                    self.count += 1;
+                    self.take(raw, options)?;
                     input = rest;
                 }
                 Err(error) => {
-                    attributes.overrun(input, flat(error));
+                    self.overrun(input, flat(error));
                     break;
                 }
             }
@@ -76,7 +77,7 @@ impl Attributes {
             as4_path,
             as4_aggregator,
             ..
-        } = &mut attributes;
+        } = self;
         if as4_path.is_some() || as4_aggregator.is_some() {
             as4::join(
                 &mut path.as_path,
@@ -85,7 +86,7 @@ impl Attributes {
                 as4_aggregator.take(),
             );
         }
-        Ok(attributes)
+        Ok(())
     }
 
     /// Which of the attributes that a route must have is missing (RFC 7606 §3 d). One that was there and

@@ -36,7 +36,10 @@ pub(super) fn as_path(value: &[u8], options: &CodecOptions) -> Result<AsPath, Fa
 }
 
 pub(super) fn segments(value: &[u8], wide: bool) -> Result<AsPath, Malformed> {
-    let mut path = AsPath::default();
+    let mut path = AsPath {
+        // One sequence is the rule.
+        segments: Vec::with_capacity(usize::from(!value.is_empty())),
+    };
     each(value, |input| {
         let (input, segment) = segment(input, wide)?;
         path.segments.push(segment);
@@ -114,7 +117,7 @@ pub(super) fn list<'a, T>(
     value: &'a [u8],
     element: impl Fn(&'a [u8]) -> Parsed<'a, T>,
 ) -> Result<Vec<T>, Fault> {
-    let mut elements = Vec::new();
+    let mut elements = Vec::with_capacity(value.len() / size_of::<T>());
     each(value, |input| {
         let (input, parsed) = element(input)?;
         elements.push(parsed);

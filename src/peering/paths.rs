@@ -1,0 +1,78 @@
+//! Paths to neighbours: watched as neighbours come, go and change, and what their failure does.
+
+use std::time::Instant;
+
+use bgp::{Event, PeerId, State};
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use super::driver::Driver;
+use super::liveness::{Liveness, path};
+
+impl Driver {
+    /// Watch the path to a neighbour where that is wanted, and where it is known; else not any more.
+    pub(super) fn watch_path(&mut self, peer: PeerId) {
+        let remote = self.speaker.remote(peer);
+        let wanted = self.neighbours.get(&peer).and_then(|neighbour| {
+            let config = neighbour.bfd?;
+            Some((path(neighbour, remote?), config))
+        });
+        let Some((key, config)) = wanted else {
+            self.unwatch_path(peer);
+            return;
+        };
+        if self.liveness.is_none() {
+            match Liveness::start() {
+                Ok(liveness) => self.liveness = Some(liveness),
+                Err(error) => warn!(%error, "cannot start BFD: no path is watched"),
+            }
+        }
+        if let Some(liveness) = &mut self.liveness {
+            liveness.watch(peer, key, config);
+        }
+    }
+
+    /// Watch the path to a neighbour no longer.
+    pub(super) fn unwatch_path(&mut self, peer: PeerId) {
+        if let Some(liveness) = &mut self.liveness {
+            liveness.unwatch(peer);
+        }
+    }
+
+    /// Where a neighbour is, and how far, may only be known once its session is up.
+    pub(super) fn follow_paths(&mut self, event: &Event) {
+        match event {
+            Event::StateChanged {
+                peer,
+                to: State::Established,
+                ..
+            } => self.watch_path(*peer),
+            Event::PeerVanished { peer, .. } => self.unwatch_path(*peer),
+            _ => {}
+        }
+    }
+
+    /// BFD answers when it likes: the protocol goes on meanwhile.
+    pub(super) fn show_paths(&self, answer: oneshot::Sender<crate::bfd::Snapshot>) {
+        let Some(liveness) = &self.liveness else {
+            // Whoever asked may have given up; so below.
+            let _ = answer.send(crate::bfd::Snapshot::default());
+            return;
+        };
+        let snapshot = liveness.snapshot();
+        tokio::spawn(async move {
+            if let Ok(snapshot) = snapshot.await {
+                let _ = answer.send(snapshot);
+            }
+        });
+    }
+
+    /// The path to these neighbours has failed.
+    pub(super) fn lose_path(&mut self, peers: &[PeerId]) {
+        /// Forwarding is what failed, whatever else did: see [`super::liveness`].
+        const KEEP_NOTHING: bool = true;
+        for peer in peers {
+            self.speaker.bfd_down(*peer, KEEP_NOTHING, Instant::now());
+        }
+    }
+}
