@@ -27,6 +27,7 @@ pub mod exposure;
 pub mod fib;
 pub mod kernel;
 pub mod mac;
+pub mod metrics;
 pub mod openflow;
 pub mod ovn;
 pub mod ovsdb;

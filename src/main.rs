@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use ovn_bgp_agent::agent;
 use ovn_bgp_agent::cli::{
-    self, Cli, Command, check, convert, explain, log, originate, plan, show, speaker, watch,
+    self, Cli, Command, check, convert, explain, log, orders, originate, plan, show, speaker, watch,
 };
 use ovn_bgp_agent::config::{Config, Loaded, read_file};
 use ovn_bgp_agent::control::{self, AskError, Query, Reply};
@@ -48,6 +48,10 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Explain(args) => explain(loaded, args),
         Command::Show(args) => say(show::run(args, &loaded.config)),
         Command::Originate(args) => say(originate::originate(args, &loaded.config)),
+        Command::Drain(args) => say(orders::drain(args, &loaded.config)),
+        Command::Undrain => say(orders::undrain(&loaded.config)),
+        Command::Reset(args) => say(orders::reset(args, &loaded.config)),
+        Command::Reload => say(orders::reload(&loaded.config)),
         Command::Watch(args) => {
             watch::run(args, &loaded.config)?;
             Ok(0)

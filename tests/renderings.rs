@@ -7,9 +7,9 @@ use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show};
 use ovn_bgp_agent::config::{Input, Loaded, Severity};
 use ovn_bgp_agent::control::{
-    Advertised, AgentSummary, Capabilities, Explanation, ExposureLine, ExposureList, FamilyInfo,
-    Hop, MessageStats, Neighbor, NeighborSummary, Offer, Reply, RouteLine, Routes, Step, Summary,
-    Verdict,
+    Advertised, AgentSummary, Capabilities, Drained, Explanation, ExposureLine, ExposureList,
+    FamilyInfo, Hop, MessageStats, Neighbor, NeighborSummary, Offer, Reply, RouteLine, Routes,
+    Step, Summary, Verdict,
 };
 use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
 use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
@@ -144,6 +144,7 @@ fn summary() -> Reply {
         peers_established: 1,
         peers_total: 2,
         peers: [("leaf0".to_owned(), leaf)].into(),
+        drain: Drained::Leaving,
         problem: None,
         agent: Some(AgentSummary {
             chassis_name: "compute-1".into(),
@@ -158,6 +159,8 @@ fn summary() -> Reply {
             exposures: 2,
             withheld: 1,
             changes_applied: 12,
+            changes_failed: 1,
+            writes: 40,
         }),
     })
 }

@@ -43,7 +43,6 @@ impl Bench {
             graceful_restart: None,
             graceful_shutdown: false,
             multipath: Multipath::default(),
-            graceful_shutdown: false,
             seed: 1,
         };
         let mut bench = Self {

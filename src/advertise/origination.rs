@@ -18,6 +18,8 @@ struct Shared {
     origins: Origins,
     /// Once the speaker runs.
     speaker: Option<Handle>,
+    /// The speaker is told of nothing for the time being.
+    held: bool,
 }
 
 impl Origination {
@@ -51,9 +53,35 @@ impl Origination {
         handle: impl FnOnce(&T) -> Option<Handle>,
     ) -> Result<T, E> {
         let mut shared = self.lock();
-        let speaker = start(shared.origins.routes().collect())?;
+        let held = shared.held;
+        let routes = shared.origins.routes().filter(|_| !held);
+        let speaker = start(routes.collect())?;
         shared.speaker = handle(&speaker);
         Ok(speaker)
+    }
+
+    /// Has the speaker withdraw everything, and tells it of nothing more. The sources hold what they hold.
+    pub fn hold(&self) {
+        let mut shared = self.lock();
+        shared.held = true;
+        if let Some(speaker) = &shared.speaker {
+            speaker.withdraw(shared.origins.routes().map(|route| route.prefix));
+        }
+    }
+
+    /// The end of [`Self::hold`].
+    pub fn release(&self) {
+        let mut shared = self.lock();
+        if std::mem::take(&mut shared.held)
+            && let Some(speaker) = &shared.speaker
+        {
+            speaker.originate(shared.origins.routes());
+        }
+    }
+
+    /// True between [`Self::hold`] and [`Self::release`].
+    pub fn is_held(&self) -> bool {
+        self.lock().held
     }
 
     /// Looks at what is originated. Short: everybody else waits.
@@ -65,7 +93,10 @@ impl Origination {
     fn change(&self, change: impl FnOnce(&mut Origins) -> Changes) {
         let mut shared = self.lock();
         let changes = change(&mut shared.origins);
-        if let Some(speaker) = shared.speaker.as_ref().filter(|_| !changes.is_empty()) {
+        if let Some(speaker) = &shared.speaker
+            && !shared.held
+            && !changes.is_empty()
+        {
             speaker.originate(changes.originate);
             speaker.withdraw(changes.withdraw);
         }

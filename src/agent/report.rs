@@ -67,7 +67,6 @@ impl Report {
             let (key, reason) = blocked.next()?;
             Some(format!("{key}: {reason}"))
         });
-        let live = speaker.live().borrow().clone();
         let uptime = self.started_at.elapsed();
         Summary {
             agent: Some(AgentSummary {
@@ -79,8 +78,10 @@ impl Report {
                 exposures: decision.exposures.len(),
                 withheld: decision.withheld.len(),
                 changes_applied: self.changes_applied,
+                changes_failed: self.changes_failed,
+                writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
             }),
-            ..control::speaker::summary(&live, problem, uptime).await
+            ..control::speaker::summary(speaker, problem, uptime).await
         }
     }
 }

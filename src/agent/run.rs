@@ -14,11 +14,12 @@ use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE};
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
-use crate::control::{BindError, Desk, Request, Server};
+use crate::control::{self, BindError, Desk, Journal, Query, Reply, Request, Server};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
+use crate::metrics::{self, Collector, Histogram, MetricsError};
 use crate::peering::Ended;
-use crate::reload::{self, ReloadError, ReloadReport, Source};
+use crate::reload::{self, Source};
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
@@ -40,6 +41,8 @@ pub enum RunError {
     SpeakerEnded(#[from] Ended),
     #[error(transparent)]
     Control(#[from] BindError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -74,10 +77,21 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
                 return Ok(());
             }
             Wake::Reload => {
-                reload::log(&running.reload(&source).await);
+                running.reload(&source).await;
                 wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
             }
-            Wake::News(news) => running.agent.take(news).await?,
+            Wake::Request(request) if request.query == Query::Reload => {
+                let reply = running.reload(&source).await;
+                wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
+                // The client may have gone.
+                let _ = request.reply.send(reply);
+            }
+            Wake::News(news) => {
+                if running.started && matches!(news, News::Northbound(_)) {
+                    running.news_at.get_or_insert_with(Instant::now);
+                }
+                running.agent.take(news).await?;
+            }
             Wake::Request(request) => running.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Reconcile => running.reconcile(),
@@ -105,7 +119,12 @@ struct Running {
     agent: Agent,
     speaker: Embedded,
     report: Report,
+    /// From news of OVN to the speaker that was told.
+    ovn_to_advert: Arc<Histogram>,
+    /// When the news came that the next pass acts on.
+    news_at: Option<Instant>,
     requests: mpsc::Receiver<Request>,
+    journal: Journal,
     /// When all inputs but flows had been read.
     read_at: Option<Instant>,
     started_at: Instant,
@@ -119,16 +138,25 @@ impl Running {
     fn start(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, RunError> {
         let (sender, requests) = mpsc::channel(8);
         let speaker = Embedded::new(Arc::clone(&config));
+        let desk = Desk::new(sender, &speaker);
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, &speaker);
-            tokio::spawn(Server::bind(socket)?.serve(desk));
+            tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
+        }
+        let journal = desk.journal();
+        let ovn_to_advert = Arc::new(Histogram::default());
+        if let Some(address) = config.bgp.metrics_listen {
+            let collector = Collector::new(&speaker, desk, Some(Arc::clone(&ovn_to_advert)));
+            metrics::serve(address, collector)?;
         }
         Ok(Self {
             speaker,
             agent: Agent::open(config, rt_tables)?,
             report: Report::default(),
+            ovn_to_advert,
+            news_at: None,
             requests,
+            journal,
             read_at: None,
             started_at: Instant::now(),
             speakable: false,
@@ -167,6 +195,11 @@ impl Running {
         }
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
+        if let Some(at) = self.news_at.take()
+            && taken.adverts > 0
+        {
+            self.ovn_to_advert.observe(at.elapsed());
+        }
         if !self.started {
             self.started = true;
             self.speakable = true;
@@ -216,12 +249,10 @@ impl Running {
         Ok(())
     }
 
-    /// Reads the configuration again and takes over what differs.
-    ///
-    /// # Errors
-    /// It is not valid, and nothing has changed.
-    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
-        reload::reload(source, &mut self.agent.config, &mut self.speaker).await
+    /// Reads the configuration again and takes over what differs, unless it is not valid.
+    async fn reload(&mut self, source: &Source) -> Reply {
+        let outcome = reload::reload(source, &mut self.agent.config, &mut self.speaker).await;
+        control::reloaded(&self.journal, outcome)
     }
 
     fn retry(&mut self) -> Result<(), RunError> {

@@ -28,6 +28,8 @@ impl Executor {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
     pub done: u64,
+    /// Of these, what the speaker was told.
+    pub adverts: u64,
     pub failed: u64,
 }
 
@@ -67,6 +69,7 @@ impl Agent {
             match result {
                 Ok(()) => {
                     taken.done += 1;
+                    taken.adverts += u64::from(Executor::of(step) == Executor::Speaker);
                     self.core.reconciler_mut().succeeded(step);
                 }
                 Err(error) => {

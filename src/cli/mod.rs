@@ -5,6 +5,7 @@ pub mod convert;
 pub mod explain;
 pub mod log;
 pub mod options;
+pub mod orders;
 pub mod originate;
 pub mod plan;
 pub mod show;
@@ -57,6 +58,14 @@ pub enum Command {
     Originate(originate::Args),
     /// Withdraw routes that were originated by hand
     Withdraw(originate::WithdrawArgs),
+    /// Ask neighbours to prefer other paths, then withdraw the routes; sessions stay
+    Drain(orders::DrainArgs),
+    /// Take a drain back
+    Undrain,
+    /// Reset a neighbour's session, or refresh its routes
+    Reset(orders::ResetArgs),
+    /// Read the configuration again, and say what that changes
+    Reload,
     /// Print what happens, as it happens
     Watch(watch::Args),
 }

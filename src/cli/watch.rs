@@ -75,6 +75,21 @@ pub fn render_text(event: &Happened) -> String {
             line(format!("{prefix} learned {}", paths.join(", ")))
         }
         Happening::Lost { prefix } => line(format!("{prefix} lost")),
+        Happening::Converged { family } => {
+            line(format!("{family}: every neighbor has told all it has"))
+        }
+        Happening::PrefixLimit {
+            peer,
+            count,
+            limit,
+            refused,
+        } => {
+            let more = if *refused { "; more are not taken" } else { "" };
+            line(format!(
+                "session {peer} teaches {count} of {limit} prefixes{more}"
+            ))
+        }
+        Happening::PeerVanished { peer } => line(format!("session {peer} is gone")),
         Happening::Withheld {
             peer,
             family,

@@ -1,13 +1,17 @@
 //! Who answers: the agent's loop, or, for what concerns the speaker alone, the client's own task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::drain::Drain;
 use super::lines::{Lines, NoLine};
-use super::message::{Originate, Routes, RoutesQuery, Taken, Withdraw};
+use super::message::{
+    Done, DrainOrder, Originate, ResetOrder, Routes, RoutesQuery, Taken, Withdraw,
+};
 use super::speaker::{self, Table};
 use super::watch::{Journal, Watch};
 use super::{Query, Reply, TIMEOUT, WATCHERS};
@@ -28,17 +32,20 @@ pub struct Desk {
     origination: Origination,
     live: watch::Receiver<Live>,
     journal: Journal,
+    drain: Drain,
     watchers: Arc<Semaphore>,
 }
 
 impl Desk {
     /// A desk that passes on to `requests` what it cannot answer itself.
     pub fn new(requests: mpsc::Sender<Request>, speaker: &Embedded) -> Self {
+        let journal = Journal::default();
         Self {
             requests,
             origination: speaker.origination().clone(),
             live: speaker.live(),
-            journal: Journal::default(),
+            drain: Drain::new(speaker.origination().clone(), journal.clone()),
+            journal,
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
     }
@@ -59,6 +66,9 @@ impl Desk {
             let reply = match query {
                 Ok(Query::Originate(wanted)) => self.originate(wanted, &mut lines).await,
                 Ok(Query::Withdraw(unwanted)) => self.withdraw(unwanted, &mut lines).await,
+                Ok(Query::Drain(order)) => Ok(self.begin_drain(order).await),
+                Ok(Query::Undrain) => Ok(self.end_drain().await),
+                Ok(Query::Reset(order)) => Ok(self.reset(order).await),
                 Ok(Query::Watch) => return self.watch(&mut lines).await,
                 Ok(Query::Neighbors { name }) => Ok(self.neighbors(name.as_deref()).await),
                 Ok(Query::Routes(wanted)) => self.routes(&wanted, &mut lines).await,
@@ -70,6 +80,11 @@ impl Desk {
                 Err(error) => return refuse(&mut lines, error).await,
             }
         }
+    }
+
+    /// What the agent's loop says of itself.
+    pub(crate) async fn summary(&self) -> Reply {
+        self.ask(Query::Summary).await
     }
 
     async fn ask(&self, query: Query) -> Reply {
@@ -97,6 +112,34 @@ impl Desk {
         let watch = Watch::new(self.live.clone(), &self.journal);
         lines.send(&Reply::Watching).await?;
         Ok(watch.run(lines).await?)
+    }
+
+    async fn begin_drain(&self, order: DrainOrder) -> Reply {
+        let after = order.withdraw_after_msec.map(Duration::from_millis);
+        if let Err(error) = self.drain.begin(&self.live(), after).await {
+            return Reply::Error(error.to_string());
+        }
+        let next = match after {
+            Some(after) => format!("the routes are withdrawn in {} s", after.as_secs_f64()),
+            None => "the routes stay".to_owned(),
+        };
+        done(format!(
+            "neighbors are asked to prefer other paths; {next}; 'undrain' takes it back"
+        ))
+    }
+
+    async fn end_drain(&self) -> Reply {
+        match self.drain.end(&self.live()).await {
+            Ok(()) => done("neighbors are told of this node's routes as usual".to_owned()),
+            Err(error) => Reply::Error(error.to_string()),
+        }
+    }
+
+    async fn reset(&self, order: ResetOrder) -> Reply {
+        match speaker::reset(&self.live(), order).await {
+            Ok(lines) => Reply::Done(Done { lines }),
+            Err(error) => Reply::Error(error.to_string()),
+        }
     }
 
     async fn neighbors(&self, name: Option<&str>) -> Reply {
@@ -188,4 +231,8 @@ async fn each_line(
 async fn refuse(lines: &mut Lines, error: NoLine) -> Result<(), NoLine> {
     lines.send(&Reply::Error(error.to_string())).await?;
     Err(error)
+}
+
+fn done(line: String) -> Reply {
+    Reply::Done(Done { lines: vec![line] })
 }

@@ -5,20 +5,24 @@
 
 mod client;
 mod desk;
+mod drain;
 mod lines;
 mod message;
+mod reloaded;
 mod server;
 pub(crate) mod speaker;
 mod watch;
 
 pub use client::{AskError, Client, ask};
 pub use desk::{Desk, Request};
+pub use drain::Drained;
 pub use message::{
-    Advertised, AgentSummary, Attributes, Capabilities, Explanation, ExposureLine, ExposureList,
-    FamilyInfo, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummaries,
-    NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply, RouteLine, Routes,
-    RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
+    Advertised, AgentSummary, Attributes, Capabilities, Done, DrainOrder, Explanation,
+    ExposureLine, ExposureList, FamilyInfo, Happened, Happening, Hop, MessageStats, Neighbor,
+    NeighborSummaries, NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply,
+    ResetOrder, RouteLine, Routes, RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
 };
+pub(crate) use reloaded::reloaded;
 pub use server::{BindError, Server};
 pub use watch::Journal;
 

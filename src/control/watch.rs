@@ -192,9 +192,22 @@ impl Names {
                 peer: self.of(peer).await,
                 errors,
             },
-            #[allow(unreachable_patterns, reason = "the speaker may come to tell more")]
-            other => Happening::Note {
-                text: format!("{other:?}"),
+            Event::Converged { family } => Happening::Converged {
+                family: family.to_string(),
+            },
+            Event::PrefixLimit {
+                peer,
+                count,
+                limit,
+                refused,
+            } => Happening::PrefixLimit {
+                peer: self.of(peer).await,
+                count,
+                limit,
+                refused,
+            },
+            Event::PeerVanished { name, .. } => Happening::PeerVanished {
+                peer: name.to_string(),
             },
         };
         happened(wall(notice.at), what)

@@ -27,6 +27,7 @@ use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
 use super::unnumbered::Discoveries;
+use crate::metrics::Histogram;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
 const EVENTS: usize = 256;
@@ -76,6 +77,10 @@ pub(super) struct Driver {
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    /// When the oldest change was made that nobody has been told of.
+    changed_at: Option<Instant>,
+    /// How long until somebody is.
+    told_after: Arc<Histogram>,
     learned: Option<LearnedRoutes>,
     /// Once a neighbour wants its path watched.
     pub(super) liveness: Option<Liveness>,
@@ -106,6 +111,8 @@ impl Driver {
             notices,
             learned: None,
             liveness: None,
+            changed_at: None,
+            told_after: Arc::default(),
         };
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
@@ -123,6 +130,7 @@ impl Driver {
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
     /// and the peers' graceful-restart helpers keep our routes.
     pub(super) async fn run(mut self, mailbox: &Mailbox, mut commands: mpsc::Receiver<Command>) {
+        self.told_after = Arc::clone(&mailbox.told_after);
         // Before any session: see `Peering::spawn_with`.
         self.change_routes(mailbox);
         loop {
@@ -157,10 +165,10 @@ impl Driver {
     }
 
     fn change_routes(&mut self, mailbox: &Mailbox) {
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = mailbox
-            .take()
-            .into_iter()
-            .partition(|(_, route)| route.is_some());
+        let (changes, since) = mailbox.take();
+        self.changed_at = since;
+        let (wanted, unwanted): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, route)| route.is_some());
         let now = Instant::now();
         let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
         self.speaker.withdraw(gone, now);
@@ -309,7 +317,11 @@ impl Driver {
                     self.tell(event);
                     gone.inspect(|peer| self.forget_member(*peer));
                 }
-                Output::Timeout(deadline) => return deadline,
+                Output::Timeout(deadline) => {
+                    // What is told later waits for a neighbour, not for us.
+                    self.changed_at = None;
+                    return deadline;
+                }
             }
         }
     }
@@ -352,8 +364,13 @@ impl Driver {
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         self.log(&event);
+        if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
+            && let Some(at) = self.changed_at.take()
+        {
+            self.told_after.observe(at.elapsed());
+        }
         if let Event::StateChanged { peer, from, to, .. } = &event
             && (*from == State::Established || *to == State::Established)
         {

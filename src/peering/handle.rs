@@ -14,6 +14,7 @@ use super::neighbours::NeighbourChange;
 use super::settings::{Neighbour, Password};
 use super::unnumbered::Discoveries;
 use super::{Ended, Notice};
+use crate::metrics::Histogram;
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
 /// running.
@@ -66,6 +67,11 @@ impl Handle {
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox
             .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+    }
+
+    /// From a change of what is originated to the first UPDATE that was handed to a session for it.
+    pub fn told_after(&self) -> &Histogram {
+        &self.mailbox.told_after
     }
 
     /// Everything the speaker tells from now on.

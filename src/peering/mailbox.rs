@@ -4,31 +4,49 @@
 //! memory is bounded by the number of prefixes.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bgp::Route;
 use ipnet::IpNet;
 use tokio::sync::Notify;
+
+use crate::metrics::Histogram;
 
 /// What shall become of a prefix: a route, or nothing.
 pub(super) type Changes = BTreeMap<IpNet, Option<Route>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    changes: Mutex<Changes>,
+    slots: Mutex<Slots>,
     filled: Notify,
+    /// From a change to the first UPDATE about it, or about one that came with it.
+    pub(super) told_after: Arc<Histogram>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    changes: Changes,
+    /// When the oldest of them was put.
+    since: Option<Instant>,
 }
 
 impl Mailbox {
     /// Later changes of a prefix replace earlier ones.
     pub(super) fn put(&self, changes: impl IntoIterator<Item = (IpNet, Option<Route>)>) {
-        self.lock().extend(changes);
+        let now = Instant::now();
+        {
+            let mut slots = self.lock();
+            slots.changes.extend(changes);
+            slots.since.get_or_insert(now);
+        }
         self.filled.notify_one();
     }
 
-    /// Everything put since the last call.
-    pub(super) fn take(&self) -> Changes {
-        std::mem::take(&mut *self.lock())
+    /// Everything put since the last call, and when the oldest of it was.
+    pub(super) fn take(&self) -> (Changes, Option<Instant>) {
+        let Slots { changes, since } = std::mem::take(&mut *self.lock());
+        (changes, since)
     }
 
     /// Completes when there is something to take.
@@ -36,9 +54,9 @@ impl Mailbox {
         self.filled.notified().await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Changes> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
         // A map of plain values is sound whatever its holder was doing.
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,7 +72,9 @@ mod tests {
             mailbox.put([(prefix, Some(Route::new(prefix)))]);
             mailbox.put([(prefix, None)]);
         }
-        assert_eq!(mailbox.take(), Changes::from([(prefix, None)]));
-        assert!(mailbox.take().is_empty());
+        let (changes, since) = mailbox.take();
+        assert_eq!(changes, Changes::from([(prefix, None)]));
+        assert!(since.is_some());
+        assert_eq!(mailbox.take(), (Changes::new(), None));
     }
 }

@@ -9,9 +9,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use crate::advertise::{Embedded, EmbeddedError};
 use crate::config::Config;
-use crate::control::{self, BindError, Desk, Query, Reply, Request, Server};
+use crate::control::{self, BindError, Desk, Journal, Query, Reply, Request, Server};
+use crate::metrics::{self, Collector, MetricsError};
 use crate::peering::Ended;
-use crate::reload::{self, ReloadError, ReloadReport, Source};
+use crate::reload::{self, Source};
 
 /// Between two attempts to find a router-id.
 const RETRY: Duration = Duration::from_secs(5);
@@ -25,6 +26,8 @@ pub enum StandaloneError {
     SpeakerEnded(#[from] Ended),
     #[error(transparent)]
     Control(#[from] BindError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error("cannot listen for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -42,7 +45,14 @@ pub async fn run(config: Arc<Config>, source: Source) -> Result<(), StandaloneEr
                 tracing::info!("{signal}: stopping; neighbours keep the routes while they help");
                 return Ok(());
             }
-            Wake::Reload => reload::log(&standalone.reload(&source).await),
+            Wake::Reload => {
+                standalone.reload(&source).await;
+            }
+            Wake::Request(request) if request.query == Query::Reload => {
+                let reply = standalone.reload(&source).await;
+                // The client may have gone.
+                let _ = request.reply.send(reply);
+            }
             Wake::Request(request) => standalone.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Retry => standalone.start_speaker()?,
@@ -63,6 +73,7 @@ struct Standalone {
     config: Arc<Config>,
     speaker: Embedded,
     requests: mpsc::Receiver<Request>,
+    journal: Journal,
     started_at: Instant,
 }
 
@@ -70,15 +81,21 @@ impl Standalone {
     fn start(config: Arc<Config>) -> Result<Self, StandaloneError> {
         let speaker = Embedded::new(Arc::clone(&config));
         let (sender, requests) = mpsc::channel(8);
+        let desk = Desk::new(sender, &speaker);
         let socket = &config.agent.control_socket;
         if !socket.as_os_str().is_empty() {
-            let desk = Desk::new(sender, &speaker);
-            tokio::spawn(Server::bind(socket)?.serve(desk));
+            tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
+        }
+        let journal = desk.journal();
+        if let Some(address) = config.bgp.metrics_listen {
+            let collector = Collector::new(&speaker, desk, None);
+            metrics::serve(address, collector)?;
         }
         let mut this = Self {
             config,
             speaker,
             requests,
+            journal,
             started_at: Instant::now(),
         };
         this.start_speaker()?;
@@ -100,12 +117,10 @@ impl Standalone {
         Ok(())
     }
 
-    /// Reads the configuration again and takes over what differs.
-    ///
-    /// # Errors
-    /// It is not valid, and nothing has changed.
-    async fn reload(&mut self, source: &Source) -> Result<ReloadReport, ReloadError> {
-        reload::reload(source, &mut self.config, &mut self.speaker).await
+    /// Reads the configuration again and takes over what differs, unless it is not valid.
+    async fn reload(&mut self, source: &Source) -> Reply {
+        let outcome = reload::reload(source, &mut self.config, &mut self.speaker).await;
+        control::reloaded(&self.journal, outcome)
     }
 
     async fn answer(&self, request: Request) {
@@ -119,10 +134,9 @@ impl Standalone {
     async fn reply(&self, query: &Query) -> Reply {
         match query {
             Query::Summary => {
-                let live = self.speaker.live().borrow().clone();
                 let problem = self.speaker.problem().map(str::to_owned);
                 let uptime = self.started_at.elapsed();
-                Reply::Summary(control::speaker::summary(&live, problem, uptime).await)
+                Reply::Summary(control::speaker::summary(&self.speaker, problem, uptime).await)
             }
             _ => Reply::Error("this is a speaker without OVN: it exposes nothing".into()),
         }

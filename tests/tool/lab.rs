@@ -11,6 +11,7 @@ use serde_json::Value;
 pub(crate) const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 pub(crate) const OURS: &str = "10.9.0.1";
 pub(crate) const THEIRS: &str = "10.9.0.2";
+pub(crate) const METRICS: &str = "127.0.0.1:9469";
 
 pub(crate) struct Lab {
     speaker: Option<Daemon>,
@@ -42,7 +43,7 @@ impl Lab {
         let frr = Frr::start(&place, &dir.path().join("frr"), &frr_config(asn)).unwrap();
         let config = dir.path().join("bgp-agent.conf");
         let text = format!(
-            "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = 65001\nhold_time = 9\nconnect_retry_time = 1\n\
+            "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = 65001\nmetrics_listen = {METRICS}\nhold_time = 9\nconnect_retry_time = 1\n\
              [bgp_neighbor leaf]\naddress = {THEIRS}\nremote_as = {asn}\ndescription = uplink 1\n",
             dir.path().join("control.sock").display()
         );
@@ -67,12 +68,44 @@ impl Lab {
         let mut command = self.command(&["speaker"]);
         let speaker = Daemon::spawn(&name, self.dir.path(), &mut command).unwrap();
         self.speaker = Some(speaker);
+        self.wait_established();
+    }
+
+    pub(crate) fn wait_established(&self) {
         let up = wait_until(PATIENCE, "established", || {
             self.output(&["show", "neighbors"]).status.success()
                 && self.json(&["show", "neighbors"])["leaf"]["bgpState"] == "Established"
         });
         assert!(up.is_ok(), "{}", self.log());
         self.frr.wait_established(OURS).unwrap();
+    }
+
+    pub(crate) fn configuration(&self) -> String {
+        std::fs::read_to_string(&self.config).unwrap()
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::write(&self.config, text).unwrap();
+    }
+
+    /// Runs `act` on a thread in our namespace.
+    pub(crate) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        self.ours.inside(act).unwrap()
+    }
+
+    /// Runs a subcommand that knows nothing of the configuration but the socket.
+    pub(crate) fn output_with_socket(&self, words: &[&str]) -> Output {
+        let file = self.dir.path().join("socket.conf");
+        let socket = self.dir.path().join("control.sock");
+        std::fs::write(
+            &file,
+            format!("[DEFAULT]\ncontrol_socket = {}\n", socket.display()),
+        )
+        .unwrap();
+        let place = Place::inside(&self.ours);
+        let mut command = place.command(env!("CARGO_BIN_EXE_ovn-bgp-agent")).unwrap();
+        command.arg("--config-file").arg(file).args(words);
+        command.stdin(Stdio::null()).output().unwrap()
     }
 
     /// SIGTERM, and the end.

@@ -5,5 +5,7 @@
 )]
 
 mod lab;
+mod metrics;
+mod orders;
 mod originate;
 mod watch;

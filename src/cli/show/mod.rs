@@ -11,7 +11,8 @@ use super::originate::prefix;
 use super::table::{duration, or_dash, table, text};
 use crate::config::Config;
 use crate::control::{
-    Advertised, AskError, Client, ExposureList, OfNeighbor, Query, Reply, RoutesQuery, Summary,
+    Advertised, AskError, Client, Drained, ExposureList, OfNeighbor, Query, Reply, RoutesQuery,
+    Summary,
 };
 
 /// Arguments of `show`.
@@ -132,6 +133,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
         Reply::Watching => pretty(&()),
+        Reply::Done(body) => pretty(body),
         Reply::Error(why) => pretty(why),
     }
 }
@@ -145,6 +147,7 @@ pub fn render_text(reply: &Reply) -> String {
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),
         Reply::Watching => String::new(),
+        Reply::Done(body) => body.lines.join("\n") + "\n",
         Reply::Taken(body) => format!("{} prefixes\n", body.prefixes),
         Reply::Error(why) => format!("{why}\n"),
     }
@@ -187,6 +190,14 @@ fn summary(s: &Summary) -> String {
             format!("{}, {} withheld", agent.exposures, agent.withheld),
         );
         line("changes applied", agent.changes_applied.to_string());
+    }
+    match s.drain {
+        Drained::No => {}
+        Drained::Leaving => line(
+            "drain",
+            "neighbors are asked to prefer other paths".to_owned(),
+        ),
+        Drained::Withdrawn => line("drain", "the routes are withdrawn".to_owned()),
     }
     line("problem", or_dash(s.problem.as_ref()));
     text(&lines)

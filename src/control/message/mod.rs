@@ -1,6 +1,7 @@
 //! What is asked and answered. Field names follow FRR's JSON where FRR has the field.
 
 mod neighbors;
+mod orders;
 mod origination;
 mod routes;
 mod watch;
@@ -11,10 +12,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::drain::Drained;
+
 pub use neighbors::{
     Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary,
     Neighbors, Offer,
 };
+pub use orders::{Done, DrainOrder, ResetOrder};
 pub use origination::{Attributes, Originate, Taken, Withdraw};
 pub use routes::{Hop, OfNeighbor, RouteLine, Routes, RoutesQuery};
 pub use watch::{Happened, Happening};
@@ -38,6 +42,11 @@ pub enum Query {
     Withdraw(Withdraw),
     /// Events follow the answer, one per line, until the client goes.
     Watch,
+    Drain(DrainOrder),
+    Undrain,
+    Reset(ResetOrder),
+    /// Read the configuration again.
+    Reload,
 }
 
 /// A response.
@@ -53,6 +62,8 @@ pub enum Reply {
     Taken(Taken),
     /// Events follow.
     Watching,
+    /// An order was carried out.
+    Done(Done),
     /// The request was not served; why.
     Error(String),
 }
@@ -70,6 +81,8 @@ pub struct Summary {
     pub peers_established: usize,
     pub peers_total: usize,
     pub peers: NeighborSummaries,
+    #[serde(default)]
+    pub drain: Drained,
     /// The last failure that still stands.
     pub problem: Option<String>,
     /// Absent from a speaker without OVN.
@@ -91,6 +104,12 @@ pub struct AgentSummary {
     pub withheld: usize,
     /// Changes made to the node since the start.
     pub changes_applied: u64,
+    /// Changes that failed; they are tried again.
+    #[serde(default)]
+    pub changes_failed: u64,
+    /// Requests that wrote to the kernel or a bridge.
+    #[serde(default)]
+    pub writes: u64,
 }
 
 /// `show exposures`, sorted by prefix.

@@ -52,6 +52,18 @@ pub enum Happening {
     },
     /// No neighbour teaches this prefix any more.
     Lost { prefix: IpNet },
+    /// After a start: every neighbour has told all it has of a family, or was waited for long enough.
+    Converged { family: String },
+    /// A neighbour teaches many routes.
+    PrefixLimit {
+        peer: String,
+        count: usize,
+        limit: usize,
+        /// Those above the limit were not taken.
+        refused: bool,
+    },
+    /// A dynamic neighbour's session has ended, and it is forgotten.
+    PeerVanished { peer: String },
     /// A family is kept from a neighbour.
     Withheld {
         peer: String,

@@ -1,22 +1,38 @@
 //! The speaker's answers. Copies are taken on its thread, a little at a time; all else happens here.
 
 mod neighbors;
+mod reset;
 mod routes;
 
 use std::time::Duration;
 
+use super::drain::Drained;
 use super::message::Summary;
-use crate::advertise::Live;
+use crate::advertise::Embedded;
 
-pub(crate) use neighbors::{neighbors, peers, summaries};
+pub(crate) use neighbors::neighbors;
+use neighbors::summaries;
+pub(crate) use reset::reset;
 pub(crate) use routes::{Table, learned_line, told};
 
-/// `show summary` of the speaker alone. Without one that runs, no neighbour is told of.
-pub(crate) async fn summary(live: &Live, problem: Option<String>, uptime: Duration) -> Summary {
-    let peers = match &live.speaker {
-        Some(speaker) => peers(speaker).await.unwrap_or_default(),
-        None => Vec::new(),
+/// `show summary` of the speaker alone. Before it has started, no neighbour is told of.
+pub(crate) async fn summary(
+    speaker: &Embedded,
+    problem: Option<String>,
+    uptime: Duration,
+) -> Summary {
+    let live = speaker.live().borrow().clone();
+    let seen = match &live.speaker {
+        Some(handle) => handle
+            .look(|view| {
+                let peers = view.speaker.peers().collect::<Vec<_>>();
+                (peers, view.speaker.is_draining())
+            })
+            .await
+            .unwrap_or_default(),
+        None => Default::default(),
     };
+    let (peers, draining) = seen;
     let peers = summaries(&live.config, &peers);
     Summary {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -29,6 +45,11 @@ pub(crate) async fn summary(live: &Live, problem: Option<String>, uptime: Durati
             .count(),
         peers_total: peers.len(),
         peers,
+        drain: match (draining, speaker.origination().is_held()) {
+            (_, true) => Drained::Withdrawn,
+            (true, false) => Drained::Leaving,
+            (false, false) => Drained::No,
+        },
         problem,
         agent: None,
     }
