@@ -105,7 +105,7 @@ impl Driver {
             closing: Vec::new(),
             listeners: Listeners::new(&settings.listen, events.clone(), now),
             discoveries: Discoveries::default(),
-            ranges: Ranges::default(),
+            ranges: Ranges::new(&settings.ranges),
             events,
             inbox,
             notices,
@@ -117,7 +117,7 @@ impl Driver {
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
         }
-        this.set_ranges(settings.listen_ranges.clone(), now);
+        this.set_range_keys();
         this.listeners.retry(now);
         this
     }
@@ -250,7 +250,7 @@ impl Driver {
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
         let link = socket::link_of(remote);
         let known = self.speaker.peer_at(remote.ip(), link.as_deref());
-        let Some(peer) = known.or_else(|| self.admit(remote.ip(), Instant::now())) else {
+        let Some(peer) = known.or_else(|| self.join_range(remote, Instant::now())) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             link.inspect(|link| self.discoveries.solicit(link));
             return;
@@ -310,12 +310,7 @@ impl Driver {
                 Output::Close { connection } => self.close(connection),
                 Output::Event(event) => {
                     self.follow_paths(&event);
-                    let gone = match event {
-                        Event::PeerVanished { peer, .. } => Some(peer),
-                        _ => None,
-                    };
                     self.tell(event);
-                    gone.inspect(|peer| self.forget_member(*peer));
                 }
                 Output::Timeout(deadline) => {
                     // What is told later waits for a neighbour, not for us.
@@ -366,6 +361,9 @@ impl Driver {
 
     fn tell(&mut self, event: Event) {
         self.log(&event);
+        if let Event::PeerVanished { peer, .. } = &event {
+            self.leave_range(*peer);
+        }
         if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
             && let Some(at) = self.changed_at.take()
         {
@@ -420,6 +418,23 @@ impl Driver {
                 let errors = errors.join("; ");
                 warn!(peer = name(peer), %errors, "UPDATE with errors: its routes were withdrawn or attributes ignored");
             }
+            Event::PrefixLimit {
+                peer,
+                count,
+                limit,
+                refused,
+            } => {
+                let peer = name(peer);
+                if *refused {
+                    warn!(
+                        peer,
+                        limit, "more routes than max_prefixes: those above it are not taken"
+                    );
+                } else {
+                    warn!(peer, count, limit, "routes approach max_prefixes");
+                }
+            }
+            Event::Converged { family } => info!(%family, "BGP has converged"),
             other => debug!(event = ?other, "BGP"),
         }
     }

@@ -19,8 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-pub(super) use keys::Holder;
-use keys::{Keys, Want};
+use keys::{Keys, Owner, Want};
 
 use super::connection::words;
 use super::driver::SocketEvent;
@@ -126,18 +125,32 @@ impl Listeners {
         failed.min()
     }
 
-    /// `holder` connects from `remote`, signing with `password` if there is one; `None`: from nowhere.
+    /// `peer` connects from `remote`, signing with `password` if there is one; `None`: from nowhere.
     pub(super) fn set_key(
         &mut self,
-        holder: Holder,
+        peer: PeerId,
         remote: Option<IpNet>,
         password: Option<&Password>,
     ) {
+        self.set_want(peer.into(), remote, password);
+    }
+
+    /// Whoever connects from `remote` signs with `password`, if there is one.
+    pub(super) fn set_range_key(
+        &mut self,
+        position: usize,
+        remote: Option<IpNet>,
+        password: Option<&Password>,
+    ) {
+        self.set_want(Owner::Range(position), remote, password);
+    }
+
+    fn set_want(&mut self, owner: Owner, remote: Option<IpNet>, password: Option<&Password>) {
         let want = remote.map(|remote| Want {
             remote,
             password: password.cloned(),
         });
-        let changed = self.keys.set(holder, want);
+        let changed = self.keys.set(owner, want);
         for remote in changed {
             let key = self.keys.key(remote).cloned();
             self.apply(remote, key.as_ref());
@@ -149,8 +162,7 @@ impl Listeners {
 
     /// `peer` signs with another password, from where it connects now.
     pub(super) fn set_password(&mut self, peer: PeerId, password: Option<&Password>) {
-        let holder = Holder::Peer(peer);
-        self.set_key(holder, self.keys.remote(holder), password);
+        self.set_key(peer, self.keys.remote(peer), password);
     }
 
     /// What an operator should know of.

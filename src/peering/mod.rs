@@ -40,7 +40,7 @@ use driver::{Command, Driver};
 pub use handle::{Handle, View};
 pub use learned::{LearnedNews, LearnedRoutes};
 use mailbox::Mailbox;
-pub use ranges::ListenRange;
+pub use ranges::Range;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
 pub use unnumbered::{Discoveries, DiscoverySnapshot};

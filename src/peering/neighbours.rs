@@ -9,7 +9,6 @@ use bgp::discovery::DiscoveryConfig;
 use tracing::info;
 
 use super::driver::Driver;
-use super::listeners::Holder;
 use super::settings::{Neighbour, Password};
 
 /// A change to the neighbours while the speaker runs.
@@ -52,7 +51,7 @@ impl Driver {
         let peer = self.speaker.add_peer(neighbour.peer.clone(), now);
         let remote = neighbour.peer.remote_address.map(Into::into);
         self.listeners
-            .set_key(Holder::Peer(peer), remote, neighbour.password.as_ref());
+            .set_key(peer, remote, neighbour.password.as_ref());
         if let Some(interface) = neighbour.discovered_on() {
             let config = DiscoveryConfig {
                 router_lifetime: neighbour.router_lifetime,
@@ -72,7 +71,7 @@ impl Driver {
     pub(super) fn remove_neighbour(&mut self, peer: PeerId, now: Instant) {
         self.discoveries.stop(peer);
         self.unwatch_path(peer);
-        self.listeners.set_key(Holder::Peer(peer), None, None);
+        self.listeners.set_key(peer, None, None);
         self.speaker.remove_peer(peer, now);
         self.names.remove(&peer);
         self.neighbours.remove(&peer);
@@ -101,11 +100,8 @@ impl Driver {
         }
         let remote = remote.map(IpAddr::V6);
         // The key first: the neighbour may call at any time from now on.
-        self.listeners.set_key(
-            Holder::Peer(peer),
-            remote.map(Into::into),
-            neighbour.password.as_ref(),
-        );
+        self.listeners
+            .set_key(peer, remote.map(Into::into), neighbour.password.as_ref());
         self.speaker.set_remote(peer, remote, now);
         self.watch_path(peer);
     }

@@ -1,7 +1,6 @@
-//! Neighbours nobody has named: whoever connects from a range is one, for as long as its session lasts.
+//! Neighbours that nobody configured one by one: whoever connects from a range gets a session.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use bgp::{PeerConfig, PeerId};
@@ -9,121 +8,162 @@ use ipnet::IpNet;
 use tracing::{info, warn};
 
 use super::driver::Driver;
-use super::listeners::Holder;
 use super::settings::Neighbour;
 
-/// Where such neighbours come from, and what they are like.
+/// Whoever connects from `prefix` is such a neighbour.
 #[derive(Debug, Clone)]
-pub struct ListenRange {
-    /// Whoever connects from here, and is not a neighbour by name, is one.
+pub struct Range {
+    /// Where they connect from.
     pub prefix: IpNet,
-    /// At most so many at a time: memory is bounded.
+    /// At most so many at a time: memory is bounded whoever calls.
     pub limit: usize,
-    /// What they are like. Its name is the range's; its address means nothing.
+    /// What they have in common. Each is named after this and its address: `NAME@ADDRESS`.
     pub template: Neighbour,
 }
 
-/// The ranges, and who has come from them.
-#[derive(Debug, Default)]
-pub(super) struct Ranges {
-    ranges: Vec<ListenRange>,
-    /// The name of the range each is from.
-    members: HashMap<PeerId, String>,
-}
-
-impl ListenRange {
+impl Range {
     fn name(&self) -> &str {
         &self.template.peer.name
     }
+}
 
-    /// One of its neighbours.
-    fn member(&self, name: &str, remote: Option<IpAddr>) -> Neighbour {
-        Neighbour {
-            peer: PeerConfig {
-                name: name.to_owned(),
-                remote_address: remote,
-                passive: true,
-                ..self.template.peer.clone()
-            },
-            ..self.template.clone()
-        }
-    }
+/// The ranges, and who came from them.
+#[derive(Debug, Default)]
+pub(super) struct Ranges {
+    ranges: Vec<Range>,
+    /// Every dynamic neighbour, with the name of its range.
+    members: Vec<(PeerId, String)>,
 }
 
 impl Ranges {
-    /// The narrowest range of an address.
-    fn of(&self, remote: IpAddr) -> Option<&ListenRange> {
-        let around = self
-            .ranges
-            .iter()
-            .filter(|range| range.prefix.contains(&remote));
-        around.max_by_key(|range| range.prefix.prefix_len())
+    pub(super) fn new(ranges: &[Range]) -> Self {
+        Self {
+            ranges: ranges.to_vec(),
+            members: Vec::new(),
+        }
     }
 
-    /// Whether it is a member of a range, and nobody's named neighbour.
+    /// The narrowest range that holds the address.
+    fn of(&self, remote: IpAddr) -> Option<&Range> {
+        let holding = self.ranges.iter().filter(|r| r.prefix.contains(&remote));
+        holding.max_by_key(|range| range.prefix.prefix_len())
+    }
+
+    fn members_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PeerId> + 'a {
+        let members = self.members.iter().filter(move |(_, range)| range == name);
+        members.map(|(peer, _)| *peer)
+    }
+
     pub(super) fn has(&self, peer: PeerId) -> bool {
-        self.members.contains_key(&peer)
-    }
-
-    fn count(&self, range: &str) -> usize {
-        self.members.values().filter(|name| *name == range).count()
+        self.members.iter().any(|(member, _)| *member == peer)
     }
 }
 
 impl Driver {
-    /// Who connects from `remote`, if it is in a range that has room.
-    pub(super) fn admit(&mut self, remote: IpAddr, now: Instant) -> Option<PeerId> {
-        let range = self.ranges.of(remote)?.clone();
-        if self.ranges.count(range.name()) >= range.limit {
-            warn!(%remote, range = range.name(), limit = range.limit, "connection refused: the range has its limit of neighbours");
+    /// Listening sockets know the ranges' passwords.
+    pub(super) fn set_range_keys(&mut self) {
+        for (position, range) in self.ranges.ranges.iter().enumerate() {
+            let password = range.template.password.as_ref();
+            self.listeners
+                .set_range_key(position, Some(range.prefix), password);
+        }
+    }
+
+    /// A neighbour for somebody who has connected from a range, if one holds the address and has room.
+    pub(super) fn join_range(&mut self, remote: SocketAddr, now: Instant) -> Option<PeerId> {
+        let range = self.ranges.of(remote.ip())?;
+        let name = range.name();
+        if self.ranges.members_of(name).count() >= range.limit {
+            let limit = range.limit;
+            warn!(%remote, range = name, limit, "connection refused: the range has as many neighbours as it may");
             return None;
         }
-        let peer = self.speaker.add_dynamic(&range.template.peer, remote, now);
-        let name = format!("{}@{remote}", range.name());
-        info!(peer = %name, range = %range.prefix, "a neighbour of a listen range");
+        let (name, template) = (name.to_owned(), range.template.clone());
+        let peer = self.speaker.add_dynamic(&template.peer, remote.ip(), now);
+        let called = format!("{name}@{}", remote.ip());
+        info!(peer = %called, range = name, "neighbour connected from a range");
+        self.names.insert(peer, called.as_str().into());
         self.neighbours
-            .insert(peer, range.member(&name, Some(remote)));
-        self.names.insert(peer, name.into());
-        self.ranges.members.insert(peer, range.name().to_owned());
+            .insert(peer, member(&template, &called, remote.ip()));
+        self.ranges.members.push((peer, name));
         Some(peer)
     }
 
-    /// Its session has ended, and with it the neighbour.
-    pub(super) fn forget_member(&mut self, peer: PeerId) {
-        self.ranges.members.remove(&peer);
-        self.neighbours.remove(&peer);
+    /// A dynamic neighbour's session is over.
+    pub(super) fn leave_range(&mut self, peer: PeerId) {
         self.names.remove(&peer);
+        self.neighbours.remove(&peer);
+        self.ranges.members.retain(|(member, _)| *member != peer);
     }
 
-    /// Listens for these ranges from now on. Neighbours of a range that is gone are told so.
-    pub(super) fn set_ranges(&mut self, ranges: Vec<ListenRange>, now: Instant) {
-        for index in 0..self.ranges.ranges.len().max(ranges.len()) {
-            let range = ranges.get(index);
-            let remote = range.map(|range| range.prefix);
-            let password = range.and_then(|range| range.template.password.as_ref());
-            self.listeners
-                .set_key(Holder::Range(index), remote, password);
+    /// Other ranges: neighbours of those that are gone go, the others' sessions are changed as far as they must.
+    pub(super) fn set_ranges(&mut self, ranges: Vec<Range>, now: Instant) {
+        for position in 0..self.ranges.ranges.len() {
+            self.listeners.set_range_key(position, None, None);
         }
         self.ranges.ranges = ranges;
-        let members: Vec<_> = self.ranges.members.clone().into_iter().collect();
-        for (peer, name) in members {
-            let remote = self
-                .neighbours
-                .get(&peer)
-                .and_then(|n| n.peer.remote_address);
-            let mut all = self.ranges.ranges.iter();
-            let range = all.find(|range| range.name() == name);
-            match range.filter(|range| remote.is_some_and(|ip| range.prefix.contains(&ip))) {
-                Some(range) => {
-                    let name = self.names.get(&peer).cloned().unwrap_or_default();
-                    let member = range.member(&name, remote);
-                    self.reconfigure_neighbour(member, now);
+        self.set_range_keys();
+        for (peer, name) in self.ranges.members.clone() {
+            let range = self.ranges.ranges.iter().find(|range| range.name() == name);
+            let known = self.neighbours.get(&peer);
+            let remote = known.and_then(|known| known.peer.remote_address);
+            match range.zip(remote) {
+                Some((range, remote)) if range.prefix.contains(&remote) => {
+                    let called = format!("{name}@{remote}");
+                    let changed = member(&range.template, &called, remote);
+                    self.reconfigure_neighbour(changed, now);
                 }
-                None => {
-                    self.remove_neighbour(peer, now);
-                    self.ranges.members.remove(&peer);
+                _ => {
+                    self.speaker.remove_peer(peer, now);
+                    self.leave_range(peer);
                 }
             }
         }
+    }
+}
+
+/// What the template makes of one that came from `remote`.
+fn member(template: &Neighbour, called: &str, remote: IpAddr) -> Neighbour {
+    Neighbour {
+        peer: PeerConfig {
+            name: called.to_owned(),
+            remote_address: Some(remote),
+            passive: true,
+            ..template.peer.clone()
+        },
+        ..template.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bgp::RemoteAs;
+
+    use super::*;
+
+    fn range(name: &str, prefix: &str) -> Range {
+        let nowhere = Ipv4Addr::UNSPECIFIED.into();
+        Range {
+            prefix: prefix.parse().unwrap(),
+            limit: 1,
+            template: Neighbour::new(PeerConfig::new(name, nowhere, RemoteAs::External)),
+        }
+    }
+
+    #[test]
+    fn the_narrowest_range_counts() {
+        let ranges = Ranges::new(&[
+            range("all", "10.0.0.0/8"),
+            range("rack", "10.1.2.0/24"),
+            range("row", "10.1.0.0/16"),
+        ]);
+        let of = |address: &str| ranges.of(address.parse().unwrap()).map(Range::name);
+        assert_eq!(of("10.1.2.3"), Some("rack"));
+        assert_eq!(of("10.1.3.3"), Some("row"));
+        assert_eq!(of("10.2.3.3"), Some("all"));
+        assert_eq!(of("192.0.2.1"), None);
+        assert_eq!(of("2001:db8::1"), None);
     }
 }

@@ -108,14 +108,12 @@ impl Driver {
         self.asn = settings.asn;
         // First who goes: an address may have passed to another neighbour.
         let stays = |name: &str| neighbours.iter().any(|n| n.peer.name == name);
-        let named = self
+        let configured = self
             .names
             .iter()
             .filter(|(peer, _)| !self.ranges.has(**peer));
-        let going: Vec<_> = named
-            .filter(|(_, name)| !stays(name))
-            .map(|(peer, _)| *peer)
-            .collect();
+        let going = configured.filter(|(_, name)| !stays(name));
+        let going: Vec<_> = going.map(|(peer, _)| *peer).collect();
         for peer in going {
             self.remove_neighbour(peer, now);
         }
@@ -123,7 +121,7 @@ impl Driver {
         for neighbour in neighbours {
             self.reconfigure_neighbour(neighbour, now);
         }
-        self.set_ranges(settings.listen_ranges, now);
+        self.set_ranges(settings.ranges, now);
     }
 
     /// Gives a neighbour of this name what it is to be like, or adds it.

@@ -1,66 +1,92 @@
-//! Neighbours nobody has named: whoever connects from a range.
+//! Neighbours that connect from a range nobody is named in, on the loopback.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::time::Duration;
 
-use bgp::{PeerConfig, RemoteAs};
-use interop::frr::Frr;
-use interop::{Need, require};
-use ovn_bgp_agent::peering::{ListenRange, Neighbour, Password, Peering, Settings};
+use bgp::{PeerConfig, RemoteAs, State};
+use interop::{PATIENCE, wait_until};
+use ovn_bgp_agent::peering::{Neighbour, Password, Peering, Range, Settings};
 
-use crate::lab::{Lab, OURS_V4, THEIRS_V4, eventually};
+const LISTENER: Ipv4Addr = Ipv4Addr::new(127, 0, 4, 1);
 
-const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
+fn caller(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 3, number)
+}
 
-/// FRR, which calls us, with a password.
-fn caller(lab: &Lab) -> Frr {
-    let config = format!(
-        "router bgp 65002\n bgp router-id 10.9.0.2\n no bgp ebgp-requires-policy\n timers bgp 3 9\n \
-         neighbor {OURS_V4} remote-as 65001\n neighbor {OURS_V4} timers connect 1\n neighbor {OURS_V4} password s3cret\n"
-    );
-    Frr::start(&lab.place(), &lab.path(), &config).unwrap()
+fn free_port() -> u16 {
+    let probe = TcpListener::bind((LISTENER, 0)).unwrap();
+    probe.local_addr().unwrap().port()
+}
+
+/// Takes two neighbours from 127.0.3.0/24.
+fn listener(port: u16, password: Option<&str>) -> Peering {
+    let mut settings = Settings::new(65001, LISTENER);
+    settings.listen = vec![(LISTENER, port).into()];
+    let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let peer = PeerConfig::new("racks", nowhere, RemoteAs::External);
+    let mut template = Neighbour::new(peer);
+    template.password = password.and_then(Password::new);
+    settings.ranges.push(Range {
+        prefix: "127.0.3.0/24".parse().unwrap(),
+        limit: 2,
+        template,
+    });
+    Peering::spawn(settings, Vec::new()).unwrap()
+}
+
+fn call(number: u8, port: u16, password: Option<&str>) -> Peering {
+    let mut settings = Settings::new(65002, caller(number));
+    settings.listen.clear();
+    // What it tells goes with it.
+    settings.graceful_restart = None;
+    let mut peer = PeerConfig::new("hub", LISTENER.into(), RemoteAs::External);
+    peer.connect_retry = Duration::from_secs(1);
+    let mut neighbour = Neighbour::new(peer);
+    neighbour.port = port;
+    neighbour.local_address = Some(caller(number).into());
+    neighbour.password = password.and_then(Password::new);
+    Peering::spawn(settings, vec![neighbour]).unwrap()
+}
+
+fn established(hub: &Peering) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let neighbors = runtime.block_on(hub.status()).unwrap().neighbors;
+    let up = neighbors
+        .into_iter()
+        .filter(|n| n.state == State::Established.name());
+    up.map(|n| n.name).collect()
+}
+
+fn wait_for(hub: &Peering, mut names: Vec<&str>) {
+    names.sort_unstable();
+    let up = wait_until(PATIENCE, "the expected neighbours", || {
+        let mut up = established(hub);
+        up.sort();
+        up == names
+    });
+    assert!(up.is_ok(), "{:?} instead of {names:?}", established(hub));
 }
 
 #[test]
-fn whoever_connects_from_a_range_is_a_neighbour_while_its_session_lasts() {
-    require!(Need::Root, BGPD);
-    let lab = Lab::new();
-    let mut frr = caller(&lab);
-    let template = PeerConfig::new("hosts", THEIRS_V4.parse().unwrap(), RemoteAs::External);
-    let range = |prefix: &str, limit| ListenRange {
-        prefix: prefix.parse().unwrap(),
-        limit,
-        template: Neighbour {
-            password: Password::new("s3cret"),
-            ..Neighbour::new(template.clone())
-        },
-    };
-    let settings = |ranges| Settings {
-        listen_ranges: ranges,
-        ..Settings::new(65001, Ipv4Addr::new(10, 9, 0, 1))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_all().build().unwrap();
-    let start = settings(vec![range("10.9.0.0/24", 1)]);
-    let peering = lab.ours.inside(|| Peering::spawn(start, Vec::new()));
-    let peering = peering.unwrap().unwrap();
-    let names = || {
-        let snapshot = runtime.block_on(peering.status()).unwrap();
-        let up = snapshot
-            .neighbors
-            .into_iter()
-            .filter(|n| n.state == "Established");
-        up.map(|n| n.name).collect::<Vec<_>>()
-    };
-    let here = vec![format!("hosts@{THEIRS_V4}")];
-    eventually(here.clone(), names);
-    frr.kill("bgpd");
-    let known = || runtime.block_on(peering.status()).unwrap().neighbors.len();
-    eventually(0, known);
-    frr.revive("bgpd").unwrap();
-    eventually(here, names);
-    // The range goes, and its neighbours with it; another does not reach so far.
-    let reconfigured = peering.reconfigure(settings(vec![range("10.8.0.0/24", 1)]), Vec::new());
-    runtime.block_on(reconfigured).unwrap();
-    eventually(0, known);
-    eventually(false, || frr.is_established(OURS_V4));
+fn callers_come_and_go_up_to_the_limit() {
+    let port = free_port();
+    let hub = listener(port, None);
+    let first = call(1, port, None);
+    let _second = call(2, port, None);
+    wait_for(&hub, vec!["racks@127.0.3.1", "racks@127.0.3.2"]);
+    let _third = call(3, port, None);
+    drop(first);
+    wait_for(&hub, vec!["racks@127.0.3.2", "racks@127.0.3.3"]);
+}
+
+#[test]
+fn a_range_has_its_password() {
+    let port = free_port();
+    let hub = listener(port, Some("s3cret"));
+    let _wrong = call(1, port, Some("other"));
+    let _right = call(2, port, Some("s3cret"));
+    wait_for(&hub, vec!["racks@127.0.3.2"]);
 }
