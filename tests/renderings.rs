@@ -170,6 +170,7 @@ fn neighbor(address: &str, state: &str, up: Option<u64>) -> Neighbor {
     Neighbor {
         bgp_neighbor_addr: address.parse().ok(),
         interface: address.starts_with("fe80").then(|| "eth1".to_owned()),
+        discovery: None,
         remote_as: 65000,
         local_as: 64999,
         nbr_external_link: up.map(|_| true),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 
 use crate::PATIENCE;
 use crate::ovsdb::text;
@@ -14,19 +15,38 @@ use crate::rootfs::Place;
 pub struct Bird {
     place: Place,
     dir: PathBuf,
-    // held for its end
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Bird {
     /// Starts BIRD with `config` in `dir`, and waits until it answers.
     pub fn start(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::spawn(place, dir, config, &[])
+    }
+
+    /// Starts it again after [`Self::kill`], as a restarting speaker (RFC 4724).
+    pub fn restart(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::spawn(place, dir, config, &["-R"])
+    }
+
+    /// Ends it at once (SIGKILL).
+    pub fn kill(self) {
+        self.daemon.kill();
+    }
+
+    /// Stops it where it stands (SIGSTOP), until it is killed.
+    pub fn freeze(&self) -> Result<()> {
+        self.daemon.signal(Signal::SIGSTOP)
+    }
+
+    fn spawn(place: &Place, dir: &Path, config: &str, options: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let file = dir.join("bird.conf");
         std::fs::write(&file, config)?;
         let mut command = place.command("bird")?;
         command.args(["-f", "-c", &text(&file), "-s", &text(&dir.join("bird.ctl"))]);
         command.args(["-P", &text(&dir.join("bird.pid"))]);
+        command.args(options);
         let mut daemon = Daemon::spawn("bird", dir, &mut command)?;
         let control = dir.join("bird.ctl");
         daemon.wait_ready(PATIENCE, || {
@@ -35,7 +55,7 @@ impl Bird {
         Ok(Self {
             place: place.clone(),
             dir: dir.to_owned(),
-            _daemon: daemon,
+            daemon,
         })
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::PATIENCE;
@@ -22,6 +23,16 @@ pub struct Frr {
 impl Frr {
     /// Starts zebra, bgpd and bfdd with `config`, in `dir`, and waits until they answer.
     pub fn start(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::start_daemons(place, dir, config, &["zebra", "bgpd", "bfdd"])
+    }
+
+    /// [`Self::start`] with only these daemons, zebra first.
+    pub fn start_daemons(
+        place: &Place,
+        dir: &Path,
+        config: &str,
+        daemons: &[&'static str],
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         std::fs::write(dir.join("frr.conf"), config)?;
         std::fs::write(dir.join("vtysh.conf"), "")?;
@@ -31,7 +42,7 @@ impl Frr {
             daemons: Vec::new(),
         };
         this.own_dir()?;
-        for name in ["zebra", "bgpd", "bfdd"] {
+        for name in daemons {
             this.start_daemon(name)?;
         }
         // FRR 10 reads the whole file in vtysh; daemons skip what is not theirs
@@ -44,6 +55,12 @@ impl Frr {
         if let Some(at) = self.daemons.iter().position(|(n, _)| *n == name) {
             self.daemons.remove(at).1.kill();
         }
+    }
+
+    /// Stops every daemon where it stands (SIGSTOP), until it is killed.
+    pub fn freeze(&self) -> Result<()> {
+        let mut daemons = self.daemons.iter();
+        daemons.try_for_each(|(_, daemon)| daemon.signal(Signal::SIGSTOP))
     }
 
     /// Starts a daemon again after [`Self::kill`], with the configuration of the start.

@@ -14,13 +14,31 @@ use crate::rootfs::Place;
 #[derive(Debug)]
 pub struct Gobgp {
     place: Place,
-    // held for its end
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Gobgp {
     /// Starts gobgpd with `config` in `dir`, and waits until it answers. Only one per namespace.
     pub fn start(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::spawn(place, dir, config, &[])
+    }
+
+    /// Starts it again after [`Self::kill`], as a restarting speaker (RFC 4724).
+    pub fn restart(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::spawn(place, dir, config, &["-r"])
+    }
+
+    /// Ends it at once (SIGKILL).
+    pub fn kill(self) {
+        self.daemon.kill();
+    }
+
+    /// The last lines it said.
+    pub fn log_tail(&self) -> String {
+        self.daemon.log_tail()
+    }
+
+    fn spawn(place: &Place, dir: &Path, config: &str, options: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let file = dir.join("gobgpd.toml");
         std::fs::write(&file, config)?;
@@ -34,11 +52,12 @@ impl Gobgp {
             "127.0.0.1:50051",
             "--pprof-disable",
         ]);
+        command.args(options);
         let mut daemon = Daemon::spawn("gobgpd", dir, &mut command)?;
         daemon.wait_ready(PATIENCE, || place.run("gobgp", &["global"]).is_ok())?;
         Ok(Self {
             place: place.clone(),
-            _daemon: daemon,
+            daemon,
         })
     }
 

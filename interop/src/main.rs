@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use interop::adoption::{Handover, KINDS};
 use interop::runner::{Lab, state_file};
 use interop::topology::Topology;
-use interop::{Generation, Namespace, PATIENCE, rootfs, vm, wait_until};
+use interop::{Generation, Namespace, PATIENCE, matrix, rootfs, vm, wait_until};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
@@ -28,6 +28,7 @@ lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p
 lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [BENCHMARK...]
                                           our speaker, BIRD, FRR and GoBGP, by one tester in one run
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
+lab matrix                                writes the outcomes of the interop matrix's tests into docs/interop.md
 lab rootfs [python-agent]                 makes the Debian 13 tree (with the Python agent) and prints where it is";
 
 fn main() -> ExitCode {
@@ -76,6 +77,7 @@ fn dispatch(words: &[String]) -> Result<()> {
             daemons: options.daemons.clone(),
         }),
         ["adoption"] => adoption(options.agent.as_deref()),
+        ["matrix"] => write_matrix(),
         ["rootfs"] => {
             println!("{}", Generation::Trixie.root()?.display());
             Ok(())
@@ -123,6 +125,15 @@ impl Options {
         }
         Ok((this, rest))
     }
+}
+
+fn write_matrix() -> Result<()> {
+    let page = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/interop.md"));
+    let section = matrix::section(&matrix::cells(matrix::tested)?);
+    let written = matrix::document(&std::fs::read_to_string(page)?, &section)?;
+    std::fs::write(page, written)?;
+    print!("{section}");
+    Ok(())
 }
 
 fn adoption(agent: Option<&Path>) -> Result<()> {

@@ -185,6 +185,8 @@ impl Daemon {
         }
         if !patience.is_zero() {
             let _ = kill(self.unix_pid(), Signal::SIGTERM);
+            // one that stands still would not notice
+            let _ = kill(self.unix_pid(), Signal::SIGCONT);
             let child = &mut self.child;
             let _ = wait_until(patience, "end", || !matches!(child.try_wait(), Ok(None)));
         }

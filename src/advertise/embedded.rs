@@ -105,7 +105,7 @@ impl Embedded {
             .router_id_from(pairs)
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = neighbours(&self.config);
-        let settings = settings(&self.config.bgp, router_id);
+        let settings = settings(&self.config, router_id);
         let learned = LearnedRoutes::default();
         let origination = &self.origination;
         origination.replace(Source::Configuration, originated(&self.config.bgp));
@@ -144,7 +144,7 @@ impl Embedded {
         self.origination
             .replace(Source::Configuration, originated(bgp));
         peering
-            .reconfigure(settings(bgp, router_id), neighbours(&self.config))
+            .reconfigure(settings(&self.config, router_id), neighbours(&self.config))
             .await?;
         fib.reconfigure(fib_settings(bgp)).await?;
         self.router_id = Some(router_id);

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use bytes::{BufMut, BytesMut};
 
+use super::Family;
 use super::input::{Malformed, all, ipv4, ipv6};
-use super::{CodecOptions, Family};
 
 /// The address that traffic is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,18 +64,13 @@ impl NextHop {
         }
     }
 
-    /// Reads the next hop field of MP_REACH_NLRI; its length decides what it is (RFC 2545 §3, RFC 8950 §3).
-    pub(super) fn decode(
-        field: &[u8],
-        family: Family,
-        options: &CodecOptions,
-    ) -> Result<Self, Malformed> {
-        let v4_family = family == Family::IPV4_UNICAST;
-        let v6_allowed = !v4_family || options.extended_next_hop.contains(&family);
+    /// Reads the next hop field of MP_REACH_NLRI; its length decides what it is (RFC 2545 §3, RFC 8950 §3). Whether
+    /// the peer may use that here is for the caller to say.
+    pub(super) fn decode(field: &[u8], family: Family) -> Result<Self, Malformed> {
         match field.len() {
-            4 if v4_family => all(field, ipv4).map(Self::V4),
-            16 if v6_allowed => all(field, ipv6).map(Self::from),
-            32 if v6_allowed => all(field, |input| {
+            4 if family == Family::IPV4_UNICAST => all(field, ipv4).map(Self::V4),
+            16 => all(field, ipv6).map(Self::from),
+            32 => all(field, |input| {
                 let (input, address) = ipv6(input)?;
                 let (input, local) = ipv6(input)?;
                 Ok((input, Self::pair(address, local)))
@@ -153,7 +148,7 @@ mod tests {
         let read = |first: &str, second: &str| {
             let halves = [first, second].map(|half| half.parse::<Ipv6Addr>().unwrap().octets());
             let family = Family::IPV6_UNICAST;
-            NextHop::decode(&halves.concat(), family, &CodecOptions::default()).unwrap()
+            NextHop::decode(&halves.concat(), family).unwrap()
         };
         let address = |text: &str| text.parse::<Ipv6Addr>().unwrap();
         let both = NextHop::V6 {

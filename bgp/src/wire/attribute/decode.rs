@@ -219,10 +219,9 @@ impl Attributes {
         let nlri =
             nlri::decode_all(rest, family, add_path).map_err(|error| disable(family, error.0))?;
         let next_hop = match family.prefix_bits() {
-            Some(_) => Some(
-                NextHop::decode(next_hop, family, options)
-                    .map_err(|error| disable(family, error.0))?,
-            ),
+            Some(_) => {
+                Some(NextHop::decode(next_hop, family).map_err(|error| disable(family, error.0))?)
+            }
             None => None,
         };
         self.mp_reach = Some(MpReach {
@@ -230,11 +229,20 @@ impl Attributes {
             next_hop,
             nlri,
         });
+        let negotiated = options.extended_next_hop.contains(&family);
         match next_hop {
             Some(next_hop) if !next_hop.is_host() => Err(withdraw(
                 subcode::OPTIONAL_ATTRIBUTE,
                 "has a next hop that no router can have",
             )),
+            // RFC 7606 §7.11 resets because the NLRI cannot be located behind a next hop of unknown length. This length is
+            // known, and GoBGP sends it over every IPv6 session, negotiated or not (RFC 8950 §4).
+            Some(NextHop::V6 { .. }) if family == Family::IPV4_UNICAST && !negotiated => {
+                Err(withdraw(
+                    subcode::OPTIONAL_ATTRIBUTE,
+                    "has an IPv6 next hop for IPv4, which was not negotiated (extended_next_hop)",
+                ))
+            }
             _ => Ok(()),
         }
     }

@@ -335,6 +335,24 @@ fn multiprotocol_errors_disable_the_family() {
     }
 }
 
+/// RFC 8950 §4: the peer must not, but where its NLRI are is plain.
+#[test]
+fn an_ipv6_next_hop_for_ipv4_that_was_not_negotiated_withdraws() {
+    let mut attributes = hex("800e19 000101 10 fd000009000000000000000000000002 00 18c00002");
+    attributes.extend(mandatory());
+    let body = update_body(&[], &attributes, &[]);
+    let update = read_update(&body, &wide()).unwrap();
+    assert!(update.treat_as_withdraw);
+    assert_eq!(prefixes(&update, true), ["192.0.2.0/24"]);
+    let negotiated = CodecOptions {
+        extended_next_hop: [Family::IPV4_UNICAST].into(),
+        ..wide()
+    };
+    let update = read_update(&body, &negotiated).unwrap();
+    assert!(!update.treat_as_withdraw);
+    assert_eq!(prefixes(&update, false), ["192.0.2.0/24"]);
+}
+
 #[test]
 fn a_multiprotocol_attribute_without_a_family_ends_the_session() {
     for attribute in ["800e00", "800e02 0002", "800f02 0002"] {
