@@ -62,6 +62,7 @@ impl Embedded {
             config: Arc::clone(&config),
             router_id: None,
             speaker: None,
+            fib: None,
         };
         Self {
             config,
@@ -104,7 +105,7 @@ impl Embedded {
             .router_id_from(pairs)
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = neighbours(&self.config);
-        let settings = settings(&self.config.bgp, router_id);
+        let settings = settings(&self.config, router_id);
         let learned = LearnedRoutes::default();
         let origination = &self.origination;
         origination.replace(Source::Configuration, originated(&self.config.bgp));
@@ -117,6 +118,7 @@ impl Embedded {
         self.live.send_modify(|live| {
             live.router_id = Some(router_id);
             live.speaker = peering.handle();
+            live.fib = fib.handle();
         });
         self.peering = Some(peering);
         self.fib = Some(fib);
@@ -142,7 +144,7 @@ impl Embedded {
         self.origination
             .replace(Source::Configuration, originated(bgp));
         peering
-            .reconfigure(settings(bgp, router_id), neighbours(&self.config))
+            .reconfigure(settings(&self.config, router_id), neighbours(&self.config))
             .await?;
         fib.reconfigure(fib_settings(bgp)).await?;
         self.router_id = Some(router_id);

@@ -9,10 +9,11 @@ use crate::bfd::SessionConfig;
 use crate::config::{
     self, BfdProfile, Config, Endpoint, Families, RemoteAs, Session, Ttl, UpdateSource,
 };
-use crate::peering::{Neighbour, Password, Settings};
+use crate::peering::{Neighbour, Password, Range, Settings};
 
 /// The speaker as a whole, under this BGP identifier.
-pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
+pub fn settings(config: &Config, router_id: Ipv4Addr) -> Settings {
+    let bgp = &config.bgp;
     let restart = GracefulRestart::new(bgp.graceful_restart_time);
     Settings {
         graceful_shutdown: bgp.graceful_shutdown,
@@ -25,6 +26,28 @@ pub fn settings(bgp: &config::Bgp, router_id: Ipv4Addr) -> Settings {
             .iter()
             .map(|ip| SocketAddr::new(*ip, bgp.port))
             .collect(),
+        ranges: config
+            .listen_ranges
+            .iter()
+            .map(|range| self::range(range, bgp))
+            .collect(),
+    }
+}
+
+fn range(range: &config::ListenRange, bgp: &config::Bgp) -> Range {
+    let template = config::Neighbour {
+        name: range.name.clone(),
+        endpoint: Endpoint::Address(range.prefix.addr()),
+        port: bgp.port,
+        description: String::new(),
+        group: range.group.clone(),
+        shutdown: None,
+        session: range.session.clone(),
+    };
+    Range {
+        prefix: range.prefix,
+        limit: usize::try_from(range.limit).unwrap_or(usize::MAX),
+        template: neighbour(&template),
     }
 }
 
@@ -160,5 +183,24 @@ mod tests {
         assert_eq!(leaf.peer.families, [Family::IPV4_UNICAST]);
         assert_eq!(leaf.peer.export, Filters::host_prefixes());
         assert_eq!(leaf.peer.import, Filters::default_routes());
+    }
+
+    #[test]
+    fn a_listen_range_becomes_a_template() {
+        let config = loaded(
+            "[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_AS = 64999\n\
+             [bgp_listen racks]\nprefix = 10.1.0.0/16\nlimit = 7\nremote_as = external\nhold_time = 9\n",
+        );
+        let settings = settings(&config, Ipv4Addr::new(192, 0, 2, 1));
+        let [range] = settings.ranges.as_slice() else {
+            panic!("{:?}", settings.ranges);
+        };
+        assert_eq!(
+            (range.prefix.to_string().as_str(), range.limit),
+            ("10.1.0.0/16", 7)
+        );
+        assert_eq!(range.template.peer.name, "racks");
+        assert_eq!(range.template.peer.hold_time, Duration::from_secs(9));
+        assert_eq!(range.template.peer.remote_as, bgp::RemoteAs::External);
     }
 }

@@ -21,6 +21,7 @@ use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
+use super::ranges::Ranges;
 use super::reload::Wanted;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
@@ -72,6 +73,7 @@ pub(super) struct Driver {
     closing: Vec<JoinHandle<()>>,
     pub(super) listeners: Listeners,
     pub(super) discoveries: Discoveries,
+    pub(super) ranges: Ranges,
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
@@ -103,6 +105,7 @@ impl Driver {
             closing: Vec::new(),
             listeners: Listeners::new(&settings.listen, events.clone(), now),
             discoveries: Discoveries::default(),
+            ranges: Ranges::new(&settings.ranges),
             events,
             inbox,
             notices,
@@ -114,6 +117,7 @@ impl Driver {
         for neighbour in neighbours {
             this.add_neighbour(neighbour, now);
         }
+        this.set_range_keys();
         this.listeners.retry(now);
         this
     }
@@ -245,7 +249,8 @@ impl Driver {
 
     fn accepted(&mut self, stream: TcpStream, remote: SocketAddr) {
         let link = socket::link_of(remote);
-        let Some(peer) = self.speaker.peer_at(remote.ip(), link.as_deref()) else {
+        let known = self.speaker.peer_at(remote.ip(), link.as_deref());
+        let Some(peer) = known.or_else(|| self.join_range(remote, Instant::now())) else {
             debug!(%remote, "connection refused: no neighbour has this address");
             link.inspect(|link| self.discoveries.solicit(link));
             return;
@@ -356,6 +361,9 @@ impl Driver {
 
     fn tell(&mut self, event: Event) {
         self.log(&event);
+        if let Event::PeerVanished { peer, .. } = &event {
+            self.leave_range(*peer);
+        }
         if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
             && let Some(at) = self.changed_at.take()
         {
@@ -410,6 +418,23 @@ impl Driver {
                 let errors = errors.join("; ");
                 warn!(peer = name(peer), %errors, "UPDATE with errors: its routes were withdrawn or attributes ignored");
             }
+            Event::PrefixLimit {
+                peer,
+                count,
+                limit,
+                refused,
+            } => {
+                let peer = name(peer);
+                if *refused {
+                    warn!(
+                        peer,
+                        limit, "more routes than max_prefixes: those above it are not taken"
+                    );
+                } else {
+                    warn!(peer, count, limit, "routes approach max_prefixes");
+                }
+            }
+            Event::Converged { family } => info!(%family, "BGP has converged"),
             other => debug!(event = ?other, "BGP"),
         }
     }

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use keys::{Keys, Want};
+use keys::{Keys, Owner, Want};
 
 use super::connection::words;
 use super::driver::SocketEvent;
@@ -132,11 +132,25 @@ impl Listeners {
         remote: Option<IpNet>,
         password: Option<&Password>,
     ) {
+        self.set_want(peer.into(), remote, password);
+    }
+
+    /// Whoever connects from `remote` signs with `password`, if there is one.
+    pub(super) fn set_range_key(
+        &mut self,
+        position: usize,
+        remote: Option<IpNet>,
+        password: Option<&Password>,
+    ) {
+        self.set_want(Owner::Range(position), remote, password);
+    }
+
+    fn set_want(&mut self, owner: Owner, remote: Option<IpNet>, password: Option<&Password>) {
         let want = remote.map(|remote| Want {
             remote,
             password: password.cloned(),
         });
-        let changed = self.keys.set(peer, want);
+        let changed = self.keys.set(owner, want);
         for remote in changed {
             let key = self.keys.key(remote).cloned();
             self.apply(remote, key.as_ref());

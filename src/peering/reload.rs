@@ -108,8 +108,12 @@ impl Driver {
         self.asn = settings.asn;
         // First who goes: an address may have passed to another neighbour.
         let stays = |name: &str| neighbours.iter().any(|n| n.peer.name == name);
-        let mut going = self.names.iter().filter(|(_, name)| !stays(name));
-        let going: Vec<_> = going.by_ref().map(|(peer, _)| *peer).collect();
+        let configured = self
+            .names
+            .iter()
+            .filter(|(peer, _)| !self.ranges.has(**peer));
+        let going = configured.filter(|(_, name)| !stays(name));
+        let going: Vec<_> = going.map(|(peer, _)| *peer).collect();
         for peer in going {
             self.remove_neighbour(peer, now);
         }
@@ -117,6 +121,7 @@ impl Driver {
         for neighbour in neighbours {
             self.reconfigure_neighbour(neighbour, now);
         }
+        self.set_ranges(settings.ranges, now);
     }
 
     fn reconfigure_neighbour(&mut self, new: Neighbour, now: Instant) {

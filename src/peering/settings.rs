@@ -7,6 +7,8 @@ use std::sync::Arc;
 use bgp::wire::{Asn, RouterId};
 use bgp::{GracefulRestart, Multipath, PeerConfig};
 
+use super::ranges::Range;
+
 /// The BGP port.
 pub const PORT: u16 = 179;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     /// Where to accept connections; empty: nowhere. That one cannot be bound is reported and no more:
     /// sessions are still opened from here.
     pub listen: Vec<SocketAddr>,
+    /// Who else may connect than the neighbours named.
+    pub ranges: Vec<Range>,
 }
 
 impl Settings {
@@ -42,6 +46,7 @@ impl Settings {
                 (Ipv4Addr::UNSPECIFIED, PORT).into(),
                 (Ipv6Addr::UNSPECIFIED, PORT).into(),
             ],
+            ranges: Vec::new(),
         }
     }
 

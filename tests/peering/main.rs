@@ -7,5 +7,7 @@ mod lab;
 mod latency;
 mod many_sessions;
 mod order;
+mod ranges;
 mod reload;
+mod transport;
 mod unnumbered;

@@ -9,7 +9,22 @@ use crate::peering::settings::Password;
 
 /// What every neighbour wants of a listening socket.
 #[derive(Debug, Default)]
-pub(super) struct Keys(BTreeMap<PeerId, Want>);
+pub(super) struct Keys(BTreeMap<Owner, Want>);
+
+/// Whose key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    /// A neighbour's.
+    Peer(PeerId),
+    /// That of a range of neighbours, by its position.
+    Range(usize),
+}
+
+impl From<PeerId> for Owner {
+    fn from(peer: PeerId) -> Self {
+        Self::Peer(peer)
+    }
+}
 
 /// What one wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +34,10 @@ pub(super) struct Want {
 }
 
 impl Keys {
-    /// Replaces what `peer` wants; returns the addresses whose key has changed by that.
-    pub(super) fn set(&mut self, peer: PeerId, want: Option<Want>) -> Vec<IpNet> {
-        let old = self.0.get(&peer).map(|want| want.remote);
+    /// Replaces what `owner` wants; returns the addresses whose key has changed by that.
+    pub(super) fn set(&mut self, owner: impl Into<Owner>, want: Option<Want>) -> Vec<IpNet> {
+        let owner = owner.into();
+        let old = self.0.get(&owner).map(|want| want.remote);
         let mut touched: Vec<IpNet> = old
             .into_iter()
             .chain(want.as_ref().map(|want| want.remote))
@@ -32,8 +48,8 @@ impl Keys {
             .map(|remote| self.key(*remote).cloned())
             .collect();
         match want {
-            Some(want) => drop(self.0.insert(peer, want)),
-            None => drop(self.0.remove(&peer)),
+            Some(want) => drop(self.0.insert(owner, want)),
+            None => drop(self.0.remove(&owner)),
         }
         let changed = touched.into_iter().zip(before);
         changed
@@ -44,7 +60,8 @@ impl Keys {
 
     /// Where `peer` connects from.
     pub(super) fn remote(&self, peer: PeerId) -> Option<IpNet> {
-        self.0.get(&peer).map(|want| want.remote)
+        let owner = Owner::Peer(peer);
+        self.0.get(&owner).map(|want| want.remote)
     }
 
     /// The key of an address: that of the neighbour configured first, should several have it (a link-local address
