@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use ovn_bgp_agent::cli::check::{Finding, config_findings};
 use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
-use ovn_bgp_agent::cli::{check, explain, plan, show};
+use ovn_bgp_agent::cli::{check, explain, plan, show, watch};
 use ovn_bgp_agent::config::{Input, Loaded, Severity};
 use ovn_bgp_agent::control::{
     Advertised, AgentSummary, Capabilities, Drained, Explanation, ExposureLine, ExposureList,
-    FamilyInfo, Hop, MessageStats, Neighbor, NeighborSummary, Offer, Reply, RouteLine, Routes,
-    Step, Summary, Verdict,
+    FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
+    Reply, RouteLine, Routes, Step, Summary, Verdict,
 };
 use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
+use ovn_bgp_agent::fib::{self, HopSnapshot, RouteSnapshot, RouteState, UnusedPath};
 use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
 
 fn exposure(prefix: &str, kind: Kind, vlan: Option<u16>) -> Arc<Exposure> {
@@ -169,11 +170,12 @@ fn neighbor(address: &str, state: &str, up: Option<u64>) -> Neighbor {
     Neighbor {
         bgp_neighbor_addr: address.parse().ok(),
         interface: address.starts_with("fe80").then(|| "eth1".to_owned()),
+        discovery: None,
         remote_as: 65000,
         local_as: 64999,
         nbr_external_link: up.map(|_| true),
         nbr_desc: Some("uplink".into()),
-        remote_router_id: up.and("192.0.2.1".parse().ok()),
+        remote_router_id: up.and_then(|_| "192.0.2.1".parse().ok()),
         local_router_id: "192.0.2.7".parse().ok(),
         bgp_state: state.into(),
         idle_reason: up.is_none().then(|| "held back after an error".to_owned()),
@@ -219,8 +221,8 @@ fn neighbor(address: &str, state: &str, up: Option<u64>) -> Neighbor {
         connections_dropped: u64::from(up.is_none()),
         last_reset_timer_msecs: up.is_none().then_some(7000),
         last_reset_due_to: up.is_none().then(|| "Hold Timer Expired".to_owned()),
-        host_local: up.and("192.0.2.7".parse().ok()),
-        host_foreign: up.and("192.0.2.1".parse().ok()),
+        host_local: up.and_then(|_| "192.0.2.7".parse().ok()),
+        host_foreign: up.and_then(|_| "192.0.2.1".parse().ok()),
     }
 }
 
@@ -263,6 +265,42 @@ fn routes() -> Reply {
     })
 }
 
+fn fib() -> Reply {
+    let hop = |via: &str| HopSnapshot {
+        via: via.parse().ok(),
+        interface: "eth1".into(),
+    };
+    let default = RouteSnapshot {
+        prefix: "0.0.0.0/0".parse().unwrap(),
+        state: RouteState::Installed,
+        reason: None,
+        next_hops: vec![hop("192.0.2.1"), hop("fe80::1")],
+        source: "192.0.2.7".parse().ok(),
+        unused: Vec::new(),
+    };
+    let withheld = RouteSnapshot {
+        prefix: "198.51.100.0/24".parse().unwrap(),
+        state: RouteState::Withheld,
+        reason: Some("import_to_fib is default-only".into()),
+        next_hops: Vec::new(),
+        source: None,
+        unused: vec![UnusedPath {
+            peer: "leaf1".into(),
+            next_hop: "203.0.113.1".into(),
+            reason: "no route to it".into(),
+        }],
+    };
+    let fib = fib::Snapshot {
+        table: 254,
+        metric: 20,
+        problems: vec!["the kernel's routes cannot be read".into()],
+        routes: vec![default, withheld],
+        connected: vec!["192.0.2.7/32".parse().unwrap()],
+        writes: 2,
+    };
+    Reply::Fib(Fib { fib, more: false })
+}
+
 fn exposures() -> Reply {
     let line = |prefix: &str, wired, advertised| ExposureLine {
         prefix: prefix.parse().unwrap(),
@@ -290,6 +328,7 @@ fn show_for_people_and_scripts() {
         ("summary", summary()),
         ("neighbors", neighbors()),
         ("routes", routes()),
+        ("fib", fib()),
         ("exposures", exposures()),
     ] {
         insta::assert_snapshot!(format!("show_{name}_text"), show::render_text(&reply));
@@ -298,6 +337,48 @@ fn show_for_people_and_scripts() {
             show::render_json(&reply).unwrap()
         );
     }
+}
+
+#[test]
+fn one_neighbor_in_detail() {
+    let Reply::Neighbors(neighbors) = neighbors() else {
+        unreachable!("it is what it was made as");
+    };
+    insta::assert_snapshot!("show_neighbor_detail", show::render_detail(&neighbors));
+}
+
+#[test]
+fn events_for_people_and_scripts() {
+    let all = [
+        Happening::Session {
+            peer: "leaf0".into(),
+            from: "Established".into(),
+            to: "Idle".into(),
+            reason: Some("BFD: the path to the peer is down".into()),
+        },
+        Happening::Advertised {
+            peer: "leaf0".into(),
+            prefixes: ["192.0.2.1/32", "192.0.2.2/32"]
+                .map(|p| p.parse().unwrap())
+                .into(),
+        },
+        Happening::Lost {
+            prefix: "0.0.0.0/0".parse().unwrap(),
+        },
+        Happening::Reload {
+            report: vec!["neighbor leaf1: added".into()],
+        },
+        Happening::Drain { on: true },
+        Happening::Missed { count: 7 },
+    ];
+    let events = all.map(|what| Happened {
+        time: "2026-11-21T08:00:00.123456Z".into(),
+        what,
+    });
+    let text: String = events.iter().map(watch::render_text).collect();
+    insta::assert_snapshot!("watch_text", text);
+    let json = events.map(|event| serde_json::to_string(&event).unwrap());
+    insta::assert_snapshot!("watch_json", json.join("\n"));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Cost of reading and writing messages: fixed part and per prefix.
 
 use std::hint::black_box;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bgp::wire::{
-    AsPath, Asn, Capability, CodecOptions, Community, Family, Message, NextHop, Nlri, Open,
-    PathAttributes, RawMessage, RouterId, decode, frame, pack,
+    AsPath, Asn, Capability, CodecOptions, Community, ExtendedCommunity, Family, LargeCommunity,
+    Message, NextHop, Nlri, Open, PathAttributes, RawMessage, RouterId, decode, frame, pack,
 };
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -99,6 +99,69 @@ fn updates(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// IPv6 hosts in MP_REACH_NLRI, and withdrawals.
+fn other_fields(criterion: &mut Criterion) {
+    let options = options();
+    let mut group = criterion.benchmark_group("update");
+    group.throughput(Throughput::Elements(200));
+    let v6: Vec<Nlri> = (0..200u16)
+        .map(|n| Nlri::from(IpNet::from(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]))))
+        .collect();
+    let next_hop = NextHop::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let mut octets = BytesMut::new();
+    let family = Family::IPV6_UNICAST;
+    pack::announce(&mut octets, &options, family, next_hop, &attributes(), v6).expect("fits");
+    let announced = raw(&octets);
+    group.bench_function("decode/200 IPv6", |bencher| {
+        bencher.iter(|| decode(black_box(&announced), &options));
+    });
+    octets.clear();
+    pack::withdraw(&mut octets, &options, Family::IPV4_UNICAST, hosts(200)).expect("fits");
+    let withdrawn = raw(&octets);
+    group.bench_function("decode/200 withdrawn", |bencher| {
+        bencher.iter(|| decode(black_box(&withdrawn), &options));
+    });
+    group.finish();
+}
+
+/// As much as a route in a data centre ever carries.
+fn many_attributes(criterion: &mut Criterion) {
+    let options = CodecOptions {
+        internal_peer: true,
+        ..options()
+    };
+    let attributes = PathAttributes {
+        as_path: AsPath::sequence((0..6).map(|n| Asn(65_000 + n))),
+        med: Some(10),
+        local_pref: Some(200),
+        communities: (0..4).map(Community).collect(),
+        extended_communities: vec![ExtendedCommunity([0, 2, 0xfd, 0xe9, 0, 0, 0, 77])],
+        large_communities: vec![LargeCommunity {
+            global: 65_001,
+            local1: 1,
+            local2: 2,
+        }],
+        originator_id: Some(RouterId(Ipv4Addr::new(192, 0, 2, 9))),
+        cluster_list: vec![Ipv4Addr::new(192, 0, 2, 8)],
+        ..PathAttributes::default()
+    };
+    let mut octets = BytesMut::new();
+    let family = Family::IPV4_UNICAST;
+    pack::announce(
+        &mut octets,
+        &options,
+        family,
+        NEXT_HOP,
+        &attributes,
+        hosts(1),
+    )
+    .expect("fits");
+    let raw = raw(&octets);
+    criterion.bench_function("update/decode/1 with ten attributes", |bencher| {
+        bencher.iter(|| decode(black_box(&raw), &options));
+    });
+}
+
 fn small_messages(criterion: &mut Criterion) {
     let options = options();
     let mut octets = BytesMut::new();
@@ -128,5 +191,11 @@ fn small_messages(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, updates, small_messages);
+criterion_group!(
+    benches,
+    updates,
+    other_fields,
+    many_attributes,
+    small_messages
+);
 criterion_main!(benches);

@@ -62,6 +62,7 @@ impl Embedded {
             config: Arc::clone(&config),
             router_id: None,
             speaker: None,
+            fib: None,
         };
         Self {
             config,
@@ -117,6 +118,7 @@ impl Embedded {
         self.live.send_modify(|live| {
             live.router_id = Some(router_id);
             live.speaker = peering.handle();
+            live.fib = fib.handle();
         });
         self.peering = Some(peering);
         self.fib = Some(fib);

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::fib;
 use crate::peering::Handle;
 
 /// The speaker at present: whoever follows it learns of its start and of a reload.
@@ -15,4 +16,6 @@ pub struct Live {
     pub router_id: Option<Ipv4Addr>,
     /// The way to it, once started.
     pub speaker: Option<Handle>,
+    /// The way to what installs learned routes, once started.
+    pub fib: Option<fib::Handle>,
 }

@@ -144,7 +144,7 @@ impl Driver {
                     key: None,
                     what: format!(
                         "BFD runs at normal priority and short intervals may not hold under load ({error}): \
-                         give the service CAP_SYS_NICE, or LimitRTPRIO=50"
+                         give the service LimitRTPRIO=40, or the container CAP_SYS_NICE"
                     ),
                 });
                 "normal".to_owned()

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bgp::bfd::{Diagnostic, SessionStatus, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// BFD at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Snapshot {
     /// Every session, sorted by peer.
@@ -26,7 +26,7 @@ pub struct Snapshot {
 }
 
 /// One session. Intervals in milliseconds, times in seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SessionSnapshot {
     /// There may be routers between.

@@ -51,7 +51,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// `drain`.
 pub fn drain(args: &DrainArgs, config: &Config) -> Result<String, AskError> {
     let after = Duration::from_secs(args.after.into());
-    let withdraw_after_msec = (!args.keep).then(|| after.as_millis() as u64);
+    let withdraw_after_msec = (!args.keep).then_some(u64::from(args.after) * 1000);
     let mut client = Client::connect(&config.agent.control_socket)?;
     let order = Query::Drain(DrainOrder {
         withdraw_after_msec,

@@ -99,12 +99,6 @@ pub fn render_text(event: &Happened) -> String {
             "session {peer} sent an UPDATE with errors: {}",
             errors.join("; ")
         )),
-        Happening::Bfd {
-            peer,
-            from,
-            to,
-            diagnostic,
-        } => line(format!("bfd {peer} {from} -> {to}: {diagnostic}")),
         Happening::Reload { report } => line(format!("reload: {}", report.join("; "))),
         Happening::Drain { on: true } => line("draining".to_owned()),
         Happening::Drain { on: false } => line("not draining any more".to_owned()),

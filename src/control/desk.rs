@@ -10,12 +10,13 @@ use tokio::time::timeout;
 use super::drain::Drain;
 use super::lines::{Lines, NoLine};
 use super::message::{
-    Done, DrainOrder, Originate, ResetOrder, Routes, RoutesQuery, Taken, Withdraw,
+    Done, DrainOrder, Fib, Originate, ResetOrder, Routes, RoutesQuery, Taken, Withdraw,
 };
 use super::speaker::{self, Table};
 use super::watch::{Journal, Watch};
 use super::{Query, Reply, TIMEOUT, WATCHERS};
 use crate::advertise::{Embedded, Live, Origination, Source};
+use crate::{bfd, fib};
 
 /// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub struct Request {
     pub query: Query,
     pub reply: oneshot::Sender<Reply>,
 }
+
+/// Routes in one part of an answer.
+const PART: usize = 1000;
 
 /// Where clients are served. Clones serve the same.
 #[derive(Clone, Debug)]
@@ -71,6 +75,8 @@ impl Desk {
                 Ok(Query::Reset(order)) => Ok(self.reset(order).await),
                 Ok(Query::Watch) => return self.watch(&mut lines).await,
                 Ok(Query::Neighbors { name }) => Ok(self.neighbors(name.as_deref()).await),
+                Ok(Query::Bfd) => Ok(self.bfd().await),
+                Ok(Query::Fib) => self.fib(&mut lines).await,
                 Ok(Query::Routes(wanted)) => self.routes(&wanted, &mut lines).await,
                 Ok(query) => Ok(self.ask(query).await),
                 Err(error) => Ok(Reply::Error(format!("not a request: {error}"))),
@@ -149,6 +155,16 @@ impl Desk {
         }
     }
 
+    async fn bfd(&self) -> Reply {
+        match self.live().speaker {
+            Some(speaker) => match speaker.bfd().await {
+                Ok(snapshot) => Reply::Bfd(snapshot),
+                Err(ended) => Reply::Error(ended.to_string()),
+            },
+            None => Reply::Bfd(bfd::Snapshot::default()),
+        }
+    }
+
     /// Part by part: a table of any size holds up nobody.
     async fn routes(&self, wanted: &RoutesQuery, lines: &mut Lines) -> Result<Reply, NoLine> {
         let table = Table::copy(&self.live(), &self.origination, wanted).await;
@@ -167,6 +183,28 @@ impl Desk {
                 return Ok(part);
             }
             lines.send(&part).await?;
+        }
+    }
+
+    /// Part by part, like the routes.
+    async fn fib(&self, lines: &mut Lines) -> Result<Reply, NoLine> {
+        let mut left = match self.live().fib {
+            Some(fib) => match fib.status().await {
+                Ok(snapshot) => snapshot,
+                Err(ended) => return Ok(Reply::Error(ended.to_string())),
+            },
+            None => fib::Snapshot::default(),
+        };
+        loop {
+            let rest = left.routes.split_off(left.routes.len().min(PART));
+            let more = !rest.is_empty();
+            let fib = std::mem::take(&mut left);
+            let part = Reply::Fib(Fib { fib, more });
+            if !more {
+                return Ok(part);
+            }
+            lines.send(&part).await?;
+            left.routes = rest;
         }
     }
 

@@ -18,7 +18,7 @@ pub use desk::{Desk, Request};
 pub use drain::Drained;
 pub use message::{
     Advertised, AgentSummary, Attributes, Capabilities, Done, DrainOrder, Explanation,
-    ExposureLine, ExposureList, FamilyInfo, Happened, Happening, Hop, MessageStats, Neighbor,
+    ExposureLine, ExposureList, FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor,
     NeighborSummaries, NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply,
     ResetOrder, RouteLine, Routes, RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
 };

@@ -114,9 +114,32 @@ impl Fib {
         snapshot.await.map_err(|_| Ended)
     }
 
+    /// A way to the thread for others than its owner.
+    pub fn handle(&self) -> Option<Handle> {
+        Some(Handle(self.commands.as_ref()?.downgrade()))
+    }
+
     async fn send(&self, command: Command) -> Result<(), Ended> {
         let commands = self.commands.as_ref().ok_or(Ended)?;
         commands.send(command).await.map_err(|_| Ended)
+    }
+}
+
+/// A way to the thread that does not keep it running.
+#[derive(Debug, Clone)]
+pub struct Handle(mpsc::WeakSender<Command>);
+
+impl Handle {
+    /// As [`Fib::status`].
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub async fn status(&self) -> Result<Snapshot, Ended> {
+        let commands = self.0.upgrade().ok_or(Ended)?;
+        let (answer, snapshot) = oneshot::channel();
+        let asked = commands.send(Command::Status(answer)).await;
+        asked.map_err(|_| Ended)?;
+        snapshot.await.map_err(|_| Ended)
     }
 }
 

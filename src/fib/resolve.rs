@@ -24,8 +24,8 @@ pub(super) struct Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Resolved {
     pub(super) hops: Vec<Hop>,
-    /// By a route that peers have taught, so that it has to be looked at again when those change.
-    by_learned: bool,
+    /// By a route that is not the link's own, so that a learned one may come to lead there instead.
+    by_route: bool,
 }
 
 /// Why a path is not used.
@@ -58,7 +58,7 @@ pub(super) struct Firm {
 /// How a next hop was found.
 enum Match {
     OnLink(Vec<Hop>),
-    Through(Resolved),
+    Through(Vec<Hop>),
 }
 
 impl Target {
@@ -109,7 +109,7 @@ impl Target {
         match (found, &self.link) {
             (Ok(Match::OnLink(hops)), _) => Ok(Resolved {
                 hops,
-                by_learned: false,
+                by_route: false,
             }),
             // The peer itself, although nothing says that it is on the link.
             (_, Some(link)) if self.external => {
@@ -120,7 +120,10 @@ impl Target {
                     onlink: true,
                 }))
             }
-            (Ok(Match::Through(resolved)), _) => Ok(resolved),
+            (Ok(Match::Through(hops)), _) => Ok(Resolved {
+                hops,
+                by_route: true,
+            }),
             (Err(why), _) => Err(why),
         }
     }
@@ -144,17 +147,16 @@ impl Resolved {
     fn direct(hop: Hop) -> Self {
         Self {
             hops: vec![hop],
-            by_learned: false,
+            by_route: false,
         }
     }
 }
 
-/// True when learned routes have a say in it.
+/// True when learned routes may have a say in it.
 pub(super) fn follows_learned(resolution: &Resolution) -> bool {
-    match resolution {
-        Ok(resolved) => resolved.by_learned,
-        Err(why) => matches!(why, Unusable::NoRoute | Unusable::OnlyDefault),
-    }
+    resolution
+        .as_ref()
+        .map_or(true, |resolved| resolved.by_route)
 }
 
 fn usable(node: &Node, name: &Arc<str>) -> Result<u32, Unusable> {
@@ -166,8 +168,22 @@ fn usable(node: &Node, name: &Arc<str>) -> Result<u32, Unusable> {
     Ok(link.index)
 }
 
-/// The longest match, of those the one with the lowest metric, of those with a link that works.
+/// Where an address is reached: on its link, if the longest match among the routes of others says so, whatever
+/// peers teach about it; else by the longest match of all, of those the one with the lowest metric.
 fn lookup(
+    node: &Node,
+    address: IpAddr,
+    via_default: bool,
+    learned: impl Fn(&IpNet) -> Option<Firm>,
+) -> Result<Match, Unusable> {
+    let found = longest(node, address, via_default, |_| None);
+    if matches!(found, Ok(Match::OnLink(_))) {
+        return found;
+    }
+    longest(node, address, via_default, learned)
+}
+
+fn longest(
     node: &Node,
     address: IpAddr,
     via_default: bool,
@@ -184,32 +200,27 @@ fn lookup(
             continue;
         }
         if length == 0 && !via_default {
-            return Err(Unusable::OnlyDefault);
+            return Err(down.unwrap_or(Unusable::OnlyDefault));
         }
         let before = |metric| firm.as_ref().is_none_or(|firm| metric <= firm.metric);
         for other in others.iter().filter(|other| before(other.metric)) {
             if other.hops.is_empty() {
                 return Err(Unusable::Refused);
             }
-            match through(node, address, &other.hops, false) {
+            match through(node, address, &other.hops) {
                 Ok(found) => return Ok(found),
                 Err(why) => down = Some(why),
             }
         }
         if let Some(firm) = firm {
-            return through(node, address, &firm.hops, true);
+            return through(node, address, &firm.hops);
         }
     }
     Err(down.unwrap_or(Unusable::NoRoute))
 }
 
 /// The next hops of a route as those of what it leads to.
-fn through(
-    node: &Node,
-    address: IpAddr,
-    hops: &[Hop],
-    by_learned: bool,
-) -> Result<Match, Unusable> {
+fn through(node: &Node, address: IpAddr, hops: &[Hop]) -> Result<Match, Unusable> {
     let (up, down): (Vec<Hop>, Vec<Hop>) = hops.iter().partition(|hop| node.carries(hop.link));
     if let (true, Some(hop)) = (up.is_empty(), down.first()) {
         return Err(Unusable::LinkDown(node.name(hop.link)));
@@ -223,6 +234,6 @@ fn through(
     Ok(if on_link {
         Match::OnLink(hops)
     } else {
-        Match::Through(Resolved { hops, by_learned })
+        Match::Through(hops)
     })
 }

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_route::route::RouteProtocol;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::resolve::Target;
 use super::route::{Hop, KernelRoute};
 use super::table::{Installed, Table, Wanted, Withheld};
 
 /// Learned routes and what the kernel has of them, at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The routing table.
     pub table: u32,
@@ -28,7 +28,7 @@ pub struct Snapshot {
 }
 
 /// What has become of a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RouteState {
     /// The kernel has it as wanted.
@@ -44,7 +44,7 @@ pub enum RouteState {
 }
 
 /// One prefix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteSnapshot {
     /// Where to.
     pub prefix: IpNet,
@@ -61,7 +61,7 @@ pub struct RouteSnapshot {
 }
 
 /// Where a route, or a part of it, leads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HopSnapshot {
     /// The next router.
     pub via: Option<IpAddr>,
@@ -70,7 +70,7 @@ pub struct HopSnapshot {
 }
 
 /// A path that is not used, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnusedPath {
     /// The neighbour that taught it.
     pub peer: String,
@@ -81,7 +81,7 @@ pub struct UnusedPath {
 }
 
 /// How many prefixes are in which state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub installed: usize,
     pub pending: usize,

@@ -18,8 +18,8 @@ use super::settings::Settings;
 use crate::kernel::connection::Refusal;
 use crate::peering::LearnedNews;
 
-/// Resolutions kept before those that no path uses are looked for.
-const MANY_TARGETS: usize = 1024;
+/// Next hops and routes kept before those that nothing uses are looked for.
+const MANY: usize = 1024;
 
 /// A route of ours in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +88,15 @@ pub(super) struct Table {
     pub(super) refused: BTreeMap<IpNet, String>,
     /// Equal routes are one allocation.
     shared: FxHashSet<Arc<KernelRoute>>,
+    /// Unused ones are dropped when there are so many.
+    share_until: usize,
+    /// The same of `resolved`: peers may teach ever new next hops.
+    resolve_until: usize,
     /// The node has changed: next hops may lead elsewhere.
     pub(super) moved: bool,
+    /// Learned routes have changed by which next hops may be found: those are looked at again once all else is
+    /// done, so that fifty thousand changes make one look.
+    taught: bool,
     /// What is known of the kernel may be wrong: it has to be read again.
     pub(super) doubtful: bool,
     /// The kernel has been read once.
@@ -112,7 +119,10 @@ impl Table {
             dirty: BTreeSet::new(),
             refused: BTreeMap::new(),
             shared: FxHashSet::default(),
+            share_until: MANY,
+            resolve_until: MANY,
             moved: false,
+            taught: false,
             doubtful: true,
             read: false,
         }
@@ -129,14 +139,17 @@ impl Table {
     pub(super) fn learn(&mut self, news: LearnedNews) {
         for (prefix, paths) in news.routes {
             self.stale.remove(&prefix);
+            // It may lead to other routes' next hops.
+            self.taught |= self.settings.imports(&prefix);
             match paths {
                 Some(paths) => self.learned.insert(prefix, paths),
                 None => self.learned.remove(&prefix),
             };
             self.touch(prefix);
         }
-        // A learned route may lead to other routes' next hops.
-        self.moved |= self.resolved.values().any(follows_learned);
+        if self.resolved.len() > self.resolve_until {
+            self.forget_next_hops();
+        }
         for family in news.converged {
             self.release(usize::from(family == Family::IPV6_UNICAST));
         }
@@ -218,7 +231,8 @@ impl Table {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        self.read && (self.moved || !self.dirty.is_empty() || !self.former.is_empty())
+        let left = !self.dirty.is_empty() || !self.former.is_empty();
+        self.read && (self.moved || self.taught || left)
     }
 
     /// The next steps, at most so many: routes that come or change, then those that go. Each is to be
@@ -226,6 +240,9 @@ impl Table {
     pub(super) fn next(&mut self, limit: usize) -> Vec<Change> {
         if !self.read {
             return Vec::new();
+        }
+        if self.dirty.is_empty() && std::mem::take(&mut self.taught) {
+            self.moved |= self.resolved.values().any(follows_learned);
         }
         self.follow_next_hops();
         let (mut puts, mut removals) = (Vec::new(), Vec::new());
@@ -390,19 +407,19 @@ impl Table {
         })
     }
 
+    /// Drops what is known of next hops that no path has any more.
+    fn forget_next_hops(&mut self) {
+        let paths = self.learned.values().flat_map(|paths| paths.iter());
+        let used: FxHashSet<Target> = paths.map(Target::of).collect();
+        self.resolved.retain(|target, _| used.contains(target));
+        self.resolve_until = MANY.max(2 * self.resolved.len());
+    }
+
     /// Resolves all next hops again after the node has changed, and has the routes looked at that use one that
     /// leads elsewhere now.
     fn follow_next_hops(&mut self) {
         if !std::mem::take(&mut self.moved) {
             return;
-        }
-        if self.resolved.len() > MANY_TARGETS {
-            let used: FxHashSet<Target> = self
-                .learned
-                .values()
-                .flat_map(|p| p.iter().map(Target::of))
-                .collect();
-            self.resolved.retain(|target, _| used.contains(target));
         }
         let mut elsewhere = FxHashSet::default();
         for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
@@ -425,13 +442,19 @@ impl Table {
             .extend(concerned.map(|(prefix, _)| (prefix.prefix_len(), *prefix)));
     }
 
+    #[cfg(test)]
+    pub(super) fn shared_count(&self) -> usize {
+        self.shared.len()
+    }
+
     /// The one allocation of equal routes.
     pub(super) fn share(&mut self, route: KernelRoute) -> Arc<KernelRoute> {
         if let Some(shared) = self.shared.get(&route) {
             return Arc::clone(shared);
         }
-        if self.shared.len() >= 2 * MANY_TARGETS {
+        if self.shared.len() >= self.share_until {
             self.shared.retain(|route| Arc::strong_count(route) > 1);
+            self.share_until = MANY.max(2 * self.shared.len());
         }
         let route = Arc::new(route);
         self.shared.insert(Arc::clone(&route));

@@ -8,10 +8,12 @@
 mod collect;
 mod exposition;
 mod histogram;
+mod node;
 mod process;
 mod server;
+mod sessions;
 
-pub use collect::{Collector, collect_text};
+pub use collect::Collector;
 pub use exposition::{Exposition, Kind};
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use server::{MetricsError, serve};

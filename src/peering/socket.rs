@@ -8,6 +8,7 @@ use bgp::Ends;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::connection::words;
 use super::settings::Neighbour;
 use super::sockopt;
 
@@ -36,11 +37,13 @@ pub(super) async fn dial(neighbour: Neighbour, remote: IpAddr, asn: u32) -> io::
     let socket = new_socket(remote)?;
     let link = neighbour.peer.link.as_deref();
     if let Some(device) = link.or(neighbour.interface.as_deref()) {
-        socket.bind_device(Some(device.as_bytes()))?;
+        let bound = socket.bind_device(Some(device.as_bytes()));
+        bound.map_err(|error| about(device, &error))?;
     }
     let scope = link.map(nix::net::if_::if_nametoindex).transpose()?;
     if let Some(local) = neighbour.local_address {
-        socket.bind(&scoped(local, 0, scope).into())?;
+        let bound = socket.bind(&scoped(local, 0, scope).into());
+        bound.map_err(|error| about(local, &error))?;
     }
     if neighbour.password.is_some() {
         sockopt::set_md5(socket.as_fd(), remote.into(), neighbour.password.as_ref())?;
@@ -52,6 +55,11 @@ pub(super) async fn dial(neighbour: Neighbour, remote: IpAddr, asn: u32) -> io::
         .await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// An error that names the device or address it is about.
+fn about(what: impl std::fmt::Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {}", words(error)))
 }
 
 /// A link-local address needs its link, others must not have one.

@@ -1,11 +1,10 @@
 //! Packets leave in time, whatever else the machine does.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use interop::netns::{Namespace, connect};
-use interop::{Daemon, Need, require, wait_until};
+use interop::{Daemon, Need, Place, require, wait_until};
 use ovn_bgp_agent::bfd::SessionConfig;
 
 use crate::lab::{Ours, single_hop};
@@ -32,7 +31,7 @@ fn busy(dir: &Path) -> Vec<Daemon> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     (0..=cores)
         .map(|number| {
-            let mut spin = Command::new("sh");
+            let mut spin = Place::host().command("sh").unwrap();
             spin.args(["-c", "while :; do :; done"]);
             Daemon::spawn(&format!("busy{number}"), dir, &mut spin).unwrap()
         })

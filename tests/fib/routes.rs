@@ -130,12 +130,23 @@ fn a_dead_link_leaves_its_part_to_the_others_and_gets_it_back() {
     let lab = Lab::new();
     let running = lab.run();
     running.teach(DEFAULT, &[&leaf(1), &leaf(2)]);
+    running.teach(DEFAULT6, &[&leaf6(1), &leaf6(2)]);
     eventually(over_both(), || default(&lab));
+    let over6 = |links: [bool; 2]| {
+        eventually(links.to_vec(), || {
+            let routes = default6(&lab);
+            let over = |link| routes.len() == 1 && routes.iter().all(|line| line.contains(link));
+            ["eth1", "eth2"].map(over).to_vec()
+        });
+    };
+    over6([true, true]);
     lab.leaves[0].ip("link set eth0 down").unwrap();
     eventually(over(2), || default(&lab));
-    assert!(lab.pings(BEYOND));
+    over6([false, true]);
+    assert!(lab.pings(BEYOND) && lab.pings(BEYOND6));
     lab.leaves[0].ip("link set eth0 up").unwrap();
     eventually(over_both(), || default(&lab));
+    over6([true, true]);
     // Administratively down: the kernel takes its routes away without a word.
     for uplink in ["eth1", "eth2"] {
         lab.node.ip(&format!("link set {uplink} down")).unwrap();

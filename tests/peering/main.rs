@@ -9,4 +9,5 @@ mod many_sessions;
 mod order;
 mod ranges;
 mod reload;
+mod transport;
 mod unnumbered;

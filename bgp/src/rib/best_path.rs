@@ -24,9 +24,7 @@ impl Decision<'_> {
     /// partial: a path is out when any other in the running beats it, as the RFC's elimination has it. The age of a
     /// path plays no part: the same paths give the same choice, in whatever order they came.
     pub(crate) fn choose(&self, running: &mut Vec<&LearnedPath>) {
-        if !self.reachability.is_empty() {
-            running.retain(|path| self.cost(path).is_some());
-        }
+        running.retain(|path| self.is_reachable(path));
         if running.len() < 2 {
             return;
         }
@@ -36,6 +34,11 @@ impl Decision<'_> {
         keep_greatest(running, |path| Reverse(self.cost(path)));
         running.sort_by_key(|path| tie_break(path));
         self.keep_equal(running);
+    }
+
+    /// Eligible at all (§9.1.2.1).
+    pub(crate) fn is_reachable(&self, path: &LearnedPath) -> bool {
+        self.reachability.is_empty() || self.cost(path).is_some()
     }
 
     /// `None`: there is no way to the next hop.

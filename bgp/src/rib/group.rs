@@ -199,6 +199,7 @@ impl UpdateGroup {
     /// The next to be told, as far as the windows allow.
     pub(crate) fn next(&mut self, window: &impl Fn(PeerId) -> Window) -> Option<Told> {
         loop {
+            self.part(window);
             self.reunite();
             let (peers, batch) = match self.next_alone(window) {
                 Some(next) => next,
@@ -233,9 +234,10 @@ impl UpdateGroup {
 
     /// The peers that have been sent a prefix.
     pub(crate) fn holders<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = PeerId> + 'a {
-        let holds = |member: &&Member| {
-            let reader = member.reader(&self.together);
-            reader.held(prefix, &self.table).is_some()
+        let together = self.together.held(prefix, &self.table).is_some();
+        let holds = move |member: &&Member| match &member.alone {
+            None => together,
+            Some(reader) => reader.held(prefix, &self.table).is_some(),
         };
         self.members.iter().filter(holds).map(|member| member.peer)
     }
@@ -258,6 +260,31 @@ impl UpdateGroup {
     #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
         self.together.queued()
+    }
+
+    /// Where those who read together do not read at all, and more peers have caught up beside them, these are to read
+    /// together instead.
+    fn part(&mut self, window: &impl Fn(PeerId) -> Window) {
+        if !self.together.has_pending() {
+            return;
+        }
+        let (mut caught_up, mut waiting) = (0, 0);
+        for member in &self.members {
+            match &member.alone {
+                Some(reader) => caught_up += usize::from(reader.is_idle()),
+                None if window(member.peer) == Window::Open => return,
+                None => waiting += 1,
+            }
+        }
+        if caught_up > waiting {
+            for member in self
+                .members
+                .iter_mut()
+                .filter(|member| member.alone.is_none())
+            {
+                member.alone = Some(Box::new(self.together.clone()));
+            }
+        }
     }
 
     /// Who reads alone and has caught up reads together with the others again.

@@ -9,6 +9,8 @@ use rustc_hash::FxHashSet;
 #[derive(Debug)]
 pub(crate) struct Interner<T> {
     values: FxHashSet<Arc<T>>,
+    /// The last one given: routes come in runs of equal attributes, and comparing costs less than hashing.
+    recent: Option<Arc<T>>,
     /// Values that nobody uses are dropped when there are this many.
     sweep_at: usize,
 }
@@ -17,6 +19,7 @@ impl<T> Default for Interner<T> {
     fn default() -> Self {
         Self {
             values: FxHashSet::default(),
+            recent: None,
             sweep_at: 64,
         }
     }
@@ -25,6 +28,15 @@ impl<T> Default for Interner<T> {
 impl<T: Eq + Hash> Interner<T> {
     /// The shared copy of `value`.
     pub(crate) fn intern(&mut self, value: T) -> Arc<T> {
+        if let Some(recent) = self.recent.as_ref().filter(|recent| ***recent == value) {
+            return Arc::clone(recent);
+        }
+        let shared = self.find_or_insert(value);
+        self.recent = Some(Arc::clone(&shared));
+        shared
+    }
+
+    fn find_or_insert(&mut self, value: T) -> Arc<T> {
         if let Some(known) = self.values.get(&value) {
             return Arc::clone(known);
         }

@@ -35,6 +35,7 @@ use super::offer::{LocalSpeaker, open_for};
 use super::reset::Reset;
 use super::state::{DownReason, State};
 use crate::speaker::PeerConfig;
+use crate::wire::frame::KEEPALIVE;
 use crate::wire::{CodecOptions, DecodedUpdate, Family, Message, Notification};
 
 /// First delay between attempts, and first idle hold.
@@ -369,7 +370,7 @@ impl Session {
         let interval = connection.negotiated.as_ref().and_then(|n| n.keepalive);
         let after = interval.map(|interval| env.jitter.apply(interval));
         connection.restart_keepalive(after, env.now);
-        let bytes = encoded(&Message::Keepalive);
+        let bytes = Bytes::from_static(&KEEPALIVE);
         connection.count_sent(bytes.len(), self.config.send_hold, env.now);
         self.counters.sent.keepalives += 1;
         env.actions.push(Action::Send(id, bytes));

@@ -75,7 +75,7 @@ impl Speaker {
                 negotiated,
                 graceful,
             } => self.session_down(id, &negotiated, graceful),
-            Action::Update(update) => self.handle_update(id, *update),
+            Action::Update(update) => self.handle_update(id, update),
             Action::Refresh(family) => self.tell_again(id, family),
             Action::RefreshBegins(family) => {
                 let step = peer.retention.refresh_begins(family, self.core.now);

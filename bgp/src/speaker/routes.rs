@@ -13,7 +13,7 @@ use crate::session::Reset;
 use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
 
 impl Speaker {
-    pub(super) fn handle_update(&mut self, id: PeerId, update: DecodedUpdate) {
+    pub(super) fn handle_update(&mut self, id: PeerId, update: Box<DecodedUpdate>) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -43,7 +43,7 @@ impl Speaker {
     }
 
     /// Apply an UPDATE to the peer's Adj-RIB-In; returns the prefixes whose paths it changed.
-    fn learn(&mut self, id: PeerId, mut update: DecodedUpdate) -> Vec<IpNet> {
+    fn learn(&mut self, id: PeerId, mut update: Box<DecodedUpdate>) -> Vec<IpNet> {
         let Some(peer) = self.peers.get_mut(&id) else {
             return Vec::new();
         };

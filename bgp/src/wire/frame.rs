@@ -1,6 +1,6 @@
 //! Where one message ends and the next begins (RFC 4271 §4.1, §6.1).
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::input::{Parsed, octet, take, two_octets};
 use super::notification::{code, header_subcode};
@@ -11,6 +11,15 @@ use super::{DecodeError, EncodeError};
 pub const HEADER_LEN: usize = 19;
 
 const MARKER: [u8; 16] = [0xff; 16];
+
+/// A whole KEEPALIVE: always the same, so nothing is ever encoded or allocated for one.
+pub const KEEPALIVE: [u8; HEADER_LEN] = {
+    let mut octets = [0xff; HEADER_LEN];
+    octets[16] = 0;
+    octets[17] = 19;
+    octets[18] = MessageType::Keepalive as u8;
+    octets
+};
 
 /// Type octet of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +87,12 @@ pub fn next_message(
     }
     if buffer.len() < total {
         return Ok(None);
+    }
+    if total == HEADER_LEN {
+        // KEEPALIVE: nothing to keep, nothing to allocate.
+        buffer.advance(total);
+        let body = Bytes::new();
+        return Ok(Some(RawMessage { kind, body }));
     }
     let mut message = buffer.split_to(total).freeze();
     let body = message.split_off(HEADER_LEN);

@@ -1,7 +1,9 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bgp::wire::{Family, Message, Origin};
-use bgp::{Event, Filters};
+use bgp::wire::{Asn, ExtendedCommunity, Family, LargeCommunity, Message, Origin};
+use bgp::{Event, Filter, Filters, Policy, Set, Term};
 
 use crate::pair::{A, B, Pair, Setup, host, net};
 use crate::raw_peer::RawPeer;
@@ -166,3 +168,78 @@ fn each_prefix_handed_over_is_reported() {
         .collect();
     assert_eq!(told, ["b"]);
 }
+
+/// An export policy that changes every route.
+fn changing(sets: Vec<Set>) -> Filters {
+    let term = Term {
+        permit: true,
+        matches: Vec::new(),
+        sets,
+    };
+    Filters::both(Filter {
+        prefixes: None,
+        policy: Some(Arc::new(Policy {
+            name: "changing".into(),
+            terms: vec![term],
+        })),
+    })
+}
+
+#[test]
+fn an_export_policy_prepends_behind_our_as_and_sets_what_it_names() {
+    let setup = Setup {
+        configure: |side, config| {
+            if side == A {
+                config.export = changing(vec![
+                    Set::Prepend(vec![Asn(65001), Asn(65099)]),
+                    Set::NextHop(Ipv4Addr::new(192, 0, 2, 77).into()),
+                    Set::Origin(Origin::Igp),
+                    Set::Med(5),
+                ]);
+            }
+        },
+        ..Setup::default()
+    };
+    let mut pair = Pair::established(setup);
+    let own = bgp::RouteAttributes {
+        med: Some(1),
+        large_communities: vec![LARGE],
+        extended_communities: vec![ExtendedCommunity([0, 2, 0, 0, 0, 0, 0, 1])],
+        ..bgp::RouteAttributes::default()
+    };
+    let route = bgp::Route {
+        prefix: host(1),
+        attributes: own,
+    };
+    pair.speakers[A].originate([route], pair.now);
+    pair.drain(A);
+    pair.run(SOON);
+    let path = &pair.speakers[B].learned_to(&host(1)).unwrap()[0];
+    assert_eq!(path.attributes.as_path.to_string(), "65001 65001 65099");
+    assert_eq!(path.next_hop.to_string(), "192.0.2.77");
+    assert_eq!((path.origin(), path.med()), (Origin::Igp, 5));
+    assert_eq!(path.attributes.large_communities, [LARGE]);
+    assert_eq!(path.attributes.extended_communities.len(), 1);
+}
+
+#[test]
+fn a_next_hop_that_the_family_cannot_have_is_not_set() {
+    let setup = Setup {
+        configure: |_, config| {
+            let address: Ipv6Addr = "2001:db8::7".parse().unwrap();
+            config.export = changing(vec![Set::NextHop(address.into())]);
+        },
+        ..Setup::default()
+    };
+    let mut pair = Pair::established(setup);
+    pair.originate(A, [host(1)]);
+    pair.run(SOON);
+    let path = &pair.speakers[B].learned_to(&host(1)).unwrap()[0];
+    assert_eq!(path.next_hop.to_string(), "10.0.0.1");
+}
+
+const LARGE: LargeCommunity = LargeCommunity {
+    global: 65001,
+    local1: 1,
+    local2: 2,
+};

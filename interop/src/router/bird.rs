@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path as FilePath, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{Network, Path, Remote, Router, Session, Setup};
 use crate::bird::Bird;
@@ -86,6 +86,17 @@ impl Router for BirdRouter {
     fn drain(&mut self) -> Result<()> {
         self.setup.draining = true;
         self.reconfigure()
+    }
+
+    fn bfd_is_up(&self, remote: &Remote) -> Result<bool> {
+        let Remote::Address { remote, .. } = remote else {
+            bail!("BFD sessions are looked up by address");
+        };
+        let shown = self.bird()?.show("show bfd sessions")?;
+        let mut lines = shown.lines().map(|line| line.split_whitespace());
+        Ok(lines.any(|mut words| {
+            words.next() == Some(&remote.to_string()) && words.any(|word| word == "Up")
+        }))
     }
 
     fn freeze(&mut self) -> Result<()> {

@@ -76,6 +76,12 @@ impl Router for FrrRouter {
         ))
     }
 
+    fn bfd_is_up(&self, remote: &Remote) -> Result<bool> {
+        let peers = self.frr.json("show bfd peers")?;
+        let mut peers = peers.as_array().into_iter().flatten();
+        Ok(peers.any(|one| one["peer"] == peer(remote) && one["status"] == "up"))
+    }
+
     fn freeze(&mut self) -> Result<()> {
         self.frr.freeze()
     }

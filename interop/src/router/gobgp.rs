@@ -91,10 +91,8 @@ impl Router for GobgpRouter {
             .map(drop)
     }
 
-    fn refresh(&mut self, remote: &Remote) -> Result<()> {
-        self.gobgp()?
-            .run(&format!("neighbor {} softresetin", peer(remote)?))
-            .map(drop)
+    fn refresh(&mut self, _: &Remote) -> Result<()> {
+        bail!("GoBGP's softresetin looks at what it was told before: it never asks again")
     }
 
     fn drain(&mut self) -> Result<()> {

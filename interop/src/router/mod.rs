@@ -310,6 +310,11 @@ pub trait Router {
     /// Marks what it originates with GRACEFUL_SHUTDOWN (RFC 8326).
     fn drain(&mut self) -> Result<()>;
 
+    /// Whether its BFD session beside this one is up.
+    fn bfd_is_up(&self, remote: &Remote) -> Result<bool> {
+        bail!("no BFD with {remote:?}")
+    }
+
     /// Stops it where it stands, without a word to anybody (SIGSTOP).
     fn freeze(&mut self) -> Result<()> {
         bail!("this router is not frozen in any test")

@@ -9,7 +9,7 @@ use interop::wait_until;
 use crate::lab::{Lab, OURS_V4, OURS_V6, PATIENCE, THEIRS_V4, THEIRS_V6, Way};
 use crate::routes::learned;
 use crate::sessions::established;
-use crate::speaker::{NEIGHBOR, Speaker};
+use crate::speaker::NEIGHBOR;
 
 /// We are killed and come back without one of three routes: the router keeps the other two at every moment, and
 /// drops the third at our End-of-RIB.
@@ -83,8 +83,11 @@ pub(crate) fn bfd(kind: Kind) -> Result<()> {
     let mut router = lab.router(Way::V4, |setup| setup.sessions[0].bfd = true)?;
     let speaker = lab.speaker(Way::V4, |conf| conf.neighbor("bfd = fast"))?;
     established(&*router, &speaker, Way::V4)?;
-    wait_until(PATIENCE, "BFD's session", || bfd_is_up(&speaker))
-        .with_context(|| format!("{}\n{}", speaker.report(), router.report()))?;
+    let remote = Way::V4.seen_from_router(0);
+    wait_until(PATIENCE, "BFD's session", || {
+        router.bfd_is_up(&remote).unwrap_or(false)
+    })
+    .with_context(|| format!("{}\n{}", speaker.report(), router.report()))?;
     router.freeze()?;
     let start = std::time::Instant::now();
     let reason = speaker.wait_reset()?;
@@ -93,11 +96,6 @@ pub(crate) fn bfd(kind: Kind) -> Result<()> {
     // 3 × 100 ms, and generously more for two busy cores
     ensure!(took < Duration::from_secs(3), "{took:?}");
     Ok(())
-}
-
-fn bfd_is_up(speaker: &Speaker<'_>) -> bool {
-    let shown = speaker.run(&["show", "bfd", "--json"]);
-    shown.is_ok_and(|text| text.contains("\"status\": \"up\""))
 }
 
 /// While we drain, our routes say so.

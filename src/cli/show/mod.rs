@@ -1,5 +1,7 @@
 //! `show`: the state of the running agent.
 
+mod bfd;
+mod fib;
 mod neighbors;
 mod routes;
 
@@ -11,8 +13,8 @@ use super::originate::prefix;
 use super::table::{duration, or_dash, table, text};
 use crate::config::Config;
 use crate::control::{
-    Advertised, AskError, Client, Drained, ExposureList, OfNeighbor, Query, Reply, RoutesQuery,
-    Summary,
+    Advertised, AskError, Client, Drained, ExposureList, Neighbors, OfNeighbor, Query, Reply,
+    RoutesQuery, Summary,
 };
 
 /// Arguments of `show`.
@@ -37,6 +39,10 @@ pub enum What {
     },
     /// BGP routes
     Routes(RoutesArgs),
+    /// BFD sessions
+    Bfd,
+    /// Learned routes, and what the kernel has of them
+    Fib,
     /// Exposures, and whether they are wired and advertised
     Exposures,
 }
@@ -62,6 +68,8 @@ impl What {
             Self::Summary => Query::Summary,
             Self::Neighbors { name } => Query::Neighbors { name: name.clone() },
             Self::Routes(args) => Query::Routes(args.query()),
+            Self::Bfd => Query::Bfd,
+            Self::Fib => Query::Fib,
             Self::Exposures => Query::Exposures,
         }
     }
@@ -90,7 +98,7 @@ pub fn run(args: &Args, config: &Config) -> Result<String, AskError> {
             return Err(AskError::Refused(why));
         }
         if !args.json {
-            return Ok(neighbors::detail(neighbors));
+            return Ok(render_detail(neighbors));
         }
     }
     Ok(render(&reply, args.json))
@@ -99,16 +107,28 @@ pub fn run(args: &Args, config: &Config) -> Result<String, AskError> {
 /// The answer with all its parts.
 fn whole(client: &mut Client, query: &Query) -> Result<Reply, AskError> {
     let mut reply = client.ask(query)?;
-    while let Reply::Routes(routes) = &mut reply
-        && routes.more
-    {
-        routes.more = false;
-        if let Reply::Routes(part) = client.more()? {
-            routes.routes.extend(part.routes);
-            routes.more = part.more;
-        }
+    while join(&mut reply, None) {
+        let part = client.more()?;
+        join(&mut reply, Some(part));
     }
     Ok(reply)
+}
+
+/// Adds a part; true when another follows.
+fn join(reply: &mut Reply, part: Option<Reply>) -> bool {
+    match (reply, part) {
+        (Reply::Routes(whole), None) => whole.more,
+        (Reply::Fib(whole), None) => whole.more,
+        (Reply::Routes(whole), Some(Reply::Routes(part))) => {
+            whole.routes.extend(part.routes);
+            std::mem::replace(&mut whole.more, part.more)
+        }
+        (Reply::Fib(whole), Some(Reply::Fib(part))) => {
+            whole.fib.routes.extend(part.fib.routes);
+            std::mem::replace(&mut whole.more, part.more)
+        }
+        _ => false,
+    }
 }
 
 /// The answer as JSON with a line end, or for people.
@@ -129,6 +149,8 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Summary(body) => pretty(body),
         Reply::Neighbors(body) => pretty(body),
         Reply::Routes(body) => pretty(body),
+        Reply::Fib(body) => pretty(body),
+        Reply::Bfd(body) => pretty(body),
         Reply::Exposures(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
@@ -138,12 +160,19 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
     }
 }
 
+/// Everything about these neighbours, for people.
+pub fn render_detail(neighbors: &Neighbors) -> String {
+    neighbors::detail(neighbors)
+}
+
 /// The answer for people.
 pub fn render_text(reply: &Reply) -> String {
     match reply {
         Reply::Summary(body) => summary(body),
         Reply::Neighbors(body) => neighbors::table(body),
         Reply::Routes(body) => routes::table(body),
+        Reply::Bfd(body) => bfd::text(body),
+        Reply::Fib(body) => fib::text(&body.fib),
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),
         Reply::Watching => String::new(),

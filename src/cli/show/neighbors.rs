@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::super::table::{self, duration, or_dash};
 use crate::control::{Neighbor, Neighbors, Offer};
+use crate::peering::DiscoverySnapshot;
 
 /// One line per neighbour.
 pub(super) fn table(neighbors: &Neighbors) -> String {
@@ -51,6 +52,26 @@ pub(super) fn detail(neighbors: &Neighbors) -> String {
     text
 }
 
+/// What is known of the link of an unnumbered neighbour.
+fn link(discovery: &DiscoverySnapshot) -> String {
+    let (sent, received) = (
+        discovery.advertisements_sent,
+        discovery.advertisements_received,
+    );
+    let mut text = format!(
+        "{}; advertisements: {sent} sent, {received} received",
+        discovery.finding
+    );
+    if let Some(why) = &discovery.last_invalid {
+        let _ = write!(
+            text,
+            "; {} dropped, the last because {why}",
+            discovery.invalid
+        );
+    }
+    text
+}
+
 fn facts(n: &Neighbor) -> comfy_table::Table {
     let mut rows = table::table(&[]);
     let mut row = |what: &str, value: String| {
@@ -58,6 +79,9 @@ fn facts(n: &Neighbor) -> comfy_table::Table {
     };
     row("description", or_dash(n.nbr_desc.as_ref()));
     row("address", address(n));
+    if let Some(discovery) = &n.discovery {
+        row("link", link(discovery));
+    }
     row("AS", format!("{}, ours {}", n.remote_as, n.local_as));
     row("router-id", or_dash(n.remote_router_id));
     let waits = n.idle_reason.as_ref();

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::drain::Drained;
+use crate::{bfd, fib};
 
 pub use neighbors::{
     Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary,
@@ -34,6 +35,9 @@ pub enum Query {
         name: Option<String>,
     },
     Routes(RoutesQuery),
+    /// What the kernel has of the learned routes.
+    Fib,
+    Bfd,
     Exposures,
     Explain {
         ip: IpAddr,
@@ -56,6 +60,8 @@ pub enum Reply {
     Summary(Summary),
     Neighbors(Neighbors),
     Routes(Routes),
+    Fib(Fib),
+    Bfd(bfd::Snapshot),
     Exposures(ExposureList),
     Explain(Explanation),
     /// Routes by hand were taken in.
@@ -110,6 +116,16 @@ pub struct AgentSummary {
     /// Requests that wrote to the kernel or a bridge.
     #[serde(default)]
     pub writes: u64,
+}
+
+/// A part of `show fib`: learned routes and what the kernel has of them, sorted by prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fib {
+    #[serde(flatten)]
+    pub fib: fib::Snapshot,
+    /// Another part follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// `show exposures`, sorted by prefix.

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::peering::DiscoverySnapshot;
+
 /// `show neighbors`: by name of the neighbour.
 pub type Neighbors = BTreeMap<String, Neighbor>;
 
@@ -41,6 +43,9 @@ pub struct Neighbor {
     pub bgp_neighbor_addr: Option<IpAddr>,
     /// Of a link-local session.
     pub interface: Option<String>,
+    /// What is known of the interface, when the neighbour is discovered there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoverySnapshot>,
     /// The neighbour's AS number; zero before it is known.
     pub remote_as: u32,
     pub local_as: u32,

@@ -72,13 +72,6 @@ pub enum Happening {
     },
     /// An UPDATE had errors that do not end the session.
     UpdateErrors { peer: String, errors: Vec<String> },
-    /// A BFD session changed its state.
-    Bfd {
-        peer: String,
-        from: String,
-        to: String,
-        diagnostic: String,
-    },
     /// The configuration was read again; what that did.
     Reload { report: Vec<String> },
     /// The node is being drained, or not any more.

@@ -34,7 +34,13 @@ pub(crate) async fn neighbors(live: &Live, name: Option<&str>) -> Result<Neighbo
             continue;
         }
         let counts = counts(speaker, &peer).await?;
-        neighbors.insert(peer.name.to_string(), neighbor(live, &peer, &counts));
+        let id = peer.id;
+        let discovery = speaker.look(move |view| view.discoveries.snapshot(id));
+        let shown = Neighbor {
+            discovery: discovery.await?,
+            ..neighbor(live, &peer, &counts)
+        };
+        neighbors.insert(peer.name.to_string(), shown);
     }
     Ok(neighbors)
 }
@@ -87,6 +93,7 @@ fn neighbor(live: &Live, peer: &PeerStatus, counts: &Counts) -> Neighbor {
     Neighbor {
         bgp_neighbor_addr: peer.address,
         interface: peer.link.as_deref().map(str::to_owned),
+        discovery: None,
         remote_as: remote_as(peer),
         local_as: local_as(config, peer),
         nbr_external_link: agreed.map(|agreed| !agreed.is_internal()),

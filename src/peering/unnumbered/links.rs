@@ -67,11 +67,9 @@ impl Links {
     fn handle(&mut self, object: &RouteNetlinkMessage) {
         match object {
             RouteNetlinkMessage::NewLink(link) => self.set_link(link),
-            RouteNetlinkMessage::DelLink(link) => {
-                // A port that leaves its bridge is announced as deleted, in the bridge's family.
-                if message::link(link).is_some() {
-                    self.0.remove(&link.header.index);
-                }
+            // A port that leaves its bridge is announced as deleted, in the bridge's family.
+            RouteNetlinkMessage::DelLink(link) if message::link(link).is_some() => {
+                self.0.remove(&link.header.index);
             }
             RouteNetlinkMessage::NewAddress(address) => self.set_address(address, true),
             RouteNetlinkMessage::DelAddress(address) => self.set_address(address, false),

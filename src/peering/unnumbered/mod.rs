@@ -24,7 +24,7 @@ use bgp::PeerId;
 use bgp::discovery::{
     Arrival, Discovery, DiscoveryConfig, DiscoveryCounters, DiscoveryOutput, Finding, Link,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
@@ -39,7 +39,8 @@ use super::driver::{SocketEvent, sleep_until};
 const RETRY: Duration = Duration::from_secs(5);
 
 /// What `show` prints about the link of an unnumbered neighbour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DiscoverySnapshot {
     /// The interface.
     pub interface: String,

@@ -56,8 +56,7 @@ impl DiscoverySocket {
             ipi6_addr: libc::in6_addr {
                 s6_addr: self.local.octets(),
             },
-            // Unsigned or not depends on the libc.
-            ipi6_ifindex: self.index.try_into().map_err(io::Error::other)?,
+            ipi6_ifindex: self.index,
         };
         let to = SockaddrIn6::from(SocketAddrV6::new(to, 0, 0, self.index));
         sendmsg(

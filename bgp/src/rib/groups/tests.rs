@@ -366,3 +366,22 @@ fn flaps_while_nobody_reads_take_no_memory() {
     let waiting = world.groups.groups.iter().map(UpdateGroup::queued).max();
     assert!(waiting < Some(200), "{waiting:?}");
 }
+
+#[test]
+fn peers_that_came_while_the_others_did_not_read_are_told_together() {
+    let mut world = World::new();
+    world.apply(Step::Join(0, false));
+    drained(&mut world);
+    world.windows.borrow_mut()[0] = Window::Full;
+    world.apply(Step::Offer(1, Some(0)));
+    world.apply(Step::Join(1, false));
+    world.apply(Step::Join(2, false));
+    drained(&mut world);
+    world.apply(Step::Offer(2, Some(0)));
+    let told = drained(&mut world);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0].0[..], announced(&told[0].1)),
+        (&[1, 2][..], vec![net(2)])
+    );
+}

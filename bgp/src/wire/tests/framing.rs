@@ -21,6 +21,7 @@ fn a_keepalive_has_nineteen_octets() {
         hex("ffffffffffffffffffffffffffffffff 0013 04")
     );
     assert_eq!(read(&out, &wide()), Ok(Message::Keepalive));
+    assert_eq!(out[..], frame::KEEPALIVE[..]);
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn a_link_is_ready_when_it_is_up_and_its_address_is_settled() {
     assert_eq!(after(&[]), Link::Missing);
     let up = eth1(3, "eth1", running());
     let duplicate = false;
-    assert_eq!(after(&[up.clone()]), Link::NoAddress { duplicate });
+    assert_eq!(
+        after(std::slice::from_ref(&up)),
+        Link::NoAddress { duplicate }
+    );
     let pending = new(3, LOCAL, tentative);
     assert_eq!(
         after(&[up.clone(), pending.clone()]),

@@ -1,0 +1,128 @@
+//! What is around the sessions as metrics: exposures and wiring, BFD, the kernel's routes.
+
+use super::exposition::{Exposition, Kind};
+use crate::bfd::{self, SessionSnapshot};
+use crate::control::AgentSummary;
+use crate::fib::{self, RouteState};
+
+pub(super) fn write_agent(text: &mut Exposition, agent: &AgentSummary) {
+    text.single(
+        "ovn_bgp_agent_exposures",
+        Kind::Gauge,
+        "Prefixes this node must attract.",
+        agent.exposures,
+    );
+    text.single(
+        "ovn_bgp_agent_withheld",
+        Kind::Gauge,
+        "Candidates that are not exposed; 'plan' says why.",
+        agent.withheld,
+    );
+    text.single(
+        "ovn_bgp_agent_changes_applied_total",
+        Kind::Counter,
+        "Changes made to kernel, bridges and speaker.",
+        agent.changes_applied,
+    );
+    text.single(
+        "ovn_bgp_agent_changes_failed_total",
+        Kind::Counter,
+        "Changes that the kernel or a bridge refused; tried again.",
+        agent.changes_failed,
+    );
+    text.single(
+        "ovn_bgp_agent_reconcile_writes_total",
+        Kind::Counter,
+        "Requests that wrote to the kernel or a bridge.",
+        agent.writes,
+    );
+    let mut databases = text.family(
+        "ovn_bgp_agent_database_connected",
+        Kind::Gauge,
+        "Whether the database is connected.",
+    );
+    for (name, state) in &agent.databases {
+        let connected = state.starts_with("connected");
+        databases.sample(&[("database", name)], u8::from(connected));
+    }
+}
+
+pub(super) fn write_fib(text: &mut Exposition, fib: &fib::Snapshot) {
+    let mut routes = text.family(
+        "ovn_bgp_agent_fib_routes",
+        Kind::Gauge,
+        "Learned prefixes by what has become of them in the kernel.",
+    );
+    for (name, state) in [
+        ("installed", RouteState::Installed),
+        ("pending", RouteState::Pending),
+        ("held", RouteState::Held),
+        ("withheld", RouteState::Withheld),
+        ("refused", RouteState::Refused),
+    ] {
+        let in_it = fib.routes.iter().filter(|route| route.state == state);
+        routes.sample(&[("state", name)], in_it.count());
+    }
+    text.single(
+        "ovn_bgp_agent_fib_writes_total",
+        Kind::Counter,
+        "Writes of learned routes asked of the kernel.",
+        fib.writes,
+    );
+    text.single(
+        "ovn_bgp_agent_fib_problems",
+        Kind::Gauge,
+        "What is wrong with it as a whole; 'show fib' says what.",
+        fib.problems.len(),
+    );
+}
+
+pub(super) fn write_bfd(text: &mut Exposition, bfd: &bfd::Snapshot) {
+    type Value = fn(&SessionSnapshot) -> u64;
+    let all: [(&'static str, Kind, &str, Value); 4] = [
+        (
+            "ovn_bgp_agent_bfd_up",
+            Kind::Gauge,
+            "Whether the BFD session is up.",
+            |session| u64::from(session.uptime.is_some()),
+        ),
+        (
+            "ovn_bgp_agent_bfd_flaps_total",
+            Kind::Counter,
+            "How often it left that state.",
+            |session| session.session_down,
+        ),
+        (
+            "ovn_bgp_agent_bfd_packets_received_total",
+            Kind::Counter,
+            "Control packets accepted.",
+            |session| session.control_packet_input,
+        ),
+        (
+            "ovn_bgp_agent_bfd_packets_sent_total",
+            Kind::Counter,
+            "Control packets sent.",
+            |session| session.control_packet_output,
+        ),
+    ];
+    for (name, kind, help, value) in all {
+        let mut family = text.family(name, kind, help);
+        for session in &bfd.peers {
+            let peer = session.peer.to_string();
+            let interface = session.interface.as_deref().unwrap_or_default();
+            let multihop = if session.multihop { "true" } else { "false" };
+            let labels = [
+                ("peer", peer.as_str()),
+                ("interface", interface),
+                ("multihop", multihop),
+            ];
+            family.sample(&labels, value(session));
+        }
+    }
+    text.single(
+        "ovn_bgp_agent_bfd_wakeup_delay_p99_seconds",
+        Kind::Gauge,
+        "Of a hundred wake-ups of the thread, one was later than this.",
+        bfd.wakeup_delay_p99 as f64 / 1_000_000.0,
+    );
+}
