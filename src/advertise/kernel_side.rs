@@ -64,6 +64,9 @@ fn connected(bgp: &Bgp) -> connected::Settings {
 
 #[cfg(test)]
 mod tests {
+    use bgp::RouteAttributes;
+    use bgp::wire::Origin;
+
     use super::*;
     use crate::config::{Input, Loaded};
 
