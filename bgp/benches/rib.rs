@@ -41,6 +41,7 @@ impl Bench {
             asn: Asn(65001),
             router_id: RouterId(Ipv4Addr::new(192, 0, 2, 1)),
             graceful_restart: None,
+            graceful_shutdown: false,
             multipath: Multipath::default(),
             seed: 1,
         };

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use bgp::PeerId;
 use ipnet::IpNet;
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::sys::socket::SockaddrStorage;
 use tracing::{info, warn};
 
@@ -144,16 +144,18 @@ pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Vec<PeerId> {
 }
 
 /// The path to a neighbour that is at `remote`. Several hops long where the neighbour may be that far, or where it is
-/// in our AS and on no link of ours: iBGP between loopbacks.
-pub(super) fn path(neighbour: &Neighbour, remote: IpAddr) -> SessionKey {
+/// in our AS and in none of `subnets`, which are ours: iBGP between loopbacks.
+pub(super) fn path(neighbour: &Neighbour, remote: IpAddr, subnets: &[IpNet]) -> SessionKey {
     let internal = matches!(
         neighbour.peer.remote_as,
         bgp::RemoteAs::Internal | bgp::RemoteAs::Auto
     );
     let may_be_far = |hops: Option<u8>| hops.is_some_and(|hops| hops > 1);
+    let link_local = matches!(remote, IpAddr::V6(remote) if remote.is_unicast_link_local());
+    let on_link = link_local || subnets.iter().any(|subnet| subnet.contains(&remote));
     let multihop = may_be_far(neighbour.multihop)
         || may_be_far(neighbour.ttl_security)
-        || (internal && !is_on_link(remote));
+        || (internal && !on_link);
     let link = neighbour.peer.link.as_deref();
     let interface = link
         .or(neighbour.interface.as_deref())
@@ -166,21 +168,20 @@ pub(super) fn path(neighbour: &Neighbour, remote: IpAddr) -> SessionKey {
     }
 }
 
-/// Is the address in a subnet of ours? Where the system does not say, it is taken to be.
-fn is_on_link(remote: IpAddr) -> bool {
-    if matches!(remote, IpAddr::V6(remote) if remote.is_unicast_link_local()) {
-        return true;
-    }
-    let Ok(all) = getifaddrs() else {
-        return true;
-    };
-    let mut subnets = all.filter_map(|ours| {
+/// The subnets of this node's interfaces; loopbacks have such of one address, which nobody else is in.
+pub(super) fn subnets() -> Vec<IpNet> {
+    let subnet = |ours: InterfaceAddress| {
         let address = ip_of(&ours.address?)?;
         let mask = ip_of(&ours.netmask?)?;
         IpNet::with_netmask(address, mask).ok()
-    });
-    // Loopbacks have subnets of one address: theirs is in none of those.
-    subnets.any(|subnet| subnet.contains(&remote))
+    };
+    match getifaddrs() {
+        Ok(all) => all.filter_map(subnet).collect(),
+        Err(error) => {
+            warn!(%error, "this node's addresses cannot be read: BFD with neighbours in its AS takes them to be hops away");
+            Vec::new()
+        }
+    }
 }
 
 fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
@@ -202,10 +203,11 @@ mod tests {
 
     #[test]
     fn a_path_is_as_long_as_the_neighbour_may_be_far() {
-        let here = IpAddr::from([127, 0, 0, 2]);
-        let elsewhere = IpAddr::from([192, 0, 2, 1]);
+        let subnets: [IpNet; 1] = ["192.0.2.9/24".parse().unwrap()];
+        let here = IpAddr::from([192, 0, 2, 1]);
+        let elsewhere = IpAddr::from([198, 51, 100, 1]);
         let external = RemoteAs::Number(Asn(65001));
-        let multihop = |neighbour: &Neighbour, remote| path(neighbour, remote).multihop;
+        let multihop = |neighbour: &Neighbour, remote| path(neighbour, remote, &subnets).multihop;
         assert!(!multihop(&neighbour(external), elsewhere));
         assert!(!multihop(&neighbour(RemoteAs::Internal), here));
         assert!(multihop(&neighbour(RemoteAs::Internal), elsewhere));
@@ -216,7 +218,7 @@ mod tests {
         unnumbered.interface = Some("eth1".to_owned());
         let link_local = "fe80::1".parse().unwrap();
         assert!(!multihop(&unnumbered, link_local));
-        assert_eq!(path(&unnumbered, link_local).check(), Ok(()));
+        assert_eq!(path(&unnumbered, link_local, &subnets).check(), Ok(()));
     }
 
     /// Neighbours that share a path share its session, and its failure.

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::driver::Driver;
-use super::liveness::{Liveness, path};
+use super::liveness::{Liveness, path, subnets};
 
 impl Driver {
     /// Watch the path to a neighbour where that is wanted, and where it is known; else not any more.
@@ -15,7 +15,7 @@ impl Driver {
         let remote = self.speaker.remote(peer);
         let wanted = self.neighbours.get(&peer).and_then(|neighbour| {
             let config = neighbour.bfd?;
-            Some((path(neighbour, remote?), config))
+            Some((path(neighbour, remote?, &subnets()), config))
         });
         let Some((key, config)) = wanted else {
             self.unwatch_path(peer);
