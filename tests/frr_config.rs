@@ -334,6 +334,33 @@ fn groups_that_nobody_uses_and_lists_that_nobody_names_are_left_out() {
     );
 }
 
+/// Lines that are whole as they are.
+const OTHERS: &[&str] = &[
+    "router bgp 65001",
+    "router bgp 1 vrf x",
+    "address-family ipv4 unicast",
+    "address-family ipv6 unicast",
+    "address-family l2vpn evpn",
+    "exit",
+    "exit-address-family",
+    "end",
+    "!",
+    "no bgp default ipv4-unicast",
+    "bfd",
+    " profile fast",
+    "  transmit-interval 5",
+    " redistribute connected route-map P",
+    " redistribute connected",
+    "ip protocol bgp route-map P",
+    "ip nht resolve-via-default",
+    "interface eth0",
+    " bgp listen range 192.0.2.0/24 peer-group G",
+    " network 192.0.2.7/32",
+    " timers bgp 0 0",
+    "bgp community-list standard P permit 1:2",
+    "frr defaults datacenter",
+];
+
 /// Lines of FRR's language and some that are none.
 fn line() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec!["192.0.2.1", "2001:db8::1", "eth0", "G", "H", "x y"]);
@@ -392,32 +419,7 @@ fn line() -> impl Strategy<Value = String> {
         list,
     )
         .prop_map(|(what, list)| format!(" {what} {list}"));
-    let others = prop::sample::select(vec![
-        "router bgp 65001",
-        "router bgp 1 vrf x",
-        "address-family ipv4 unicast",
-        "address-family ipv6 unicast",
-        "address-family l2vpn evpn",
-        "exit",
-        "exit-address-family",
-        "end",
-        "!",
-        "no bgp default ipv4-unicast",
-        "bfd",
-        " profile fast",
-        "  transmit-interval 5",
-        " redistribute connected route-map P",
-        " redistribute connected",
-        "ip protocol bgp route-map P",
-        "ip nht resolve-via-default",
-        "interface eth0",
-        " bgp listen range 192.0.2.0/24 peer-group G",
-        " network 192.0.2.7/32",
-        " timers bgp 0 0",
-        "bgp community-list standard P permit 1:2",
-        "frr defaults datacenter",
-    ])
-    .prop_map(str::to_owned);
+    let others = prop::sample::select(OTHERS.to_vec()).prop_map(str::to_owned);
     let no = prop::bool::weighted(0.1);
     (
         no,
