@@ -334,6 +334,22 @@ fn groups_that_nobody_uses_and_lists_that_nobody_names_are_left_out() {
     );
 }
 
+/// Words behind the ones that matter.
+const WORDS: &[&str] = &[
+    "in",
+    "out",
+    "permit",
+    "deny",
+    "10",
+    "20",
+    "external",
+    "internal",
+    "65001",
+    "interface",
+    "peer-group",
+    "",
+];
+
 /// Lines that are whole as they are.
 const OTHERS: &[&str] = &[
     "router bgp 65001",
@@ -365,20 +381,7 @@ const OTHERS: &[&str] = &[
 fn line() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec!["192.0.2.1", "2001:db8::1", "eth0", "G", "H", "x y"]);
     let list = prop::sample::select(vec!["P", "Q", "any", "none", "a,b"]);
-    let word = prop::sample::select(vec![
-        "in",
-        "out",
-        "permit",
-        "deny",
-        "10",
-        "20",
-        "external",
-        "internal",
-        "65001",
-        "interface",
-        "peer-group",
-        "",
-    ]);
+    let word = prop::sample::select(WORDS.to_vec());
     let neighbour = (name, "(remote-as|peer-group|interface|interface peer-group|password|timers|timers connect|activate|allowas-in|maximum-prefix|local-as|bfd|bfd profile|shutdown|shutdown message|ebgp-multihop|ttl-security hops|port|update-source|description|foo)", word.clone(), word.clone())
         .prop_map(|(name, what, a, b)| format!(" neighbor {name} {what} {a} {b}"));
     let filter = (
