@@ -84,10 +84,6 @@ mod tests {
         let expected = Settings {
             connected: connected::Settings {
                 subnets: false,
-                attributes: RouteAttributes {
-                    origin: Origin::Igp,
-                    ..RouteAttributes::default()
-                },
                 ..connected::Settings::none()
             },
             ..Settings::default()
