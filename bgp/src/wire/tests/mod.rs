@@ -1,7 +1,9 @@
 //! Tests of the codec as a whole, one file per kind of evidence.
 
+mod captures;
 mod dissector;
 mod framing;
+mod frr_verdicts;
 mod opening;
 mod packing;
 mod revised_errors;
