@@ -8,6 +8,7 @@ mod opening;
 mod packing;
 mod revised_errors;
 mod round_trip;
+mod second_codec;
 mod survived;
 mod vectors;
 
