@@ -5,6 +5,7 @@ mod dissector;
 mod framing;
 mod frr_verdicts;
 mod opening;
+mod other_messages;
 mod packing;
 mod revised_errors;
 mod round_trip;
