@@ -2,6 +2,7 @@
 
 mod captures;
 mod dissector;
+mod evidence;
 mod framing;
 mod frr_verdicts;
 mod opening;
