@@ -219,7 +219,15 @@ fn table(cases: &[Case]) {
             let found = effect(&beside_mandatory(attribute), code, &options(internal));
             if let Some(expected) = expected(frr, *ours, internal) {
                 let peer = if internal { "internal" } else { "external" };
-                assert_eq!(found, expected, "{what}, {peer} peer, FRR: {frr:?}");
+                let why = if let Instead(.., why) = ours {
+                    why
+                } else {
+                    "as FRR"
+                };
+                assert_eq!(
+                    found, expected,
+                    "{what}, {peer} peer, FRR: {frr:?}, we: {why}"
+                );
             }
         }
     }
@@ -241,6 +249,17 @@ fn discarded_as_frr_does() {
 fn disabled_where_frr_resets() {
     assert_eq!(RESET.len(), 4);
     table(RESET);
+    for (what, attribute, [frr, _], _) in RESET {
+        let R(theirs) = frr else { panic!("{what}") };
+        let body = update_body(&[], &beside_mandatory(attribute), &HOST);
+        let decoded = read_update(&body, &wide()).unwrap();
+        let ours: Vec<_> = decoded
+            .disabled_families()
+            .map(|(_, error)| error.subcode)
+            .collect();
+        let optional = notification::update_subcode::OPTIONAL_ATTRIBUTE;
+        assert_eq!(ours, [optional], "{what}, FRR: {theirs}");
+    }
 }
 
 /// A difference is a difference: where a row explains one, FRR and we do not do the same to the route.
