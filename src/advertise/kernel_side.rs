@@ -64,8 +64,6 @@ fn connected(bgp: &Bgp) -> connected::Settings {
 
 #[cfg(test)]
 mod tests {
-    use bgp::RouteAttributes;
-    use bgp::wire::Origin;
 
     use super::*;
     use crate::config::{Input, Loaded};

@@ -146,8 +146,8 @@ fn another_export_list_is_followed_without_a_flap() {
     let told = |wanted: &[&str]| {
         eventually(
             wanted
-                .to_vec()
-                .into_iter()
+                .iter()
+                .copied()
                 .map(str::to_owned)
                 .collect::<Vec<_>>(),
             || frr.prefixes("ipv4").unwrap(),
