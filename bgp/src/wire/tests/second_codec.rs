@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use rustbgpd_wire as theirs;
 use theirs::attribute::PathAttribute;
 
+use super::other_messages::{any_open, usual_family};
 use super::round_trip::{any_attributes, any_next_hop, any_prefix};
 use super::*;
 
@@ -222,6 +223,16 @@ proptest! {
                 read_updates(&out, &options).into_iter().map(|decoded| decoded.update.into()).collect();
             prop_assert_eq!(read_by_them(out, true), ours);
         }
+    }
+
+    /// Through their reader and their writer, and unchanged: every capability that both know, and those that are kept.
+    #[test]
+    fn our_open_survives_them(open in any_open(usual_family())) {
+        let mut octets = BytesMut::new();
+        prop_assume!(open.encode(&mut octets).is_ok());
+        let read_by_them = theirs::decode_message(&mut octets.freeze(), 4096).unwrap();
+        let written_by_them = theirs::encode_message(&read_by_them).unwrap();
+        prop_assert_eq!(read(&written_by_them, &CodecOptions::default()), Ok(Message::Open(open)));
     }
 
     #[test]
