@@ -17,6 +17,9 @@ pub(crate) const NODE: &str = "192.0.2.7";
 /// The host behind the leaf: what the node reaches through the learned default route only.
 pub(crate) const HOST: &str = "198.51.100.1";
 
+/// So many addresses it has in all: flows that take different uplinks.
+const HOSTS: u32 = 12;
+
 pub(crate) struct Lab {
     speaker: Option<Daemon>,
     program: PathBuf,
@@ -49,7 +52,10 @@ impl Lab {
         let switches = (1..=uplinks).map(|n| uplink(&node, &leaf, n)).collect();
         connect((&leaf, "behind"), (&host, "eth0")).unwrap();
         leaf.address("behind", "198.51.100.254/24").unwrap();
-        host.address("eth0", &format!("{HOST}/24")).unwrap();
+        for n in 1..=HOSTS {
+            let address = format!("198.51.100.{n}/24");
+            host.address("eth0", &address).unwrap();
+        }
         host.ip("route add default via 198.51.100.254").unwrap();
         node.address("lo", &format!("{NODE}/32")).unwrap();
         let program = dir.path().join("ovn-bgp-agent");
@@ -169,6 +175,31 @@ impl Lab {
     /// From behind the leaf to the loopback that it learned.
     pub(crate) fn ping_in(&self) -> Ping {
         Ping::start(&self.host, HOST, NODE, self.dir.path())
+    }
+
+    /// [`Self::ping_out`] by uplink `n`, as the node's kernel spreads its flows.
+    pub(crate) fn ping_out_by(&self, n: usize) -> Ping {
+        let host = self.host_by(n, |host| {
+            self.node.ip(&format!("route get {host} from {NODE}"))
+        });
+        Ping::start(&self.node, NODE, &host, self.dir.path())
+    }
+
+    /// [`Self::ping_in`] by uplink `n`, as the leaf's kernel spreads its flows.
+    pub(crate) fn ping_in_by(&self, n: usize) -> Ping {
+        let host = self.host_by(n, |host| {
+            let line = format!("route get {NODE} from {host} iif behind");
+            self.leaf.ip(&line)
+        });
+        Ping::start(&self.host, &host, NODE, self.dir.path())
+    }
+
+    /// An address of the host whose way, as `way` shows it, is uplink `n`.
+    fn host_by(&self, n: usize, way: impl Fn(&str) -> anyhow::Result<String>) -> String {
+        let device = format!(" dev eth{n} ");
+        let mut hosts = (1..=HOSTS).map(|n| format!("198.51.100.{n}"));
+        let found = hosts.find(|host| way(host).unwrap().contains(&device));
+        found.expect("one of so many flows takes this uplink")
     }
 
     /// From now on no frame passes uplink `n`, and nobody's carrier goes.

@@ -139,7 +139,7 @@ fn bird(wish: Wish) -> String {
     let mut text = format!(
         "router id {};\ngraceful restart wait 20;\nprotocol device {{ }}\n\
          protocol static origin {{ ipv4; route 0.0.0.0/0 blackhole; }}\n\
-         protocol kernel {{ merge paths yes; ipv4 {{ export where source = RTS_BGP; }}; }}\n",
+         protocol kernel {{ merge paths yes; graceful restart yes; ipv4 {{ export where source = RTS_BGP; }}; }}\n",
         theirs(1)
     );
     if wish.bfd {

@@ -1,6 +1,7 @@
 //! The speaker restarts, and a leaf's daemon restarts, while packets pass both ways.
 
 use interop::gobgp::Gobgp;
+use interop::netns::Namespace;
 use interop::router::Kind;
 use interop::{Daemon, Need, Place, require};
 
@@ -116,14 +117,16 @@ fn the_speaker_restarts_beside_gobgp(kind: Kind) {
             .run(&format!("global rib -a ipv4 add {}", marks(n)))
             .unwrap();
         eventually(true, || told(&marks(n)) > 0);
-        let before = told(&prefix);
         let ping = lab.ping_out();
         lab.replace(way);
         ping.wait_answers(30);
         assert_eq!(gobgp.next_hops(&prefix).unwrap(), [ours.as_str()]);
         lab.start();
         gobgp.wait_established(&ours).unwrap();
-        eventually(true, || told(&prefix) > before);
+        eventually(Some(false), || {
+            let shown = gobgp.json(&format!("global rib {prefix} -a ipv4"));
+            Some(shown.ok()?.to_string().contains("\"stale\":true"))
+        });
         let loss = ping.finish();
         let gone = watch
             .log_text()
@@ -148,6 +151,13 @@ fn gobgp_3_36_keeps_the_route() {
     the_speaker_restarts_beside_gobgp(Kind::Gobgp336);
 }
 
+/// What happens to a namespace's routes, with times.
+fn watch_routes(lab: &Lab, namespace: &Namespace) -> Daemon {
+    let mut watch = Place::inside(namespace).command("ip").unwrap();
+    watch.args(["-ts", "-4", "monitor", "route"]);
+    Daemon::spawn(namespace.name(), lab.dir.path(), &mut watch).unwrap()
+}
+
 /// The leaf's kernel forwards without its daemon; ours must keep the default route it taught.
 fn the_leaf_restarts(kind: Kind) {
     let mut lab = Lab::new(1);
@@ -160,6 +170,7 @@ fn the_leaf_restarts(kind: Kind) {
     lab.start();
     leaf.wait_fresh();
     eventually((1, 1), || (lab.ways_out(), lab.ways_in()));
+    let watches = [&lab.node, &lab.leaf].map(|namespace| watch_routes(&lab, namespace));
     let pings = [lab.ping_in(), lab.ping_out()];
     leaf.crash_and_return(|| {
         eventually(false, || {
@@ -174,7 +185,10 @@ fn the_leaf_restarts(kind: Kind) {
     for loss in &losses {
         println!("{kind} restarts, we help: {loss}");
     }
-    assert!(losses.iter().all(|loss| loss.lost == 0), "{}", lab.log());
+    let [at_node, at_leaf] = watches.map(|watch| watch.log_text());
+    assert!(!at_node.contains("Deleted default"), "{at_node}");
+    let lost = losses.iter().any(|loss| loss.lost > 0);
+    assert!(!lost, "at the leaf:\n{at_leaf}\nat the node:\n{at_node}");
 }
 
 #[test]
