@@ -1,0 +1,216 @@
+//! The speaker restarts, and a leaf's daemon restarts, while packets pass both ways.
+
+use interop::gobgp::Gobgp;
+use interop::netns::Namespace;
+use interop::router::Kind;
+use interop::{Daemon, Need, Place, require};
+
+use crate::lab::{HOST, Lab, NODE, eventually, ours, theirs};
+use crate::leaf::{Leaf, Wish};
+
+/// How a speaker is replaced by the next one.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Stopped,
+    Killed,
+    Upgraded,
+}
+
+const WAYS: [Way; 3] = [Way::Stopped, Way::Killed, Way::Upgraded];
+
+impl Lab {
+    fn replace(&mut self, way: Way) {
+        match way {
+            Way::Stopped => self.stop(),
+            Way::Killed => self.kill(),
+            Way::Upgraded => {
+                self.install();
+                self.stop();
+            }
+        }
+    }
+}
+
+const ONE_UPLINK: Wish = Wish {
+    uplinks: 1,
+    bfd: false,
+    restarts: false,
+};
+
+/// Nothing is lost in either direction, neither while there is no speaker nor when the next one takes over.
+fn the_speaker_restarts(kind: Kind) {
+    let mut lab = Lab::new(1);
+    let leaf = Leaf::start(kind, &lab, ONE_UPLINK);
+    lab.configure("");
+    lab.start();
+    leaf.wait_fresh();
+    eventually((1, 1), || (lab.ways_out(), lab.ways_in()));
+    for way in WAYS {
+        let pings = [lab.ping_in(), lab.ping_out()];
+        lab.replace(way);
+        pings.iter().for_each(|ping| ping.wait_answers(30));
+        lab.start();
+        leaf.wait_fresh();
+        let losses = pings.map(crate::ping::Ping::finish);
+        for loss in &losses {
+            println!("{kind} helps, {way:?}: {loss}");
+        }
+        assert!(losses.iter().all(|loss| loss.lost == 0), "{}", lab.log());
+    }
+}
+
+#[test]
+fn no_packet_is_lost_while_frr_8_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
+    the_speaker_restarts(Kind::Frr8);
+}
+
+#[test]
+fn no_packet_is_lost_while_frr_10_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
+    the_speaker_restarts(Kind::Frr10);
+}
+
+#[test]
+fn no_packet_is_lost_while_bird_2_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird2.need());
+    the_speaker_restarts(Kind::Bird2);
+}
+
+#[test]
+fn no_packet_is_lost_while_bird_3_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
+    the_speaker_restarts(Kind::Bird3);
+}
+
+/// GoBGP installs nothing: its table must keep the node's route, and the node its default.
+fn the_speaker_restarts_beside_gobgp(kind: Kind) {
+    let mut lab = Lab::new(1);
+    let place = Place::inside(&lab.leaf).with(kind.generation());
+    let (ours, theirs) = (ours(1), theirs(1));
+    let restart = "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 60\n";
+    let config = format!(
+        "[global.config]\nas = 65000\nrouter-id = \"{theirs}\"\n[[neighbors]]\n[neighbors.config]\n\
+         neighbor-address = \"{ours}\"\npeer-as = 65001\n[neighbors.timers.config]\nconnect-retry = 1\n{restart}\
+         [[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"ipv4-unicast\"\n\
+         [neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"
+    );
+    let gobgp = Gobgp::start(&place, &lab.path("leaf"), &config).unwrap();
+    gobgp.run("global rib -a ipv4 add 0.0.0.0/0").unwrap();
+    lab.leaf
+        .ip(&format!("route add {NODE}/32 via {ours}"))
+        .unwrap();
+    lab.configure("");
+    lab.start();
+    let prefix = format!("{NODE}/32");
+    eventually(1, || lab.ways_out());
+    eventually(1, || gobgp.next_hops(&prefix).unwrap().len());
+
+    let mut watch = place.command("gobgp").unwrap();
+    watch.args(["monitor", "global", "rib", "-a", "ipv4"]);
+    let watch = Daemon::spawn("watch", lab.dir.path(), &mut watch).unwrap();
+    let told = |what: &str| watch.log_text().matches(what).count();
+    // That it watches is known when it has told of something.
+    let marks = |n: u32| format!("203.0.113.{n}/32");
+    for (n, way) in (1..).zip(WAYS) {
+        gobgp
+            .run(&format!("global rib -a ipv4 add {}", marks(n)))
+            .unwrap();
+        eventually(true, || told(&marks(n)) > 0);
+        let ping = lab.ping_out();
+        lab.replace(way);
+        ping.wait_answers(30);
+        assert_eq!(gobgp.next_hops(&prefix).unwrap(), [ours.as_str()]);
+        lab.start();
+        gobgp.wait_established(&ours).unwrap();
+        eventually(Some(false), || {
+            let shown = gobgp.json(&format!("global rib {prefix} -a ipv4"));
+            Some(shown.ok()?.to_string().contains("\"stale\":true"))
+        });
+        let loss = ping.finish();
+        let gone = watch
+            .log_text()
+            .lines()
+            .filter(|line| line.contains("[DELROUTE]") && line.contains(&prefix))
+            .count();
+        println!("{kind} helps, {way:?}: {gone} withdrawals in its table; {loss}");
+        assert_eq!((loss.lost, gone), (0, 0), "{}", watch.log_text());
+    }
+    assert!(lab.node.pings(HOST.parse().unwrap(), None));
+}
+
+#[test]
+fn gobgp_3_10_keeps_the_route() {
+    require!(Need::Root, Need::Program("ping"), Kind::Gobgp310.need());
+    the_speaker_restarts_beside_gobgp(Kind::Gobgp310);
+}
+
+#[test]
+fn gobgp_3_36_keeps_the_route() {
+    require!(Need::Root, Need::Program("ping"), Kind::Gobgp336.need());
+    the_speaker_restarts_beside_gobgp(Kind::Gobgp336);
+}
+
+/// What happens to a namespace's routes, with times.
+fn watch_routes(lab: &Lab, namespace: &Namespace) -> Daemon {
+    let mut watch = Place::inside(namespace).command("ip").unwrap();
+    watch.args(["-ts", "-4", "monitor", "route"]);
+    Daemon::spawn(namespace.name(), lab.dir.path(), &mut watch).unwrap()
+}
+
+/// The leaf's kernel forwards without its daemon; ours must keep the default route it taught.
+fn the_leaf_restarts(kind: Kind) {
+    let mut lab = Lab::new(1);
+    let wish = Wish {
+        restarts: true,
+        ..ONE_UPLINK
+    };
+    let mut leaf = Leaf::start(kind, &lab, wish);
+    lab.configure("");
+    lab.start();
+    leaf.wait_fresh();
+    eventually((1, 1), || (lab.ways_out(), lab.ways_in()));
+    let watches = [&lab.node, &lab.leaf].map(|namespace| watch_routes(&lab, namespace));
+    let pings = [lab.ping_in(), lab.ping_out()];
+    leaf.crash_and_return(|| {
+        eventually(false, || {
+            lab.neighbors()["uplink1"]["bgpState"] == "Established"
+        });
+        pings.iter().for_each(|ping| ping.wait_answers(30));
+        assert_eq!((lab.ways_out(), lab.ways_in()), (1, 1));
+    });
+    lab.wait_established();
+    leaf.wait_fresh();
+    let losses = pings.map(crate::ping::Ping::finish);
+    for loss in &losses {
+        println!("{kind} restarts, we help: {loss}");
+    }
+    let [at_node, at_leaf] = watches.map(|watch| watch.log_text());
+    assert!(!at_node.contains("Deleted default"), "{at_node}");
+    let lost = losses.iter().any(|loss| loss.lost > 0);
+    assert!(!lost, "at the leaf:\n{at_leaf}\nat the node:\n{at_node}");
+}
+
+#[test]
+fn no_packet_is_lost_while_we_help_frr_8() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
+    the_leaf_restarts(Kind::Frr8);
+}
+
+#[test]
+fn no_packet_is_lost_while_we_help_frr_10() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
+    the_leaf_restarts(Kind::Frr10);
+}
+
+#[test]
+fn no_packet_is_lost_while_we_help_bird_2() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird2.need());
+    the_leaf_restarts(Kind::Bird2);
+}
+
+#[test]
+fn no_packet_is_lost_while_we_help_bird_3() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
+    the_leaf_restarts(Kind::Bird3);
+}
