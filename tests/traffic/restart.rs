@@ -5,7 +5,7 @@ use interop::netns::Namespace;
 use interop::router::Kind;
 use interop::{Daemon, Need, Place, require};
 
-use crate::lab::{HOST, Lab, NODE, eventually, ours, theirs};
+use crate::lab::{HOST, Lab, NODE, QUICK_BFD, eventually, ours, theirs};
 use crate::leaf::{Leaf, Wish};
 
 /// How a speaker is replaced by the next one.
@@ -34,26 +34,34 @@ impl Lab {
 const ONE_UPLINK: Wish = Wish {
     uplinks: 1,
     bfd: false,
+    patient: false,
     restarts: false,
 };
 
 /// Nothing is lost in either direction, neither while there is no speaker nor when the next one takes over.
-fn the_speaker_restarts(kind: Kind) {
+fn the_speaker_restarts(kind: Kind, wish: Wish) {
     let mut lab = Lab::new(1);
-    let leaf = Leaf::start(kind, &lab, ONE_UPLINK);
-    lab.configure("");
+    let leaf = Leaf::start(kind, &lab, wish);
+    lab.configure(if wish.bfd { QUICK_BFD } else { "" });
     lab.start();
     leaf.wait_fresh();
     eventually((1, 1), || (lab.ways_out(), lab.ways_in()));
+    if wish.bfd {
+        eventually(true, || lab.bfd_is_quick());
+    }
     for way in WAYS {
         let pings = [lab.ping_in(), lab.ping_out()];
         lab.replace(way);
         pings.iter().for_each(|ping| ping.wait_answers(30));
         lab.start();
         leaf.wait_fresh();
+        if wish.bfd {
+            eventually(true, || lab.bfd_is_quick());
+        }
         let losses = pings.map(crate::ping::Ping::finish);
         for loss in &losses {
-            println!("{kind} helps, {way:?}: {loss}");
+            let bfd = if wish.bfd { " with BFD" } else { "" };
+            println!("{kind} helps{bfd}, {way:?}: {loss}");
         }
         assert!(losses.iter().all(|loss| loss.lost == 0), "{}", lab.log());
     }
@@ -62,25 +70,56 @@ fn the_speaker_restarts(kind: Kind) {
 #[test]
 fn no_packet_is_lost_while_frr_8_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
-    the_speaker_restarts(Kind::Frr8);
+    the_speaker_restarts(Kind::Frr8, ONE_UPLINK);
 }
 
 #[test]
 fn no_packet_is_lost_while_frr_10_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
-    the_speaker_restarts(Kind::Frr10);
+    the_speaker_restarts(Kind::Frr10, ONE_UPLINK);
 }
 
 #[test]
 fn no_packet_is_lost_while_bird_2_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Bird2.need());
-    the_speaker_restarts(Kind::Bird2);
+    the_speaker_restarts(Kind::Bird2, ONE_UPLINK);
 }
 
 #[test]
 fn no_packet_is_lost_while_bird_3_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
-    the_speaker_restarts(Kind::Bird3);
+    the_speaker_restarts(Kind::Bird3, ONE_UPLINK);
+}
+
+/// Our BFD ends with the speaker; that must not be taken for a path that failed.
+const WATCHED: Wish = Wish {
+    bfd: true,
+    patient: true,
+    ..ONE_UPLINK
+};
+
+#[test]
+fn bfd_does_not_end_the_help_of_frr_8() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
+    the_speaker_restarts(Kind::Frr8, WATCHED);
+}
+
+#[test]
+fn bfd_does_not_end_the_help_of_frr_10() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
+    the_speaker_restarts(Kind::Frr10, WATCHED);
+}
+
+#[test]
+fn bfd_does_not_end_the_help_of_bird_2() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird2.need());
+    the_speaker_restarts(Kind::Bird2, WATCHED);
+}
+
+#[test]
+fn bfd_does_not_end_the_help_of_bird_3() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
+    the_speaker_restarts(Kind::Bird3, WATCHED);
 }
 
 /// GoBGP installs nothing: its table must keep the node's route, and the node its default.
