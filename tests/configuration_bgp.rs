@@ -274,3 +274,31 @@ fn a_password_of_a_group_is_never_shown() {
         "{all:?}"
     );
 }
+
+/// Every example is a file that starts the agent, or would with a driver and a neighbour.
+#[test]
+fn the_examples_of_the_documentation_are_valid() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let examples: Vec<_> = page
+        .split("```ini\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 4, "{}", examples.len());
+    for example in examples {
+        // A policy that the other example has.
+        let policy = "[bgp_policy to-leaf1]\nterms = deny\n";
+        let more = if example.contains("[bgp_policy to-leaf1]") {
+            ""
+        } else {
+            policy
+        };
+        let input = Input {
+            files: vec![(PathBuf::from("a.conf"), format!("{START}{more}{example}"))],
+            ..Input::default()
+        };
+        let loaded = Loaded::read_with(&input, &|_| Ok("router bgp 65001\n".into()));
+        assert!(loaded.is_valid(), "{example}{:#?}", loaded.problems);
+    }
+}

@@ -334,24 +334,54 @@ fn groups_that_nobody_uses_and_lists_that_nobody_names_are_left_out() {
     );
 }
 
+/// Words behind the ones that matter.
+const WORDS: &[&str] = &[
+    "in",
+    "out",
+    "permit",
+    "deny",
+    "10",
+    "20",
+    "external",
+    "internal",
+    "65001",
+    "interface",
+    "peer-group",
+    "",
+];
+
+/// Lines that are whole as they are.
+const OTHERS: &[&str] = &[
+    "router bgp 65001",
+    "router bgp 1 vrf x",
+    "address-family ipv4 unicast",
+    "address-family ipv6 unicast",
+    "address-family l2vpn evpn",
+    "exit",
+    "exit-address-family",
+    "end",
+    "!",
+    "no bgp default ipv4-unicast",
+    "bfd",
+    " profile fast",
+    "  transmit-interval 5",
+    " redistribute connected route-map P",
+    " redistribute connected",
+    "ip protocol bgp route-map P",
+    "ip nht resolve-via-default",
+    "interface eth0",
+    " bgp listen range 192.0.2.0/24 peer-group G",
+    " network 192.0.2.7/32",
+    " timers bgp 0 0",
+    "bgp community-list standard P permit 1:2",
+    "frr defaults datacenter",
+];
+
 /// Lines of FRR's language and some that are none.
 fn line() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec!["192.0.2.1", "2001:db8::1", "eth0", "G", "H", "x y"]);
     let list = prop::sample::select(vec!["P", "Q", "any", "none", "a,b"]);
-    let word = prop::sample::select(vec![
-        "in",
-        "out",
-        "permit",
-        "deny",
-        "10",
-        "20",
-        "external",
-        "internal",
-        "65001",
-        "interface",
-        "peer-group",
-        "",
-    ]);
+    let word = prop::sample::select(WORDS.to_vec());
     let neighbour = (name, "(remote-as|peer-group|interface|interface peer-group|password|timers|timers connect|activate|allowas-in|maximum-prefix|local-as|bfd|bfd profile|shutdown|shutdown message|ebgp-multihop|ttl-security hops|port|update-source|description|foo)", word.clone(), word.clone())
         .prop_map(|(name, what, a, b)| format!(" neighbor {name} {what} {a} {b}"));
     let filter = (
@@ -392,32 +422,7 @@ fn line() -> impl Strategy<Value = String> {
         list,
     )
         .prop_map(|(what, list)| format!(" {what} {list}"));
-    let others = prop::sample::select(vec![
-        "router bgp 65001",
-        "router bgp 1 vrf x",
-        "address-family ipv4 unicast",
-        "address-family ipv6 unicast",
-        "address-family l2vpn evpn",
-        "exit",
-        "exit-address-family",
-        "end",
-        "!",
-        "no bgp default ipv4-unicast",
-        "bfd",
-        " profile fast",
-        "  transmit-interval 5",
-        " redistribute connected route-map P",
-        " redistribute connected",
-        "ip protocol bgp route-map P",
-        "ip nht resolve-via-default",
-        "interface eth0",
-        " bgp listen range 192.0.2.0/24 peer-group G",
-        " network 192.0.2.7/32",
-        " timers bgp 0 0",
-        "bgp community-list standard P permit 1:2",
-        "frr defaults datacenter",
-    ])
-    .prop_map(str::to_owned);
+    let others = prop::sample::select(OTHERS.to_vec()).prop_map(str::to_owned);
     let no = prop::bool::weighted(0.1);
     (
         no,

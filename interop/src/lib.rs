@@ -13,7 +13,7 @@
 //! | [`collector`] | a BGP peer that only listens and records |
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
 //! | [`topology`], [`runner`] | containerlab files, and playing them here |
-//! | [`bench`] | our speaker against the others |
+//! | [`mod@bench`] | our speaker against the others |
 //! | [`demo`] | the whole way of a floating IP, for people to watch |
 //! | [`requirement`] | [`require!`]: skip with a reason, fail instead in CI |
 //!

@@ -1,7 +1,6 @@
 //! From the configuration's words to what keeps the kernel's routes.
 
-use bgp::wire::Origin;
-use bgp::{PrefixList, PrefixRule, Route, RouteAttributes};
+use bgp::{PrefixList, PrefixRule, Route};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::config::{Bgp, ConnectedAs};
@@ -55,26 +54,17 @@ fn everything() -> PrefixList {
 
 fn connected(bgp: &Bgp) -> connected::Settings {
     let as_prefixes = bgp.redistribute_as == ConnectedAs::Prefixes;
-    // FRR's redistributed routes have it, so that old and new nodes compare alike.
-    let origin = if as_prefixes {
-        Origin::Incomplete
-    } else {
-        Origin::Igp
-    };
     connected::Settings {
         interfaces: bgp.redistribute_connected.clone(),
         hosts: !as_prefixes,
         subnets: as_prefixes,
-        attributes: RouteAttributes {
-            origin,
-            ..RouteAttributes::default()
-        },
         ..connected::Settings::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
     use crate::config::{Input, Loaded};
 
@@ -92,10 +82,6 @@ mod tests {
         let expected = Settings {
             connected: connected::Settings {
                 subnets: false,
-                attributes: RouteAttributes {
-                    origin: Origin::Igp,
-                    ..RouteAttributes::default()
-                },
                 ..connected::Settings::none()
             },
             ..Settings::default()

@@ -111,8 +111,7 @@ impl Driver {
                 Some((range, remote)) if range.prefix.contains(&remote) => {
                     let called = format!("{name}@{remote}");
                     let changed = member(&range.template, &called, remote);
-                    self.speaker.reconfigure(peer, changed.peer.clone(), now);
-                    self.neighbours.insert(peer, changed);
+                    self.reconfigure_neighbour(changed, now);
                 }
                 _ => {
                     self.speaker.remove_peer(peer, now);

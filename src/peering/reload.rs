@@ -124,7 +124,8 @@ impl Driver {
         self.set_ranges(settings.ranges, now);
     }
 
-    fn reconfigure_neighbour(&mut self, new: Neighbour, now: Instant) {
+    /// Gives a neighbour of this name what it is to be like, or adds it.
+    pub(super) fn reconfigure_neighbour(&mut self, new: Neighbour, now: Instant) {
         let Some((peer, former)) = self.neighbour_named(&new.peer.name) else {
             self.add_neighbour(new, now);
             return;

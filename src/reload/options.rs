@@ -1,7 +1,7 @@
 //! Options that are no neighbour's: which of them differ, and which of these count at once.
 
 use super::report::OptionReload;
-use crate::config::{Agent, Bgp, Config, Logging, Ovn};
+use crate::config::{Agent, Bgp, Config, ListenRange, Logging, Ovn};
 
 /// Every option that differs.
 pub(super) fn differences(old: &Config, new: &Config) -> Vec<OptionReload> {
@@ -9,7 +9,22 @@ pub(super) fn differences(old: &Config, new: &Config) -> Vec<OptionReload> {
     all.extend(logging(&old.logging, &new.logging));
     all.extend(ovn(&old.ovn, &new.ovn));
     all.extend(bgp(&old.bgp, &new.bgp));
+    all.extend(listen_ranges(&old.listen_ranges, &new.listen_ranges));
     all
+}
+
+/// Ranges that come, go or differ: their neighbours follow at once.
+fn listen_ranges(old: &[ListenRange], new: &[ListenRange]) -> Vec<OptionReload> {
+    let in_both = |range: &&ListenRange| old.contains(range) && new.contains(range);
+    let differing = old.iter().chain(new).filter(|range| !in_both(range));
+    let mut names: Vec<_> = differing.map(|range| range.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let option = |name: &str| OptionReload {
+        option: format!("[bgp_listen {name}]"),
+        needs_restart: false,
+    };
+    names.into_iter().map(option).collect()
 }
 
 /// The fields of a struct that differ, each taken over at once or not. The struct is taken apart, so that

@@ -73,9 +73,8 @@ pub(crate) struct Speaker {
 impl Speaker {
     /// Our speaker, AS 65001, with these neighbours.
     pub(crate) fn start(namespace: &Namespace, neighbours: Vec<Neighbour>) -> Self {
-        let settings = Settings::new(65001, Ipv4Addr::new(10, 9, 0, 1));
         let peering = namespace
-            .inside(|| Peering::spawn(settings, neighbours))
+            .inside(|| Peering::spawn(settings(), neighbours))
             .unwrap()
             .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -119,6 +118,12 @@ impl Speaker {
             .unwrap();
     }
 
+    /// A reload to these neighbours.
+    pub(crate) fn reconfigure(&self, neighbours: Vec<Neighbour>) {
+        let reloaded = self.peering.reconfigure(settings(), neighbours);
+        self.runtime.block_on(reloaded).unwrap();
+    }
+
     pub(crate) fn add_neighbour(&self, neighbour: Neighbour) {
         let handle = self.peering.handle().unwrap();
         self.runtime
@@ -136,6 +141,10 @@ impl Speaker {
     pub(crate) fn shutdown(self, words: &str) {
         self.runtime.block_on(self.peering.shutdown(words)).unwrap();
     }
+}
+
+fn settings() -> Settings {
+    Settings::new(65001, Ipv4Addr::new(10, 9, 0, 1))
 }
 
 pub(crate) fn asn(number: u32) -> RemoteAs {

@@ -43,6 +43,8 @@ fn a_route_has_the_attributes_that_were_asked_for_and_goes_with_withdraw() {
         "65001:5,no-export",
         "--large-community",
         "4200000000:1:2",
+        "--next-hop",
+        "10.9.0.77",
     ]);
     eventually(false, || lab.path("198.51.100.7/32").is_null());
     let path = lab.path("198.51.100.7/32");
@@ -50,6 +52,7 @@ fn a_route_has_the_attributes_that_were_asked_for_and_goes_with_withdraw() {
     assert_eq!(path["locPrf"], 70, "{path}");
     assert_eq!(path["community"]["string"], "65001:5 no-export", "{path}");
     assert_eq!(path["largeCommunity"]["string"], "4200000000:1:2", "{path}");
+    assert_eq!(path["nexthops"][0]["ip"], "10.9.0.77", "{path}");
     lab.says(&["withdraw", "--all"]);
     eventually(true, || lab.path("198.51.100.7/32").is_null());
 }

@@ -22,7 +22,7 @@ struct Bench {
     now: Instant,
     /// Who answers solicitations, with which lifetime.
     answering: Vec<(Ipv6Addr, u16)>,
-    /// Seconds since the start, and what.
+    /// Seconds since the start, and the type.
     sent: Vec<(f64, u8)>,
     peers: Vec<Option<Ipv6Addr>>,
 }
@@ -358,7 +358,6 @@ fn a_peer_with_another_address_is_found_within_seconds() {
     bench.answering = vec![(FIRST, 0)];
     bench.advertise(FIRST);
     bench.established(true);
-    // It restarts: the session goes, another address comes.
     bench.seconds(1);
     bench.answering = vec![(SECOND, 0)];
     bench.established(false);
@@ -482,8 +481,7 @@ fn a_flood_of_invented_routers_stays_small() {
         bench.pass(Duration::from_millis(1));
     }
     assert!(bench.finding().starts_with("8 routers") || bench.finding().contains("asking"));
-    // 10 s: one advertisement a second at most, and few questions.
-    assert!(bench.sent.len() < 30, "{}", bench.sent.len());
+    assert!(bench.sent.len() < 30, "in 10 s: {}", bench.sent.len());
 }
 
 #[test]

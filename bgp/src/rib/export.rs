@@ -1,6 +1,6 @@
 //! An originated route as one peer sees it: next hop self, and the attributes its session requires.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -137,10 +137,11 @@ impl ExportProfile {
             self.filter.apply(verdict, &mut attributes, &mut set);
             let next_hop = self.usable(set).or(own)?;
             self.finish(&mut attributes);
-            Some(routes.intern(ExportedRoute {
+            let route = ExportedRoute {
                 next_hop,
                 attributes,
-            }))
+            };
+            self.fits(&route).then(|| routes.intern(route))
         });
         outcomes.push((verdict, exported.flatten()));
         outcomes.last()?.1.clone()
@@ -163,6 +164,28 @@ impl ExportProfile {
         if self.graceful_shutdown && !told {
             attributes.communities.push(Community::GRACEFUL_SHUTDOWN);
         }
+    }
+
+    /// Whether a message holds the route. What does not fit is not there at all: then the books are right, and what was
+    /// told before is withdrawn.
+    fn fits(&self, route: &ExportedRoute) -> bool {
+        let longest = if self.family == Family::IPV6_UNICAST {
+            IpAddr::from(Ipv6Addr::UNSPECIFIED)
+        } else {
+            IpAddr::from(Ipv4Addr::UNSPECIFIED)
+        };
+        let host = [nlri(longest.into())];
+        let (codec, family) = (&self.codec, self.family);
+        let mut out = BytesMut::new();
+        let ExportedRoute {
+            next_hop,
+            attributes,
+        } = route;
+        let written = pack::announce(&mut out, codec, family, *next_hop, attributes, host);
+        if let Err(error) = &written {
+            tracing::error!(%family, %error, "routes with these attributes cannot be sent: give them fewer communities");
+        }
+        written.is_ok()
     }
 
     fn is_internal(&self) -> bool {

@@ -214,7 +214,7 @@ impl UpdateGroup {
                         updates,
                     });
                 }
-                // Only attributes that fill a whole message come here; the routes stay unsent.
+                // Does not happen: the profile has seen to it that every route fits.
                 Err(error) => {
                     let family = self.profile.family;
                     tracing::error!(%family, %error, "routes cannot be encoded and are not sent");

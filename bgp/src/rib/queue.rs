@@ -9,6 +9,9 @@ use rustc_hash::FxHashMap;
 
 use super::export::ExportedRoute;
 
+/// Attribute sets in one batch: each may fill a message, and a batch must not be much more than a window.
+pub(super) const MAX_RUNS: usize = 64;
+
 /// Prefixes that wait. What has changed since an entry was made is not looked for: whoever takes an entry checks
 /// that it still means something.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +86,12 @@ pub(super) struct ByRoute {
 }
 
 impl ByRoute {
+    /// False when this route would be one too many.
+    pub(super) fn has_room(&self, route: &Arc<ExportedRoute>) -> bool {
+        let known = || self.positions.contains_key(&Arc::as_ptr(route).addr());
+        self.runs.len() < MAX_RUNS || known()
+    }
+
     pub(super) fn add(&mut self, route: &Arc<ExportedRoute>, prefix: IpNet) {
         // Neighbours mostly share their route.
         if let Some((last, prefixes)) = self.runs.last_mut()

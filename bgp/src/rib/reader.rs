@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::adj_out::{AdjRibOut, Change, Entry, Place};
 use super::export::ExportedRoute;
-use super::queue::{ByRoute, Queue};
+use super::queue::{ByRoute, MAX_RUNS, Queue};
 
 /// What is held for a prefix; `None`: nothing.
 type Held = Option<Arc<ExportedRoute>>;
@@ -299,13 +299,16 @@ impl Reader {
         taken
     }
 
-    /// Routes of one attribute set.
     fn take_announcements(
         &mut self,
         table: &AdjRibOut,
         limit: usize,
     ) -> Vec<(Arc<ExportedRoute>, Vec<IpNet>)> {
-        while let Some((route, prefixes)) = self.queue.next_announcements(limit) {
+        let (mut runs, mut count) = (Vec::new(), 0);
+        while count < limit
+            && runs.len() < MAX_RUNS
+            && let Some((route, prefixes)) = self.queue.next_announcements(limit - count)
+        {
             let mut due = Vec::with_capacity(prefixes.len());
             for prefix in prefixes {
                 let entry = table.get(&prefix);
@@ -317,12 +320,12 @@ impl Reader {
                 }
             }
             if !due.is_empty() {
-                self.shrink();
-                return vec![(route, due)];
+                count += due.len();
+                runs.push((route, due));
             }
         }
         self.shrink();
-        Vec::new()
+        runs
     }
 
     /// One step of the walk; nothing when it told nothing new, or ended.
@@ -333,6 +336,9 @@ impl Reader {
         let mut announced = ByRoute::default();
         let mut last = None;
         for (prefix, entry) in table.starting_at(walk.next).take(limit) {
+            if !announced.has_room(&entry.route) {
+                break;
+            }
             last = Some(entry.place);
             let told = self.records.remove(prefix).flatten();
             // On a first walk a record says that a change has been told since.

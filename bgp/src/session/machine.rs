@@ -308,6 +308,9 @@ impl Session {
                 Ok(())
             }
             (State::OpenSent, Message::Open(open)) => self.handle_open(id, &open, env),
+            // Event 19 in OpenConfirm decides collisions, which the first OPEN did (RFC 4271 §8.2.2). OpenBGPD 8.8 sends on a
+            // new connection what it had left over for the one before: its OPEN, twice.
+            (State::OpenConfirm, Message::Open(_)) => Ok(()),
             (State::OpenConfirm, Message::Keepalive) => {
                 self.establish(id, env);
                 Ok(())

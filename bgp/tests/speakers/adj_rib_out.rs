@@ -325,3 +325,28 @@ fn a_change_of_the_export_filter_tells_only_what_differs() {
             .all(|p| Family::of(p) == Family::IPV4_UNICAST)
     );
 }
+
+#[test]
+fn a_route_that_no_message_holds_is_withdrawn_and_harms_no_other() {
+    let mut several = Several::new(&[65002]);
+    let now = several.now;
+    let originate = |several: &mut Several, number, communities| {
+        let route = Route {
+            prefix: host(number),
+            attributes: with_med(1, communities),
+        };
+        several.speaker.originate([route], now);
+    };
+    originate(&mut several, 1, 1);
+    several.drain();
+    assert_eq!(several.remotes[0].table.len(), 1);
+    originate(&mut several, 1, 1100);
+    originate(&mut several, 2, 2);
+    several.drain();
+    let held: Vec<_> = several.remotes[0].table.keys().copied().collect();
+    assert_eq!(held, [host(2)]);
+    assert_eq!(
+        several.speaker.adj_rib_out(several.remotes[0].peer).count(),
+        1
+    );
+}

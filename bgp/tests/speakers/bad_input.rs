@@ -77,3 +77,20 @@ fn octets_after_the_end_are_not_looked_at() {
     raw.send_octets(&[0; 4096]);
     assert_eq!(raw.closed.len(), closed);
 }
+
+/// RFC 7606 §7.11, §5.3: where the destinations of a family cannot be found the session ends.
+#[test]
+fn a_family_that_cannot_be_read_ends_the_session() {
+    // IPv6 next hops of nine octets and beyond the attribute; a withdrawn /64 of four octets.
+    for attribute in [
+        &[0x80, 14, 6, 0, 2, 1, 9, 0x20, 1][..],
+        &[0x80, 14, 6, 0, 2, 1, 64, 0x20, 1],
+        &[0x80, 15, 8, 0, 2, 1, 64, 0x20, 1, 0x0d, 0xb8],
+    ] {
+        let mut raw = RawPeer::established(|_| {});
+        raw.send_raw(2, &update(&[ATTRIBUTES, attribute].concat(), &[]));
+        let last = raw.notification().unwrap();
+        assert_eq!((last.code, last.subcode), (3, 9), "{attribute:?}");
+        assert_eq!(raw.closed.len(), 1);
+    }
+}

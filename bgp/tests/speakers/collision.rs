@@ -57,3 +57,14 @@ fn a_third_connection_replaces_the_second() {
         "at most two connections per peer are kept"
     );
 }
+
+/// Event 19 in OpenConfirm is no error (RFC 4271 §8.2.2): the first OPEN counts.
+#[test]
+fn an_open_said_twice_changes_nothing() {
+    let mut raw = RawPeer::connected(|_| {});
+    raw.send(&Message::Open(open()));
+    raw.send(&Message::Open(open()));
+    assert_eq!(raw.state(), State::OpenConfirm);
+    raw.send(&Message::Keepalive);
+    assert_eq!(raw.state(), State::Established);
+}

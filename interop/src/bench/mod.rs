@@ -2,9 +2,9 @@
 //!
 //! | module | what |
 //! | --- | --- |
-//! | [`stage`] | namespaces, cores, what processes cost |
-//! | [`wire`], [`tester`] | BGP peers that share no code with any daemon |
-//! | [`dut`] | each daemon, configured and driven in the fastest way it offers |
+//! | `stage` | namespaces, cores, what processes cost |
+//! | `wire`, `tester` | BGP peers that share no code with any daemon |
+//! | `dut` | each daemon, configured and driven in the fastest way it offers |
 //! | `burst`, `change`, `storm`, `import`, `soak` | the benchmarks |
 //! | `table` | medians, and the ratio to the best peer |
 //!

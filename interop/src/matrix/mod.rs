@@ -154,7 +154,7 @@ const EXCEPTIONS: &[(&[Kind], &[Feature], Cell)] = {
         (
             &[Gobgp310, Gobgp336, Openbgpd, Exabgp],
             &[Unnumbered],
-            Cannot("sends no router advertisements and listens to none"),
+            Cannot("sends no router advertisements and learns no neighbour from them"),
         ),
         (
             &[Exabgp],
@@ -169,7 +169,7 @@ const EXCEPTIONS: &[(&[Kind], &[Feature], Cell)] = {
         (
             &[Gobgp310, Gobgp336],
             &[ExtendedMessages],
-            Cannot("does not know the capability before 4.5"),
+            Cannot("does not know the capability"),
         ),
         (
             &[Openbgpd],

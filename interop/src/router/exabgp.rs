@@ -84,10 +84,8 @@ impl Router for ExabgpRouter {
 
     fn drain(&mut self) -> Result<()> {
         self.setup.draining = true;
-        let networks = self.setup.networks.iter();
-        networks
-            .map(|network| self.tell("announce", network))
-            .collect()
+        let mut networks = self.setup.networks.iter();
+        networks.try_for_each(|network| self.tell("announce", network))
     }
 
     fn kill(&mut self) {

@@ -37,8 +37,8 @@ impl GobgpRouter {
     }
 
     fn add_networks(&self) -> Result<()> {
-        let networks = self.setup.networks.iter();
-        networks.map(|network| self.add(network)).collect()
+        let mut networks = self.setup.networks.iter();
+        networks.try_for_each(|network| self.add(network))
     }
 
     fn add(&self, network: &Network) -> Result<()> {

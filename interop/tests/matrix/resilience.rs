@@ -1,10 +1,14 @@
 //! What happens when one of the two goes away: graceful restart, BFD, graceful shutdown.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use interop::router::{GRACEFUL_SHUTDOWN, Kind};
+use interop::collector::{Collector, Event};
+use interop::netns::{Namespace, connect};
+use interop::router::{GRACEFUL_SHUTDOWN, Kind, Remote, Session};
 use interop::wait_until;
+use ipnet::IpNet;
 
 use crate::lab::{Lab, OURS_V4, OURS_V6, PATIENCE, THEIRS_V4, THEIRS_V6, Way};
 use crate::routes::learned;
@@ -12,33 +16,89 @@ use crate::sessions::established;
 use crate::speaker::NEIGHBOR;
 
 /// We are killed and come back without one of three routes: the router keeps the other two at every moment, and
-/// drops the third at our End-of-RIB.
+/// drops the third at our End-of-RIB. A collector behind the router saw nothing withdrawn but that one.
 pub(crate) fn restarting_speaker(kind: Kind) -> Result<()> {
     const LEAVES: &str = "198.51.100.8/32";
     let kept = format!("originate = {OURS_V4}, {OURS_V6}");
     let lab = Lab::new(kind)?;
-    let router = lab.router(Way::V4, |_| {})?;
+    let behind = Behind::new(&lab)?;
+    let router = lab.router(Way::V4, |setup| setup.sessions.push(Behind::session()))?;
     let mut speaker = lab.speaker(Way::V4, |conf| conf.bgp(&format!("{kept}, {LEAVES}")))?;
     established(&*router, &speaker, Way::V4)?;
     let has = |prefix: &str| router.paths(prefix).is_ok_and(|paths| !paths.is_empty());
     wait_until(PATIENCE, "every route", || {
-        [OURS_V4, OURS_V6, LEAVES].into_iter().all(has)
-    })?;
-    let mut lost = false;
-    let mut look = || {
-        lost |= ![OURS_V4, OURS_V6].into_iter().all(has);
-        lost
-    };
+        [OURS_V4, OURS_V6, LEAVES].into_iter().all(has) && behind.has(&[OURS_V4, OURS_V6, LEAVES])
+    })
+    .with_context(|| router.report())?;
+    behind.collector.forget();
     speaker.kill();
-    let noticed = wait_until(PATIENCE, "the router's notice", || {
-        look() || !router.is_established(&Way::V4.seen_from_router(0))
-    });
-    noticed.context(router.report())?;
+    wait_until(PATIENCE, "the router's notice", || {
+        !router.is_established(&Way::V4.seen_from_router(0))
+    })?;
+    ensure!(has(OURS_V4) && has(OURS_V6), "dropped\n{}", router.report());
     speaker.restart(|conf| conf.bgp(&kept))?;
-    let swept = wait_until(PATIENCE, "the End-of-RIB", || look() || !has(LEAVES));
-    swept.context(router.report())?;
-    ensure!(!look(), "a route was lost\n{}", router.report());
-    established(&*router, &speaker, Way::V4)
+    wait_until(PATIENCE, "the End-of-RIB", || {
+        !has(LEAVES) && !behind.has(&[LEAVES])
+    })
+    .with_context(|| router.report())?;
+    ensure!(has(OURS_V4) && has(OURS_V6), "lost\n{}", router.report());
+    established(&*router, &speaker, Way::V4)?;
+    let withdrawn = behind.withdrawn();
+    ensure!(withdrawn == [LEAVES.parse()?], "withdrawn: {withdrawn:?}");
+    Ok(())
+}
+
+/// A collector on a third node, which the router tells what it learns: it misses no moment.
+struct Behind {
+    collector: Collector,
+    _node: Namespace,
+}
+
+impl Behind {
+    const ASN: u32 = 65020;
+    const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
+
+    fn new(lab: &Lab) -> Result<Self> {
+        let node = Namespace::new("behind")?;
+        connect((&node, "eth0"), (&lab.theirs, "behind"))?;
+        node.address("eth0", &format!("{}/24", Self::ADDRESS))?;
+        lab.theirs
+            .address("behind", &format!("{}/24", Self::ROUTER))?;
+        // its IPv6 routes need an address of the router's as next hop
+        lab.theirs.address("behind", "fd00:7::1/64")?;
+        let listener = node.inside(|| TcpListener::bind((Self::ADDRESS, 179)))??;
+        Ok(Self {
+            collector: Collector::start(listener, Self::ASN, Self::ADDRESS, false)?,
+            _node: node,
+        })
+    }
+
+    /// The router's side.
+    fn session() -> Session {
+        let remote = Remote::Address {
+            remote: Self::ADDRESS.into(),
+            local: Self::ROUTER.into(),
+        };
+        Session::new(remote, Self::ASN)
+    }
+
+    fn has(&self, prefixes: &[&str]) -> bool {
+        let mut prefixes = prefixes.iter().filter_map(|prefix| prefix.parse().ok());
+        self.collector
+            .with(|table| prefixes.all(|prefix: IpNet| table.routes.contains_key(&prefix)))
+    }
+
+    fn withdrawn(&self) -> Vec<IpNet> {
+        self.collector.with(|table| {
+            let events = table.history.iter();
+            let withdrawn = events.filter_map(|(_, event)| match event {
+                Event::Withdrawn(prefix) => Some(*prefix),
+                _ => None,
+            });
+            withdrawn.collect()
+        })
+    }
 }
 
 /// The router is killed and comes back without one of its two routes: we keep the other at every moment, and drop

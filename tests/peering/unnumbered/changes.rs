@@ -162,6 +162,34 @@ fn a_changed_password_touches_no_other_neighbour() {
 }
 
 #[test]
+fn a_reload_keeps_what_was_discovered() {
+    require!(Need::Root, BGPD);
+    let fabric = Fabric::new(1);
+    let config = config(65002, "external", " neighbor eth0 password s3cret\n");
+    let frr = fabric.frr(0, Generation::Bookworm, &config);
+    let wanted = |password: &str| {
+        let mut neighbour = unnumbered(0, RemoteAs::External);
+        neighbour.password = Password::new(password);
+        neighbour
+    };
+    let speaker = Speaker::start(&fabric.ours, vec![wanted("s3cret")]);
+    wait_established(&speaker, 0);
+    let mut open = wanted("s3cret");
+    open.peer.export = bgp::Filters::default();
+    speaker.reconfigure(vec![open]);
+    speaker.originate(&["10.0.0.0/8"]);
+    eventually(vec![fabric.our_address(0)], || {
+        fabric.gateways(0, "10.0.0.0/8")
+    });
+    assert_eq!(neighbor(&speaker, 0).flaps, 0, "a filter needs no restart");
+    frr.configure(&["router bgp 65002", "neighbor eth0 password changed"])
+        .unwrap();
+    speaker.reconfigure(vec![wanted("changed")]);
+    eventually(true, || neighbor(&speaker, 0).flaps > 0);
+    wait_established(&speaker, 0);
+}
+
+#[test]
 fn neighbours_come_and_go_while_the_speaker_runs() {
     require!(Need::Root, BGPD);
     let fabric = Fabric::new(2);

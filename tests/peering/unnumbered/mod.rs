@@ -109,7 +109,7 @@ impl Fabric {
         let routes: Value = serde_json::from_str(&routes.unwrap_or_default()).unwrap_or_default();
         let gateway = |route: &Value| {
             let via = route["via"]["host"].as_str();
-            via.or(route["gateway"].as_str()).map(str::to_owned)
+            via.or_else(|| route["gateway"].as_str()).map(str::to_owned)
         };
         routes
             .as_array()

@@ -90,9 +90,19 @@ fn gobgp_takes_and_gives_both_families() {
         for prefix in [HOST_V4, HOST_V6] {
             eventually(vec![OURS.to_owned()], || gobgp.next_hops(prefix).unwrap());
         }
-        gobgp.run("global rib add -a ipv6 2001:db8:9::/48").unwrap();
+        for (family, prefix) in [("ipv4", "192.0.2.0/24"), ("ipv6", "2001:db8:9::/48")] {
+            // 3.36 sends "::" where 3.10 sends its address, unless it is told.
+            gobgp
+                .run(&format!(
+                    "global rib add -a {family} {prefix} nexthop {THEIRS}"
+                ))
+                .unwrap();
+        }
         eventually(
-            vec![("2001:db8:9::/48".to_owned(), THEIRS.to_owned())],
+            vec![
+                ("192.0.2.0/24".to_owned(), THEIRS.to_owned()),
+                ("2001:db8:9::/48".to_owned(), THEIRS.to_owned()),
+            ],
             || learned(&speaker),
         );
     }

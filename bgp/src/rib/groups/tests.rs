@@ -303,14 +303,12 @@ fn peers_that_keep_up_are_told_together_routes_of_one_attribute_set_at_once() {
         world.apply(Step::Offer(last, Some(med)));
     }
     let told = drained(&mut world);
-    let told: Vec<_> = told
-        .iter()
-        .map(|(peers, batch)| (peers.clone(), announced(batch)))
-        .collect();
-    let both = vec![0, 1];
+    let [(peers, batch)] = &told[..] else {
+        panic!("{told:?}");
+    };
     assert_eq!(
-        told,
-        [(both.clone(), vec![net(1), net(3)]), (both, vec![net(2)])]
+        (&peers[..], announced(batch)),
+        (&[0, 1][..], vec![net(1), net(3), net(2)])
     );
 }
 
@@ -384,4 +382,34 @@ fn peers_that_came_while_the_others_did_not_read_are_told_together() {
         (&told[0].0[..], announced(&told[0].1)),
         (&[1, 2][..], vec![net(2)])
     );
+}
+
+#[test]
+fn routes_that_all_differ_leave_in_batches_of_a_bounded_number_of_messages() {
+    let mut world = World::new();
+    for last in 0..=255 {
+        let route = with_med(u32::from(last));
+        world.groups.offer(net(last), Some(&route));
+        world.originated.insert(net(last), route);
+    }
+    world.apply(Step::Join(0, false));
+    let runs = |batch: &Batch| match batch {
+        Batch::Announce(runs) => runs.len(),
+        _ => 0,
+    };
+    let walked: Vec<_> = drained(&mut world)
+        .iter()
+        .map(|(_, batch)| runs(batch))
+        .collect();
+    assert_eq!(walked, [64, 64, 64, 64, 0]);
+    for last in 0..=255 {
+        world
+            .groups
+            .offer(net(last), Some(&with_med(1000 + u32::from(last))));
+    }
+    let changed: Vec<_> = drained(&mut world)
+        .iter()
+        .map(|(_, batch)| runs(batch))
+        .collect();
+    assert_eq!(changed, [64, 64, 64, 64]);
 }

@@ -1,11 +1,16 @@
 //! Tests of the codec as a whole, one file per kind of evidence.
 
+mod captures;
 mod dissector;
+mod evidence;
 mod framing;
+mod frr_verdicts;
 mod opening;
+mod other_messages;
 mod packing;
 mod revised_errors;
 mod round_trip;
+mod second_codec;
 mod survived;
 mod vectors;
 

@@ -39,7 +39,7 @@ fn outcome(attributes: &[u8], options: &CodecOptions) -> Outcome {
 }
 
 /// The attributes of `given` beside the mandatory ones, of which those of the same type are left out.
-fn beside_mandatory(given: &str) -> Vec<u8> {
+pub(super) fn beside_mandatory(given: &str) -> Vec<u8> {
     let given = hex(given);
     let [origin, as_path, next_hop] =
         ["400101 00", "400206 0201 0000fde9", "400304 0a000001"].map(hex);
