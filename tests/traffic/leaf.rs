@@ -30,7 +30,8 @@ pub(crate) struct Wish {
     pub(crate) uplinks: usize,
     /// BFD, 3 × 100 ms.
     pub(crate) bfd: bool,
-    /// It helps a node whose BFD ends with its speaker: `bfd graceful` of BIRD, which FRR does unasked.
+    /// It helps a node whose BFD ends with its speaker: `bfd graceful` of BIRD, which then also keeps the routes of a
+    /// path that failed. FRR helps unasked, and keeps none.
     pub(crate) patient: bool,
     /// It keeps forwarding while its own daemon restarts.
     pub(crate) restarts: bool,
