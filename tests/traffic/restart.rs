@@ -149,13 +149,16 @@ fn the_speaker_restarts_beside_gobgp(kind: Kind) {
     watch.args(["monitor", "global", "rib", "-a", "ipv4"]);
     let watch = Daemon::spawn("watch", lab.dir.path(), &mut watch).unwrap();
     let told = |what: &str| watch.log_text().matches(what).count();
-    // That it watches is known when it has told of something.
-    let marks = |n: u32| format!("203.0.113.{n}/32");
-    for (n, way) in (1..).zip(WAYS) {
+    // That it watches is known when it tells of something.
+    let mut marks = (1..255).map(|n| format!("203.0.113.{n}/32"));
+    eventually(true, || {
+        let mark = marks.next().expect("one of so many is told");
         gobgp
-            .run(&format!("global rib -a ipv4 add {}", marks(n)))
+            .run(&format!("global rib -a ipv4 add {mark}"))
             .unwrap();
-        eventually(true, || told(&marks(n)) > 0);
+        told("203.0.113.") > 0
+    });
+    for way in WAYS {
         let ping = lab.ping_out();
         lab.replace(way);
         ping.wait_answers(30);
@@ -189,6 +192,9 @@ fn gobgp_3_36_keeps_the_route() {
     require!(Need::Root, Need::Program("ping"), Kind::Gobgp336.need());
     the_speaker_restarts_beside_gobgp(Kind::Gobgp336);
 }
+
+/// So few packets fit between BIRD's deleting and adding a route, where the machine is busy too.
+const REWRITTEN: usize = 5;
 
 /// What happens to a namespace's routes, with times.
 fn watch_routes(lab: &Lab, namespace: &Namespace) -> Daemon {
@@ -226,7 +232,10 @@ fn the_leaf_restarts(kind: Kind) {
     }
     let [at_node, at_leaf] = watches.map(|watch| watch.log_text());
     assert!(!at_node.contains("Deleted default"), "{at_node}");
-    let lost = losses.iter().any(|loss| loss.lost > 0);
+    // BIRD may write its kernel's route again when its restart is over: it deletes and adds, and that is its own gap.
+    let rewritten = matches!(kind, Kind::Bird2 | Kind::Bird3) && at_leaf.contains("Deleted");
+    let allowed = if rewritten { REWRITTEN } else { 0 };
+    let lost = losses.iter().any(|loss| loss.lost > allowed);
     assert!(!lost, "at the leaf:\n{at_leaf}\nat the node:\n{at_node}");
 }
 
