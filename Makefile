@@ -21,9 +21,11 @@ demo: setup
 test: setup
 	./.ci/test
 
-# From a row in OVN to an UPDATE at a peer; then the parts (criterion).
+# Our speaker beside BIRD, FRR and GoBGP, by one tester; from a row in OVN to an UPDATE at a peer; then the parts (criterion).
+SOAK ?= 60
 bench: setup
 	$(CARGO) build --release --bin ovn-bgp-agent
+	$(CARGO) run --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK)
 	$(CARGO) run --quiet -p interop --bin lab -- latency --agent target/release/ovn-bgp-agent
 	$(CARGO) bench --workspace
 
