@@ -17,6 +17,10 @@ pub(crate) const NODE: &str = "192.0.2.7";
 /// The host behind the leaf: what the node reaches through the learned default route only.
 pub(crate) const HOST: &str = "198.51.100.1";
 
+/// For [`Lab::configure`]: BFD on every uplink, 3 × 100 ms.
+pub(crate) const QUICK_BFD: &str =
+    "bfd = quick\n[bfd_profile quick]\ntransmit_interval = 100\nreceive_interval = 100\n";
+
 /// So many addresses it has in all: flows that take different uplinks.
 const HOSTS: u32 = 12;
 

@@ -30,6 +30,9 @@ pub(crate) struct Wish {
     pub(crate) uplinks: usize,
     /// BFD, 3 × 100 ms.
     pub(crate) bfd: bool,
+    /// It helps a node whose BFD ends with its speaker: `bfd graceful` of BIRD, which then also keeps the routes of a
+    /// path that failed. FRR helps unasked, and keeps none.
+    pub(crate) patient: bool,
     /// It keeps forwarding while its own daemon restarts.
     pub(crate) restarts: bool,
 }
@@ -150,7 +153,11 @@ fn bird(wish: Wish) -> String {
     for n in 1..=wish.uplinks {
         let (theirs, ours) = (theirs(n), ours(n));
         let restarts = if wish.restarts { "on" } else { "aware" };
-        let bfd = if wish.bfd { " bfd on;\n" } else { "" };
+        let bfd = match (wish.bfd, wish.patient) {
+            (false, _) => "",
+            (true, false) => " bfd on;\n",
+            (true, true) => " bfd graceful;\n",
+        };
         let _ = write!(
             text,
             "protocol bgp node{n} {{\n local {theirs} as 65000;\n neighbor {ours} as 65001;\n \

@@ -50,7 +50,7 @@ impl Ping {
         );
     }
 
-    /// The end, once `settled` more were answered: what is lost in the end is lost before these.
+    /// The end, once some more were answered: a request without an answer was lost before these.
     pub(crate) fn finish(self) -> Loss {
         self.wait_answers(50);
         self.daemon.signal(Signal::SIGINT).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use interop::router::Kind;
 use interop::{Need, require};
 
-use crate::lab::{Lab, eventually};
+use crate::lab::{Lab, QUICK_BFD, eventually};
 use crate::leaf::{Leaf, Wish};
 use crate::ping::Ping;
 
@@ -44,12 +44,11 @@ fn each_uplink_fails(kind: Kind) {
     let wish = Wish {
         uplinks: 2,
         bfd: true,
+        patient: false,
         restarts: false,
     };
     let leaf = Leaf::start(kind, &lab, wish);
-    lab.configure(
-        "bfd = quick\n[bfd_profile quick]\ntransmit_interval = 100\nreceive_interval = 100\n",
-    );
+    lab.configure(QUICK_BFD);
     lab.start();
     leaf.wait_fresh();
     eventually((2, 2), || (lab.ways_out(), lab.ways_in()));
