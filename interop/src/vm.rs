@@ -53,10 +53,23 @@ pub fn missing() -> Option<String> {
 }
 
 /// Boots `root`, runs `command` with sh, and powers off. An error if it has not ended after `limit`.
+///
+/// A machine whose kernel panics is booted once more: emulation with two processors now and then gets code wrong that
+/// the kernel patches while it runs (static keys), which says nothing about what is tested.
 pub fn boot(root: &Path, share: &Path, command: &str, limit: Duration) -> Result<Outcome> {
     if let Some(reason) = missing() {
         anyhow::bail!(reason);
     }
+    match boot_once(root, share, command, limit) {
+        Err(error) if format!("{error:#}").contains("Kernel panic") => {
+            eprintln!("the machine's kernel panicked; once more\n{error:#}");
+            boot_once(root, share, command, limit)
+        }
+        ended => ended,
+    }
+}
+
+fn boot_once(root: &Path, share: &Path, command: &str, limit: Duration) -> Result<Outcome> {
     let work = crate::scratch()?;
     let kernel = kernel_version(root)?;
     initial_ram_disk(root, &kernel, work.path())?;
