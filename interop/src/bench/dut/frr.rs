@@ -106,11 +106,9 @@ impl Frr {
 
     fn feed(&mut self, word: &str, family: Family, routes: Range<u32>) -> Result<()> {
         let mut text = String::new();
-        let option = if family == Family::V4 { "" } else { "-6 " };
         for i in routes {
             // Through a device that is up: zebra redistributes no blackholes of the kernel's.
-            writeln!(text, "{option}route {word} {} dev eth0", family.prefix(i))
-                .unwrap_or_default();
+            writeln!(text, "route {word} {} dev eth0", family.prefix(i)).unwrap_or_default();
         }
         self.lines.write_all(text.as_bytes())?;
         Ok(self.lines.flush()?)
