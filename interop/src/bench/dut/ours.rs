@@ -30,7 +30,7 @@ pub(super) fn prepare(dir: &Path, setup: &Setup) -> Result<()> {
     let mut text = format!(
         "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = {DUT_ASN}\nrouter_id = {DUT}\nlisten = {DUT}\nhold_time = 180\nnext_hop_ipv6 = 2001:db8:9::1\nfib_import = {}\n",
         socket.display(),
-        if setup.fib { "all" } else { "none" },
+        if setup.fib { "any" } else { "none" },
     );
     for n in 0..setup.peers {
         let peer = address(n);
