@@ -158,7 +158,7 @@ impl Driver {
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
-                peers = liveness::failure(&mut self.liveness) => self.lose_path(&peers),
+                failure = liveness::failure(&mut self.liveness) => self.lose_path(&failure),
                 () = sleep_until(deadline) => self.handle_timeout(),
             }
         }

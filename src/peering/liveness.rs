@@ -4,7 +4,8 @@
 //!   Graceful restart does not change that: BFD is there to find in a blink what the hold timer finds late, and
 //!   a neighbour that restarts without having told is most likely found by BFD first (§4.3.2).
 //! * Once the BGP session has ended, and the neighbour's routes are kept while it restarts, the end of its BFD
-//!   says nothing: it has ended with the process (§4.3.1).
+//!   says nothing where it has ended with the process (§4.3.2); where it would have gone on (its C bit), forwarding
+//!   has failed, and the routes go (§4.3.1). [`bgp::Speaker::bfd_down`] decides.
 //! * What an operator takes down on either side is no failure, and BGP does not wait for BFD to come up.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,15 @@ pub(super) struct Liveness {
     events: Events,
     /// Neighbours by path: several may share one.
     watched: BTreeMap<SessionKey, BTreeSet<PeerId>>,
+}
+
+/// A path that has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The neighbours at its end.
+    pub(super) peers: Vec<PeerId>,
+    /// Their BFD goes on when their BGP does not (C bit, RFC 5880 §4.1).
+    pub(super) control_plane_independent: bool,
 }
 
 impl Liveness {
@@ -56,16 +66,15 @@ impl Liveness {
         self.leave(peer, None);
     }
 
-    /// The neighbours whose path fails next. Logs what else happens. Never returns once BFD has ended, which is
-    /// logged.
-    pub(super) async fn failure(&mut self) -> Vec<PeerId> {
+    /// The next path that fails. Logs what else happens. Never returns once BFD has ended, which is logged.
+    pub(super) async fn failure(&mut self) -> Failure {
         loop {
             let Some(event) = self.events.recv().await else {
                 warn!("BFD has ended: paths are not watched any more; restart the agent");
                 return std::future::pending().await;
             };
-            if let Some(peers) = self.judge(event) {
-                return peers;
+            if let Some(failure) = self.judge(event) {
+                return failure;
             }
         }
     }
@@ -83,13 +92,16 @@ impl Liveness {
         let _ = self.bfd.shutdown().await;
     }
 
-    fn judge(&self, event: Event) -> Option<Vec<PeerId>> {
+    fn judge(&self, event: Event) -> Option<Failure> {
         match event {
             Event::Changed(change) => {
                 log(&change);
                 let peers = self.watched.get(&change.key)?;
                 let failed = change.is_path_failure();
-                failed.then(|| peers.iter().copied().collect())
+                failed.then(|| Failure {
+                    peers: peers.iter().copied().collect(),
+                    control_plane_independent: change.remote_control_plane_independent,
+                })
             }
             Event::Trouble { key, what } => {
                 let session = key.map(|key| key.to_string());
@@ -136,7 +148,7 @@ fn log(change: &Change) {
 }
 
 /// [`Liveness::failure`], of nothing before there is something.
-pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Vec<PeerId> {
+pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Failure {
     match liveness {
         Some(liveness) => liveness.failure().await,
         None => std::future::pending().await,
@@ -240,14 +252,20 @@ mod tests {
         };
         let judged =
             |liveness: &Liveness, change: &Change| liveness.judge(Event::Changed(change.clone()));
-        assert_eq!(judged(&liveness, &failed), Some(vec![one, two]));
+        let of = |peers: &[PeerId]| {
+            Some(Failure {
+                peers: peers.to_vec(),
+                control_plane_independent: true,
+            })
+        };
+        assert_eq!(judged(&liveness, &failed), of(&[one, two]));
         let by_operator = Change {
             remote_state: State::AdminDown,
             ..failed.clone()
         };
         assert_eq!(judged(&liveness, &by_operator), None);
         liveness.unwatch(one);
-        assert_eq!(judged(&liveness, &failed), Some(vec![two]));
+        assert_eq!(judged(&liveness, &failed), of(&[two]));
         let moved = SessionKey::single_hop(IpAddr::from([127, 0, 0, 3]));
         liveness.watch(two, moved, SessionConfig::default());
         assert_eq!(judged(&liveness, &failed), None);

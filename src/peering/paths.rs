@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::driver::Driver;
-use super::liveness::{Liveness, path, subnets};
+use super::liveness::{Failure, Liveness, path, subnets};
 
 impl Driver {
     /// Watch the path to a neighbour where that is wanted, and where it is known; else not any more.
@@ -68,11 +68,10 @@ impl Driver {
     }
 
     /// The path to these neighbours has failed.
-    pub(super) fn lose_path(&mut self, peers: &[PeerId]) {
-        /// Forwarding is what failed, whatever else did: see [`super::liveness`].
-        const KEEP_NOTHING: bool = true;
-        for peer in peers {
-            self.speaker.bfd_down(*peer, KEEP_NOTHING, Instant::now());
+    pub(super) fn lose_path(&mut self, failure: &Failure) {
+        let independent = failure.control_plane_independent;
+        for peer in &failure.peers {
+            self.speaker.bfd_down(*peer, independent, Instant::now());
         }
     }
 }
