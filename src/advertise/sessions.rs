@@ -61,7 +61,7 @@ pub fn neighbours(config: &Config) -> Vec<Neighbour> {
 
 fn neighbour(config: &config::Neighbour) -> Neighbour {
     let session = &config.session;
-    let (local_address, interface) = match &session.update_source {
+    let (local_address, source_interface) = match &session.update_source {
         Some(UpdateSource::Address(address)) => (Some(*address), None),
         Some(UpdateSource::Device(device)) => (None, Some(device.clone())),
         None => (None, None),
@@ -79,7 +79,8 @@ fn neighbour(config: &config::Neighbour) -> Neighbour {
         },
         port: config.port,
         local_address,
-        interface,
+        source_interface,
+        interface: session.bind_device.clone(),
         password: password.and_then(|secret| Password::new(secret.reveal())),
         multihop,
         ttl_security,

@@ -16,8 +16,10 @@ use bgp::PeerId;
 use ipnet::IpNet;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::sys::socket::SockaddrStorage;
+use tokio::sync::broadcast;
 use tracing::{info, warn};
 
+use super::PathNotice;
 use super::settings::Neighbour;
 use crate::bfd::{Bfd, Change, Event, Events, SessionConfig, SessionKey, State};
 
@@ -28,6 +30,8 @@ pub(super) struct Liveness {
     events: Events,
     /// Neighbours by path: several may share one.
     watched: BTreeMap<SessionKey, BTreeSet<PeerId>>,
+    /// Whoever watches hears of every change.
+    told: broadcast::Sender<PathNotice>,
 }
 
 /// A path that has failed.
@@ -40,13 +44,14 @@ pub(super) struct Failure {
 }
 
 impl Liveness {
-    /// Starts BFD, in the network namespace of the calling thread.
-    pub(super) fn start() -> io::Result<Self> {
+    /// Starts BFD, in the network namespace of the calling thread. What changes goes to `told` as well.
+    pub(super) fn start(told: broadcast::Sender<PathNotice>) -> io::Result<Self> {
         let (bfd, events) = Bfd::spawn()?;
         Ok(Self {
             bfd,
             events,
             watched: BTreeMap::new(),
+            told,
         })
     }
 
@@ -97,11 +102,14 @@ impl Liveness {
             Event::Changed(change) => {
                 log(&change);
                 let peers = self.watched.get(&change.key)?;
-                let failed = change.is_path_failure();
-                failed.then(|| Failure {
-                    peers: peers.iter().copied().collect(),
+                let peers: Vec<PeerId> = peers.iter().copied().collect();
+                let failure = change.is_path_failure().then(|| Failure {
+                    peers: peers.clone(),
                     control_plane_independent: change.remote_control_plane_independent,
-                })
+                });
+                // Fails only when nobody watches.
+                let _ = self.told.send(PathNotice { peers, change });
+                failure
             }
             Event::Trouble { key, what } => {
                 let session = key.map(|key| key.to_string());
@@ -156,8 +164,13 @@ pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Failure {
 }
 
 /// The path to a neighbour that is at `remote`. Several hops long where the neighbour may be that far, or where it is
-/// in our AS and in none of `subnets`, which are ours: iBGP between loopbacks.
-pub(super) fn path(neighbour: &Neighbour, remote: IpAddr, subnets: &[IpNet]) -> SessionKey {
+/// in our AS and in none of `subnets`, which are ours: iBGP between loopbacks. `local`: where the session is from.
+pub(super) fn path(
+    neighbour: &Neighbour,
+    remote: IpAddr,
+    local: Option<IpAddr>,
+    subnets: &[IpNet],
+) -> SessionKey {
     let internal = matches!(
         neighbour.peer.remote_as,
         bgp::RemoteAs::Internal | bgp::RemoteAs::Auto
@@ -174,7 +187,7 @@ pub(super) fn path(neighbour: &Neighbour, remote: IpAddr, subnets: &[IpNet]) -> 
         .filter(|_| !multihop);
     SessionKey {
         remote,
-        local: neighbour.local_address,
+        local,
         interface: interface.map(Into::into),
         multihop,
     }
@@ -219,7 +232,8 @@ mod tests {
         let here = IpAddr::from([192, 0, 2, 1]);
         let elsewhere = IpAddr::from([198, 51, 100, 1]);
         let external = RemoteAs::Number(Asn(65001));
-        let multihop = |neighbour: &Neighbour, remote| path(neighbour, remote, &subnets).multihop;
+        let multihop =
+            |neighbour: &Neighbour, remote| path(neighbour, remote, None, &subnets).multihop;
         assert!(!multihop(&neighbour(external), elsewhere));
         assert!(!multihop(&neighbour(RemoteAs::Internal), here));
         assert!(multihop(&neighbour(RemoteAs::Internal), elsewhere));
@@ -230,13 +244,17 @@ mod tests {
         unnumbered.interface = Some("eth1".to_owned());
         let link_local = "fe80::1".parse().unwrap();
         assert!(!multihop(&unnumbered, link_local));
-        assert_eq!(path(&unnumbered, link_local, &subnets).check(), Ok(()));
+        assert_eq!(
+            path(&unnumbered, link_local, None, &subnets).check(),
+            Ok(())
+        );
     }
 
     /// Neighbours that share a path share its session, and its failure.
     #[test]
     fn a_shared_path_is_watched_until_nobody_wants_it() {
-        let mut liveness = Liveness::start().unwrap();
+        let (told, mut notices) = broadcast::channel(8);
+        let mut liveness = Liveness::start(told).unwrap();
         let key = SessionKey::single_hop(IpAddr::from([127, 0, 0, 2]));
         let (one, two) = (PeerId(1), PeerId(2));
         liveness.watch(one, key.clone(), SessionConfig::default());
@@ -259,6 +277,8 @@ mod tests {
             })
         };
         assert_eq!(judged(&liveness, &failed), of(&[one, two]));
+        let notice = notices.try_recv().unwrap();
+        assert_eq!((notice.peers, &notice.change), (vec![one, two], &failed));
         let by_operator = Change {
             remote_state: State::AdminDown,
             ..failed.clone()
