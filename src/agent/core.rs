@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::exposure::northbound::{Inputs, Standing, decide};
-use crate::exposure::{Decision, Delta, Exposure, Node};
+use crate::exposure::{Decision, Delta, Exposure, Node, Options};
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::Affected;
@@ -21,6 +21,7 @@ use crate::wiring::{self, BridgeFacts, Facts, Wiring, Wish};
 #[derive(Debug, Default)]
 pub struct Core {
     host: Arc<str>,
+    options: Options,
     /// Tables that no bridge may get: the BGP VRF's.
     reserved: BTreeSet<TableId>,
     vswitch: Vswitch,
@@ -47,9 +48,10 @@ struct Stale {
 
 impl Core {
     /// For the node that calls itself `host`; `reserved` is the table of `bgp_vrf`.
-    pub fn new(host: &str, reserved: TableId) -> Self {
+    pub fn new(host: &str, reserved: TableId, options: Options) -> Self {
         Self {
             host: host.into(),
+            options,
             reserved: BTreeSet::from([reserved]),
             ..Self::default()
         }
@@ -125,7 +127,7 @@ impl Core {
             }
         }
         if affected != Affected::default()
-            && let Some(inputs) = inputs(&self.northbound, self.node.as_ref())
+            && let Some(inputs) = inputs(&self.northbound, self.node.as_ref(), &self.options)
         {
             let delta = self.standing.update(inputs, affected);
             self.expose(&delta);
@@ -218,7 +220,7 @@ impl Core {
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.
     pub fn decision(&self) -> Option<Decision> {
-        inputs(&self.northbound, self.node.as_ref()).map(decide)
+        inputs(&self.northbound, self.node.as_ref(), &self.options).map(decide)
     }
 
     /// The exposures in force, in no particular order.
@@ -257,10 +259,15 @@ impl Core {
     }
 }
 
-fn inputs<'a>(northbound: &'a Northbound, node: Option<&'a Node>) -> Option<Inputs<'a>> {
+fn inputs<'a>(
+    northbound: &'a Northbound,
+    node: Option<&'a Node>,
+    options: &'a Options,
+) -> Option<Inputs<'a>> {
     Some(Inputs {
         northbound,
         southbound: None,
         node: node?,
+        options,
     })
 }

@@ -27,6 +27,7 @@ pub use self::nodes::node_facts;
 pub use self::plan::{PlanError, explain_without_agent, plan};
 pub use self::run::{RunError, run};
 use crate::config::Config;
+use crate::exposure::Options;
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovn::northbound::FipMode;
@@ -64,7 +65,11 @@ impl Agent {
         let host = own_hostname();
         Ok(Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
-            core: Core::new(&host, config.agent.bgp_vrf_table_id),
+            core: Core::new(
+                &host,
+                config.agent.bgp_vrf_table_id,
+                Options::from(&config.agent),
+            ),
             config,
             rt_tables,
             seen: Seen::default(),
