@@ -11,7 +11,9 @@ use ovn_bgp_agent::control::{
     FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
     Reply, RouteLine, Routes, Step, Summary, Verdict,
 };
-use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
+use ovn_bgp_agent::exposure::{
+    Attachment, Attributes, Code, Decision, Exposure, Kind, Reason, Withheld,
+};
 use ovn_bgp_agent::fib::{self, HopSnapshot, RouteSnapshot, RouteState, UnusedPath};
 use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
 
@@ -21,15 +23,18 @@ fn exposure(prefix: &str, kind: Kind, vlan: Option<u16>) -> Arc<Exposure> {
         kind,
         port: "vm1".into(),
         network: "neutron-0001".into(),
-        attachment: Attachment {
+        attachment: Some(Attachment {
             bridge: "br-ex".into(),
             vlan,
             localnet: "provnet-1".into(),
-        },
+        }),
         vni: None,
         via: None,
+        subnet: None,
+        next_hop: None,
         mac: None,
         proxied: [].into(),
+        attributes: Attributes::default(),
         reason: Reason::PortHere {
             port: "vm1".into(),
             host: "compute-1".into(),
@@ -307,7 +312,7 @@ fn exposures() -> Reply {
         kind: "fip".into(),
         port: "vm1".into(),
         network: "neutron-0001".into(),
-        bridge: "br-ex".into(),
+        bridge: Some("br-ex".into()),
         vlan: None,
         reason: "NAT 0001 is the floating IP of port vm1".into(),
         wired,
