@@ -1,9 +1,9 @@
 use bgp::RemoteAs;
 use interop::frr::Frr;
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::peering::Password;
 
-use crate::lab::{HOST_V4, HOST_V6, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, asn, eventually};
+use crate::lab::{HOST_V4, HOST_V6, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, asn};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

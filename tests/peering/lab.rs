@@ -150,15 +150,3 @@ fn settings() -> Settings {
 pub(crate) fn asn(number: u32) -> RemoteAs {
     RemoteAs::Number(Asn(number))
 }
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
-}

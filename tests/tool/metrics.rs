@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 
-use crate::lab::{BGPD, Lab, METRICS, eventually};
+use crate::lab::{BGPD, Lab, METRICS};
 
 /// A scrape: status line, and body.
 fn get(lab: &Lab, request: &str) -> (String, String) {
