@@ -43,14 +43,7 @@ fn ebgp_over_ipv4_carries_both_families_both_ways() {
     );
     eventually(
         vec!["192.0.2.0/24".to_owned(), "2001:db8:9::/48".to_owned()],
-        || {
-            speaker
-                .snapshot()
-                .learned
-                .iter()
-                .map(|route| route.prefix.to_string())
-                .collect()
-        },
+        || speaker.learned(),
     );
     speaker.withdraw(HOST_V4);
     eventually(Vec::<String>::new(), || hops(&frr, HOST_V4));

@@ -99,6 +99,15 @@ impl Speaker {
         assert!(up.is_ok(), "{:#?}", self.neighbor());
     }
 
+    /// What peers taught it.
+    pub(crate) fn learned(&self) -> Vec<String> {
+        let learned = self.snapshot().learned;
+        learned
+            .iter()
+            .map(|route| route.prefix.to_string())
+            .collect()
+    }
+
     pub(crate) fn originate(&self, prefixes: &[&str]) {
         self.peering.originate(
             prefixes
