@@ -50,7 +50,7 @@ pub mod topology;
 pub mod vm;
 
 pub use netns::Namespace;
-pub use process::{Daemon, output, wait_until};
+pub use process::{Daemon, eventually, eventually_within, output, wait_until};
 pub use requirement::Need;
 pub use rootfs::{Generation, Place};
 

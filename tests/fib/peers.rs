@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bgp::{Event, PeerConfig, RemoteAs, State};
 use interop::frr::Frr;
-use interop::{Need, Place, require};
+use interop::{Need, Place, eventually, require};
 use ovn_bgp_agent::fib::RouteState;
 use ovn_bgp_agent::peering::{Neighbour, Peering, Settings};
 
-use crate::lab::{BEYOND, BEYOND6, DEFAULT, Lab, Running, eventually, leaf};
+use crate::lab::{BEYOND, BEYOND6, DEFAULT, Lab, Running, leaf};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

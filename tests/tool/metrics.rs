@@ -1,9 +1,9 @@
 //! What Prometheus is told.
 
 use interop::scrape::{self, Samples};
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 
-use crate::lab::{BGPD, Lab, METRICS, eventually};
+use crate::lab::{BGPD, Lab, METRICS};
 
 fn scrape(lab: &Lab) -> Samples {
     lab.inside(|| scrape::metrics(METRICS)).unwrap()

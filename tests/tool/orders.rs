@@ -1,8 +1,8 @@
 //! `drain`, `undrain`, `reset` and `reload`.
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 
-use crate::lab::{BGPD, Lab, eventually};
+use crate::lab::{BGPD, Lab};
 
 const HOST: &str = "198.51.100.7/32";
 
