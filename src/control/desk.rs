@@ -211,11 +211,11 @@ impl Desk {
     /// The speaker gets each line's prefixes at once: the first are with the neighbours while the last
     /// are still read.
     async fn originate(&self, wanted: Originate, lines: &mut Lines) -> Result<Reply, NoLine> {
-        let attributes = bgp::RouteAttributes::from(wanted.attributes);
+        let attributes = Arc::new(bgp::RouteAttributes::from(wanted.attributes));
         let originate = |prefixes: Vec<IpNet>| {
             let routes = prefixes.into_iter().map(|prefix| bgp::Route {
                 prefix,
-                attributes: attributes.clone(),
+                attributes: Arc::clone(&attributes),
             });
             self.origination.originate(Source::Operator, routes);
         };

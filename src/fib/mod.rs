@@ -20,6 +20,7 @@
 //! that it is not taught again until the peers have told all they have, or [`Settings::stale_hold`] is over.
 
 pub mod connected;
+mod dirty;
 mod message;
 mod node;
 mod observe;

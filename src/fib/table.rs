@@ -1,15 +1,15 @@
 //! The routes that the kernel shall have, those it has, and the steps from one to the other. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp::LearnedPath;
 use bgp::wire::Family;
+use bgp::{AddressMap, AddressSet, LearnedPath};
 use ipnet::IpNet;
-use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::dirty::Dirty;
 use super::message::Put;
 use super::node::Node;
 use super::resolve::{Firm, Resolution, Target, follows_learned};
@@ -71,23 +71,22 @@ pub(super) enum Step {
 pub(super) struct Table {
     pub(super) settings: Settings,
     pub(super) node: Node,
-    pub(super) learned: FxHashMap<IpNet, Arc<[LearnedPath]>>,
-    pub(super) resolved: FxHashMap<Target, Resolution>,
-    pub(super) installed: FxHashMap<IpNet, Installed>,
+    pub(super) learned: AddressMap<IpNet, Arc<[LearnedPath]>>,
+    pub(super) resolved: AddressMap<Target, Resolution>,
+    pub(super) installed: AddressMap<IpNet, Installed>,
     /// Routes of an earlier process that this one has not been taught yet.
-    pub(super) stale: FxHashSet<IpNet>,
+    pub(super) stale: AddressSet<IpNet>,
     /// Until when, by family: IPv4, IPv6.
     hold: [Option<Instant>; 2],
     /// Protocols of the routes in the places that ours would have.
-    pub(super) taken: FxHashMap<IpNet, u8>,
+    pub(super) taken: AddressMap<IpNet, u8>,
     /// Routes in places of before a change of table or metric: they go once all others have come.
     former: Vec<(IpNet, Place)>,
-    /// To be looked at, shortest prefixes first: a default route carries more than any other.
-    dirty: BTreeSet<(u8, IpNet)>,
+    dirty: Dirty,
     /// What the kernel has refused, in its words.
     pub(super) refused: BTreeMap<IpNet, String>,
     /// Equal routes are one allocation.
-    shared: FxHashSet<Arc<KernelRoute>>,
+    shared: AddressSet<Arc<KernelRoute>>,
     /// Unused ones are dropped when there are so many.
     share_until: usize,
     /// The same of `resolved`: peers may teach ever new next hops.
@@ -109,16 +108,16 @@ impl Table {
         Self {
             settings,
             node: Node::default(),
-            learned: FxHashMap::default(),
-            resolved: FxHashMap::default(),
-            installed: FxHashMap::default(),
-            stale: FxHashSet::default(),
+            learned: AddressMap::default(),
+            resolved: AddressMap::default(),
+            installed: AddressMap::default(),
+            stale: AddressSet::default(),
             hold: [Some(until); 2],
-            taken: FxHashMap::default(),
+            taken: AddressMap::default(),
             former: Vec::new(),
-            dirty: BTreeSet::new(),
+            dirty: Dirty::default(),
             refused: BTreeMap::new(),
-            shared: FxHashSet::default(),
+            shared: AddressSet::default(),
             share_until: MANY,
             resolve_until: MANY,
             moved: false,
@@ -214,14 +213,13 @@ impl Table {
 
     /// Has this prefix looked at.
     pub(super) fn touch(&mut self, prefix: IpNet) {
-        self.dirty.insert((prefix.prefix_len(), prefix));
+        self.dirty.insert(prefix);
     }
 
     /// Has all prefixes looked at.
     pub(super) fn touch_all(&mut self) {
         let all = self.learned.keys().chain(self.installed.keys());
-        self.dirty
-            .extend(all.map(|prefix| (prefix.prefix_len(), *prefix)));
+        self.dirty.extend(all.copied());
     }
 
     /// Tries again what the kernel has refused.
@@ -247,7 +245,7 @@ impl Table {
         self.follow_next_hops();
         let (mut puts, mut removals) = (Vec::new(), Vec::new());
         while puts.len() + removals.len() < limit
-            && let Some((_, prefix)) = self.dirty.pop_first()
+            && let Some(prefix) = self.dirty.pop()
         {
             match self.step(prefix) {
                 Some(Step::Remove) => removals.push(self.change(prefix, Step::Remove)),
@@ -410,7 +408,7 @@ impl Table {
     /// Drops what is known of next hops that no path has any more.
     fn forget_next_hops(&mut self) {
         let paths = self.learned.values().flat_map(|paths| paths.iter());
-        let used: FxHashSet<Target> = paths.map(Target::of).collect();
+        let used: AddressSet<Target> = paths.map(Target::of).collect();
         self.resolved.retain(|target, _| used.contains(target));
         self.resolve_until = MANY.max(2 * self.resolved.len());
     }
@@ -421,7 +419,7 @@ impl Table {
         if !std::mem::take(&mut self.moved) {
             return;
         }
-        let mut elsewhere = FxHashSet::default();
+        let mut elsewhere = AddressSet::default();
         for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
             let resolution = self.resolve(&target);
             if self.resolved.get(&target) != Some(&resolution) {
@@ -438,8 +436,7 @@ impl Table {
                 .any(|path| elsewhere.contains(&Target::of(path)))
         };
         let concerned = self.learned.iter().filter(|(_, paths)| uses(paths));
-        self.dirty
-            .extend(concerned.map(|(prefix, _)| (prefix.prefix_len(), *prefix)));
+        self.dirty.extend(concerned.map(|(prefix, _)| *prefix));
     }
 
     #[cfg(test)]

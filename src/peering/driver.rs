@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use bgp::{ConnectionId, Event, Input, Output, PeerId, Route, Speaker, State};
 use bytes::Bytes;
-use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -16,7 +15,7 @@ use tracing::{debug, info, warn};
 use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
-use super::learned::LearnedRoutes;
+use super::learned::{LearnedRoutes, Teacher};
 use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
@@ -81,7 +80,7 @@ pub(super) struct Driver {
     changed_at: Option<Instant>,
     /// How long until somebody is.
     told_after: Arc<Histogram>,
-    learned: Option<LearnedRoutes>,
+    teacher: Option<Teacher>,
     /// Once a neighbour wants its path watched.
     pub(super) liveness: Option<Liveness>,
 }
@@ -109,7 +108,7 @@ impl Driver {
             events,
             inbox,
             notices,
-            learned: None,
+            teacher: None,
             liveness: None,
             changed_at: None,
             told_after: Arc::default(),
@@ -124,7 +123,10 @@ impl Driver {
 
     /// Learned routes go there.
     pub(super) fn teaching(self, learned: Option<LearnedRoutes>) -> Self {
-        Self { learned, ..self }
+        Self {
+            teacher: learned.map(Teacher::new),
+            ..self
+        }
     }
 
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
@@ -167,14 +169,13 @@ impl Driver {
     fn change_routes(&mut self, mailbox: &Mailbox) {
         let (changes, since) = mailbox.take();
         self.changed_at = since;
-        let (wanted, unwanted): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|(_, route)| route.is_some());
         let now = Instant::now();
-        let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
-        self.speaker.withdraw(gone, now);
-        let routes = wanted
-            .into_iter()
-            .filter_map(|(_, route): (_, Option<Route>)| route);
+        let gone = changes.iter().filter(|(_, wanted)| wanted.is_none());
+        self.speaker.withdraw(gone.map(|(prefix, _)| *prefix), now);
+        let routes = changes.into_iter().filter_map(|(prefix, wanted)| {
+            let attributes = wanted?;
+            Some(Route { prefix, attributes })
+        });
         self.speaker.originate(routes, now);
     }
 
@@ -315,6 +316,7 @@ impl Driver {
                 Output::Timeout(deadline) => {
                     // What is told later waits for a neighbour, not for us.
                     self.changed_at = None;
+                    self.teacher.iter_mut().for_each(Teacher::put);
                     return deadline;
                 }
             }
@@ -375,14 +377,14 @@ impl Driver {
             self.discoveries
                 .set_established(*peer, *to == State::Established);
         }
-        if let Some(learned) = &self.learned {
-            learned.follow(&event);
+        if let Some(teacher) = &mut self.teacher {
+            teacher.follow(&event);
         }
-        // Fails only when nobody watches.
-        let _ = self.notices.send(Notice {
-            at: Instant::now(),
-            event,
-        });
+        if self.notices.receiver_count() > 0 {
+            let at = Instant::now();
+            // Fails when the last of them has just gone.
+            let _ = self.notices.send(Notice { at, event });
+        }
     }
 
     fn log(&self, event: &Event) {

@@ -3,10 +3,9 @@
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rustc_hash::FxHashMap;
-
 use super::learned_path::LearnedPath;
 use super::loc_rib::Reachability;
+use crate::hash::AddressMap;
 use crate::speaker::Multipath;
 use crate::wire::{Origin, RouterId};
 
@@ -14,7 +13,7 @@ use crate::wire::{Origin, RouterId};
 pub(crate) struct Decision<'a> {
     pub(crate) multipath: Multipath,
     /// Next hops that are not named are taken to be reachable at no cost.
-    pub(crate) reachability: &'a FxHashMap<IpAddr, Reachability>,
+    pub(crate) reachability: &'a AddressMap<IpAddr, Reachability>,
 }
 
 impl Decision<'_> {

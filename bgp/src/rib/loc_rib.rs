@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use super::best_path::Decision;
 use super::learned_path::LearnedPath;
+use crate::hash::AddressMap;
 use crate::speaker::Multipath;
 
 /// Whether the node has a way to a next hop, as whoever keeps its routing table says.
@@ -22,11 +22,11 @@ pub enum Reachability {
 /// What is in use.
 #[derive(Debug)]
 pub(crate) struct LocRib {
-    paths: FxHashMap<IpNet, Arc<[LearnedPath]>>,
+    paths: AddressMap<IpNet, Arc<[LearnedPath]>>,
     /// What was chosen last: routes of one UPDATE mostly share it.
     recent: Option<Arc<[LearnedPath]>>,
     multipath: Multipath,
-    reachability: FxHashMap<IpAddr, Reachability>,
+    reachability: AddressMap<IpAddr, Reachability>,
 }
 
 /// What choosing again has changed.
@@ -40,10 +40,10 @@ pub(crate) enum Choice {
 impl LocRib {
     pub(crate) fn new(multipath: Multipath) -> Self {
         Self {
-            paths: FxHashMap::default(),
+            paths: AddressMap::default(),
             recent: None,
             multipath,
-            reachability: FxHashMap::default(),
+            reachability: AddressMap::default(),
         }
     }
 
