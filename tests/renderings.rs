@@ -11,7 +11,9 @@ use ovn_bgp_agent::control::{
     FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
     Reply, RouteLine, Routes, Step, Summary, Verdict,
 };
-use ovn_bgp_agent::exposure::{Attachment, Code, Decision, Exposure, Kind, Reason, Withheld};
+use ovn_bgp_agent::exposure::{
+    Attachment, Attributes, Code, Decision, Exposure, Kind, Reason, Withheld,
+};
 use ovn_bgp_agent::fib::{self, HopSnapshot, RouteSnapshot, RouteState, UnusedPath};
 use ovn_bgp_agent::reconcile::object::{EtherType, Flow, Key, Route, Value};
 
@@ -21,15 +23,18 @@ fn exposure(prefix: &str, kind: Kind, vlan: Option<u16>) -> Arc<Exposure> {
         kind,
         port: "vm1".into(),
         network: "neutron-0001".into(),
-        attachment: Attachment {
+        attachment: Some(Attachment {
             bridge: "br-ex".into(),
             vlan,
             localnet: "provnet-1".into(),
-        },
+        }),
         vni: None,
         via: None,
+        subnet: None,
+        next_hop: None,
         mac: None,
         proxied: [].into(),
+        attributes: Attributes::default(),
         reason: Reason::PortHere {
             port: "vm1".into(),
             host: "compute-1".into(),
@@ -307,7 +312,7 @@ fn exposures() -> Reply {
         kind: "fip".into(),
         port: "vm1".into(),
         network: "neutron-0001".into(),
-        bridge: "br-ex".into(),
+        bridge: Some("br-ex".into()),
         vlan: None,
         reason: "NAT 0001 is the floating IP of port vm1".into(),
         wired,
@@ -364,6 +369,30 @@ fn events_for_people_and_scripts() {
         },
         Happening::Lost {
             prefix: "0.0.0.0/0".parse().unwrap(),
+        },
+        Happening::Bfd {
+            peers: vec!["leaf0".into()],
+            path: "192.0.2.254%eth1".into(),
+            from: "up".into(),
+            to: "down".into(),
+            reason: Some("control detection time expired".into()),
+            failed: true,
+        },
+        Happening::FibInstalled {
+            prefix: "0.0.0.0/0".parse().unwrap(),
+            next_hops: vec![HopSnapshot {
+                via: Some("fe80::1".parse().unwrap()),
+                interface: "eth1".into(),
+            }],
+            source: Some("192.0.2.1".parse().unwrap()),
+        },
+        Happening::FibRemoved {
+            prefix: "0.0.0.0/0".parse().unwrap(),
+            reason: Some("no next hop can be used".into()),
+        },
+        Happening::FibRefused {
+            prefix: "::/0".parse().unwrap(),
+            reason: "No buffer space available".into(),
         },
         Happening::Reload {
             report: vec!["neighbor leaf1: added".into()],

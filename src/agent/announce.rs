@@ -44,7 +44,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::exposure::{Attachment, Reason};
+    use crate::exposure::{Attachment, Attributes, Reason};
 
     fn line(kind: Kind, reason: Reason) -> String {
         let exposure = Exposure {
@@ -52,15 +52,18 @@ mod tests {
             kind,
             port: "p".into(),
             network: "neutron-n".into(),
-            attachment: Attachment {
+            attachment: Some(Attachment {
                 bridge: "br-ex".into(),
                 vlan: None,
                 localnet: "provnet".into(),
-            },
+            }),
             vni: None,
             via: None,
+            subnet: None,
+            next_hop: None,
             mac: None,
             proxied: Arc::from([]),
+            attributes: Attributes::default(),
             reason,
         };
         added(exposure.prefix, Some(&exposure))

@@ -106,13 +106,15 @@ fn exposed(exposure: &Exposure) -> Step {
         reason,
         ..
     } = exposure;
-    let vlan = attachment
-        .vlan
-        .map_or_else(String::new, |vlan| format!(" vlan {vlan}"));
-    let detail = format!(
-        "{prefix} of {port}: {reason}; enters OVN through {}{vlan} ({network})",
-        attachment.bridge
-    );
+    let way = attachment.as_ref().map_or_else(String::new, |attachment| {
+        let vlan = attachment.vlan;
+        let vlan = vlan.map_or_else(String::new, |vlan| format!(" vlan {vlan}"));
+        format!(
+            "; enters OVN through {}{vlan} ({network})",
+            attachment.bridge
+        )
+    });
+    let detail = format!("{prefix} of {port}: {reason}{way}");
     step("decision", Verdict::Ok, detail)
 }
 

@@ -2,8 +2,11 @@
 //!
 //! Pure: rows in, [`Decision`] out. One file per driver; this file holds the one vocabulary.
 
+mod attributes;
+mod filter;
 mod node;
 pub mod northbound;
+mod options;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +16,10 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
+pub use attributes::Attributes;
+pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
+pub use options::{Options, TenantExposure};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -50,17 +56,36 @@ pub struct Exposure {
     pub port: Arc<str>,
     /// Logical switch whose localnet port attaches it (`neutron-<uuid>`).
     pub network: Arc<str>,
-    pub attachment: Attachment,
+    /// `None` where nothing enters OVN through this node: stretched L2.
+    pub attachment: Option<Attachment>,
     /// EVPN VNI (1–16777215), `None` with method underlay.
     pub vni: Option<u32>,
-    /// Next hop inside OVN for what is not on-link.
+    /// Next hop inside OVN for what is not on-link: the gateway's address, of the prefix's family.
     pub via: Option<IpAddr>,
+    /// The tenant subnet, masked, whose rule and route carry the traffic of a host in it.
+    pub subnet: Option<IpNet>,
+    /// BGP next hop, where it is not this node: stretched L2.
+    pub next_hop: Option<IpAddr>,
     /// MAC that answers for the prefix on the bridge: pins a permanent neighbour when known.
     pub mac: Option<MacAddr>,
     /// IPv6 addresses this node answers neighbour solicitations for, because ports on the network
     /// use them as their gateway.
     pub proxied: Arc<[std::net::Ipv6Addr]>,
+    /// What the policy of the object says of its route.
+    pub attributes: Attributes,
     pub reason: Reason,
+}
+
+impl Exposure {
+    /// The VLAN through which its traffic enters OVN.
+    pub fn vlan(&self) -> Option<u16> {
+        self.attachment.as_ref()?.vlan
+    }
+
+    /// The bridge through which its traffic enters OVN.
+    pub fn bridge(&self) -> Option<&Arc<str>> {
+        self.attachment.as_ref().map(|a| &a.bridge)
+    }
 }
 
 /// Why a prefix is exposed. Rendered for operators with `Display`.
@@ -75,8 +100,26 @@ pub enum Reason {
         port: Arc<str>,
         host: Arc<str>,
     },
+    /// A floating IP that the router's gateway answers for, which this chassis hosts. `nat` names its row: a
+    /// NAT row's id, or the patch port in whose `Port_Binding.nat_addresses` it is.
+    FipOnGatewayHere { nat: Arc<str>, lrp: Arc<str> },
     /// A gateway port hosted by this chassis.
     GatewayHere { lrp: Arc<str>, chassis: Arc<str> },
+    /// A port of a tenant network, through a router whose gateway port this chassis hosts.
+    TenantBehindGateway { port: Arc<str>, lrp: Arc<str> },
+    /// A subnet of a tenant network, whose router interface is `interface`.
+    SubnetBehindGateway { interface: Arc<str>, lrp: Arc<str> },
+    /// A load balancer's VIP, through a router whose gateway port this chassis hosts.
+    VipBehindGateway { balancer: Arc<str>, lrp: Arc<str> },
+    /// A load balancer's VIP on a provider network without router: its one member is here.
+    VipOfMemberHere {
+        balancer: Arc<str>,
+        member: Arc<str>,
+    },
+    /// A floating IP whose ports are forwarded by a router whose gateway port this chassis hosts.
+    ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
+    /// A network of gateway port `lrp`, or reached through its address: the same on every node.
+    StretchedNetwork { lrp: Arc<str> },
 }
 
 impl fmt::Display for Reason {
@@ -93,6 +136,35 @@ impl fmt::Display for Reason {
             Self::GatewayHere { lrp, chassis } => write!(
                 f,
                 "gateway port {lrp} is hosted by this chassis ({chassis})"
+            ),
+            Self::FipOnGatewayHere { nat, lrp } => write!(
+                f,
+                "NAT {nat} is a floating IP that gateway port {lrp} answers for, hosted by this chassis"
+            ),
+            Self::TenantBehindGateway { port, lrp } => write!(
+                f,
+                "port {port} of a tenant network is reached through gateway port {lrp}, hosted by this chassis"
+            ),
+            Self::SubnetBehindGateway { interface, lrp } => write!(
+                f,
+                "the subnet of router interface {interface} is reached through gateway port {lrp}, hosted by \
+                 this chassis"
+            ),
+            Self::VipBehindGateway { balancer, lrp } => write!(
+                f,
+                "VIP of load balancer {balancer}, behind gateway port {lrp}, hosted by this chassis"
+            ),
+            Self::VipOfMemberHere { balancer, member } => write!(
+                f,
+                "VIP of load balancer {balancer} without router; its one member {member} is up here"
+            ),
+            Self::ForwardedByGateway { balancer, lrp } => write!(
+                f,
+                "ports forwarded by load balancer {balancer} on gateway port {lrp}, hosted by this chassis"
+            ),
+            Self::StretchedNetwork { lrp } => write!(
+                f,
+                "reached through gateway port {lrp} on the stretched network, from every node"
             ),
         }
     }
@@ -132,6 +204,32 @@ pub enum Code {
     FipWithoutNetwork,
     /// `Logical_Router.enabled` is false.
     RouterDisabled,
+    /// A virtual port that no parent has ever claimed.
+    NeverClaimed,
+    /// No router interface covers it: the tenant network, or this address of it, is attached to no router.
+    NotRouted,
+    /// The router has no gateway port, or none on a mapped provider network.
+    NoGateway,
+    /// The router's gateway port is hosted by another chassis, or by none.
+    GatewayElsewhere,
+    /// The router's gateway has no address of this family to be the next hop.
+    NoNextHop,
+    /// `address_scopes` does not list the scope of its subnet.
+    AddressScope,
+    /// `expose_ipv6_gua_tenant_networks` alone is on, and this is no global IPv6 address.
+    NotGlobal,
+    /// `require_snat_disabled_for_tenant_networks` is on, and a SNAT row of the router covers it.
+    BehindSnat,
+    /// `advertisement_method_tenant_networks = subnet`: its subnet is exposed in its place, or not at all.
+    SubnetAdvertised,
+    /// The switch port of a load balancer's VIP is not in the database.
+    VipPortMissing,
+    /// A load balancer without router that has not exactly one member, up and here.
+    NoSingleMemberHere,
+    /// The address is the gateway's own.
+    GatewayAddress,
+    /// A policy, of the object or of the policy file, says not to advertise it.
+    Policy,
     /// This version does not expose such objects yet.
     NotSupported,
 }

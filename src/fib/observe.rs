@@ -112,7 +112,7 @@ impl Table {
 
     fn as_seen(&mut self, seen: &Seen) -> Installed {
         if seen.plain {
-            Installed::As(self.share(seen.route.clone()))
+            Installed::As(self.shared.share(seen.route.clone()))
         } else {
             Installed::Doubtful
         }

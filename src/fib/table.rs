@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::wire::Family;
-use bgp::{AddressMap, AddressSet, LearnedPath};
+use bgp::{AddressMap, AddressSet, LearnedPath, Via};
 use ipnet::IpNet;
 
 use super::dirty::Dirty;
@@ -15,10 +15,11 @@ use super::node::Node;
 use super::resolve::{Firm, Resolution, Target, follows_learned};
 use super::route::{Hop, KernelRoute, Place};
 use super::settings::Settings;
+use super::shared::SharedRoutes;
 use crate::kernel::connection::Refusal;
 use crate::peering::LearnedNews;
 
-/// Next hops and routes kept before those that nothing uses are looked for.
+/// Next hops kept before those that nothing uses are looked for.
 const MANY: usize = 1024;
 
 /// A route of ours in the kernel.
@@ -73,6 +74,10 @@ pub(super) struct Table {
     pub(super) node: Node,
     pub(super) learned: AddressMap<IpNet, Arc<[LearnedPath]>>,
     pub(super) resolved: AddressMap<Target, Resolution>,
+    /// Next hops that the speaker was told not to choose.
+    ineligible: AddressSet<Target>,
+    /// Next hops have come or lead elsewhere: others may be eligible.
+    judge: bool,
     pub(super) installed: AddressMap<IpNet, Installed>,
     /// Routes of an earlier process that this one has not been taught yet.
     pub(super) stale: AddressSet<IpNet>,
@@ -85,11 +90,8 @@ pub(super) struct Table {
     dirty: Dirty,
     /// What the kernel has refused, in its words.
     pub(super) refused: BTreeMap<IpNet, String>,
-    /// Equal routes are one allocation.
-    shared: AddressSet<Arc<KernelRoute>>,
-    /// Unused ones are dropped when there are so many.
-    share_until: usize,
-    /// The same of `resolved`: peers may teach ever new next hops.
+    pub(super) shared: SharedRoutes,
+    /// Resolved next hops that nothing uses are dropped when there are so many: peers may teach ever new ones.
     resolve_until: usize,
     /// The node has changed: next hops may lead elsewhere.
     pub(super) moved: bool,
@@ -110,6 +112,8 @@ impl Table {
             node: Node::default(),
             learned: AddressMap::default(),
             resolved: AddressMap::default(),
+            ineligible: AddressSet::default(),
+            judge: false,
             installed: AddressMap::default(),
             stale: AddressSet::default(),
             hold: [Some(until); 2],
@@ -117,8 +121,7 @@ impl Table {
             former: Vec::new(),
             dirty: Dirty::default(),
             refused: BTreeMap::new(),
-            shared: AddressSet::default(),
-            share_until: MANY,
+            shared: SharedRoutes::default(),
             resolve_until: MANY,
             moved: false,
             taught: false,
@@ -286,8 +289,8 @@ impl Table {
                     self.refused.remove(&prefix);
                     None
                 }
-                Some(_) => Some(Step::Put(self.share(route), Put::Over)),
-                None => Some(Step::Put(self.share(route), Put::New)),
+                Some(_) => Some(Step::Put(self.shared.share(route), Put::Over)),
+                None => Some(Step::Put(self.shared.share(route), Put::New)),
             },
         }
     }
@@ -371,6 +374,7 @@ impl Table {
         if !self.resolved.contains_key(&target) {
             let resolution = self.resolve(&target);
             self.resolved.insert(target.clone(), resolution);
+            self.judge = true;
         }
         self.resolved.get(&target)
     }
@@ -405,11 +409,37 @@ impl Table {
         })
     }
 
-    /// Drops what is known of next hops that no path has any more.
+    /// What the speaker shall know of next hops: those that became ineligible (false) or eligible again (true).
+    pub(super) fn verdicts(&mut self) -> Vec<(Via, bool)> {
+        if !self.read || !std::mem::take(&mut self.judge) {
+            return Vec::new();
+        }
+        let via_default = self.settings.resolve_via_default;
+        let eligible = |target: &Target| target.is_eligible(&self.node, via_default);
+        let lost = self.resolved.keys().filter(|target| !eligible(target));
+        let lost: AddressSet<Target> = lost.cloned().collect();
+        let gone = lost.difference(&self.ineligible);
+        let back = self.ineligible.difference(&lost);
+        let verdicts = gone
+            .map(|target| (target.0.clone(), false))
+            .chain(back.map(|target| (target.0.clone(), true)))
+            .collect();
+        self.ineligible = lost;
+        verdicts
+    }
+
+    /// Drops what is known of next hops that no path has any more. Those that are not chosen because they are
+    /// ineligible are followed, some of them; the others compete again, and are found again.
     fn forget_next_hops(&mut self) {
         let paths = self.learned.values().flat_map(|paths| paths.iter());
         let used: AddressSet<Target> = paths.map(Target::of).collect();
-        self.resolved.retain(|target, _| used.contains(target));
+        let mut left = MANY;
+        self.resolved.retain(|target, _| {
+            let followed = self.ineligible.contains(target) && left > 0;
+            left -= usize::from(followed);
+            followed || used.contains(target)
+        });
+        self.judge = true;
         self.resolve_until = MANY.max(2 * self.resolved.len());
     }
 
@@ -419,6 +449,7 @@ impl Table {
         if !std::mem::take(&mut self.moved) {
             return;
         }
+        self.judge = true;
         let mut elsewhere = AddressSet::default();
         for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
             let resolution = self.resolve(&target);
@@ -437,25 +468,6 @@ impl Table {
         };
         let concerned = self.learned.iter().filter(|(_, paths)| uses(paths));
         self.dirty.extend(concerned.map(|(prefix, _)| *prefix));
-    }
-
-    #[cfg(test)]
-    pub(super) fn shared_count(&self) -> usize {
-        self.shared.len()
-    }
-
-    /// The one allocation of equal routes.
-    pub(super) fn share(&mut self, route: KernelRoute) -> Arc<KernelRoute> {
-        if let Some(shared) = self.shared.get(&route) {
-            return Arc::clone(shared);
-        }
-        if self.shared.len() >= self.share_until {
-            self.shared.retain(|route| Arc::strong_count(route) > 1);
-            self.share_until = MANY.max(2 * self.shared.len());
-        }
-        let route = Arc::new(route);
-        self.shared.insert(Arc::clone(&route));
-        route
     }
 }
 

@@ -6,11 +6,13 @@
 mod mappings;
 pub mod northbound;
 mod row;
+mod scopes;
 pub mod southbound;
 pub mod vswitch;
 
 pub use mappings::{BridgeMapping, BridgeMappings, InvalidMapping};
 pub use northbound::Northbound;
 pub use row::RowProblem;
+pub use scopes::AddressScopes;
 pub use southbound::Southbound;
 pub use vswitch::Vswitch;

@@ -12,10 +12,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{debug, info, warn};
 
-use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
-use super::learned::{LearnedRoutes, Teacher};
+use super::learned::{self, LearnedRoutes, Teacher};
 use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
@@ -26,6 +25,7 @@ use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
 use super::unnumbered::Discoveries;
+use super::{Notice, PathNotice};
 use crate::metrics::Histogram;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
@@ -76,6 +76,7 @@ pub(super) struct Driver {
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    pub(super) path_notices: broadcast::Sender<PathNotice>,
     /// When the oldest change was made that nobody has been told of.
     changed_at: Option<Instant>,
     /// How long until somebody is.
@@ -91,6 +92,7 @@ impl Driver {
         settings: &Settings,
         neighbours: Vec<Neighbour>,
         notices: broadcast::Sender<Notice>,
+        path_notices: broadcast::Sender<PathNotice>,
     ) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS);
         let now = Instant::now();
@@ -108,6 +110,7 @@ impl Driver {
             events,
             inbox,
             notices,
+            path_notices,
             teacher: None,
             liveness: None,
             changed_at: None,
@@ -160,7 +163,8 @@ impl Driver {
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
-                peers = liveness::failure(&mut self.liveness) => self.lose_path(&peers),
+                failure = liveness::failure(&mut self.liveness) => self.lose_path(&failure),
+                verdicts = learned::verdicts(&self.teacher) => self.heed(&verdicts),
                 () = sleep_until(deadline) => self.handle_timeout(),
             }
         }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bgp::wire::Family;
-use bgp::{AddressMap, Event, LearnedPath};
+use bgp::{AddressMap, Event, LearnedPath, Via};
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
@@ -18,6 +18,9 @@ pub struct LearnedRoutes(Arc<Shared>);
 struct Shared {
     news: Mutex<LearnedNews>,
     filled: Notify,
+    /// The way back: next hops that paths may lead by, or may not.
+    verdicts: Mutex<AddressMap<Via, bool>>,
+    judged: Notify,
 }
 
 /// What has changed since it was last asked for.
@@ -66,10 +69,28 @@ impl LearnedRoutes {
         self.0.filled.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, LearnedNews> {
-        // A map of plain values is sound whatever its holder was doing.
-        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Tells the speaker which next hops a way leads to, from now on (true), and which not (false).
+    pub fn judge(&self, verdicts: Vec<(Via, bool)>) {
+        if !verdicts.is_empty() {
+            lock(&self.0.verdicts).extend(verdicts);
+            self.0.judged.notify_one();
+        }
     }
+
+    /// What was last said of each next hop, once something was. May be dropped while it waits.
+    pub async fn verdicts(&self) -> AddressMap<Via, bool> {
+        self.0.judged.notified().await;
+        std::mem::take(&mut *lock(&self.0.verdicts))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LearnedNews> {
+        lock(&self.0.news)
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A map of plain values is sound whatever its holder was doing.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The end of the speaker, which tells of one route at a time: what an input brings is put at once, so that neither side
@@ -109,6 +130,14 @@ impl Teacher {
             let (news, converged) = (self.news.drain(..), self.converged.drain(..));
             self.learned.put_all(news, converged);
         }
+    }
+}
+
+/// [`LearnedRoutes::verdicts`]; none where nobody takes what peers teach.
+pub(super) async fn verdicts(teacher: &Option<Teacher>) -> AddressMap<Via, bool> {
+    match teacher {
+        Some(teacher) => teacher.learned.verdicts().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -203,7 +203,7 @@ impl Wiring {
         let old = std::mem::replace(&mut self.facts, facts);
         let changed = |bridge: &Arc<str>| old.bridges.get(bridge) != self.facts.bridges.get(bridge);
         let touched = self.exposures.iter().filter(|(_, exposures)| {
-            let mut bridges = exposures.iter().map(|e| &e.attachment.bridge);
+            let mut bridges = exposures.iter().filter_map(|e| e.bridge());
             bridges.any(changed)
         });
         touched.map(|(prefix, _)| self.wish(*prefix)).collect()

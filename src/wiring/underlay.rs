@@ -45,10 +45,13 @@ pub fn base(facts: &Facts) -> Vec<(Key, Value)> {
 
 /// What steers an exposure's traffic into OVN: everything but [`proxies`].
 pub fn steering(exposure: &Exposure, facts: &Facts) -> Vec<(Key, Value)> {
-    let Some(table) = table(exposure, facts) else {
+    let Some(attachment) = &exposure.attachment else {
         return Vec::new();
     };
-    let dev = device(&exposure.attachment);
+    let Some(table) = table(attachment, facts) else {
+        return Vec::new();
+    };
+    let dev = device(attachment);
     let mut objects = vec![
         (rule(exposure, table), Value::Rule {}),
         (
@@ -67,7 +70,10 @@ pub fn steering(exposure: &Exposure, facts: &Facts) -> Vec<(Key, Value)> {
 
 /// What answers neighbour solicitations for the gateways of an exposure's port.
 pub fn proxies(exposure: &Exposure) -> impl Iterator<Item = (Key, Value)> {
-    let dev = (!exposure.proxied.is_empty()).then(|| device(&exposure.attachment));
+    let attachment = exposure.attachment.as_ref();
+    let dev = attachment
+        .filter(|_| !exposure.proxied.is_empty())
+        .map(device);
     let addresses = exposure.proxied.iter();
     addresses.filter_map(move |address| {
         let key = Key::Proxy {
@@ -80,20 +86,23 @@ pub fn proxies(exposure: &Exposure) -> impl Iterator<Item = (Key, Value)> {
 
 /// What must be in place before an exposure is advertised.
 pub fn requires(exposure: &Exposure, facts: &Facts) -> Vec<Key> {
-    let bridge = &exposure.attachment.bridge;
-    let Some(table) = table(exposure, facts) else {
+    let Some(attachment) = &exposure.attachment else {
+        return Vec::new();
+    };
+    let bridge = &attachment.bridge;
+    let Some(table) = table(attachment, facts) else {
         return vec![Key::TableName {
             name: bridge.clone(),
         }];
     };
     let mut keys = vec![rule(exposure, table), route(exposure, table)];
     if exposure.mac.is_some() {
-        keys.push(neighbour(exposure, device(&exposure.attachment)));
+        keys.push(neighbour(exposure, device(attachment)));
     }
     keys.push(Key::Flow {
         bridge: bridge.clone(),
         priority: FLOW_PRIORITY,
-        in_port: ofport(exposure, facts).unwrap_or(NO_PORT),
+        in_port: ofport(attachment, facts).unwrap_or(NO_PORT),
         ether_type: match exposure.prefix {
             IpNet::V4(_) => EtherType::Ipv4,
             IpNet::V6(_) => EtherType::Ipv6,
@@ -104,7 +113,8 @@ pub fn requires(exposure: &Exposure, facts: &Facts) -> Vec<Key> {
 
 /// What an exposure waits for, beyond what can be wished already.
 pub fn pending(exposure: &Exposure, facts: &Facts) -> Option<Pending> {
-    let bridge = exposure.attachment.bridge.clone();
+    let attachment = exposure.attachment.as_ref()?;
+    let bridge = attachment.bridge.clone();
     let known = facts.bridges.get(&bridge);
     if known.is_none_or(|known| known.table.is_none()) {
         return Some(Pending::NoTable { bridge });
@@ -112,8 +122,8 @@ pub fn pending(exposure: &Exposure, facts: &Facts) -> Option<Pending> {
     if known.is_none_or(|known| known.mac.is_none()) {
         return Some(Pending::NoBridgeMac { bridge });
     }
-    let localnet = &exposure.attachment.localnet;
-    ofport(exposure, facts)
+    let localnet = &attachment.localnet;
+    ofport(attachment, facts)
         .is_none()
         .then(|| Pending::NoPatchPort {
             bridge,
@@ -129,13 +139,13 @@ pub fn device(attachment: &Attachment) -> Arc<str> {
     }
 }
 
-fn table(exposure: &Exposure, facts: &Facts) -> Option<TableId> {
-    facts.bridges.get(&exposure.attachment.bridge)?.table
+fn table(attachment: &Attachment, facts: &Facts) -> Option<TableId> {
+    facts.bridges.get(&attachment.bridge)?.table
 }
 
-fn ofport(exposure: &Exposure, facts: &Facts) -> Option<u32> {
-    let bridge = facts.bridges.get(&exposure.attachment.bridge)?;
-    bridge.ofport(&exposure.attachment.localnet)
+fn ofport(attachment: &Attachment, facts: &Facts) -> Option<u32> {
+    let bridge = facts.bridges.get(&attachment.bridge)?;
+    bridge.ofport(&attachment.localnet)
 }
 
 fn rule(exposure: &Exposure, table: TableId) -> Key {

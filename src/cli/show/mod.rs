@@ -2,6 +2,7 @@
 
 mod bfd;
 mod fib;
+pub(super) use fib::hops;
 mod neighbors;
 mod routes;
 
@@ -253,7 +254,7 @@ fn exposures(list: &ExposureList) -> String {
             e.prefix.to_string(),
             e.kind.clone(),
             e.port.clone(),
-            e.bridge.clone(),
+            or_dash(e.bridge.as_ref()),
             or_dash(e.vlan),
             if e.wired { "yes" } else { "no" }.to_owned(),
             advertised.to_owned(),

@@ -144,7 +144,7 @@ pub struct ExposureLine {
     pub kind: String,
     pub port: String,
     pub network: String,
-    pub bridge: String,
+    pub bridge: Option<String>,
     pub vlan: Option<u16>,
     pub reason: String,
     /// Whether the kernel and OVS have all of its wiring.

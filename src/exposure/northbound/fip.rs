@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::place::{self, Absent, Place};
 use super::{Inputs, Verdict, proxied};
-use crate::exposure::{Code, Exposure, Kind, Reason, Withheld};
+use crate::exposure::{Attributes, Code, Exposure, Kind, Reason, Withheld};
 use crate::ovn::northbound::{FipMode, Nat, SwitchPort};
 
 /// Decides about the floating IPs of a port.
@@ -86,11 +86,14 @@ fn exposure(
         kind: Kind::Fip,
         port: port.name.clone(),
         network: network.clone(),
-        attachment,
+        attachment: Some(attachment),
         vni: None,
         via: None,
+        subnet: None,
+        next_hop: None,
         mac: Some(mac),
         proxied: proxied::none(),
+        attributes: Attributes::default(),
         reason: Reason::FipOfPortHere {
             nat: nat.uuid,
             port: port.name.clone(),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::place::{self, Place};
-use super::port::is_routable;
 use super::{Inputs, Verdict, proxied};
-use crate::exposure::{Attachment, Code, Exposure, Kind, Reason, Withheld};
+use crate::exposure::is_routable;
+use crate::exposure::{Attachment, Attributes, Code, Exposure, Kind, Reason, Withheld};
 use crate::ovn::northbound::RouterPort;
 
 /// Decides about a router port's addresses, if it is a gateway.
@@ -84,14 +84,17 @@ fn expose(
             kind: Kind::Gateway,
             port: port.name.clone(),
             network: network.clone(),
-            attachment: attachment.clone(),
+            attachment: Some(attachment.clone()),
             vni: None,
             via: None,
+            subnet: None,
+            next_hop: None,
             mac: Some(port.mac),
             proxied: match ip {
                 IpAddr::V4(_) => proxied::none(),
                 IpAddr::V6(_) => proxied.clone(),
             },
+            attributes: Attributes::default(),
             reason: Reason::GatewayHere {
                 lrp: port.name.clone(),
                 chassis: inputs.node.chassis.clone(),

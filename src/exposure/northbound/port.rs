@@ -7,7 +7,9 @@ use ipnet::IpNet;
 
 use super::place::{self, Absent, Place};
 use super::{Inputs, Verdict, fip, proxied};
-use crate::exposure::{Attachment, Code, Exposure, Kind, Reason, Withheld};
+use crate::exposure::{
+    Attachment, Attributes, Code, Exposure, Kind, Reason, Withheld, is_routable,
+};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
@@ -72,9 +74,11 @@ fn expose(
             kind: Kind::Provider,
             port: port.name.clone(),
             network: network.clone(),
-            attachment: attachment.clone(),
+            attachment: Some(attachment.clone()),
             vni: None,
             via: None,
+            subnet: None,
+            next_hop: None,
             // A virtual port's address is answered for by whichever parent holds it, with the
             // parent's MAC: OVN drops frames to the virtual port's own.
             mac: (port.kind != PortKind::Virtual).then_some(mac),
@@ -82,6 +86,7 @@ fn expose(
                 IpAddr::V4(_) => proxied::none(),
                 IpAddr::V6(_) => proxied.clone(),
             },
+            attributes: Attributes::default(),
             reason: Reason::PortHere {
                 port: port.name.clone(),
                 host: host.clone(),
@@ -100,15 +105,6 @@ fn addresses(port: &SwitchPort) -> Vec<(IpAddr, MacAddr)> {
         }
     }
     addresses
-}
-
-/// Link-local and special addresses mean nothing outside their link.
-pub(super) fn is_routable(ip: IpAddr) -> bool {
-    let link_local = match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    !(link_local || ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
 }
 
 fn withhold(

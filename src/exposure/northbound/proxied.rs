@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use ipnet::{IpNet, Ipv6Net};
 
-use super::port::is_routable;
+use crate::exposure::is_routable;
 use crate::ovn::Northbound;
 
 /// Nothing.

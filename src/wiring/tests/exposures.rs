@@ -34,11 +34,11 @@ fn added<const N: usize>(exposures: [Exposure; N]) -> Delta {
 
 fn on_vlan(bridge: &str, vlan: u16, exposure: Exposure) -> Exposure {
     Exposure {
-        attachment: Attachment {
+        attachment: Some(Attachment {
             bridge: bridge.into(),
             vlan: Some(vlan),
             localnet: "provnet".into(),
-        },
+        }),
         ..exposure
     }
 }
@@ -250,10 +250,10 @@ fn d45_a_prefix_with_two_reasons_stays_until_both_are_gone() {
 fn of_two_reasons_the_one_that_need_not_wait_is_wired() {
     let waiting = exposure("172.24.4.10/32");
     let waiting = Exposure {
-        attachment: Attachment {
+        attachment: Some(Attachment {
             localnet: "not there yet".into(),
-            ..waiting.attachment.clone()
-        },
+            ..waiting.attachment.clone().unwrap()
+        }),
         ..waiting
     };
     let ready = Exposure {

@@ -28,11 +28,11 @@ fn an_exposure() -> impl Strategy<Value = Exposure> {
             let bridge = if other_bridge { "br-vlan" } else { "br-ex" };
             let exposed = Exposure {
                 kind: if fip { Kind::Fip } else { Kind::Provider },
-                attachment: Attachment {
+                attachment: Some(Attachment {
                     bridge: bridge.into(),
                     vlan,
                     localnet: if fip { "provnet" } else { "provnet-2" }.into(),
-                },
+                }),
                 mac: base.mac.filter(|_| pinned),
                 ..base
             };

@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::{BridgeFacts, Facts, Localnet};
-use crate::exposure::{Attachment, Exposure, Kind, Reason};
+use crate::exposure::{Attachment, Attributes, Exposure, Kind, Reason};
 use crate::mac::MacAddr;
 use crate::ovn::BridgeMappings;
 use crate::ovn::vswitch::PatchPort;
@@ -55,15 +55,18 @@ fn exposure(prefix: &str) -> Exposure {
         kind: Kind::Provider,
         port: "vm".into(),
         network: "provider".into(),
-        attachment: Attachment {
+        attachment: Some(Attachment {
             bridge: "br-ex".into(),
             vlan: None,
             localnet: "provnet".into(),
-        },
+        }),
         vni: None,
         via: None,
+        subnet: None,
+        next_hop: None,
         mac: Some(VM_MAC),
         proxied: Arc::from([]),
+        attributes: Attributes::default(),
         reason: Reason::PortHere {
             port: "vm".into(),
             host: "host-1".into(),

@@ -197,7 +197,7 @@ fn b066_on_a_vlan_network_it_is_attached_to_the_vlan() {
         ..fip("172.24.4.100", "vm")
     });
     assert_eq!(cloud.exposed(), [FIP]);
-    assert_eq!(cloud.exposure(FIP).attachment.vlan, Some(100));
+    assert_eq!(cloud.exposure(FIP).vlan(), Some(100));
 }
 
 #[test]

@@ -40,11 +40,11 @@ fn b034_vm_on_a_flat_provider_network_is_exposed() {
     assert_eq!(exposure.mac, Some(MAC));
     assert_eq!(
         exposure.attachment,
-        Attachment {
+        Some(Attachment {
             bridge: "br-ex".into(),
             vlan: None,
             localnet: "provnet-provider".into(),
-        }
+        })
     );
 }
 
@@ -71,7 +71,7 @@ fn b036_vm_on_a_vlan_network_is_attached_to_the_vlan() {
     cloud.port(vm("vm", "vlan", &["172.30.0.10"]));
     assert_eq!(cloud.exposed(), ["172.30.0.10/32"]);
     let exposure = cloud.exposure("172.30.0.10/32");
-    assert_eq!(exposure.attachment.vlan, Some(100));
+    assert_eq!(exposure.vlan(), Some(100));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn bugs_b11_of_several_localnets_the_mapped_one_counts() {
         ..localnet_port("second", "physnet1", Some(8))
     });
     assert_eq!(cloud.exposed(), ["172.24.5.5/32"]);
-    let attachment = &cloud.exposure("172.24.5.5/32").attachment;
+    let attachment = cloud.exposure("172.24.5.5/32").attachment.clone().unwrap();
     assert_eq!(attachment.vlan, Some(8));
     assert_eq!(&*attachment.localnet, "provnet-second");
 }
@@ -377,7 +377,7 @@ fn b050_a_subport_bound_here_is_exposed_on_its_network() {
         ..vm("subport", "vlan", &["172.30.0.9"])
     });
     assert_eq!(cloud.exposed(), ["172.30.0.9/32"]);
-    assert_eq!(cloud.exposure("172.30.0.9/32").attachment.vlan, Some(100));
+    assert_eq!(cloud.exposure("172.30.0.9/32").vlan(), Some(100));
 }
 
 #[test]
