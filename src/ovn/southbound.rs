@@ -119,6 +119,11 @@ impl Southbound {
         bound.map(|b| b.logical_port.clone()).collect()
     }
 
+    /// A port binding by `logical_port`.
+    pub fn binding_named(&self, logical_port: &str) -> Option<&PortBinding> {
+        self.bindings.get(self.by_port.get(logical_port)?)
+    }
+
     /// The name of the chassis a logical port is bound to.
     pub fn chassis_of(&self, logical_port: &str) -> Option<&Arc<str>> {
         let binding = self.bindings.get(self.by_port.get(logical_port)?)?;
