@@ -112,6 +112,8 @@ pub struct Session {
     /// Wait for the neighbour to connect.
     pub passive: bool,
     pub update_source: Option<UpdateSource>,
+    /// Interface or VRF that connections are bound to.
+    pub bind_device: Option<String>,
     pub ttl: Ttl,
     /// Proposed in OPEN; zero or at least 3 s (RFC 4271 §4.2).
     pub hold_time: Duration,
@@ -133,6 +135,8 @@ pub struct Session {
     /// What it is told.
     pub export: Filters,
     pub allowas_in: AllowAsIn,
+    /// Use routes with an AS_SET in their path, against RFC 9774.
+    pub accept_as_sets: bool,
     pub max_prefixes: MaxPrefixes,
     /// Take several paths to a prefix (RFC 7911).
     pub add_path: bool,

@@ -26,6 +26,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// Our speaker in AS 65001, FRR in AS `asn`, the session up.
     pub(crate) fn new(asn: u32) -> Self {
+        Self::with(asn, "", "")
+    }
+
+    /// The same with more lines about the neighbour, and for FRR.
+    pub(crate) fn with(asn: u32, neighbour: &str, for_frr: &str) -> Self {
         let dir = interop::scratch().unwrap();
         let (ours, theirs) = (
             Namespace::new("tool").unwrap(),
@@ -40,11 +45,12 @@ impl Lab {
             namespace.address("eth0", v6).unwrap();
         }
         let place = Place::inside(&theirs);
-        let frr = Frr::start(&place, &dir.path().join("frr"), &frr_config(asn)).unwrap();
+        let frr_config = frr_config(asn) + for_frr;
+        let frr = Frr::start(&place, &dir.path().join("frr"), &frr_config).unwrap();
         let config = dir.path().join("bgp-agent.conf");
         let text = format!(
             "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = 65001\nmetrics_listen = {METRICS}\nhold_time = 9\nconnect_retry_time = 1\n\
-             [bgp_neighbor leaf]\naddress = {THEIRS}\nremote_as = {asn}\ndescription = uplink 1\n",
+             [bgp_neighbor leaf]\naddress = {THEIRS}\nremote_as = {asn}\ndescription = uplink 1\n{neighbour}",
             dir.path().join("control.sock").display()
         );
         std::fs::write(&config, text).unwrap();
@@ -156,18 +162,6 @@ impl Lab {
         let summary = self.frr.json("show bgp ipv4 unicast summary").unwrap();
         summary["peers"][OURS]["pfxRcd"].as_u64().unwrap_or(0)
     }
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }
 
 fn frr_config(asn: u32) -> String {

@@ -30,8 +30,8 @@ pub struct SpeakerConfig {
 pub struct GracefulRestart {
     /// How long the peer keeps our routes while we are away; whole seconds, at most 4095.
     pub restart_time: Duration,
-    /// What we forwarded before this start is forwarded still: the kernel's routes outlive the process, but
-    /// not a reboot (F, RFC 4724 §3).
+    /// There was a speaker before this one, and what it forwarded is forwarded still: the kernel's routes outlive the
+    /// process, but not a reboot (F, and with it R, RFC 4724 §3).
     pub forwarding_preserved: bool,
 }
 
@@ -184,6 +184,8 @@ pub struct PeerConfig {
     pub export: Filters,
     /// Routes that have been in our AS before.
     pub allowas_in: AllowAsIn,
+    /// Use routes with an AS_SET or AS_CONFED_SET in their path, which RFC 9774 §3 has treated as withdrawn.
+    pub accept_as_sets: bool,
     /// How much it may teach.
     pub max_prefixes: MaxPrefixes,
 }
@@ -226,6 +228,7 @@ impl PeerConfig {
             import: Filters::default(),
             export: Filters::host_prefixes(),
             allowas_in: AllowAsIn::Never,
+            accept_as_sets: false,
             max_prefixes: MaxPrefixes::default(),
         }
     }

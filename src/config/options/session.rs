@@ -37,6 +37,7 @@ layer! {
         password: Secret,
         passive: bool,
         update_source: UpdateSource,
+        bind_device: String,
         multihop: u8,
         ttl_security: u8,
         hold_time: Duration,
@@ -60,6 +61,7 @@ layer! {
         export_policy_ipv4: PolicyName,
         export_policy_ipv6: PolicyName,
         allowas_in: AllowAsIn,
+        accept_as_sets: bool,
         max_prefixes: usize,
         max_prefixes_warn: u8,
         max_prefixes_warn_only: bool,
@@ -160,7 +162,13 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         update_source,
         None,
         Source,
-        "local address, or device, of the session"
+        "local address of the session, or the device that has it"
+    ),
+    session_row!(
+        bind_device,
+        None,
+        Device,
+        "interface or VRF that connections to the neighbour leave by, whatever the routes say"
     ),
     session_row!(
         multihop,
@@ -299,6 +307,12 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         Some("false"),
         Allowance,
         "take routes with our own AS in their path: so often, or as their origin only"
+    ),
+    session_row!(
+        accept_as_sets,
+        Some("false"),
+        Flag,
+        "use routes with an AS_SET in their path, which RFC 9774 has treated as withdrawn"
     ),
     session_row!(
         max_prefixes,
