@@ -153,14 +153,8 @@ impl Core {
     }
 
     fn wish(&mut self, wishes: Vec<Wish>) {
-        for Wish {
-            prefix,
-            objects,
-            advert,
-        } in wishes
-        {
-            self.reconciler.hold(Holder::Prefix(prefix), objects);
-            self.reconciler.set_advert(prefix, advert);
+        for wish in wishes {
+            wish.tell(&mut self.reconciler);
         }
     }
 

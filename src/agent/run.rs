@@ -19,6 +19,7 @@ use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
 use crate::metrics::{self, Collector, Histogram, MetricsError};
 use crate::peering::Ended;
+use crate::reconcile::Announcement;
 use crate::reload::{self, Source};
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
@@ -191,7 +192,7 @@ impl Running {
 
     async fn pass(&mut self) -> Result<(), RunError> {
         if !self.started {
-            self.agent.adopt_adverts(self.speaker.prefixes());
+            self.agent.adopt_adverts(self.speaker.adverts());
             if !self.agent.wired_before().is_empty() {
                 self.speaker.took_over();
             }
@@ -230,7 +231,9 @@ impl Running {
         if !prefixes.is_empty() {
             self.speaker.took_over();
         }
-        self.speaker.advertise(&prefixes, &[]);
+        let as_ever = Announcement::default();
+        let adverts: Vec<_> = prefixes.iter().map(|p| (*p, &as_ever)).collect();
+        self.speaker.advertise(&adverts, &[]);
         self.speakable = true;
         self.start_speaker()
     }
