@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use ovn_bgp_agent::exposure::Node;
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
+use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::mac::MacAddr;
 use ovn_bgp_agent::ovn::northbound::{self, PortAddress, PortKind, Switch, SwitchPort, Table};
 use ovn_bgp_agent::ovn::vswitch::PatchPort;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 struct Bench {
     nb: Northbound,
     node: Node,
+    options: Options,
     standing: Standing,
     wiring: Wiring,
 }
@@ -68,6 +69,7 @@ impl Bench {
                 chassis: "chassis-1".into(),
                 mappings,
             },
+            options: Options::default(),
             standing: Standing::default(),
             wiring,
         };
@@ -81,6 +83,7 @@ impl Bench {
             northbound: &self.nb,
             southbound: None,
             node: &self.node,
+            options: &self.options,
         };
         let delta = self.standing.update(inputs, affected);
         self.wiring.update(&delta).len()
@@ -187,6 +190,7 @@ fn one_change(c: &mut Criterion) {
                         northbound: &bench.nb,
                         southbound: None,
                         node: &bench.node,
+                        options: &bench.options,
                     };
                     black_box(decide(inputs).exposures.len())
                 });

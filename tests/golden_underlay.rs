@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use ovn_bgp_agent::exposure::Node;
 use ovn_bgp_agent::exposure::northbound::{Inputs, decide};
+use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::ovn::vswitch::PatchPort;
 use ovn_bgp_agent::ovn::{BridgeMappings, Northbound, northbound};
 use ovn_bgp_agent::reconcile::object::EtherType;
@@ -221,6 +221,7 @@ fn wished() -> Desired {
         northbound: &nb,
         southbound: None,
         node: &node,
+        options: &Options::default(),
     });
     let patch_port = |localnet: &str, ofport| PatchPort {
         localnet: localnet.into(),

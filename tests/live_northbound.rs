@@ -6,7 +6,7 @@ use std::time::Duration;
 use interop::ovsdb::{OvsdbServer, Schema};
 use interop::{Need, Place, require};
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
-use ovn_bgp_agent::exposure::{Code, Node};
+use ovn_bgp_agent::exposure::{Code, Node, Options};
 use ovn_bgp_agent::ovn::{BridgeMappings, Northbound, northbound};
 use ovn_bgp_agent::ovsdb::{Client, ClientConfig, Event, Handle, Remote};
 use tokio::sync::mpsc;
@@ -54,6 +54,7 @@ impl Follower {
                                 northbound: &self.nb,
                                 southbound: None,
                                 node: &self.node,
+                                options: &Options::default(),
                             },
                             affected,
                         );
@@ -162,6 +163,7 @@ async fn b075_gateways_follow_the_column_or_say_that_it_is_missing() {
             northbound: &follower.nb,
             southbound: None,
             node: &follower.node,
+            options: &Options::default(),
         });
         assert_eq!(decision.withheld.len(), 1);
         assert_eq!(decision.withheld[0].code, Code::NotSupported);

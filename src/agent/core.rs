@@ -6,12 +6,12 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv6Net};
 
 use crate::exposure::northbound::{Inputs, Standing, decide};
-use crate::exposure::{Decision, Delta, Exposure, Node};
+use crate::exposure::{Decision, Delta, Exposure, Node, Options};
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::Affected;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
-use crate::ovsdb::Change;
+use crate::ovsdb::{Change, Condition};
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::Scope;
 use crate::reconcile::{Holder, Key, Reconciler};
@@ -21,6 +21,7 @@ use crate::wiring::{self, BridgeFacts, Facts, Wiring, Wish};
 #[derive(Debug, Default)]
 pub struct Core {
     host: Arc<str>,
+    options: Options,
     /// Tables that no bridge may get: the BGP VRF's.
     reserved: BTreeSet<TableId>,
     vswitch: Vswitch,
@@ -47,9 +48,10 @@ struct Stale {
 
 impl Core {
     /// For the node that calls itself `host`; `reserved` is the table of `bgp_vrf`.
-    pub fn new(host: &str, reserved: TableId) -> Self {
+    pub fn new(host: &str, reserved: TableId, options: Options) -> Self {
         Self {
             host: host.into(),
+            options,
             reserved: BTreeSet::from([reserved]),
             ..Self::default()
         }
@@ -76,6 +78,12 @@ impl Core {
     /// Takes in changes of OVN_Northbound. Answers the rows that do not parse.
     pub fn take_northbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         self.northbound.apply(changes)
+    }
+
+    /// The rows of OVN_Northbound that matter, given those that are there: for each table that is not
+    /// wanted whole, or not as [`crate::ovn::northbound::monitor`] asks for it.
+    pub fn northbound_interest(&self) -> BTreeMap<String, Condition> {
+        BTreeMap::new()
     }
 
     /// Another Northbound database is followed from now on: what the old one said is void once the new
@@ -125,7 +133,7 @@ impl Core {
             }
         }
         if affected != Affected::default()
-            && let Some(inputs) = inputs(&self.northbound, self.node.as_ref())
+            && let Some(inputs) = inputs(&self.northbound, self.node.as_ref(), &self.options)
         {
             let delta = self.standing.update(inputs, affected);
             self.expose(&delta);
@@ -218,7 +226,7 @@ impl Core {
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.
     pub fn decision(&self) -> Option<Decision> {
-        inputs(&self.northbound, self.node.as_ref()).map(decide)
+        inputs(&self.northbound, self.node.as_ref(), &self.options).map(decide)
     }
 
     /// The exposures in force, in no particular order.
@@ -257,10 +265,15 @@ impl Core {
     }
 }
 
-fn inputs<'a>(northbound: &'a Northbound, node: Option<&'a Node>) -> Option<Inputs<'a>> {
+fn inputs<'a>(
+    northbound: &'a Northbound,
+    node: Option<&'a Node>,
+    options: &'a Options,
+) -> Option<Inputs<'a>> {
     Some(Inputs {
         northbound,
         southbound: None,
         node: node?,
+        options,
     })
 }

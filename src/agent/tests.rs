@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::core::Core;
 use super::explain::{Told, explain};
 use crate::control::Verdict;
+use crate::exposure::Options;
 use crate::mac::MacAddr;
 use crate::ovn::{northbound, vswitch};
 use crate::ovsdb::{Change, Datum, Monitor, Row};
@@ -127,7 +128,7 @@ fn provider_network() -> Vec<Change> {
 
 /// A core that has read everything, with one VM, and a node that has done all it was told.
 fn settled() -> Core {
-    let mut core = Core::new("host-1", 10);
+    let mut core = Core::new("host-1", 10, Options::default());
     assert_eq!(core.take_vswitch(&[open_vswitch("physnet1:br-ex")]), []);
     assert_eq!(core.take_vswitch(&bridge()), []);
     assert!(core.take_table_names("").is_empty());

@@ -1,14 +1,46 @@
-//! The databases in `tests/fixtures/snap`, and what is expected of them.
+//! The databases in `tests/fixtures`, and what is expected of them.
+#![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ovn_bgp_agent::exposure::Decision;
+use ovn_bgp_agent::exposure::{Decision, Options};
 use serde_json::Value;
 
-/// The directory of each.
+pub(crate) mod rows;
+
+/// What each node exposes, by driver and options.
+pub(crate) struct Combo {
+    /// As in `expected.json`: `nb/tenant+subnet`.
+    pub(crate) name: String,
+    pub(crate) options: Options,
+    /// By node, with a name for which there is an `ovs-<node>.db.gz`.
+    pub(crate) advertised: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The directory of each snapshot.
 pub(crate) fn all() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/snap");
+    directories("tests/fixtures/snap")
+}
+
+/// The directory of each snapshot without load balancers, port forwardings or centralised FIPs.
+pub(crate) fn without_balancers() -> Vec<PathBuf> {
+    let mut dirs = all();
+    let left_out = ["09_", "13_", "14_", "18_", "19_"];
+    dirs.retain(|dir| {
+        let name = dir.file_name().unwrap().to_string_lossy().into_owned();
+        !left_out.iter().any(|prefix| name.starts_with(prefix))
+    });
+    dirs
+}
+
+/// The directory of each timeline: snapshots `start` and `end`, and all changes between.
+pub(crate) fn timelines() -> Vec<PathBuf> {
+    directories("tests/fixtures/timeline")
+}
+
+fn directories(path: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let mut dirs: Vec<_> = std::fs::read_dir(root)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -17,11 +49,59 @@ pub(crate) fn all() -> Vec<PathBuf> {
     dirs
 }
 
+/// What is expected with a driver (`nb`, `sb`, `stretched`), for each set of options.
+pub(crate) fn combos(dir: &Path, driver: &str) -> Vec<Combo> {
+    let text = std::fs::read_to_string(dir.join("expected.json")).unwrap();
+    let json: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
+    let ours = json.into_iter().filter(|(name, _)| {
+        let words = name.split_once('/');
+        words.is_some_and(|(word, _)| word == driver)
+    });
+    ours.map(|(name, combo)| Combo {
+        options: options(&combo["options"]),
+        advertised: advertised(&combo["advertised"]),
+        name,
+    })
+    .collect()
+}
+
 /// What each node exposes with the NB driver and no options.
 pub(crate) fn expected(dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
-    let text = std::fs::read_to_string(dir.join("expected.json")).unwrap();
-    let json: Value = serde_json::from_str(&text).unwrap();
-    serde_json::from_value(json["nb/default"].clone()).unwrap()
+    let mut combos = combos(dir, "nb").into_iter();
+    combos.find(|c| c.name == "nb/default").unwrap().advertised
+}
+
+fn advertised(nodes: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    type ByVrf = BTreeMap<String, BTreeSet<String>>;
+    let nodes: BTreeMap<String, ByVrf> = serde_json::from_value(nodes.clone()).unwrap();
+    let flat = |vrfs: ByVrf| vrfs.into_values().flatten().collect();
+    nodes.into_iter().map(|(n, vrfs)| (n, flat(vrfs))).collect()
+}
+
+fn options(words: &Value) -> Options {
+    let mut agent = ovn_bgp_agent::config::Agent::default();
+    for (word, value) in words.as_object().unwrap() {
+        match &**word {
+            "expose_tenant_networks" => agent.expose_tenant_networks = value.as_bool().unwrap(),
+            "expose_ipv6_gua_tenant_networks" => {
+                agent.expose_ipv6_gua_tenant_networks = value.as_bool().unwrap();
+            }
+            "require_snat_disabled_for_tenant_networks" => {
+                agent.require_snat_disabled_for_tenant_networks = value.as_bool().unwrap();
+            }
+            "advertisement_method_tenant_networks" => {
+                let word = value.as_str().unwrap();
+                assert_eq!(word, "subnet");
+                agent.advertisement_method_tenant_networks =
+                    ovn_bgp_agent::config::TenantAdvertisement::Subnet;
+            }
+            "address_scopes" => {
+                agent.address_scopes = serde_json::from_value(value.clone()).unwrap();
+            }
+            other => panic!("option {other}"),
+        }
+    }
+    Options::from(&agent)
 }
 
 /// The exposed prefixes as `expected.json` writes them.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
-use super::{Decision, Delta, Exposure, Node, Withheld};
+use super::{Decision, Delta, Exposure, Node, Options, Withheld};
 use crate::ovn::northbound::Affected;
 use crate::ovn::{Northbound, Southbound};
 
@@ -28,6 +28,8 @@ pub struct Inputs<'a> {
     /// Where it is connected, port bindings decide while a port migrates.
     pub southbound: Option<&'a Southbound>,
     pub node: &'a Node,
+    /// What of tenant networks is exposed.
+    pub options: &'a Options,
 }
 
 /// Decides everything, and says why not for every candidate that is withheld.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::super::{Inputs, Standing, decide};
-use crate::exposure::{Code, Decision, Delta, Exposure, Node};
+use crate::exposure::{Code, Decision, Delta, Exposure, Node, Options};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{
     FipMode, Nat, PortAddress, PortKind, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort,
@@ -24,6 +24,7 @@ pub(super) struct Cloud {
     pub(super) nb: Northbound,
     pub(super) sb: Option<Southbound>,
     pub(super) node: Node,
+    pub(super) options: Options,
     pub(super) standing: Standing,
 }
 
@@ -34,6 +35,7 @@ impl Cloud {
             nb: Northbound::default(),
             sb: None,
             node: node("physnet1:br-ex"),
+            options: Options::default(),
             standing: Standing::default(),
         };
         cloud.network("provider", Some(("physnet1", None)));
@@ -137,13 +139,23 @@ impl Cloud {
     }
 
     pub(super) fn decide(&self) -> Decision {
-        decide(inputs(&self.nb, self.sb.as_ref(), &self.node))
+        decide(Inputs {
+            northbound: &self.nb,
+            southbound: self.sb.as_ref(),
+            node: &self.node,
+            options: &self.options,
+        })
     }
 
     /// The change since the last call, checked against the whole decision.
     pub(super) fn delta(&mut self) -> Delta {
         let affected = self.nb.take_affected();
-        let inputs = inputs(&self.nb, self.sb.as_ref(), &self.node);
+        let inputs = Inputs {
+            northbound: &self.nb,
+            southbound: self.sb.as_ref(),
+            node: &self.node,
+            options: &self.options,
+        };
         let delta = self.standing.update(inputs, affected);
         let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
         kept.sort();
@@ -178,18 +190,6 @@ impl Cloud {
         let found = decision.withheld.iter().find(|w| w.prefix == prefix);
         let found = found.unwrap_or_else(|| panic!("{prefix} is not withheld: {decision:#?}"));
         (found.code, found.reason.clone())
-    }
-}
-
-fn inputs<'a>(
-    northbound: &'a Northbound,
-    southbound: Option<&'a Southbound>,
-    node: &'a Node,
-) -> Inputs<'a> {
-    Inputs {
-        northbound,
-        southbound,
-        node,
     }
 }
 

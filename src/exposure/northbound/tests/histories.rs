@@ -143,6 +143,7 @@ fn apply(cloud: &mut Cloud, edit: Edit) {
                 northbound: &cloud.nb,
                 southbound: cloud.sb.as_ref(),
                 node: &cloud.node,
+                options: &cloud.options,
             };
             cloud.standing.update(inputs, affected);
         }

@@ -1,0 +1,66 @@
+//! The rows of a database file, read without a server.
+
+use std::io::Read;
+use std::path::Path;
+
+use ovn_bgp_agent::exposure::Node;
+use ovn_bgp_agent::ovn::{Northbound, Vswitch, northbound, vswitch};
+use ovn_bgp_agent::ovsdb::Change;
+use serde_json::Value;
+use uuid::Uuid;
+
+#[path = "../notation/mod.rs"]
+mod notation;
+
+/// `nb.db.gz` of a snapshot.
+pub(crate) fn northbound(dir: &Path) -> Northbound {
+    let mut nb = Northbound::default();
+    let problems = nb.apply(&insertions(&dir.join("nb.db.gz"), |table| {
+        Some(northbound::Table::named(table)?.columns())
+    }));
+    assert_eq!(problems, [], "{}", dir.display());
+    nb
+}
+
+/// The node whose Open_vSwitch is `ovs-<host>.db.gz` of a snapshot.
+pub(crate) fn node(dir: &Path, host: &str) -> Node {
+    let mut vswitch = Vswitch::default();
+    let path = dir.join(format!("ovs-{host}.db.gz"));
+    let problems = vswitch.apply(&insertions(&path, |table| {
+        Some(vswitch::Table::named(table)?.columns())
+    }));
+    assert_eq!(problems, [], "{}", path.display());
+    Node::new(vswitch.node_ids().unwrap(), host).unwrap()
+}
+
+/// Rows of a standalone database file: records `OVSDB JSON <length> <sha1>` and a line of JSON; the
+/// first is the schema, the others are transactions, of which a backup has one.
+pub(crate) fn insertions(
+    path: &Path,
+    columns: impl Fn(&str) -> Option<&'static [&'static str]>,
+) -> Vec<Change> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
+    let records: Vec<_> = text.lines().filter(|line| line.starts_with('{')).collect();
+    assert_eq!(
+        records.len(),
+        2,
+        "{}: a schema and one transaction",
+        path.display()
+    );
+    let json: Value = serde_json::from_str(records[1]).unwrap();
+    let mut changes = Vec::new();
+    for (table, rows) in json.as_object().unwrap() {
+        let Some(columns) = columns(table) else {
+            continue;
+        };
+        for (uuid, row) in rows.as_object().unwrap() {
+            let (uuid, row) = (uuid.parse::<Uuid>().unwrap(), row.as_object().unwrap());
+            changes.push(notation::insertion(table, columns, uuid, row));
+        }
+    }
+    changes
+}
