@@ -254,6 +254,8 @@ fn route(prefix: IpNet, announcement: &Announcement) -> Route {
             communities: attributes.communities.to_vec(),
             local_pref: attributes.local_pref,
             med: attributes.med,
+            // Tenant subnets and stretched networks are exposed on purpose.
+            as_network: !bgp::is_host_prefix(&prefix),
             ..RouteAttributes::default()
         },
     }
