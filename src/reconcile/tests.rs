@@ -22,7 +22,7 @@ fn mac(last: u8) -> MacAddr {
 }
 
 fn host(text: &str) -> IpNet {
-    IpNet::from(text.parse::<std::net::IpAddr>().unwrap())
+    IpNet::from(text.parse::<IpAddr>().unwrap())
 }
 
 /// The link a well-made wish has for a device of the universe.
