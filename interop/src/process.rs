@@ -250,6 +250,33 @@ fn is_alive(mark: &str) -> bool {
         .is_some_and(|now| now == mark)
 }
 
+/// Waits until `ask` answers `wanted`.
+///
+/// # Panics
+/// It has not within [`crate::PATIENCE`]: with the last answer.
+pub fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, ask: impl FnMut() -> T) {
+    eventually_within(crate::PATIENCE, wanted, ask);
+}
+
+/// [`eventually`], with another patience.
+///
+/// # Panics
+/// It has not by then.
+pub fn eventually_within<T: PartialEq + std::fmt::Debug>(
+    patience: Duration,
+    wanted: T,
+    mut ask: impl FnMut() -> T,
+) {
+    let mut last = None;
+    let waited = wait_until(patience, "answer", || {
+        let answer = ask();
+        let right = answer == wanted;
+        last = Some(answer);
+        right
+    });
+    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

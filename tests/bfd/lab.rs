@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use interop::netns::{Namespace, connect};
+pub(crate) use interop::process::eventually;
 use interop::{Generation, PATIENCE, Place, wait_until};
 use ovn_bgp_agent::bfd::{
     Bfd, Change, Event, Events, SessionConfig, SessionKey, SessionSnapshot, Snapshot,
@@ -175,18 +176,6 @@ pub(crate) fn every(millis: u64) -> SessionConfig {
 
 pub(crate) fn single_hop(remote: &str) -> SessionKey {
     SessionKey::single_hop(remote.parse().unwrap())
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }
 
 /// `since` was just before the failure: the change must have come within the detection time, and not before the

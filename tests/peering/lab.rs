@@ -7,6 +7,7 @@ use std::time::Duration;
 use bgp::wire::Asn;
 use bgp::{PeerConfig, RemoteAs, Route};
 use interop::netns::{Namespace, connect};
+pub(crate) use interop::process::eventually;
 use interop::{PATIENCE, Place, wait_until};
 use ovn_bgp_agent::peering::{NeighborSnapshot, Neighbour, Password, Peering, Settings, Snapshot};
 
@@ -149,16 +150,4 @@ fn settings() -> Settings {
 
 pub(crate) fn asn(number: u32) -> RemoteAs {
     RemoteAs::Number(Asn(number))
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }

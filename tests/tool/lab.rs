@@ -5,6 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use interop::frr::Frr;
 use interop::netns::{Namespace, connect};
+pub(crate) use interop::process::eventually;
 use interop::{Daemon, Need, PATIENCE, Place, wait_until};
 use serde_json::Value;
 
@@ -162,18 +163,6 @@ impl Lab {
         let summary = self.frr.json("show bgp ipv4 unicast summary").unwrap();
         summary["peers"][OURS]["pfxRcd"].as_u64().unwrap_or(0)
     }
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }
 
 fn frr_config(asn: u32) -> String {

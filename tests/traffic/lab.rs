@@ -11,6 +11,7 @@ use interop::{Daemon, PATIENCE, Place, wait_until};
 use serde_json::Value;
 
 use crate::ping::Ping;
+pub(crate) use interop::process::eventually;
 
 /// The node's loopback: what the fabric learns from us.
 pub(crate) const NODE: &str = "192.0.2.7";
@@ -248,16 +249,4 @@ fn uplink(node: &Namespace, leaf: &Namespace, n: usize) -> Namespace {
     node.address(&device, &format!("{}/24", ours(n))).unwrap();
     leaf.address(&device, &format!("{}/24", theirs(n))).unwrap();
     switch
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }
