@@ -195,6 +195,11 @@ impl Cloud {
         Ok(())
     }
 
+    /// What leaf `at` has as next hop of a prefix that `node` announces.
+    pub fn next_hop(&self, node: usize, at: usize, prefix: &str) -> Result<IpAddr> {
+        Cable::between(node, at).next_hop(&prefix.parse()?)
+    }
+
     fn wait_next_hop(
         &self,
         at: usize,

@@ -150,7 +150,8 @@ impl Port {
 pub struct Router {
     /// Neutron's id.
     pub id: String,
-    number: u8,
+    /// What makes its id, its ports and their MACs.
+    pub number: u8,
 }
 
 impl Router {
