@@ -168,7 +168,7 @@ fn b151_what_is_behind_a_gateway_follows_its_localnet_port() {
     assert_eq!(cloud.exposure(HOST).vlan(), Some(9));
     cloud.delete("physnet1 of provider");
     assert_eq!(cloud.delta().removed.len(), 3);
-    assert_eq!(cloud.withheld(HOST).0, Code::PhysicalNetworkNotMapped);
+    assert_eq!(cloud.withheld(HOST).0, Code::NoGateway);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn decision_d21_a_router_without_gateway_exposes_nothing() {
 }
 
 #[test]
-fn a_host_is_exposed_through_each_gateway_that_is_here() {
+fn b091_a_host_is_exposed_through_each_router_with_a_gateway_here() {
     let mut cloud = cloud();
     cloud.datapath("other router", true);
     cloud.put_all(gateway_of(
@@ -264,6 +264,34 @@ fn a_host_is_exposed_through_each_gateway_that_is_here() {
     assert_eq!(
         cloud.exposure(HOST).via,
         Some("172.24.4.147".parse().unwrap())
+    );
+}
+
+#[test]
+fn b091_of_a_routers_two_gateways_here_the_first_by_name_is_the_way() {
+    let mut cloud = cloud();
+    cloud.put_all(gateway("lrp-first", &["172.24.4.200/24"]));
+    cloud.delta();
+    assert_eq!(
+        cloud.exposure(HOST).via,
+        Some("172.24.4.200".parse().unwrap())
+    );
+    // Without an address of the family it is no way.
+    cloud.put_all(gateway("lrp-first", &["2001:db8:4::200/64"]));
+    cloud.delta();
+    assert_eq!(
+        cloud.exposure(HOST).via,
+        Some("172.24.4.146".parse().unwrap())
+    );
+    let [redirect, ..] = gateway("lrp-first", &["172.24.4.200/24"]);
+    cloud.put(PortBinding {
+        chassis: Some(id("chassis-2")),
+        ..redirect
+    });
+    cloud.delta();
+    assert_eq!(
+        cloud.exposure(HOST).via,
+        Some("172.24.4.146".parse().unwrap())
     );
 }
 
