@@ -9,7 +9,6 @@ use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
 use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::ovn::Northbound;
 use ovn_bgp_agent::ovn::northbound::Affected;
-use ovn_bgp_agent::ovn::southbound::Scope;
 
 use snapshot::rows::{node, northbound, southbound};
 
@@ -86,7 +85,7 @@ fn every_node_exposes_what_is_expected() {
 #[test]
 fn southbound_agrees_where_gateways_are() {
     for dir in snapshot::all() {
-        let (nb, sb) = (northbound(&dir), southbound(&dir, Scope::Bindings));
+        let (nb, sb) = (northbound(&dir), southbound(&dir));
         for combo in snapshot::combos(&dir, "nb") {
             for (host, expected) in &combo.advertised {
                 let inputs = Inputs {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::AddressMap;
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
@@ -37,14 +38,14 @@ pub(super) struct State {
     indexes: FxHashMap<Arc<str>, u32>,
     /// With the protocol each is marked with, 0 for none.
     addresses: BTreeMap<(u32, IpNet), u8>,
-    routes: FxHashMap<RouteId, RouteFacts>,
+    routes: AddressMap<RouteId, RouteFacts>,
     /// How many of each: the kernel allows twins.
-    rules: FxHashMap<(u32, IpNet, TableId), u32>,
+    rules: AddressMap<(u32, IpNet, TableId), u32>,
     /// Rules of others that a request to delete one of ours could hit: those with more selectors.
-    look_alikes: FxHashMap<(u32, IpNet, TableId), u32>,
-    neighbours: FxHashMap<(u32, IpAddr), NeighbourFacts>,
+    look_alikes: AddressMap<(u32, IpNet, TableId), u32>,
+    neighbours: AddressMap<(u32, IpAddr), NeighbourFacts>,
     /// With the protocol each is marked with, 0 for none.
-    proxies: FxHashMap<(u32, Ipv6Addr), u8>,
+    proxies: AddressMap<(u32, Ipv6Addr), u8>,
     sysctls: BTreeMap<Arc<str>, Arc<str>>,
     /// VLAN devices with names we give that answer ARP and NDP for others.
     answering: BTreeSet<u32>,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 #[path = "../notation/mod.rs"]
-pub(super) mod notation;
+pub(crate) mod notation;
 
 /// `nb.db.gz` of a snapshot.
 pub(crate) fn northbound(dir: &Path) -> Northbound {
@@ -28,11 +28,11 @@ pub(crate) fn northbound_rows(dir: &Path) -> Vec<Change> {
     })
 }
 
-/// `sb.db.gz` of a snapshot, as far as `scope` goes.
-pub(crate) fn southbound(dir: &Path, scope: Scope) -> Southbound {
-    let mut sb = Southbound::new(scope);
+/// `sb.db.gz` of a snapshot.
+pub(crate) fn southbound(dir: &Path) -> Southbound {
+    let mut sb = Southbound::default();
     let problems = sb.apply(&insertions(&dir.join("sb.db.gz"), |table| {
-        southbound::Table::named(table)?.columns(scope)
+        southbound::Table::named(table)?.columns(Scope::Everything)
     }));
     assert_eq!(problems, [], "{}", dir.display());
     sb
