@@ -1,6 +1,6 @@
 //! Section 8.5: hosts of tenant networks behind the gateways that are here.
 
-use super::cloud::{Cloud, gateway, hosts, id, inner_port, interface, vm};
+use super::cloud::{Cloud, LRP_MAC, gateway, hosts, id, inner_port, interface, vm};
 use crate::exposure::{Code, Kind, Options, TenantExposure};
 use crate::ovn::AddressScopes;
 use crate::ovn::northbound::{FipMode, PortKind, SwitchPort};
