@@ -62,6 +62,10 @@ pub fn run(settings: &Settings) -> Result<String> {
         chaos
             .burst(&mut rng, burst)
             .with_context(|| format!("seed {}, {left} changes before the end", settings.seed))?;
+        if chaos.quiet % 100 == 0 {
+            let told = start.elapsed().as_secs();
+            println!("{left} changes left after {told} s: {}", chaos.world);
+        }
     }
     for change in Change::teardown(&chaos.world.clone()) {
         chaos.make(change)?;

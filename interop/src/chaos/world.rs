@@ -2,6 +2,7 @@
 //! agent's own cannot hide a mistake.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router, host_prefix};
 
@@ -156,6 +157,21 @@ impl World {
         let vips = self.balancers.iter().map(|b| &b.balancer.vip);
         let ports = self.guests.iter().map(|guest| &guest.port).chain(vips);
         { ports }.any(|port| port.network == *network && port.host == host)
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} networks, {} routers, {} VMs, {} floating IPs, {} load balancers, {} forwardings",
+            self.networks.len() + 1,
+            self.joints.len(),
+            self.guests.len(),
+            self.fips().count(),
+            self.balancers.len(),
+            self.forwardings.len()
+        )
     }
 }
 
