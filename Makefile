@@ -32,9 +32,10 @@ bench: setup
 # So many random changes on a living OVN with three agents and two leaves; the same ones for the same seed.
 CHANGES ?= 10000
 SEED ?= 1
+DRIVER ?= nb
 chaos: setup
 	$(CARGO) build --release --bin ovn-bgp-agent
-	$(CARGO) run --quiet -p interop --bin lab -- chaos --agent target/release/ovn-bgp-agent --changes $(CHANGES) --seed $(SEED)
+	$(CARGO) run --quiet -p interop --bin lab -- chaos --agent target/release/ovn-bgp-agent --driver $(DRIVER) --changes $(CHANGES) --seed $(SEED)
 
 fmt:
 	$(CARGO) fmt --all

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use interop::adoption::{Handover, KINDS};
+use interop::cloud::Driver;
 use interop::runner::{Lab, state_file};
 use interop::topology::Topology;
 use interop::{Generation, Namespace, PATIENCE, matrix, rootfs, vm, wait_until};
@@ -27,7 +28,7 @@ lab demo --agent BINARY                   from a row in OVN to a route in a leaf
 lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
 lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [BENCHMARK...]
                                           our speaker, BIRD, FRR and GoBGP, by one tester in one run
-lab chaos --agent BINARY [--changes N] [--seed N]
+lab chaos --agent BINARY [--driver nb|nb+sb|sb] [--changes N] [--seed N]
                                           random legal changes on a living OVN; all must agree in every quiet moment
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
 lab matrix                                writes the outcomes of the interop matrix's tests into docs/interop.md
@@ -101,6 +102,7 @@ struct Options {
     runs: Option<usize>,
     soak: Option<u64>,
     daemons: Vec<String>,
+    driver: Driver,
     changes: Option<usize>,
     seed: Option<u64>,
 }
@@ -124,6 +126,7 @@ impl Options {
                 "--runs" => this.runs = Some(value()?.parse()?),
                 "--soak" => this.soak = Some(value()?.parse()?),
                 "--daemon" => this.daemons.push(value()?.clone()),
+                "--driver" => this.driver = driver(value()?)?,
                 "--changes" => this.changes = Some(value()?.parse()?),
                 "--seed" => this.seed = Some(value()?.parse()?),
                 "--vm" => this.vm = true,
@@ -143,10 +146,20 @@ fn write_matrix() -> Result<()> {
     Ok(())
 }
 
+fn driver(word: &str) -> Result<Driver> {
+    Ok(match word {
+        "nb" => Driver::Northbound,
+        "nb+sb" => Driver::NorthboundAndSouthbound,
+        "sb" => Driver::Southbound,
+        _ => bail!("--driver is nb, nb+sb or sb, not {word}"),
+    })
+}
+
 fn chaos(options: &Options) -> Result<()> {
     let agent = options.agent.clone();
     let told = interop::chaos::run(&interop::chaos::Settings {
         agent: agent.context("chaos needs --agent BINARY")?,
+        driver: options.driver,
         changes: options.changes.unwrap_or(10_000),
         seed: options.seed.unwrap_or(1),
     })?;

@@ -13,7 +13,7 @@ mod tenants;
 
 use anyhow::Result;
 use interop::Generation;
-use interop::cloud::{Cloud, Plan};
+use interop::cloud::{Cloud, Driver, Plan};
 
 /// What every test here needs.
 const NEEDS: &[interop::Need] = &[
@@ -33,6 +33,7 @@ fn cloud(leaf: Generation, nodes: usize, options: &str) -> Result<Cloud> {
         agent: env!("CARGO_BIN_EXE_ovn-bgp-agent").into(),
         leaves: vec![leaf],
         nodes,
+        driver: Driver::Northbound,
         options: options.to_owned(),
     })
 }
