@@ -346,7 +346,6 @@ fn what_this_version_lacks_stops_the_start_and_says_so() {
         ("driver", "ovn_bgp_driver"),
         ("driver", "ovn_evpn_driver"),
         ("exposing_method", "vrf"),
-        ("bgp_backend", "frr"),
         ("expose_tenant_networks", "true"),
         ("expose_ipv6_gua_tenant_networks", "true"),
     ] {
@@ -357,6 +356,40 @@ fn what_this_version_lacks_stops_the_start_and_says_so() {
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with(&expected), "{errors:?}");
     }
+}
+
+#[test]
+fn neighbours_are_frrs_where_frr_has_the_sessions() {
+    let nobody = read("[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_backend = frr\n");
+    assert_eq!(lines(&nobody, Severity::Warning), [""; 0], "FRR has them");
+    let loaded = read(&format!("{VALID}[DEFAULT]\nbgp_backend = frr\n"));
+    assert!(loaded.is_valid());
+    let warnings = lines(&loaded, Severity::Warning);
+    assert!(
+        warnings[0].contains("the sessions are FRR's"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn the_frr_on_this_node_is_a_neighbour_that_the_agent_makes_up() {
+    let loaded =
+        read("[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_backend = frr-peer\nbgp_AS = 64512\n");
+    assert!(loaded.is_valid(), "{:?}", loaded.problems);
+    assert_eq!(lines(&loaded, Severity::Warning), [""; 0]);
+    let config = loaded.config;
+    let [frr] = config.neighbours.as_slice() else {
+        panic!("{:?}", config.neighbours)
+    };
+    assert_eq!(frr.name, "local-frr");
+    assert_eq!(frr.session.shown_as(config.bgp.asn), 4_200_000_000);
+    assert_eq!(frr.session.next_hop_ipv4, Some([169, 254, 255, 0].into()));
+    assert!(config.bgp.listen.is_empty(), "FRR has the port");
+    assert_eq!(
+        config.bgp.fib.import.unwrap().rules.len(),
+        0,
+        "and the routes"
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::ovn::northbound::Affected;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
 use crate::ovsdb::{Change, Condition};
 use crate::reconcile::object::TableId;
-use crate::reconcile::ownership::Scope;
+use crate::reconcile::ownership::{Leak, Scope};
 use crate::reconcile::{Holder, Key, Reconciler};
 use crate::wiring::{self, BridgeFacts, Facts, Wiring, Wish};
 
@@ -34,6 +34,8 @@ pub struct Core {
     standing: Standing,
     wiring: Wiring,
     reconciler: Reconciler,
+    /// What FRR leaks, or has leaked for a former backend.
+    leak: Option<Leak>,
     /// IPv6 addresses this process answers, or has answered, neighbour solicitations for.
     proxied: BTreeSet<IpNet>,
     stale: Stale,
@@ -185,6 +187,11 @@ impl Core {
         }
     }
 
+    /// Has what FRR leaks, or has leaked for a former backend, looked at.
+    pub fn watch_leak(&mut self, names: Leak) {
+        self.leak = Some(names);
+    }
+
     /// The part of the node that concerns the agent.
     pub fn scope(&self) -> Scope {
         let sysctls = self
@@ -203,6 +210,7 @@ impl Core {
             proxied: self.proxied.iter().copied().collect(),
             sysctls: sysctls.collect(),
             interfaces: self.watched_bridges().cloned().collect(),
+            leak: self.leak.clone(),
         }
     }
 

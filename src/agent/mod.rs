@@ -8,6 +8,7 @@ pub mod core;
 mod database;
 mod explain;
 mod inputs;
+mod leaks;
 mod nodes;
 mod plan;
 mod report;
@@ -27,13 +28,14 @@ use self::inputs::{Inputs, News};
 pub use self::nodes::node_facts;
 pub use self::plan::{PlanError, explain_without_agent, plan};
 pub use self::run::{RunError, run};
-use crate::config::Config;
+use crate::advertise::frr::{Leak, Upkeep};
+use crate::config::{Config, frr_peer};
 use crate::exposure::Options;
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovn::northbound::FipMode;
 use crate::ovsdb::{Change, Event, ServerFacts};
-use crate::reconcile::{Domain, Found, Key};
+use crate::reconcile::{Domain, Found, Key, ownership};
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
@@ -45,6 +47,10 @@ pub struct Agent {
     rt_tables: PathBuf,
     inputs: Inputs,
     core: Core,
+    /// What FRR is given, or was given by a former backend.
+    leak: Leak,
+    /// FRR's running configuration, once it is looked after.
+    frr: Option<Upkeep>,
     seen: Seen,
 }
 
@@ -64,13 +70,15 @@ impl Agent {
     /// Connects. `rt_tables` is the file with the names of routing tables.
     pub fn open(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, InputError> {
         let host = own_hostname();
+        let leak = leak(&config);
+        let options = Options::from(&config.agent);
+        let mut core = Core::new(&host, config.agent.bgp_vrf_table_id, options);
+        core.watch_leak(leak.names().clone());
         Ok(Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
-            core: Core::new(
-                &host,
-                config.agent.bgp_vrf_table_id,
-                Options::from(&config.agent),
-            ),
+            core,
+            leak,
+            frr: None,
             config,
             rt_tables,
             seen: Seen::default(),
@@ -215,12 +223,20 @@ impl Agent {
         let reconciler = self.core.reconciler_mut();
         match observation {
             Observation::Dump(objects) => {
+                let (leaked, objects): (Vec<_>, Vec<_>) = objects
+                    .into_iter()
+                    .partition(|(key, _)| self.leak.takes(key));
+                self.leak.observe_all(leaked);
                 reconciler.observe_all(&Domain::Kernel, objects);
                 self.seen.kernel = true;
             }
             Observation::Changes(changes) => {
                 for (key, found) in changes {
-                    reconciler.observe(key, found);
+                    if self.leak.takes(&key) {
+                        self.leak.observe(key, found);
+                    } else {
+                        reconciler.observe(key, found);
+                    }
                 }
             }
         }
@@ -254,6 +270,18 @@ impl Agent {
     fn observed(&self) -> std::collections::BTreeMap<Key, Found> {
         self.core.reconciler().all_observed()
     }
+}
+
+/// What FRR leaks, by its configured names.
+fn leak(config: &Config) -> Leak {
+    let agent = &config.agent;
+    let names = ownership::Leak {
+        vrf: agent.bgp_vrf.as_str().into(),
+        table: agent.bgp_vrf_table_id,
+        nic: agent.bgp_nic.as_str().into(),
+        loopback: frr_peer::addresses().into(),
+    };
+    Leak::new(names, agent.bgp_backend)
 }
 
 fn lacks(facts: &ServerFacts, table: &str, column: &str) -> bool {

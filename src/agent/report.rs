@@ -39,11 +39,15 @@ impl Report {
         match query {
             Query::Summary => Reply::Summary(self.summary(agent, speaker).await),
             Query::Exposures => {
-                let any_peer = !told(speaker, None).await.established.is_empty();
+                let any_peer =
+                    agent.leak.is_wanted() || !told(speaker, None).await.established.is_empty();
                 Reply::Exposures(exposures(agent, any_peer))
             }
             Query::Explain { ip } => {
-                let told = told(speaker, Some(*ip)).await;
+                let told = match agent.leak.is_wanted() {
+                    true => leaked(agent, *ip),
+                    false => told(speaker, Some(*ip)).await,
+                };
                 Reply::Explain(explain(&agent.core, *ip, Some(&told)))
             }
             _ => Reply::Error("this is not a question for the agent".into()),
@@ -63,7 +67,8 @@ impl Report {
             databases.insert("OVN_Northbound".to_owned(), northbound.state());
         }
         let mut blocked = agent.core.reconciler().blocked();
-        let problem = speaker.problem().map(str::to_owned).or_else(|| {
+        let problem = speaker.problem().map(str::to_owned);
+        let problem = problem.or_else(|| agent.frr_problem()).or_else(|| {
             let (key, reason) = blocked.next()?;
             Some(format!("{key}: {reason}"))
         });
@@ -79,6 +84,7 @@ impl Report {
                 withheld: decision.withheld.len(),
                 changes_applied: self.changes_applied,
                 changes_failed: self.changes_failed,
+                frr: agent.frr_state(),
                 writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
             }),
             ..control::speaker::summary(speaker, problem, uptime).await
@@ -96,6 +102,18 @@ async fn told(speaker: &Embedded, ip: Option<IpAddr>) -> Told {
         .await
         .unwrap_or_default();
     Told { to, established }
+}
+
+/// What FRR has been given.
+fn leaked(agent: &Agent, ip: IpAddr) -> Told {
+    let exposures = agent.core.exposures();
+    let mut covering = exposures.filter(|e| e.prefix.contains(&ip));
+    let out = covering.any(|e| agent.leak.is_out(&e.prefix));
+    let frr = || vec!["FRR".to_owned()];
+    Told {
+        to: if out { frr() } else { Vec::new() },
+        established: frr(),
+    }
 }
 
 fn exposures(agent: &Agent, any_peer: bool) -> ExposureList {

@@ -13,7 +13,7 @@ use super::report::Report;
 use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE};
 use crate::advertise::{Embedded, EmbeddedError};
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use crate::control::{self, BindError, Desk, Journal, Query, Reply, Request, Server};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
@@ -24,6 +24,9 @@ use crate::reload::{self, Source};
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
 const ADOPT_AFTER: Duration = Duration::from_secs(5);
+
+/// What a former backend had FRR advertise is left alone for so long while no session comes up.
+const SWEEP_AFTER: Duration = Duration::from_secs(30);
 
 /// Between two attempts at what failed.
 const RETRY: Duration = Duration::from_secs(5);
@@ -95,7 +98,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
             Wake::Request(request) => running.answer(request).await,
             Wake::SpeakerEnded(ended) => return Err(ended.into()),
             Wake::Reconcile => running.reconcile(),
-            Wake::Retry => running.retry()?,
+            Wake::Retry => running.retry().await?,
             Wake::Due => {}
         }
         running.proceed().await?;
@@ -149,9 +152,13 @@ impl Running {
             let collector = Collector::new(&speaker, desk, Some(Arc::clone(&ovn_to_advert)));
             metrics::serve(address, collector)?;
         }
+        let mut agent = Agent::open(config, rt_tables)?;
+        if agent.config.agent.bgp_backend != Backend::Embedded {
+            agent.keep_frr();
+        }
         Ok(Self {
             speaker,
-            agent: Agent::open(config, rt_tables)?,
+            agent,
             report: Report::default(),
             ovn_to_advert,
             news_at: None,
@@ -191,6 +198,9 @@ impl Running {
 
     async fn pass(&mut self) -> Result<(), RunError> {
         if !self.started {
+            if self.agent.leak.is_wanted() {
+                self.agent.adopt_leak();
+            }
             self.agent.adopt_adverts(self.speaker.prefixes());
             if !self.agent.wired_before().is_empty() {
                 self.speaker.took_over();
@@ -222,6 +232,13 @@ impl Running {
 
     /// The Northbound database does not answer: advertise what is wired.
     fn adopt(&mut self) -> Result<(), RunError> {
+        self.speakable = true;
+        if self.agent.leak.is_wanted() {
+            tracing::warn!(
+                "OVN_Northbound cannot be reached: FRR goes on with what it was given before"
+            );
+            return Ok(());
+        }
         let prefixes = self.agent.wired_before();
         tracing::warn!(
             prefixes = prefixes.len(),
@@ -231,14 +248,13 @@ impl Running {
             self.speaker.took_over();
         }
         self.speaker.advertise(&prefixes, &[]);
-        self.speakable = true;
         self.start_speaker()
     }
 
     /// Starts the sessions. A node without a router-id is wired all the same; it may get an address,
     /// so this is tried again (b019).
     fn start_speaker(&mut self) -> Result<(), RunError> {
-        if !self.speakable || self.speaker.is_started() {
+        if self.agent.leak.is_wanted() || !self.speakable || self.speaker.is_started() {
             return Ok(());
         }
         let said = self.speaker.problem().is_some();
@@ -258,12 +274,28 @@ impl Running {
     /// Reads the configuration again and takes over what differs, unless it is not valid.
     async fn reload(&mut self, source: &Source) -> Reply {
         let outcome = reload::reload(source, &mut self.agent.config, &mut self.speaker).await;
+        self.agent.change_frr();
         control::reloaded(&self.journal, outcome)
     }
 
-    fn retry(&mut self) -> Result<(), RunError> {
+    async fn retry(&mut self) -> Result<(), RunError> {
         self.agent.core.reconciler_mut().retry();
-        self.start_speaker()
+        self.agent.leak.retry();
+        self.start_speaker()?;
+        self.sweep_former_backend().await;
+        Ok(())
+    }
+
+    /// Once the neighbours have from us what they had through FRR, or none has come for a while.
+    async fn sweep_former_backend(&mut self) {
+        if !self.agent.leak.is_patient() || !self.speaker.is_started() {
+            return;
+        }
+        let neighbors = self.speaker.status().await.unwrap_or_default().neighbors;
+        let told = neighbors.iter().any(|n| n.state == "Established");
+        if told || self.started_at.elapsed() > SWEEP_AFTER {
+            self.agent.sweep_leak();
+        }
     }
 
     fn reconcile(&mut self) {
@@ -274,6 +306,8 @@ impl Running {
         let reconciler = agent.core.reconciler_mut();
         reconciler.full();
         reconciler.retry();
+        agent.leak.full();
+        agent.leak.retry();
     }
 
     async fn answer(&mut self, request: Request) {

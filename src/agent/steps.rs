@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::{Agent, announce};
 use crate::advertise::Embedded;
-use crate::reconcile::{Blocked, Holder, Key, Step};
+use crate::reconcile::{Blocked, Key, Step};
 
 /// Who takes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Agent {
                 report(blocked);
             }
             if plan.steps.is_empty() {
+                self.settle_leak(&mut taken).await;
                 self.retire();
                 return taken;
             }
@@ -59,6 +60,7 @@ impl Agent {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
+            Some(Executor::Speaker) if self.leak.is_wanted() => self.leak(steps).await,
             Some(Executor::Speaker) => {
                 self.advertise(steps, speaker).await;
                 vec![Ok(()); steps.len()]
@@ -98,12 +100,20 @@ impl Agent {
         if !withdraw.is_empty() {
             speaker.flushed().await;
         }
-        for prefix in originate {
-            let exposure = self.core.wiring().exposures(prefix).first();
-            tracing::info!("{}", announce::added(prefix, exposure.map(AsRef::as_ref)));
+        for step in steps {
+            self.log_advert(step);
         }
-        for prefix in withdraw {
-            tracing::info!("{}", announce::removed(prefix));
+    }
+
+    /// The Python agent's line for an advert that has come or gone.
+    pub(super) fn log_advert(&self, step: &Step) {
+        match step {
+            Step::Advertise { prefix } => {
+                let exposure = self.core.wiring().exposures(*prefix).first();
+                tracing::info!("{}", announce::added(*prefix, exposure.map(AsRef::as_ref)));
+            }
+            Step::Withdraw { prefix } => tracing::info!("{}", announce::removed(*prefix)),
+            _ => {}
         }
     }
 
@@ -133,11 +143,7 @@ impl Agent {
     /// what nobody wants.
     pub(super) fn adopt_adverts<'a>(&mut self, prefixes: impl IntoIterator<Item = &'a IpNet>) {
         for &prefix in prefixes {
-            let wanted = !self
-                .core
-                .reconciler()
-                .held(Holder::Prefix(prefix))
-                .is_empty();
+            let wanted = !self.core.wiring().exposures(prefix).is_empty();
             let reconciler = self.core.reconciler_mut();
             reconciler.succeeded(&Step::Advertise { prefix });
             if !wanted {
@@ -148,11 +154,11 @@ impl Agent {
     }
 }
 
-fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Result<(), String>> {
+pub(super) fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Result<(), String>> {
     let text = |result: Result<(), E>| result.map_err(|error| error.to_string());
     results.into_iter().map(text).collect()
 }
 
-fn report(blocked: &Blocked) {
+pub(super) fn report(blocked: &Blocked) {
     tracing::warn!(object = %blocked.key, "{}", blocked.reason);
 }

@@ -3,6 +3,8 @@
 //! Only what the [`Scope`] covers is kept, so that a node with a full routing table or thousands of
 //! taps costs nothing.
 
+mod leak;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use super::message::{
 };
 use crate::mac::MacAddr;
 use crate::reconcile::Found;
-use crate::reconcile::object::{Key, Link, LinkKind, Route, TableId, Value};
+use crate::reconcile::object::{Key, Link, Route, TableId, Value};
 use crate::reconcile::ownership::{
     PROTOCOL, RULE_PRIORITY, RuleFacts, Scope, VlanFacts, is_helper_address,
 };
@@ -119,6 +121,10 @@ impl State {
         self.links.get(self.indexes.get(name)?)
     }
 
+    pub(super) fn mac(&self, name: &str) -> Option<MacAddr> {
+        self.link(name)?.mac
+    }
+
     pub(super) fn links(&self) -> impl Iterator<Item = &LinkFacts> {
         self.links.values()
     }
@@ -153,6 +159,7 @@ impl State {
     pub(super) fn objects(&self) -> Vec<(Key, Found)> {
         let mut keys: Vec<Key> = Vec::with_capacity(self.routes.len() + self.rules.len() + 64);
         keys.extend(self.links.values().map(|l| link_key(&l.name)));
+        keys.extend(self.master_keys());
         keys.extend(self.routes.keys().map(RouteId::key));
         keys.extend(self.rules.keys().map(rule_key));
         for (index, address) in self.addresses.keys() {
@@ -181,12 +188,13 @@ impl State {
     pub(super) fn found(&self, key: &Key) -> Option<Found> {
         match key {
             Key::Link { name } => self.found_link(name),
+            Key::Master { dev } => self.found_master(dev),
             Key::Address { dev, address } => {
                 let index = *self.indexes.get(dev)?;
                 self.addresses.get(&(index, *address))?;
                 Some(Found {
                     value: Value::Address {},
-                    owned: is_helper_address(address),
+                    owned: is_helper_address(address) || self.owns_leaked_address(index, address),
                 })
             }
             Key::Route { .. } | Key::StrayRoute { .. } => self.found_route(key),
@@ -227,27 +235,22 @@ impl State {
     fn found_link(&self, name: &Arc<str>) -> Option<Found> {
         let link = self.link(name)?;
         let vlan = self.vlan(link);
-        let wanted = self.scope.interfaces.contains(name) || self.is_device(link);
+        let wanted = self.scope.interfaces.contains(name) || self.concerns_us(link);
         if !wanted && !self.is_name_we_need(name) {
             return None;
         }
-        let kind = match vlan {
-            Some((parent, id)) => LinkKind::Vlan {
-                parent: Arc::clone(parent),
-                id,
-            },
-            None => LinkKind::Foreign,
-        };
-        let owned = vlan.is_some_and(|(parent, id)| {
-            self.scope.owns_vlan(&VlanFacts {
-                name,
-                parent,
-                id,
-                alias: link.alias.as_deref(),
-                has_helper_address: self.has_helper_address(link.index),
-                answers_for_others: self.answers_for_others(link.index, parent),
-            })
-        });
+        let kind = self.kind(link);
+        let owned = self.owns_leaking(link)
+            || vlan.is_some_and(|(parent, id)| {
+                self.scope.owns_vlan(&VlanFacts {
+                    name,
+                    parent,
+                    id,
+                    alias: link.alias.as_deref(),
+                    has_helper_address: self.has_helper_address(link.index),
+                    answers_for_others: self.answers_for_others(link.index, parent),
+                })
+            });
         let value = Value::Link(Link { kind, up: link.up });
         Some(Found { value, owned })
     }
@@ -304,7 +307,7 @@ impl State {
     /// True for a mapped bridge or a VLAN device with the name we give.
     fn is_device(&self, link: &LinkFacts) -> bool {
         let vlan = self.vlan(link).map(|(parent, id)| (&**parent, id));
-        self.scope.has_device(&link.name, vlan)
+        self.scope.has_device(&link.name, vlan) || self.is_leak_device(&link.name)
     }
 
     /// True for a name that we would give a VLAN device, whatever bears it.
@@ -338,7 +341,8 @@ impl State {
             return;
         };
         let before = self.links.get(&link.index);
-        let ours_before = before.is_some_and(|b| self.is_device(b));
+        let ours_before = before.is_some_and(|b| self.concerns_us(b));
+        let moved = self.note_master(before, &link, touched);
         let renamed = before.is_some_and(|b| b.name != link.name);
         let went_down = before.is_some_and(|b| b.up && !link.up);
         let came_up = link.up && before.is_none_or(|b| !b.up);
@@ -353,17 +357,19 @@ impl State {
         self.indexes.insert(Arc::clone(&link.name), link.index);
         let index = link.index;
         self.links.insert(index, link);
-        let ours = ours_before || self.links.get(&index).is_some_and(|l| self.is_device(l));
-        // A kernel that takes an interface down flushes its IPv4 routes without announcing it.
-        touched.stale |= (renamed || went_down) && ours;
+        let ours = ours_before || self.links.get(&index).is_some_and(|l| self.concerns_us(l));
+        // A kernel that takes an interface down flushes its IPv4 routes without announcing it. It
+        // does so too when a device enters or leaves a VRF.
+        touched.stale |= (renamed || went_down || moved) && ours;
     }
 
     fn del_link(&mut self, message: &LinkMessage, touched: &mut Touched) {
         let Some(link) = self.links.get(&message.header.index) else {
             return;
         };
-        touched.stale |= self.is_device(link);
+        touched.stale |= self.concerns_us(link);
         touched.keys.insert(link_key(&link.name));
+        touched.keys.insert(leak::master_key(&link.name));
         self.answering.remove(&message.header.index);
         if let Some(link) = self.links.remove(&message.header.index)
             && self.indexes.get(&link.name) == Some(&link.index)
@@ -393,7 +399,7 @@ impl State {
         } else {
             self.addresses.remove(&(index, address));
             // With the last IPv4 address all IPv4 routes of the interface go unannounced.
-            touched.stale |= address.addr().is_ipv4();
+            touched.stale |= address.addr().is_ipv4() && !self.has_ipv4_address(index);
         }
     }
 
@@ -401,7 +407,8 @@ impl State {
         let Some((id, facts)) = message::route(message) else {
             return;
         };
-        if !self.scope.owns_route(id.table, facts.protocol) {
+        let leaked = self.is_leaked_route(&id, &facts);
+        if !leaked && !self.scope.owns_route(id.table, facts.protocol) {
             return;
         }
         touched.keys.insert(id.key());
@@ -485,13 +492,6 @@ fn rule_key(id: &(u32, IpNet, TableId)) -> Key {
         priority,
         to,
         table,
-    }
-}
-
-/// The MAC address of an interface.
-impl State {
-    pub(super) fn mac(&self, name: &str) -> Option<MacAddr> {
-        self.link(name)?.mac
     }
 }
 
