@@ -20,7 +20,9 @@
 //! that it is not taught again until the peers have told all they have, or [`Settings::stale_hold`] is over.
 
 pub mod connected;
+mod dirty;
 mod message;
+mod next_hops;
 mod node;
 mod notice;
 mod observe;
@@ -28,6 +30,7 @@ mod resolve;
 mod route;
 mod run;
 mod settings;
+mod shared;
 mod snapshot;
 mod table;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -184,11 +185,12 @@ impl Shell {
 
     /// Takes one batch of steps; reads the kernel again once there are none left.
     async fn act(&mut self) {
-        self.learned.judge(self.table.verdicts());
         let batch = match &self.netlink {
             Some(_) => self.table.next(BATCH),
             None => Vec::new(),
         };
+        // After looking where next hops lead now.
+        self.learned.judge(self.table.verdicts());
         if !batch.is_empty() {
             self.take(batch).await;
         } else if self.table.doubtful && self.read_after <= Instant::now() {
@@ -340,7 +342,7 @@ impl Shell {
         }
         let routes = connected.iter().map(|prefix| Route {
             prefix: *prefix,
-            attributes: settings.attributes.clone(),
+            attributes: Arc::clone(&settings.attributes),
         });
         self.origination.replace(Source::Connected, routes);
         self.connected = connected;

@@ -4,11 +4,13 @@
 //! taps costs nothing.
 
 mod leak;
+mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::AddressMap;
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
@@ -39,14 +41,14 @@ pub(super) struct State {
     indexes: FxHashMap<Arc<str>, u32>,
     /// With the protocol each is marked with, 0 for none.
     addresses: BTreeMap<(u32, IpNet), u8>,
-    routes: FxHashMap<RouteId, RouteFacts>,
+    routes: AddressMap<RouteId, RouteFacts>,
     /// How many of each: the kernel allows twins.
-    rules: FxHashMap<(u32, IpNet, TableId), u32>,
+    rules: AddressMap<(u32, IpNet, TableId), u32>,
     /// Rules of others that a request to delete one of ours could hit: those with more selectors.
-    look_alikes: FxHashMap<(u32, IpNet, TableId), u32>,
-    neighbours: FxHashMap<(u32, IpAddr), NeighbourFacts>,
+    look_alikes: AddressMap<(u32, IpNet, TableId), u32>,
+    neighbours: AddressMap<(u32, IpAddr), NeighbourFacts>,
     /// With the protocol each is marked with, 0 for none.
-    proxies: FxHashMap<(u32, Ipv6Addr), u8>,
+    proxies: AddressMap<(u32, Ipv6Addr), u8>,
     sysctls: BTreeMap<Arc<str>, Arc<str>>,
     /// VLAN devices with names we give that answer ARP and NDP for others.
     answering: BTreeSet<u32>,
@@ -298,25 +300,10 @@ impl State {
             })
     }
 
-    /// The parent and id of a VLAN device.
-    fn vlan<'a>(&'a self, link: &'a LinkFacts) -> Option<(&'a Arc<str>, u16)> {
-        let (parent, id) = link.vlan?;
-        Some((&self.links.get(&parent)?.name, id))
-    }
-
     /// True for a mapped bridge or a VLAN device with the name we give.
     fn is_device(&self, link: &LinkFacts) -> bool {
         let vlan = self.vlan(link).map(|(parent, id)| (&**parent, id));
         self.scope.has_device(&link.name, vlan) || self.is_leak_device(&link.name)
-    }
-
-    /// True for a name that we would give a VLAN device, whatever bears it.
-    fn is_name_we_need(&self, name: &str) -> bool {
-        let Some((stem, id)) = name.rsplit_once('.') else {
-            return false;
-        };
-        let cut = |bridge: &Arc<str>| bridge.chars().take(10).eq(stem.chars());
-        id.parse::<u16>().is_ok() && self.scope.bridges.keys().any(cut)
     }
 
     fn device_name(&self, index: u32) -> Option<Arc<str>> {

@@ -3,11 +3,13 @@
 //! Fed by [`crate::ovsdb`]; pure otherwise. A row that does not parse is reported once (table, uuid,
 //! column, why), again when it changes and still fails, and left out: nothing else stops.
 
+mod index;
 mod mappings;
 pub mod northbound;
 mod row;
 mod scopes;
 pub mod southbound;
+mod vips;
 pub mod vswitch;
 
 pub use mappings::{BridgeMapping, BridgeMappings, InvalidMapping};
@@ -15,4 +17,5 @@ pub use northbound::Northbound;
 pub use row::RowProblem;
 pub use scopes::AddressScopes;
 pub use southbound::Southbound;
+pub use vips::Vip;
 pub use vswitch::Vswitch;

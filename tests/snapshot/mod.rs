@@ -8,6 +8,7 @@ use ovn_bgp_agent::exposure::{Decision, Options};
 use serde_json::Value;
 
 pub(crate) mod rows;
+pub(crate) mod timeline;
 
 /// What each node exposes, by driver and options.
 pub(crate) struct Combo {
@@ -21,17 +22,6 @@ pub(crate) struct Combo {
 /// The directory of each snapshot.
 pub(crate) fn all() -> Vec<PathBuf> {
     directories("tests/fixtures/snap")
-}
-
-/// The directory of each snapshot without load balancers, port forwardings or centralised FIPs.
-pub(crate) fn without_balancers() -> Vec<PathBuf> {
-    let mut dirs = all();
-    let left_out = ["09_", "13_", "14_", "18_", "19_"];
-    dirs.retain(|dir| {
-        let name = dir.file_name().unwrap().to_string_lossy().into_owned();
-        !left_out.iter().any(|prefix| name.starts_with(prefix))
-    });
-    dirs
 }
 
 /// The directory of each timeline: snapshots `start` and `end`, and all changes between.

@@ -7,23 +7,10 @@ use ipnet::IpNet;
 use super::{State, Touched, link_key};
 use crate::kernel::message::{LinkFacts, RouteFacts, RouteId};
 use crate::reconcile::Found;
-use crate::reconcile::object::{Key, LinkKind, Value};
+use crate::reconcile::object::{Key, Value};
 use crate::reconcile::ownership::{LOOPBACK, Leak, NicFacts, default_prefix};
 
 impl State {
-    /// How an interface came into being, as far as we could make one like it.
-    pub(in crate::kernel) fn kind(&self, link: &LinkFacts) -> LinkKind {
-        if let Some((parent, id)) = self.vlan(link) {
-            let parent = Arc::clone(parent);
-            return LinkKind::Vlan { parent, id };
-        }
-        match link.vrf {
-            Some(table) => LinkKind::Vrf { table },
-            None if link.is_dummy => LinkKind::Dummy,
-            None => LinkKind::Foreign,
-        }
-    }
-
     /// True for a device that can carry objects of ours, and for the VRF.
     pub(super) fn concerns_us(&self, link: &LinkFacts) -> bool {
         let is_vrf = |leak: &Leak| leak.vrf == link.name;
