@@ -142,7 +142,7 @@ stop_ours
 start_ours embedded
 wait_for 90 "the end of the device" gone bgp-nic
 wait_for 20 "the end of the VRF" gone bgp-vrf
-wait_for 20 "the end of the leaking" frr_leaks_nothing
+wait_for 120 "the end of the leaking" frr_leaks_nothing
 capture /share/embedded; capture_leak /share/embedded
 
 step "back again, from nothing"

@@ -1,5 +1,7 @@
 //! Adverts through FRR: steps that are objects of the kernel, and their upkeep.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::Agent;
@@ -13,7 +15,7 @@ impl Agent {
     pub(super) async fn leak(&mut self, steps: &[Step]) -> Vec<Result<(), String>> {
         for step in steps {
             match step {
-                Step::Advertise { prefix } => self.announce(*prefix),
+                Step::Advertise { prefix, .. } => self.announce(*prefix),
                 Step::Withdraw { prefix } => self.leak.withdraw(*prefix),
                 _ => {}
             }
@@ -30,7 +32,7 @@ impl Agent {
 
     fn leaked(&self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Advertise { prefix } if !self.leak.is_out(prefix) => {
+            Step::Advertise { prefix, .. } if !self.leak.is_out(prefix) => {
                 let nic = &self.leak.names().nic;
                 let problem = self.leak.problem();
                 Err(problem.unwrap_or_else(|| format!("{prefix} is not on {nic}")))
@@ -40,7 +42,7 @@ impl Agent {
     }
 
     fn announce(&mut self, prefix: IpNet) {
-        let exposure = self.core.wiring().exposures(prefix).first();
+        let exposure = self.core.wiring().chosen(prefix);
         self.leak.announce(prefix, exposure.map(AsRef::as_ref));
     }
 
@@ -77,13 +79,16 @@ impl Agent {
     /// nobody wants and leaves the rest alone.
     pub(super) fn adopt_leak(&mut self) {
         self.leak.adopt();
-        let found = self.leak.found();
-        for prefix in &found {
-            if !self.core.wiring().exposures(*prefix).is_empty() {
-                self.announce(*prefix);
+        let mut adverts = BTreeMap::new();
+        for prefix in self.leak.found() {
+            let wish = self.core.wiring().wish(prefix);
+            if wish.advert.is_some() {
+                self.announce(prefix);
             }
+            let announcement = wish.advert.map(|advert| advert.announcement);
+            adverts.insert(prefix, announcement.unwrap_or_default());
         }
-        self.adopt_adverts(&found);
+        self.adopt_adverts(&adverts);
     }
 
     /// The steps that give FRR what is exposed, or take away what a former backend gave it, supposing that

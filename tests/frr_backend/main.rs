@@ -186,7 +186,7 @@ fn an_frr_that_hangs_or_comes_late_is_reported_and_waited_for() {
     let frr = lab.start(FRR_CONFIG);
     wait_for(&upkeep, &Status::InPlace);
     frr.freeze().unwrap();
-    wait_for_problem(&upkeep, "did not answer vtysh within 5s");
+    wait_for_problem(&upkeep, "did not answer vtysh within 10s");
 }
 
 #[test]

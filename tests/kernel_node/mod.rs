@@ -201,8 +201,11 @@ impl Node {
     pub fn expose(&mut self, address: IpNet, objects: Vec<(Key, Value)>) {
         let requires: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
         self.reconciler.hold(Holder::Prefix(address), objects);
-        self.reconciler
-            .set_advert(address, Some(Advert { requires }));
+        let advert = Advert {
+            requires,
+            ..Advert::default()
+        };
+        self.reconciler.set_advert(address, Some(advert));
     }
 
     pub fn unexpose(&mut self, address: IpNet) {
@@ -310,5 +313,6 @@ pub fn scope() -> Scope {
         proxied: vec![net("2001:db8:100::/64")],
         sysctls: sysctls_of_all,
         interfaces: vec![],
+        leak: None,
     }
 }

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// How long one conversation may take.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// More than any running configuration has; what is beyond is not read.
 const ANSWER_AT_MOST: u64 = 16 << 20;
