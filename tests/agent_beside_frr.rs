@@ -120,6 +120,9 @@ fn frr_announces_what_it_is_fed_with_itself_as_next_hop() {
     frr.kill("bgpd");
     nb.transact(&cloud::delete(Vm(11))).unwrap();
     nb.transact(&cloud::boot(Vm(12))).unwrap();
+    // A leaf that remembers nothing.
+    node.stop_peer();
+    node.start_peer();
     frr.revive("bgpd").unwrap();
     node.expect(&["172.24.4.12"]);
 }
