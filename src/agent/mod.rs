@@ -12,6 +12,7 @@ mod follow;
 mod inputs;
 mod leaks;
 mod nodes;
+mod noted;
 mod plan;
 mod report;
 mod run;
