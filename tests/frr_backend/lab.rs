@@ -14,10 +14,10 @@ use ovn_bgp_agent::advertise::frr::{Leaking, Redistribute, Settings, Upkeep, Vty
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-pub const HOURLY: Duration = Duration::from_secs(3600);
+pub(crate) const HOURLY: Duration = Duration::from_secs(3600);
 
 /// Of a node whose FRR carries its sessions.
-pub const FRR_CONFIG: &str = "\
+pub(crate) const FRR_CONFIG: &str = "\
 router bgp 64999
  bgp router-id 172.30.1.1
  no bgp default ipv4-unicast
@@ -28,7 +28,7 @@ router bgp 64999
  exit-address-family
 ";
 
-pub fn leaking() -> Wanted {
+pub(crate) fn leaking() -> Wanted {
     Wanted::Leak(Leaking {
         asn: 64999,
         vrf: "bgp-vrf".into(),
@@ -39,19 +39,19 @@ pub fn leaking() -> Wanted {
     })
 }
 
-pub struct Lab {
+pub(crate) struct Lab {
     runtime: Arc<Runtime>,
     /// Ends the thread that drives the runtime.
     _end: oneshot::Sender<()>,
     place: Place,
-    pub node: Namespace,
-    pub leaf: Namespace,
-    pub dir: tempfile::TempDir,
+    pub(crate) node: Namespace,
+    pub(crate) leaf: Namespace,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Lab {
     /// `None`, with a word about it, where this machine lacks what it needs.
-    pub fn new(generation: Generation) -> Option<Self> {
+    pub(crate) fn new(generation: Generation) -> Option<Self> {
         let needs = match generation {
             Generation::Bookworm => [Need::Root, Need::Program("/usr/lib/frr/bgpd")],
             Generation::Trixie => [Need::Root, Need::Trixie],
@@ -85,7 +85,7 @@ impl Lab {
         self.dir.path().join("frr")
     }
 
-    pub fn start(&self, config: &str) -> Frr {
+    pub(crate) fn start(&self, config: &str) -> Frr {
         Frr::start_daemons(&self.place, &self.frr_dir(), config, &["zebra", "bgpd"]).unwrap()
     }
 
@@ -108,20 +108,20 @@ impl Lab {
     }
 
     /// A file that is no program.
-    pub fn plain_file(&self) -> PathBuf {
+    pub(crate) fn plain_file(&self) -> PathBuf {
         let file = self.dir.path().join("plain");
         std::fs::write(&file, "").unwrap();
         file
     }
 
-    pub fn vtysh(&self) -> Vtysh {
+    pub(crate) fn vtysh(&self) -> Vtysh {
         Vtysh {
             program: self.dir.path().join("vtysh"),
             sockets: self.frr_dir(),
         }
     }
 
-    pub fn settings(&self, wanted: Wanted, interval: Duration) -> Settings {
+    pub(crate) fn settings(&self, wanted: Wanted, interval: Duration) -> Settings {
         Settings {
             wanted,
             vtysh: self.vtysh(),
@@ -130,16 +130,16 @@ impl Lab {
         }
     }
 
-    pub fn keep(&self, wanted: Wanted, interval: Duration) -> Upkeep {
+    pub(crate) fn keep(&self, wanted: Wanted, interval: Duration) -> Upkeep {
         self.spawn(self.settings(wanted, interval))
     }
 
-    pub fn spawn(&self, settings: Settings) -> Upkeep {
+    pub(crate) fn spawn(&self, settings: Settings) -> Upkeep {
         let _inside = self.runtime.enter();
         Upkeep::spawn(settings)
     }
 
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
 
@@ -149,12 +149,12 @@ impl Lab {
     }
 
     /// How often FRR was asked anything.
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.conversations("")
     }
 
     /// How often FRR was told anything.
-    pub fn told(&self) -> usize {
+    pub(crate) fn told(&self) -> usize {
         self.conversations("configure terminal")
     }
 }
