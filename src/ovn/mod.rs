@@ -3,6 +3,7 @@
 //! Fed by [`crate::ovsdb`]; pure otherwise. A row that does not parse is reported once (table, uuid,
 //! column, why), again when it changes and still fails, and left out: nothing else stops.
 
+pub mod interest;
 mod mappings;
 pub mod northbound;
 mod row;

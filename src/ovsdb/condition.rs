@@ -1,11 +1,13 @@
 //! Which rows: clauses of RFC 7047 §5.1 `<condition>`.
 
+use std::cmp::Ordering;
+
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
-use super::datum::Datum;
+use super::datum::{Atom, Datum};
 
 /// How a column is compared (RFC 7047 §5.1 `<function>`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum Function {
     /// The column is less than the value.
     #[serde(rename = "<")]
@@ -34,7 +36,7 @@ pub enum Function {
 }
 
 /// One comparison: `[column, function, value]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Clause {
     /// Column of the table; `_uuid` is one too.
     pub column: String,
@@ -63,6 +65,38 @@ impl Clause {
     pub fn includes(column: &str, value: impl Into<Datum>) -> Self {
         Self::new(column, Function::Includes, value)
     }
+
+    /// Whether the server takes the clause to hold for a row with this value in the column (RFC 7047
+    /// §5.1 `<condition>`). `None` is a column that the server lacks: no clause holds for it.
+    pub fn matches(&self, held: Option<&Datum>) -> bool {
+        let Some(held) = held else { return false };
+        let ordering = || match (held.single(), self.value.single()) {
+            (Some(held), Some(value)) => Some(held.cmp(value)),
+            // An optional column without a value is neither more nor less than anything.
+            _ => None,
+        };
+        match self.function {
+            Function::Equal => *held == self.value,
+            Function::NotEqual => *held != self.value,
+            Function::Includes => count_held(held, &self.value) == len(&self.value),
+            Function::Excludes => count_held(held, &self.value) == 0,
+            Function::Less => ordering().is_some_and(Ordering::is_lt),
+            Function::LessOrEqual => ordering().is_some_and(Ordering::is_le),
+            Function::GreaterOrEqual => ordering().is_some_and(Ordering::is_ge),
+            Function::Greater => ordering().is_some_and(Ordering::is_gt),
+        }
+    }
+}
+
+fn len(value: &Datum) -> usize {
+    value.atoms().len() + value.pairs().len()
+}
+
+/// How many members, or pairs, of `value` the column holds.
+fn count_held(held: &Datum, value: &Datum) -> usize {
+    let atom = |atom: &&Atom| held.atoms().binary_search(atom).is_ok();
+    let pair = |(key, value): &&(Atom, Atom)| held.value(key) == Some(value);
+    value.atoms().iter().filter(atom).count() + value.pairs().iter().filter(pair).count()
 }
 
 impl Serialize for Clause {
@@ -89,6 +123,17 @@ impl Condition {
     /// No row at all.
     pub fn none() -> Self {
         Self::AnyOf(Vec::new())
+    }
+
+    /// Whether the server sends a row; `column` gives its values, those of columns that are not
+    /// monitored and `_uuid` included.
+    pub fn matches<'a>(&self, column: impl Fn(&str) -> Option<&'a Datum>) -> bool {
+        match self {
+            Self::All => true,
+            Self::AnyOf(clauses) => clauses
+                .iter()
+                .any(|clause| clause.matches(column(&clause.column))),
+        }
     }
 
     /// The condition without the clauses on columns that `has` denies: such a clause can hold for

@@ -1,0 +1,307 @@
+//! What leads to what.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use uuid::Uuid;
+
+use super::bindings::{BINDING, Bindings};
+use super::leads::{Kind, Leads, Port, Router};
+use super::placement::Placement;
+use super::{
+    BALANCER, INTERFACE, NAT, Own, PORT, ROUTE, ROUTER, ROUTER_PORT, SWITCH, TABLES, TenantRows,
+    Want, Wanted,
+};
+
+const NETWORK: &str = "neutron:network_name";
+
+/// All that the rules look at.
+pub(super) struct View<'a> {
+    pub(super) own: &'a Own,
+    pub(super) tenants: TenantRows,
+    pub(super) leads: &'a Leads,
+    pub(super) placement: &'a Placement,
+    pub(super) bindings: &'a Bindings,
+    pub(super) northbound_read: bool,
+    /// Rows of switches hold something that decides.
+    pub(super) switches_tell: bool,
+}
+
+/// What is needed of OVN_Northbound and of OVN_Southbound.
+pub(super) fn apply(view: &View<'_>) -> (Wanted, Wanted) {
+    let mut rules = Rules::new(view);
+    rules.this_node();
+    rules.bound_here();
+    rules.ports_here();
+    rules.gateways_here();
+    rules.provider_networks();
+    rules.ports_by_name();
+    (rules.northbound, rules.southbound)
+}
+
+struct Rules<'a> {
+    view: &'a View<'a>,
+    northbound: Wanted,
+    southbound: Wanted,
+    /// Logical ports bound to this chassis, as OVN_Southbound says.
+    bound: FxHashSet<&'a str>,
+    /// Switch ports that are needed for their name.
+    names: FxHashSet<&'a Arc<str>>,
+    /// Networks with a localnet port.
+    provider: FxHashSet<&'a Arc<str>>,
+    /// Networks that ports and gateways here are on, and whether one of those has an IPv6 address.
+    networks: FxHashSet<(&'a Arc<str>, bool)>,
+}
+
+impl<'a> Rules<'a> {
+    fn new(view: &'a View<'a>) -> Self {
+        let localnets = view.leads.ports.values();
+        let localnets = localnets.filter(|port| port.kind == Kind::Localnet);
+        Self {
+            northbound: Wanted::none_of(&TABLES),
+            southbound: match view.bindings.is_connected() {
+                true => Wanted::none_of(&[BINDING]),
+                false => Wanted::default(),
+            },
+            bound: FxHashSet::default(),
+            names: FxHashSet::default(),
+            provider: localnets.filter_map(|port| port.network.as_ref()).collect(),
+            networks: FxHashSet::default(),
+            view,
+        }
+    }
+
+    /// What can be named without having seen anything.
+    fn this_node(&mut self) {
+        self.want(PORT, Want::Text("type", "localnet".into()));
+        for name in self.view.own.names() {
+            let name = || Arc::clone(name);
+            self.want(PORT, Want::Pair("options", "requested-chassis", name()));
+            self.want(PORT, Want::Pair("external_ids", "neutron:host_id", name()));
+        }
+        let chassis = Arc::clone(&self.view.own.chassis);
+        self.want(
+            ROUTER_PORT,
+            Want::Pair("status", "hosting-chassis", chassis),
+        );
+    }
+
+    /// What OVN_Southbound says is bound to this chassis, whatever OVN_Northbound says of it yet.
+    fn bound_here(&mut self) {
+        let view = self.view;
+        let chassis = view.bindings.own_chassis(view.own);
+        for uuid in &chassis {
+            self.southbound.want(BINDING, Want::Row("chassis", *uuid));
+        }
+        for port in view.bindings.bound_to(&chassis) {
+            self.bound.insert(port);
+            if let Some(gateway) = port.strip_prefix("cr-") {
+                self.want(ROUTER_PORT, Want::Text("name", gateway.into()));
+            } else if self.view.northbound_read {
+                self.names.insert(port);
+            }
+        }
+    }
+
+    fn ports_here(&mut self) {
+        let here: Vec<_> = self
+            .view
+            .leads
+            .ports
+            .values()
+            .filter(|p| self.is_here(p))
+            .collect();
+        let mut names = FxHashSet::default();
+        for port in here {
+            let Some(name) = &port.name else { continue };
+            names.insert(name);
+            self.want(NAT, Want::Text("logical_port", Arc::clone(name)));
+            // Neutron writes no host on subports. Where OVN_Southbound is connected it has them by name.
+            if !self.view.bindings.is_connected() && port.parent.is_none() {
+                self.want(PORT, Want::Text("parent_name", Arc::clone(name)));
+            }
+            if port.migrates() && self.view.bindings.is_connected() {
+                let binding = Want::Text("logical_port", Arc::clone(name));
+                self.southbound.want(BINDING, binding);
+            }
+            self.networks
+                .extend(port.network.iter().map(|n| (n, port.has_ipv6)));
+        }
+        for (uuid, nat) in &self.view.leads.nats {
+            if nat.port.as_ref().is_some_and(|port| names.contains(port)) {
+                self.want(ROUTER, Want::Member("nat", *uuid));
+            }
+        }
+    }
+
+    /// Whether a port counts as this node's: by its own row, its parent's, or its binding.
+    fn is_here(&self, port: &Port) -> bool {
+        let named = |port: &Port| {
+            port.names(self.view.own)
+                || port
+                    .name
+                    .as_ref()
+                    .is_some_and(|n| self.bound.contains(&**n))
+        };
+        let parent = || {
+            let parent = self.view.leads.port_named(port.parent.as_ref()?)?;
+            Some(named(parent.1))
+        };
+        port.kind == Kind::Workload && (named(port) || parent().unwrap_or(false))
+    }
+
+    fn gateways_here(&mut self) {
+        let view = self.view;
+        let mut here = FxHashSet::default();
+        for (uuid, port) in &view.leads.router_ports {
+            let bound = port
+                .name
+                .as_ref()
+                .is_some_and(|name| self.is_bound_gateway(name));
+            if bound || port.hosting.as_ref().is_some_and(|c| view.own.is(c)) {
+                here.insert(*uuid);
+                self.want(ROUTER, Want::Member("ports", *uuid));
+                self.networks
+                    .extend(port.network.iter().map(|n| (n, port.has_ipv6)));
+            }
+        }
+        for router in view.leads.routers.values() {
+            if router.ports.iter().any(|port| here.contains(port)) {
+                self.router(router);
+            }
+        }
+    }
+
+    fn is_bound_gateway(&self, name: &str) -> bool {
+        !self.bound.is_empty() && self.bound.contains(&*format!("cr-{name}"))
+    }
+
+    /// Everything behind a gateway that is here.
+    fn router(&mut self, router: &'a Router) {
+        let leads = self.view.leads;
+        for uuid in &router.ports {
+            self.want(ROUTER_PORT, Want::this(*uuid));
+            let Some(port) = leads.router_ports.get(uuid) else {
+                continue;
+            };
+            if port.is_gateway {
+                self.binding_of_gateway(port.name.as_ref());
+            } else if let Some(network) = &port.network {
+                self.tenant_network(network);
+            }
+        }
+        for uuid in &router.static_routes {
+            self.want(ROUTE, Want::this(*uuid));
+        }
+        for uuid in &router.nat {
+            self.want(NAT, Want::this(*uuid));
+            self.names
+                .extend(leads.nats.get(uuid).and_then(|nat| nat.port.as_ref()));
+        }
+        let Some(name) = &router.name else { return };
+        let bare: Arc<str> = name.strip_prefix("neutron-").unwrap_or(name).into();
+        for name in [name, &bare] {
+            for key in ["lr_ref", "neutron:router_name"] {
+                self.want(BALANCER, Want::Pair("external_ids", key, Arc::clone(name)));
+            }
+        }
+    }
+
+    fn binding_of_gateway(&mut self, name: Option<&Arc<str>>) {
+        if let Some(name) = name.filter(|_| self.view.bindings.is_connected()) {
+            let binding = Want::Text("logical_port", format!("cr-{name}").into());
+            self.southbound.want(BINDING, binding);
+        }
+    }
+
+    fn tenant_network(&mut self, network: &'a Arc<str>) {
+        let name = || Arc::clone(network);
+        match self.view.tenants {
+            TenantRows::None => return,
+            TenantRows::Interfaces => {
+                let interfaces = [
+                    (NETWORK, name()),
+                    ("neutron:device_owner", INTERFACE.into()),
+                ];
+                self.want(PORT, Want::Pairs("external_ids", interfaces));
+            }
+            TenantRows::Ports => self.want(PORT, Want::Pair("external_ids", NETWORK, name())),
+        }
+        self.switch(network);
+    }
+
+    /// Networks that something here is on.
+    fn provider_networks(&mut self) {
+        let networks: Vec<_> = self.networks.iter().copied().collect();
+        let mut balancers = FxHashSet::default();
+        for (network, has_ipv6) in networks {
+            self.switch(network);
+            if !self.provider.contains(network) {
+                continue;
+            }
+            balancers.insert(network);
+            if has_ipv6 {
+                self.neighbours(network);
+            }
+        }
+        // A load balancer without router is found by the switch that lists it.
+        for switch in self.view.leads.switches.values() {
+            if switch
+                .name
+                .as_ref()
+                .is_some_and(|name| balancers.contains(name))
+            {
+                for uuid in &switch.balancers {
+                    self.want(BALANCER, Want::this(*uuid));
+                }
+            }
+        }
+        for balancer in self.view.leads.balancers.values() {
+            self.names.extend(&balancer.vip_port);
+        }
+    }
+
+    /// Whose addresses a provider network has: the node answers neighbour solicitations for gateways of
+    /// IPv6 subnets that no port owns.
+    fn neighbours(&mut self, network: &Arc<str>) {
+        let name = || Arc::clone(network);
+        self.want(PORT, Want::Pair("external_ids", NETWORK, name()));
+        self.want(ROUTER_PORT, Want::Pair("external_ids", NETWORK, name()));
+        self.want(ROUTE, Want::Text("ip_prefix", "::/0".into()));
+    }
+
+    fn switch(&mut self, network: &Arc<str>) {
+        if self.view.switches_tell {
+            self.want(SWITCH, Want::Text("name", Arc::clone(network)));
+        }
+    }
+
+    /// Ports that are needed for their name, unless another clause brings them.
+    fn ports_by_name(&mut self) {
+        for name in std::mem::take(&mut self.names) {
+            let row = self.view.leads.port_named(name);
+            let brought = row.is_some_and(|(uuid, port)| self.is_brought(uuid, port));
+            if !brought {
+                self.want(PORT, Want::Text("name", Arc::clone(name)));
+            }
+        }
+    }
+
+    fn is_brought(&self, uuid: Uuid, port: &Port) -> bool {
+        let named = |host: &Option<Arc<str>>| host.as_ref().is_some_and(|h| self.view.own.is(h));
+        if port.kind == Kind::Localnet || named(&port.requested) || named(&port.host_id) {
+            return true;
+        }
+        // A network that was asked for separately is not in the row that the server holds.
+        let network = port.network.as_ref();
+        let Some(network) = network.filter(|_| !self.view.placement.has(uuid)) else {
+            return false;
+        };
+        let on = Want::Pair("external_ids", NETWORK, Arc::clone(network));
+        self.northbound.has(PORT, &on)
+    }
+
+    fn want(&mut self, table: &'static str, want: Want) {
+        self.northbound.want(table, want);
+    }
+}
