@@ -11,7 +11,7 @@ use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::Affected;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
-use crate::ovsdb::Change;
+use crate::ovsdb::{Change, Condition};
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::Scope;
 use crate::reconcile::{Holder, Key, Reconciler};
@@ -78,6 +78,12 @@ impl Core {
     /// Takes in changes of OVN_Northbound. Answers the rows that do not parse.
     pub fn take_northbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         self.northbound.apply(changes)
+    }
+
+    /// The rows of OVN_Northbound that matter, given those that are there: for each table that is not
+    /// wanted whole, or not as [`crate::ovn::northbound::monitor`] asks for it.
+    pub fn northbound_interest(&self) -> BTreeMap<String, Condition> {
+        BTreeMap::new()
     }
 
     /// Another Northbound database is followed from now on: what the old one said is void once the new

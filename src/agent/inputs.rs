@@ -3,23 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::database::{Database, Source};
 use crate::config::Config;
 use crate::kernel::{Kernel, KernelError, Observation};
 use crate::openflow::{self, Switch};
 use crate::ovn::{northbound, vswitch};
-use crate::ovsdb::{
-    Client, ClientConfig, Event, Handle, Monitor, ParseRemoteError, Remote, TlsFiles,
-};
+use crate::ovsdb::{Event, ParseRemoteError};
 
 /// How long to leave the kernel alone after netlink failed.
 const KERNEL_PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest that one attempt to connect may take, whatever `ovsdb_connection_timeout` allows: a
-/// server that is silent for so long must not keep the next one of the list waiting.
-const CONNECT_AT_MOST: Duration = Duration::from_secs(10);
 
 /// Why the inputs cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -46,61 +40,6 @@ pub(super) enum News {
     Flows(openflow::Observation),
 }
 
-/// A database that is being followed.
-pub(super) struct Database {
-    pub handle: Handle,
-    events: mpsc::Receiver<Event>,
-    /// As configured.
-    pub remotes: String,
-}
-
-impl Database {
-    fn follow(
-        name: &str,
-        option: &'static str,
-        remotes: &str,
-        config: &Config,
-        monitor: Monitor,
-    ) -> Result<Self, InputError> {
-        let parsed =
-            Remote::parse_list(remotes).map_err(|error| InputError::Remote { option, error })?;
-        let mut client = ClientConfig::new(name, parsed);
-        // The local database takes the Northbound's certificates, as python-ovs shares them.
-        let tls = &config.ovn.northbound.tls;
-        client.tls = Some(TlsFiles {
-            certificate: tls.certificate.clone(),
-            private_key: tls.private_key.clone(),
-            ca_certificate: tls.ca_cert.clone(),
-        });
-        client.transact_timeout = config.ovn.ovsdb_connection_timeout;
-        client.connect_timeout = client.transact_timeout.min(CONNECT_AT_MOST);
-        let (handle, events) = Client::spawn(client, monitor);
-        Ok(Self {
-            handle,
-            events,
-            remotes: remotes.to_owned(),
-        })
-    }
-
-    /// In words, for `show summary`.
-    pub(super) fn state(&self) -> String {
-        let status = self.handle.status();
-        match (status.connected, status.last_error) {
-            (Some(facts), _) => format!("connected to {}", facts.remote),
-            (None, Some((remote, error))) => format!("not connected: {remote}: {error}"),
-            (None, None) => format!("connecting to {}", self.remotes),
-        }
-    }
-
-    async fn next(&mut self) -> Event {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The client runs as long as the handle lives.
-            None => std::future::pending().await,
-        }
-    }
-}
-
 /// The connections of the loop.
 pub(super) struct Inputs {
     pub vswitch: Database,
@@ -116,8 +55,7 @@ impl Inputs {
     pub(super) fn open(config: &Config, rt_tables: PathBuf) -> Result<Self, InputError> {
         let ovn = &config.ovn;
         let vswitch = Database::follow(
-            "Open_vSwitch",
-            "ovsdb_connection",
+            Source::VSWITCH,
             &ovn.ovsdb_connection,
             config,
             vswitch::monitor(),
@@ -144,8 +82,7 @@ impl Inputs {
         {
             return Ok(false);
         }
-        let (name, option) = ("OVN_Northbound", "ovn_nb_connection");
-        let nb = Database::follow(name, option, remotes, config, northbound::monitor())?;
+        let nb = Database::follow(Source::NORTHBOUND, remotes, config, northbound::monitor())?;
         self.northbound = Some(nb);
         Ok(true)
     }

@@ -5,6 +5,7 @@
 
 mod announce;
 pub mod core;
+mod database;
 mod explain;
 mod inputs;
 mod nodes;
@@ -83,8 +84,26 @@ impl Agent {
             self.take_one(news)?;
         }
         self.core.update();
+        self.ask();
         self.watch();
         Ok(())
+    }
+
+    /// Asks the databases for the rows that are of interest by now. A database counts as read once all of
+    /// them are there: rows lead to rows.
+    fn ask(&mut self) {
+        let Some(northbound) = &mut self.inputs.northbound else {
+            return;
+        };
+        northbound.ask(self.core.northbound_interest());
+        if northbound.is_complete() && !self.seen.northbound {
+            self.seen.northbound = true;
+            if self.core.northbound().fip_mode() == FipMode::Unset {
+                tracing::warn!(
+                    "NB_Global.external_ids:neutron:fip-distributed is not set: floating IPs are taken as distributed"
+                );
+            }
+        }
     }
 
     /// Watches what concerns the agent now.
@@ -120,7 +139,12 @@ impl Agent {
                 self.seen.vswitch |= matches!(event, Event::Synced { .. });
                 log_event("Open_vSwitch", &event);
             }
-            News::Northbound(event) => self.take_northbound_state(&event),
+            News::Northbound(event) => {
+                log_event("OVN_Northbound", &event);
+                if let Event::Connected(facts) = &event {
+                    warn_of_old_northbound(facts);
+                }
+            }
             News::Kernel(Ok(observation)) => self.take_kernel(observation),
             News::Kernel(Err(error)) => tracing::warn!(%error, "the kernel cannot be observed"),
             News::Flows(flows) => {
@@ -187,26 +211,6 @@ impl Agent {
         Ok(())
     }
 
-    fn take_northbound_state(&mut self, event: &Event) {
-        log_event("OVN_Northbound", event);
-        match event {
-            Event::Connected(facts) if lacks(facts, "Logical_Router_Port", "status") => {
-                tracing::warn!(
-                    "OVN_Northbound has no column Logical_Router_Port.status (OVN 23.09 has): gateway ports are withheld"
-                )
-            }
-            Event::Synced { .. } if !self.seen.northbound => {
-                self.seen.northbound = true;
-                if self.core.northbound().fip_mode() == FipMode::Unset {
-                    tracing::warn!(
-                        "NB_Global.external_ids:neutron:fip-distributed is not set: floating IPs are taken as distributed"
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn take_kernel(&mut self, observation: Observation) {
         let reconciler = self.core.reconciler_mut();
         match observation {
@@ -255,6 +259,14 @@ impl Agent {
 fn lacks(facts: &ServerFacts, table: &str, column: &str) -> bool {
     let mut missing = facts.missing.iter();
     missing.any(|m| m.table == table && m.column.as_deref().is_none_or(|c| c == column))
+}
+
+fn warn_of_old_northbound(facts: &ServerFacts) {
+    if lacks(facts, "Logical_Router_Port", "status") {
+        tracing::warn!(
+            "OVN_Northbound has no column Logical_Router_Port.status (OVN 23.09 has): gateway ports are withheld"
+        );
+    }
 }
 
 fn warn_of_rows(problems: &[RowProblem]) {
