@@ -1,0 +1,163 @@
+//! Random changes of a Northbound database, row by row: rows go and come back, ports and gateways move,
+//! names change. Not all of it is what Neutron would do.
+
+use std::sync::Arc;
+
+use ovn_bgp_agent::exposure::Node;
+use ovn_bgp_agent::ovsdb::{Atom, Datum, Row};
+use uuid::Uuid;
+
+use crate::server::Server;
+
+type Key = (Arc<str>, Uuid);
+
+/// A seeded source of changes.
+pub(crate) struct Edits {
+    random: fastrand::Rng,
+    nodes: [Node; 2],
+    gone: Vec<(Key, Arc<Row>)>,
+}
+
+impl Edits {
+    pub(crate) fn new(_server: &Server, other: Node, this: &Node, seed: u64) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            nodes: [other, this.clone()],
+            gone: Vec::new(),
+        }
+    }
+
+    /// Some changes at once; says which.
+    pub(crate) fn apply(&mut self, server: &mut Server) -> Vec<String> {
+        let count = self.random.usize(1..4);
+        (0..count).map(|_| self.one(server)).collect()
+    }
+
+    fn one(&mut self, server: &mut Server) -> String {
+        match self.random.u8(0..10) {
+            0 | 1 => self.remove(server),
+            2 | 3 => self.restore(server),
+            4 | 5 => self.move_port(server),
+            6 | 7 => self.move_gateway(server),
+            8 => self.flip_up(server),
+            _ => self.swap_column(server),
+        }
+    }
+
+    fn pick(&mut self, server: &Server, table: Option<&str>) -> Option<Key> {
+        let keys = server.rows.keys();
+        let keys: Vec<_> = keys
+            .filter(|(name, _)| table.is_none_or(|table| **name == *table))
+            .collect();
+        self.random.choice(keys).cloned()
+    }
+
+    fn remove(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, None) else {
+            return "nothing".to_owned();
+        };
+        if let Some(row) = server.rows.remove(&key) {
+            self.gone.push((key.clone(), row));
+        }
+        format!("{key:?} goes")
+    }
+
+    fn restore(&mut self, server: &mut Server) -> String {
+        if self.gone.is_empty() {
+            return "nothing".to_owned();
+        }
+        let (key, row) = self.gone.swap_remove(self.random.usize(..self.gone.len()));
+        server.rows.insert(key.clone(), row);
+        format!("{key:?} comes back")
+    }
+
+    /// To one node, to the other, from one to the other, or nowhere. While it migrates, the source is its
+    /// host: Neutron changes that when the destination takes over.
+    fn move_port(&mut self, server: &mut Server) -> String {
+        let table = "Logical_Switch_Port";
+        let Some(key) = self.pick(server, Some(table)) else {
+            return "nothing".to_owned();
+        };
+        let hosts = [&self.nodes[0].hostname, &self.nodes[1].hostname];
+        let (requested, host) = match self.random.u8(0..5) {
+            0 => (hosts[0].to_string(), hosts[0].to_string()),
+            1 => (hosts[1].to_string(), hosts[1].to_string()),
+            2 => (format!("{},{}", hosts[0], hosts[1]), hosts[0].to_string()),
+            3 => (format!("{},{}", hosts[1], hosts[0]), hosts[1].to_string()),
+            _ => (String::new(), String::new()),
+        };
+        put(server, &key, "options", "requested-chassis", &requested);
+        put(server, &key, "external_ids", "neutron:host_id", &host);
+        format!("{key:?} is on {requested:?}")
+    }
+
+    fn move_gateway(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, Some("Logical_Router_Port")) else {
+            return "nothing".to_owned();
+        };
+        let chassis = match self.random.u8(0..3) {
+            0 => self.nodes[0].chassis.to_string(),
+            1 => self.nodes[1].chassis.to_string(),
+            _ => String::new(),
+        };
+        put(server, &key, "status", "hosting-chassis", &chassis);
+        format!("{key:?} is hosted by {chassis:?}")
+    }
+
+    fn flip_up(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, Some("Logical_Switch_Port")) else {
+            return "nothing".to_owned();
+        };
+        let up = Datum::from(self.random.bool());
+        set(server, &key, "up", up.clone());
+        format!("{key:?} up is {up}")
+    }
+
+    /// A row takes a column from another one of its table. Names stay: they are indexes, and Neutron never
+    /// changes them. So do lists of ports: each port is in one.
+    fn swap_column(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, None) else {
+            return "nothing".to_owned();
+        };
+        let Some(other) = self.pick(server, Some(&key.0)) else {
+            return "nothing".to_owned();
+        };
+        let columns = server.monitor.tables[&*key.0].columns.clone();
+        let Some(column) = self.random.choice(&columns) else {
+            return "nothing".to_owned();
+        };
+        if ["name", "ports", "nat", "type"].contains(&column.as_str()) {
+            return "nothing".to_owned();
+        }
+        let value = server.value(&key.0, &server.rows[&other], column).cloned();
+        if let Some(value) = value {
+            set(server, &key, column, value);
+        }
+        format!("{key:?} takes {column} of {}", other.1)
+    }
+}
+
+/// Puts a pair into a map, or takes it out if the text is empty.
+fn put(server: &mut Server, key: &Key, column: &str, name: &str, text: &str) {
+    let held = server.value(&key.0, &server.rows[key], column);
+    let pairs = held.into_iter().flat_map(|held| held.pairs().to_vec());
+    let mut pairs: Vec<_> = pairs
+        .filter(|(held, _)| held.as_str() != Some(name))
+        .collect();
+    if !text.is_empty() {
+        pairs.push((Atom::from(name), Atom::from(text)));
+    }
+    set(server, key, column, Datum::map(pairs));
+}
+
+fn set(server: &mut Server, key: &Key, column: &str, value: Datum) {
+    let columns = &server.monitor.tables[&*key.0].columns;
+    let at = columns.iter().position(|name| name == column);
+    let row = &server.rows[key];
+    let cells = (0..row.len()).map(|index| match Some(index) == at {
+        true => Some(value.clone()),
+        false => row.get(index).cloned(),
+    });
+    let row = Arc::new(Row::new(cells));
+    server.rows.insert(key.clone(), row);
+}
