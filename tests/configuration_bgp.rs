@@ -191,7 +191,7 @@ fn a_neighbour_is_an_address_a_link_local_address_or_an_interface() {
         errors,
         [
             "a.conf:3: [bgp_neighbor fe80::1]: fe80::1 is a link-local address without an interface; set interface, or write address = fe80::1%eth1",
-            "a.conf:4: [bgp_neighbor 192.0.2.1]: 192.0.2.1 is no link-local address, so it needs no interface; remove interface; update_source binds the session to a device",
+            "a.conf:4: [bgp_neighbor 192.0.2.1]: 192.0.2.1 is no link-local address, so it needs no interface; remove interface; bind_device binds the session to a device",
             "a.conf:9: [bgp_neighbor b] interface: eth1 is the interface of neighbour 'a' too; remove one of the two",
         ]
     );

@@ -370,6 +370,30 @@ fn events_for_people_and_scripts() {
         Happening::Lost {
             prefix: "0.0.0.0/0".parse().unwrap(),
         },
+        Happening::Bfd {
+            peers: vec!["leaf0".into()],
+            path: "192.0.2.254%eth1".into(),
+            from: "up".into(),
+            to: "down".into(),
+            reason: Some("control detection time expired".into()),
+            failed: true,
+        },
+        Happening::FibInstalled {
+            prefix: "0.0.0.0/0".parse().unwrap(),
+            next_hops: vec![HopSnapshot {
+                via: Some("fe80::1".parse().unwrap()),
+                interface: "eth1".into(),
+            }],
+            source: Some("192.0.2.1".parse().unwrap()),
+        },
+        Happening::FibRemoved {
+            prefix: "0.0.0.0/0".parse().unwrap(),
+            reason: Some("no next hop can be used".into()),
+        },
+        Happening::FibRefused {
+            prefix: "::/0".parse().unwrap(),
+            reason: "No buffer space available".into(),
+        },
         Happening::Reload {
             report: vec!["neighbor leaf1: added".into()],
         },

@@ -60,7 +60,7 @@ pub mod wire;
 pub use policy::{
     Filter, Filters, Match, Policy, PrefixList, PrefixRule, Set, Term, is_host_prefix,
 };
-pub use rib::{ExportedRoute, LearnedPath, PathSource, Reachability, RouteAttributes, Stale};
+pub use rib::{ExportedRoute, LearnedPath, PathSource, RouteAttributes, Stale, Via};
 pub use session::{
     ConnectionId, DownReason, Ends, IdleReason, MessageCount, MessageCounters, Negotiated, State,
 };

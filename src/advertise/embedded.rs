@@ -8,6 +8,7 @@ use bgp::Route;
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use super::boot::BootNote;
 use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
 use super::{Live, Origination, Source};
@@ -48,6 +49,10 @@ pub struct Embedded {
     fib: Option<Fib>,
     router_id: Option<Ipv4Addr>,
     problem: Option<String>,
+    /// What was forwarded before this start is forwarded still, as far as is known.
+    restarted: bool,
+    /// Until the first attempt to start.
+    boot_note: Option<BootNote>,
     /// OVN's.
     prefixes: BTreeSet<IpNet>,
     origination: Origination,
@@ -64,13 +69,16 @@ impl Embedded {
             speaker: None,
             fib: None,
         };
+        let boot_note = BootNote::beside(&config.agent.control_socket);
         Self {
             config,
+            boot_note,
             live: watch::Sender::new(live),
             peering: None,
             fib: None,
             router_id: None,
             problem: None,
+            restarted: false,
             prefixes: BTreeSet::new(),
             origination: Origination::default(),
         }
@@ -84,6 +92,12 @@ impl Embedded {
     /// The speaker as others find it, now and when that changes.
     pub fn live(&self) -> watch::Receiver<Live> {
         self.live.subscribe()
+    }
+
+    /// Whoever wired this node before has left it wired: neighbours are told at the start that traffic went on
+    /// (F, RFC 4724 §3). An earlier start of this program tells it by itself.
+    pub fn took_over(&mut self) {
+        self.restarted = true;
     }
 
     /// Starts the sessions, with what was handed over so far. Answers the BGP identifier in use.
@@ -105,7 +119,10 @@ impl Embedded {
             .router_id_from(pairs)
             .ok_or(EmbeddedError::NoRouterId)?;
         let neighbours = neighbours(&self.config);
-        let settings = settings(&self.config, router_id);
+        // Once: a second attempt of this process is no second start.
+        let note = self.boot_note.take();
+        self.restarted |= note.is_some_and(|note| note.leave());
+        let settings = settings(&self.config, router_id, self.restarted);
         let learned = LearnedRoutes::default();
         let origination = &self.origination;
         origination.replace(Source::Configuration, originated(&self.config.bgp));
@@ -144,7 +161,10 @@ impl Embedded {
         self.origination
             .replace(Source::Configuration, originated(bgp));
         peering
-            .reconfigure(settings(&self.config, router_id), neighbours(&self.config))
+            .reconfigure(
+                settings(&self.config, router_id, self.restarted),
+                neighbours(&self.config),
+            )
             .await?;
         fib.reconfigure(fib_settings(bgp)).await?;
         self.router_id = Some(router_id);

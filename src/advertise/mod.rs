@@ -1,5 +1,6 @@
 //! Where prefixes go. One backend so far: the speaker in this process.
 
+mod boot;
 mod embedded;
 mod kernel_side;
 mod live;

@@ -11,10 +11,13 @@ use crate::config::{
 };
 use crate::peering::{Neighbour, Password, Range, Settings};
 
-/// The speaker as a whole, under this BGP identifier.
-pub fn settings(config: &Config, router_id: Ipv4Addr) -> Settings {
+/// The speaker as a whole, under this BGP identifier; `restarted`: what an earlier one forwarded is forwarded still.
+pub fn settings(config: &Config, router_id: Ipv4Addr, restarted: bool) -> Settings {
     let bgp = &config.bgp;
-    let restart = GracefulRestart::new(bgp.graceful_restart_time);
+    let restart = GracefulRestart {
+        forwarding_preserved: restarted,
+        ..GracefulRestart::new(bgp.graceful_restart_time)
+    };
     Settings {
         graceful_shutdown: bgp.graceful_shutdown,
         asn: bgp.asn,
@@ -58,7 +61,7 @@ pub fn neighbours(config: &Config) -> Vec<Neighbour> {
 
 fn neighbour(config: &config::Neighbour) -> Neighbour {
     let session = &config.session;
-    let (local_address, interface) = match &session.update_source {
+    let (local_address, source_interface) = match &session.update_source {
         Some(UpdateSource::Address(address)) => (Some(*address), None),
         Some(UpdateSource::Device(device)) => (None, Some(device.clone())),
         None => (None, None),
@@ -76,7 +79,8 @@ fn neighbour(config: &config::Neighbour) -> Neighbour {
         },
         port: config.port,
         local_address,
-        interface,
+        source_interface,
+        interface: session.bind_device.clone(),
         password: password.and_then(|secret| Password::new(secret.reveal())),
         multihop,
         ttl_security,
@@ -191,7 +195,7 @@ mod tests {
             "[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_AS = 64999\n\
              [bgp_listen racks]\nprefix = 10.1.0.0/16\nlimit = 7\nremote_as = external\nhold_time = 9\n",
         );
-        let settings = settings(&config, Ipv4Addr::new(192, 0, 2, 1));
+        let settings = settings(&config, Ipv4Addr::new(192, 0, 2, 1), true);
         let [range] = settings.ranges.as_slice() else {
             panic!("{:?}", settings.ranges);
         };

@@ -192,6 +192,9 @@ impl Running {
     async fn pass(&mut self) -> Result<(), RunError> {
         if !self.started {
             self.agent.adopt_adverts(self.speaker.prefixes());
+            if !self.agent.wired_before().is_empty() {
+                self.speaker.took_over();
+            }
         }
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
@@ -224,6 +227,9 @@ impl Running {
             prefixes = prefixes.len(),
             "OVN_Northbound cannot be reached: advertising what an agent before this one has wired"
         );
+        if !prefixes.is_empty() {
+            self.speaker.took_over();
+        }
         self.speaker.advertise(&prefixes, &[]);
         self.speakable = true;
         self.start_speaker()

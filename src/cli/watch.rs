@@ -2,8 +2,11 @@
 
 use std::io::{self, Write};
 
+use ipnet::IpNet;
+
+use super::show;
 use crate::config::Config;
-use crate::control::{AskError, Client, Happened, Happening, Query};
+use crate::control::{AskError, Client, Happened, Happening, Query, RouteLine};
 
 /// Arguments of `watch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -39,45 +42,111 @@ pub fn run(args: &Args, config: &Config) -> Result<(), AskError> {
 
 /// The event for people: one line, or one per prefix.
 pub fn render_text(event: &Happened) -> String {
+    let lines = match &event.what {
+        Happening::Advertised { peer, prefixes } => {
+            each(prefixes, &format!("advertised to {peer}"))
+        }
+        Happening::Withdrawn { peer, prefixes } => {
+            each(prefixes, &format!("withdrawn from {peer}"))
+        }
+        Happening::Learned { .. }
+        | Happening::Lost { .. }
+        | Happening::FibInstalled { .. }
+        | Happening::FibRemoved { .. }
+        | Happening::FibRefused { .. } => vec![of_route(&event.what)],
+        Happening::Session { .. }
+        | Happening::Bfd { .. }
+        | Happening::EndOfRib { .. }
+        | Happening::PrefixLimit { .. }
+        | Happening::PeerVanished { .. }
+        | Happening::Withheld { .. }
+        | Happening::UpdateErrors { .. } => vec![of_neighbour(&event.what)],
+        Happening::Converged { family } => {
+            vec![format!("{family}: every neighbor has told all it has")]
+        }
+        Happening::Reload { report } => vec![format!("reload: {}", report.join("; "))],
+        Happening::Drain { on: true } => vec!["draining".to_owned()],
+        Happening::Drain { on: false } => vec!["not draining any more".to_owned()],
+        Happening::Note { text } => vec![text.clone()],
+        Happening::Missed { count } => {
+            vec![format!(
+                "{count} events were missed: this reader is too slow"
+            )]
+        }
+    };
     let time = &event.time;
     let line = |words: String| format!("{time} {words}\n");
-    let each = |prefixes: &[ipnet::IpNet], words: String| {
-        prefixes
-            .iter()
-            .map(|prefix| line(format!("{prefix} {words}")))
-            .collect()
-    };
-    match &event.what {
+    lines.into_iter().map(line).collect()
+}
+
+fn each(prefixes: &[IpNet], words: &str) -> Vec<String> {
+    let line = |prefix: &IpNet| format!("{prefix} {words}");
+    prefixes.iter().map(line).collect()
+}
+
+fn because(reason: Option<&String>) -> String {
+    reason.map_or_else(String::new, |why| format!(": {why}"))
+}
+
+fn of_route(what: &Happening) -> String {
+    match what {
+        Happening::Learned { prefix, paths } => {
+            let paths: Vec<_> = paths.iter().map(via).collect();
+            format!("{prefix} learned {}", paths.join(", "))
+        }
+        Happening::Lost { prefix } => format!("{prefix} lost"),
+        Happening::FibInstalled {
+            prefix,
+            next_hops,
+            source,
+        } => {
+            let source = source.map_or_else(String::new, |source| format!(" src {source}"));
+            let hops = show::hops(next_hops);
+            format!("{prefix} installed in the kernel: {hops}{source}")
+        }
+        Happening::FibRemoved { prefix, reason } => {
+            format!(
+                "{prefix} removed from the kernel{}",
+                because(reason.as_ref())
+            )
+        }
+        Happening::FibRefused { prefix, reason } => {
+            format!("{prefix} refused by the kernel: {reason}")
+        }
+        _ => String::new(),
+    }
+}
+
+fn via(path: &RouteLine) -> String {
+    let hops: Vec<_> = path.nexthops.iter().map(|hop| hop.ip.to_string()).collect();
+    let from = path.peer.as_deref().unwrap_or("-");
+    format!("via {} from {from}", hops.join(" "))
+}
+
+fn of_neighbour(what: &Happening) -> String {
+    match what {
         Happening::Session {
             peer,
             from,
             to,
             reason,
+        } => format!("session {peer} {from} -> {to}{}", because(reason.as_ref())),
+        Happening::Bfd {
+            peers,
+            path,
+            from,
+            to,
+            reason,
+            failed,
         } => {
-            let why = reason.as_ref().map(|why| format!(": {why}"));
-            line(format!(
-                "session {peer} {from} -> {to}{}",
-                why.unwrap_or_default()
-            ))
+            let why = because(reason.as_ref());
+            let failed = if *failed { "; the path has failed" } else { "" };
+            format!(
+                "bfd {} ({path}) {from} -> {to}{why}{failed}",
+                peers.join(", ")
+            )
         }
-        Happening::Advertised { peer, prefixes } => each(prefixes, format!("advertised to {peer}")),
-        Happening::Withdrawn { peer, prefixes } => each(prefixes, format!("withdrawn from {peer}")),
-        Happening::EndOfRib { peer, family } => {
-            line(format!("session {peer} has told all of {family}"))
-        }
-        Happening::Learned { prefix, paths } => {
-            let via = |path: &crate::control::RouteLine| {
-                let hops: Vec<_> = path.nexthops.iter().map(|hop| hop.ip.to_string()).collect();
-                let from = path.peer.as_deref().unwrap_or("-");
-                format!("via {} from {from}", hops.join(" "))
-            };
-            let paths: Vec<_> = paths.iter().map(via).collect();
-            line(format!("{prefix} learned {}", paths.join(", ")))
-        }
-        Happening::Lost { prefix } => line(format!("{prefix} lost")),
-        Happening::Converged { family } => {
-            line(format!("{family}: every neighbor has told all it has"))
-        }
+        Happening::EndOfRib { peer, family } => format!("session {peer} has told all of {family}"),
         Happening::PrefixLimit {
             peer,
             count,
@@ -85,26 +154,18 @@ pub fn render_text(event: &Happened) -> String {
             refused,
         } => {
             let more = if *refused { "; more are not taken" } else { "" };
-            line(format!(
-                "session {peer} teaches {count} of {limit} prefixes{more}"
-            ))
+            format!("session {peer} teaches {count} of {limit} prefixes{more}")
         }
-        Happening::PeerVanished { peer } => line(format!("session {peer} is gone")),
+        Happening::PeerVanished { peer } => format!("session {peer} is gone"),
         Happening::Withheld {
             peer,
             family,
             reason,
-        } => line(format!("session {peer} is not sent {family}: {reason}")),
-        Happening::UpdateErrors { peer, errors } => line(format!(
-            "session {peer} sent an UPDATE with errors: {}",
-            errors.join("; ")
-        )),
-        Happening::Reload { report } => line(format!("reload: {}", report.join("; "))),
-        Happening::Drain { on: true } => line("draining".to_owned()),
-        Happening::Drain { on: false } => line("not draining any more".to_owned()),
-        Happening::Note { text } => line(text.clone()),
-        Happening::Missed { count } => line(format!(
-            "{count} events were missed: this reader is too slow"
-        )),
+        } => format!("session {peer} is not sent {family}: {reason}"),
+        Happening::UpdateErrors { peer, errors } => {
+            let errors = errors.join("; ");
+            format!("session {peer} sent an UPDATE with errors: {errors}")
+        }
+        _ => String::new(),
     }
 }

@@ -112,6 +112,8 @@ pub struct Session {
     /// Wait for the neighbour to connect.
     pub passive: bool,
     pub update_source: Option<UpdateSource>,
+    /// Interface or VRF that connections are bound to.
+    pub bind_device: Option<String>,
     pub ttl: Ttl,
     /// Proposed in OPEN; zero or at least 3 s (RFC 4271 §4.2).
     pub hold_time: Duration,

@@ -112,7 +112,7 @@ pub enum RemoteAs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpdateSource {
     Address(IpAddr),
-    /// The addresses of this device; the socket is bound to it.
+    /// The address of this device that is nearest to the neighbour; the way there is the routes' choice.
     Device(String),
 }
 

@@ -180,7 +180,7 @@ impl Resolver<'_> {
                 self.refuse(
                     name,
                     format!("{address} is no link-local address, so it needs no interface"),
-                    "remove interface; update_source binds the session to a device".into(),
+                    "remove interface; bind_device binds the session to a device".into(),
                 );
                 None
             }

@@ -6,6 +6,7 @@
 mod client;
 mod desk;
 mod drain;
+mod happened;
 mod lines;
 mod message;
 mod reloaded;

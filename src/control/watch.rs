@@ -1,20 +1,17 @@
 //! Events on their way to those who watch. Nobody waits for a slow watcher: it misses some, and is told how
 //! many.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use bgp::{Event, PeerId};
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 use tokio::sync::watch;
 
+use super::happened::{Names, happened, missed, of_fib};
 use super::lines::Lines;
 use super::message::{Happened, Happening};
-use super::speaker::learned_line;
 use crate::advertise::Live;
-use crate::peering::{Handle, Notice};
-use crate::utc::Rfc3339;
+use crate::fib;
+use crate::peering::{Notice, PathNotice};
 
 /// Events that a watcher may be behind.
 const BACKLOG: usize = 1024;
@@ -43,36 +40,36 @@ impl Journal {
 pub(super) struct Watch {
     live: watch::Receiver<Live>,
     journal: broadcast::Receiver<(SystemTime, Happening)>,
-    /// Once the speaker runs.
+    /// Once the speaker runs; so are the others.
     notices: Option<broadcast::Receiver<Notice>>,
+    paths: Option<broadcast::Receiver<PathNotice>>,
+    routes: Option<broadcast::Receiver<fib::Notice>>,
     names: Names,
-}
-
-/// Names of neighbours, which notices have by number only.
-#[derive(Debug, Default)]
-struct Names {
-    speaker: Option<Handle>,
-    known: HashMap<PeerId, Arc<str>>,
 }
 
 impl Watch {
     pub(super) fn new(mut live: watch::Receiver<Live>, journal: &Journal) -> Self {
-        let speaker = live.borrow_and_update().speaker.clone();
+        let now = live.borrow_and_update().clone();
         let mut this = Self {
             live,
             journal: journal.0.subscribe(),
             notices: None,
+            paths: None,
+            routes: None,
             names: Names::default(),
         };
-        this.follow(speaker);
+        this.follow(now);
         this
     }
 
-    fn follow(&mut self, speaker: Option<Handle>) {
+    fn follow(&mut self, live: Live) {
         if self.notices.is_none() {
-            self.notices = speaker.as_ref().and_then(|speaker| speaker.watch().ok());
+            let speaker = live.speaker.as_ref();
+            self.notices = speaker.and_then(|speaker| speaker.watch().ok());
+            self.paths = speaker.and_then(|speaker| speaker.watch_paths().ok());
+            self.routes = live.fib.as_ref().and_then(|fib| fib.watch().ok());
         }
-        self.names.speaker = speaker;
+        self.names.follow(live.speaker);
     }
 
     /// Writes events until the client goes, or the agent ends.
@@ -97,15 +94,19 @@ impl Watch {
     /// The next event; `None` when there are no more.
     async fn next(&mut self) -> Option<Happened> {
         loop {
-            let notices = async {
-                match &mut self.notices {
-                    Some(notices) => notices.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             let event = tokio::select! {
-                notice = notices => match notice {
+                notice = news(&mut self.notices) => match notice {
                     Ok(notice) => self.names.happened(notice).await,
+                    Err(RecvError::Lagged(count)) => missed(count),
+                    Err(RecvError::Closed) => return None,
+                },
+                notice = news(&mut self.paths) => match notice {
+                    Ok(notice) => self.names.of_path(notice).await,
+                    Err(RecvError::Lagged(count)) => missed(count),
+                    Err(RecvError::Closed) => return None,
+                },
+                notice = news(&mut self.routes) => match notice {
+                    Ok(notice) => of_fib(notice),
                     Err(RecvError::Lagged(count)) => missed(count),
                     Err(RecvError::Closed) => return None,
                 },
@@ -116,8 +117,8 @@ impl Watch {
                 },
                 changed = self.live.changed() => {
                     changed.ok()?;
-                    let speaker = self.live.borrow_and_update().speaker.clone();
-                    self.follow(speaker);
+                    let now = self.live.borrow_and_update().clone();
+                    self.follow(now);
                     continue;
                 }
             };
@@ -135,98 +136,10 @@ impl Watch {
     }
 }
 
-impl Names {
-    async fn of(&mut self, peer: PeerId) -> String {
-        if !self.known.contains_key(&peer)
-            && let Some(speaker) = &self.speaker
-        {
-            let names = speaker.look(|view| {
-                let peers = view.speaker.peers();
-                peers.map(|peer| (peer.id, peer.name)).collect()
-            });
-            // A speaker that has ended has no names.
-            self.known = names.await.unwrap_or_default();
-        }
-        let name = self.known.get(&peer);
-        name.map_or_else(|| format!("#{}", peer.0), ToString::to_string)
+/// What comes next; nothing from what does not run yet.
+async fn news<T: Clone>(source: &mut Option<broadcast::Receiver<T>>) -> Result<T, RecvError> {
+    match source {
+        Some(source) => source.recv().await,
+        None => std::future::pending().await,
     }
-
-    async fn happened(&mut self, notice: Notice) -> Happened {
-        let what = match notice.event {
-            Event::StateChanged {
-                name,
-                from,
-                to,
-                reason,
-                ..
-            } => Happening::Session {
-                peer: name.to_string(),
-                from: from.to_string(),
-                to: to.to_string(),
-                reason: reason.map(|reason| reason.to_string()),
-            },
-            Event::Advertised { peer, prefixes } => Happening::Advertised {
-                peer: self.of(peer).await,
-                prefixes,
-            },
-            Event::Withdrawn { peer, prefixes } => Happening::Withdrawn {
-                peer: self.of(peer).await,
-                prefixes,
-            },
-            Event::EndOfRib { peer, family } => Happening::EndOfRib {
-                peer: self.of(peer).await,
-                family: family.to_string(),
-            },
-            Event::RouteLearned { prefix, paths } => {
-                let line = |path| learned_line(prefix, path);
-                let paths = paths.iter().map(line).collect();
-                Happening::Learned { prefix, paths }
-            }
-            Event::RouteLost { prefix } => Happening::Lost { prefix },
-            Event::FamilyWithheld { peer, family, why } => Happening::Withheld {
-                peer: self.of(peer).await,
-                family: family.to_string(),
-                reason: why.to_string(),
-            },
-            Event::UpdateErrors { peer, errors } => Happening::UpdateErrors {
-                peer: self.of(peer).await,
-                errors,
-            },
-            Event::Converged { family } => Happening::Converged {
-                family: family.to_string(),
-            },
-            Event::PrefixLimit {
-                peer,
-                count,
-                limit,
-                refused,
-            } => Happening::PrefixLimit {
-                peer: self.of(peer).await,
-                count,
-                limit,
-                refused,
-            },
-            Event::PeerVanished { name, .. } => Happening::PeerVanished {
-                peer: name.to_string(),
-            },
-        };
-        happened(wall(notice.at), what)
-    }
-}
-
-fn happened(at: SystemTime, what: Happening) -> Happened {
-    Happened {
-        time: Rfc3339(at).to_string(),
-        what,
-    }
-}
-
-fn missed(count: u64) -> Happened {
-    happened(SystemTime::now(), Happening::Missed { count })
-}
-
-/// The time of day at an instant of the recent past.
-fn wall(at: Instant) -> SystemTime {
-    let now = SystemTime::now();
-    now.checked_sub(at.elapsed()).unwrap_or(now)
 }

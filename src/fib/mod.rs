@@ -22,6 +22,7 @@
 pub mod connected;
 mod message;
 mod node;
+mod notice;
 mod observe;
 mod resolve;
 mod route;
@@ -37,8 +38,9 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
+pub use self::notice::{Notice, RouteChange};
 use self::run::{Command, Shell};
 pub use self::settings::Settings;
 pub use self::snapshot::{Counts, HopSnapshot, RouteSnapshot, RouteState, Snapshot, UnusedPath};
@@ -48,11 +50,15 @@ use crate::peering::LearnedRoutes;
 /// How long the start waits for the first look at the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Notices a slow watcher may be behind before it misses some.
+const NOTICES: usize = 4096;
+
 /// The running thread. Dropping it ends the thread; routes stay.
 #[derive(Debug)]
 pub struct Fib {
     /// Taken only to end it.
     commands: Option<mpsc::Sender<Command>>,
+    notices: broadcast::Sender<Notice>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,10 +85,12 @@ impl Fib {
             .build()?;
         let (commands, requests) = mpsc::channel(16);
         let (ready, is_ready) = std::sync::mpsc::channel();
+        let (notices, _) = broadcast::channel(NOTICES);
+        let told = notices.clone();
         let thread = std::thread::Builder::new()
             .name("fib".to_owned())
             .spawn(move || {
-                let shell = Shell::new(settings, learned, origination);
+                let shell = Shell::new(settings, learned, origination, told);
                 runtime.block_on(shell.run(requests, ready));
             })?;
         if is_ready.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
@@ -92,6 +100,7 @@ impl Fib {
         }
         Ok(Self {
             commands: Some(commands),
+            notices,
             thread: Some(thread),
         })
     }
@@ -116,7 +125,10 @@ impl Fib {
 
     /// A way to the thread for others than its owner.
     pub fn handle(&self) -> Option<Handle> {
-        Some(Handle(self.commands.as_ref()?.downgrade()))
+        Some(Handle {
+            commands: self.commands.as_ref()?.downgrade(),
+            notices: self.notices.downgrade(),
+        })
     }
 
     async fn send(&self, command: Command) -> Result<(), Ended> {
@@ -127,7 +139,10 @@ impl Fib {
 
 /// A way to the thread that does not keep it running.
 #[derive(Debug, Clone)]
-pub struct Handle(mpsc::WeakSender<Command>);
+pub struct Handle {
+    commands: mpsc::WeakSender<Command>,
+    notices: broadcast::WeakSender<Notice>,
+}
 
 impl Handle {
     /// As [`Fib::status`].
@@ -135,11 +150,19 @@ impl Handle {
     /// # Errors
     /// The thread has ended.
     pub async fn status(&self) -> Result<Snapshot, Ended> {
-        let commands = self.0.upgrade().ok_or(Ended)?;
+        let commands = self.commands.upgrade().ok_or(Ended)?;
         let (answer, snapshot) = oneshot::channel();
         let asked = commands.send(Command::Status(answer)).await;
         asked.map_err(|_| Ended)?;
         snapshot.await.map_err(|_| Ended)
+    }
+
+    /// What becomes of routes from now on.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn watch(&self) -> Result<broadcast::Receiver<Notice>, Ended> {
+        Ok(self.notices.upgrade().ok_or(Ended)?.subscribe())
     }
 }
 

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use bgp::LearnedPath;
 use bgp::wire::NextHop;
+use bgp::{LearnedPath, Via};
 use ipnet::IpNet;
 
 use super::node::Node;
@@ -12,13 +12,7 @@ use super::route::Hop;
 
 /// What a path says about where its traffic goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Target {
-    next_hop: NextHop,
-    /// The interface of a session whose addresses mean nothing without one.
-    link: Option<Arc<str>>,
-    /// Of an external peer: the next hop is the peer, or beside it.
-    external: bool,
-}
+pub(super) struct Target(pub(super) Via);
 
 /// Where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +41,20 @@ pub(super) enum Unusable {
     Refused,
 }
 
+impl Unusable {
+    /// No learned route can change it.
+    fn is_the_nodes(&self) -> bool {
+        match self {
+            Self::NoLink(_)
+            | Self::LinkDown(_)
+            | Self::NoInterface
+            | Self::OwnAddress
+            | Self::Refused => true,
+            Self::NoRoute | Self::OnlyDefault => false,
+        }
+    }
+}
+
 pub(super) type Resolution = Result<Resolved, Unusable>;
 
 /// A learned route that is itself reached without any learned route.
@@ -63,15 +71,11 @@ enum Match {
 
 impl Target {
     pub(super) fn of(path: &LearnedPath) -> Self {
-        Self {
-            next_hop: path.next_hop,
-            link: path.source.link.clone(),
-            external: path.source.external,
-        }
+        Self(path.via())
     }
 
     fn address(&self) -> IpAddr {
-        match self.next_hop {
+        match self.0.next_hop {
             NextHop::V4(address) => address.into(),
             NextHop::V6 { address, .. } => address.into(),
         }
@@ -79,7 +83,7 @@ impl Target {
 
     /// RFC 2545 §3: 32 octets bring the link-local address besides; an unnumbered neighbour may send it alone.
     fn link_local(&self) -> Option<Ipv6Addr> {
-        match self.next_hop {
+        match self.0.next_hop {
             NextHop::V4(_) => None,
             NextHop::V6 {
                 address,
@@ -92,6 +96,14 @@ impl Target {
 }
 
 impl Target {
+    /// Whether paths that lead there may be chosen, by the node alone. Learned routes have no say: the choice would
+    /// depend on itself, and two paths to a prefix could take turns for ever. Where only learned routes may lead, they
+    /// may be chosen.
+    pub(super) fn is_eligible(&self, node: &Node, via_default: bool) -> bool {
+        let found = self.resolve(node, via_default, |_| None);
+        found.map_or_else(|why| !why.is_the_nodes(), |_| true)
+    }
+
     /// Resolves it. `learned` is asked for learned routes to a prefix, where those may help.
     pub(super) fn resolve(
         &self,
@@ -106,13 +118,13 @@ impl Target {
             return Err(Unusable::OwnAddress);
         }
         let found = lookup(node, self.address(), via_default, learned);
-        match (found, &self.link) {
+        match (found, &self.0.link) {
             (Ok(Match::OnLink(hops)), _) => Ok(Resolved {
                 hops,
                 by_route: false,
             }),
             // The peer itself, although nothing says that it is on the link.
-            (_, Some(link)) if self.external => {
+            (_, Some(link)) if self.0.external => {
                 let hop = usable(node, link)?;
                 Ok(Resolved::direct(Hop {
                     via: Some(self.address()),
@@ -131,7 +143,7 @@ impl Target {
     /// A link-local next hop, on the session's interface and on no other.
     fn on_session_link(&self, node: &Node) -> Option<Result<Hop, Unusable>> {
         let via = self.link_local()?;
-        let Some(link) = &self.link else {
+        let Some(link) = &self.0.link else {
             let alone = self.address() == IpAddr::V6(via);
             return alone.then_some(Err(Unusable::NoInterface));
         };

@@ -12,13 +12,14 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::MulticastGroup;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::message;
+use super::notice::{Notice, RouteChange};
 use super::observe::{Dump, MAIN};
 use super::settings::Settings;
-use super::snapshot::Snapshot;
-use super::table::{Change, Step, Table};
+use super::snapshot::{HopSnapshot, Snapshot, words};
+use super::table::{Change, Step, Table, Wanted};
 use crate::advertise::{Origination, Source};
 use crate::kernel::KernelError;
 use crate::kernel::connection::{Announcements, Changes, Reader, Refusal};
@@ -57,6 +58,7 @@ pub(super) struct Shell {
     table: Table,
     learned: LearnedRoutes,
     origination: Origination,
+    notices: broadcast::Sender<Notice>,
     /// What was last originated of the node's own.
     connected: BTreeSet<IpNet>,
     netlink: Option<Netlink>,
@@ -86,12 +88,14 @@ impl Shell {
         settings: Settings,
         learned: LearnedRoutes,
         origination: Origination,
+        notices: broadcast::Sender<Notice>,
     ) -> Self {
         let now = Instant::now();
         Self {
             table: Table::new(settings, now),
             learned,
             origination,
+            notices,
             connected: BTreeSet::new(),
             netlink: None,
             read_after: now,
@@ -180,6 +184,7 @@ impl Shell {
 
     /// Takes one batch of steps; reads the kernel again once there are none left.
     async fn act(&mut self) {
+        self.learned.judge(self.table.verdicts());
         let batch = match &self.netlink {
             Some(_) => self.table.next(BATCH),
             None => Vec::new(),
@@ -204,6 +209,7 @@ impl Shell {
             Ok(answers) => {
                 for (change, answer) in batch.iter().zip(answers) {
                     self.report(change, &answer);
+                    self.tell(change, &answer);
                     self.table.settle(change, answer);
                 }
             }
@@ -233,6 +239,37 @@ impl Shell {
             }
             _ => {}
         }
+    }
+
+    /// For those who watch, if anybody does.
+    fn tell(&mut self, change: &Change, answer: &Result<(), Refusal>) {
+        if self.notices.receiver_count() == 0 {
+            return;
+        }
+        let prefix = change.prefix;
+        let told = match (answer, &change.step) {
+            (Ok(()), Step::Put(route, _)) => RouteChange::Installed {
+                next_hops: HopSnapshot::all(&self.table, route),
+                source: route.source,
+            },
+            (Ok(()), Step::Remove) => RouteChange::Removed {
+                reason: match self.table.wanted(&prefix) {
+                    Wanted::Nothing(why) => Some(words(why)),
+                    Wanted::Held | Wanted::Route(_) => None,
+                },
+            },
+            // Once: it is tried again every two seconds.
+            (Err(_), _) if self.table.refused.contains_key(&prefix) => return,
+            (Err(refusal), _) => RouteChange::Refused {
+                reason: refusal.to_string(),
+            },
+        };
+        // Fails only when nobody watches any more.
+        let _ = self.notices.send(Notice {
+            at: Instant::now(),
+            prefix,
+            change: told,
+        });
     }
 
     fn words(&self, hop: &super::route::Hop) -> String {

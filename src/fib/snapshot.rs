@@ -164,12 +164,13 @@ impl RouteSnapshot {
             }
             Wanted::Route(route) => (RouteState::Pending, None, Some(route)),
         };
-        let hops = route.iter().flat_map(|route| &route.hops);
         Self {
             prefix,
             state,
             reason,
-            next_hops: hops.map(|hop| HopSnapshot::of(table, hop)).collect(),
+            next_hops: route
+                .as_ref()
+                .map_or_else(Vec::new, |route| HopSnapshot::all(table, route)),
             source: route.as_ref().and_then(|route| route.source),
             unused: unused(table, &prefix),
         }
@@ -177,6 +178,12 @@ impl RouteSnapshot {
 }
 
 impl HopSnapshot {
+    /// Those of a route.
+    pub(super) fn all(table: &Table, route: &KernelRoute) -> Vec<Self> {
+        let hops = route.hops.iter();
+        hops.map(|hop| Self::of(table, hop)).collect()
+    }
+
     fn of(table: &Table, hop: &Hop) -> Self {
         Self {
             via: hop.via,
@@ -200,7 +207,8 @@ fn unused(table: &Table, prefix: &IpNet) -> Vec<UnusedPath> {
     unused.collect()
 }
 
-fn words(why: Withheld) -> String {
+/// Why a route is not wanted in the kernel.
+pub(super) fn words(why: Withheld) -> String {
     match why {
         Withheld::NotLearned => "no peer teaches it any more".to_owned(),
         Withheld::NotImported => "the configuration keeps it out of the kernel".to_owned(),

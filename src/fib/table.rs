@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp::LearnedPath;
 use bgp::wire::Family;
+use bgp::{LearnedPath, Via};
 use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -73,6 +73,10 @@ pub(super) struct Table {
     pub(super) node: Node,
     pub(super) learned: FxHashMap<IpNet, Arc<[LearnedPath]>>,
     pub(super) resolved: FxHashMap<Target, Resolution>,
+    /// Next hops that the speaker was told not to choose.
+    ineligible: FxHashSet<Target>,
+    /// Next hops have come or lead elsewhere: others may be eligible.
+    judge: bool,
     pub(super) installed: FxHashMap<IpNet, Installed>,
     /// Routes of an earlier process that this one has not been taught yet.
     pub(super) stale: FxHashSet<IpNet>,
@@ -111,6 +115,8 @@ impl Table {
             node: Node::default(),
             learned: FxHashMap::default(),
             resolved: FxHashMap::default(),
+            ineligible: FxHashSet::default(),
+            judge: false,
             installed: FxHashMap::default(),
             stale: FxHashSet::default(),
             hold: [Some(until); 2],
@@ -373,6 +379,7 @@ impl Table {
         if !self.resolved.contains_key(&target) {
             let resolution = self.resolve(&target);
             self.resolved.insert(target.clone(), resolution);
+            self.judge = true;
         }
         self.resolved.get(&target)
     }
@@ -407,11 +414,37 @@ impl Table {
         })
     }
 
-    /// Drops what is known of next hops that no path has any more.
+    /// What the speaker shall know of next hops: those that became ineligible (false) or eligible again (true).
+    pub(super) fn verdicts(&mut self) -> Vec<(Via, bool)> {
+        if !self.read || !std::mem::take(&mut self.judge) {
+            return Vec::new();
+        }
+        let via_default = self.settings.resolve_via_default;
+        let eligible = |target: &Target| target.is_eligible(&self.node, via_default);
+        let lost = self.resolved.keys().filter(|target| !eligible(target));
+        let lost: FxHashSet<Target> = lost.cloned().collect();
+        let gone = lost.difference(&self.ineligible);
+        let back = self.ineligible.difference(&lost);
+        let verdicts = gone
+            .map(|target| (target.0.clone(), false))
+            .chain(back.map(|target| (target.0.clone(), true)))
+            .collect();
+        self.ineligible = lost;
+        verdicts
+    }
+
+    /// Drops what is known of next hops that no path has any more. Those that are not chosen because they are
+    /// ineligible are followed, some of them; the others compete again, and are found again.
     fn forget_next_hops(&mut self) {
         let paths = self.learned.values().flat_map(|paths| paths.iter());
         let used: FxHashSet<Target> = paths.map(Target::of).collect();
-        self.resolved.retain(|target, _| used.contains(target));
+        let mut left = MANY;
+        self.resolved.retain(|target, _| {
+            let followed = self.ineligible.contains(target) && left > 0;
+            left -= usize::from(followed);
+            followed || used.contains(target)
+        });
+        self.judge = true;
         self.resolve_until = MANY.max(2 * self.resolved.len());
     }
 
@@ -421,6 +454,7 @@ impl Table {
         if !std::mem::take(&mut self.moved) {
             return;
         }
+        self.judge = true;
         let mut elsewhere = FxHashSet::default();
         for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
             let resolution = self.resolve(&target);

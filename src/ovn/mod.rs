@@ -3,12 +3,14 @@
 //! Fed by [`crate::ovsdb`]; pure otherwise. A row that does not parse is reported once (table, uuid,
 //! column, why), again when it changes and still fails, and left out: nothing else stops.
 
+mod index;
 pub mod interest;
 mod mappings;
 pub mod northbound;
 mod row;
 mod scopes;
 pub mod southbound;
+mod vips;
 pub mod vswitch;
 
 pub use mappings::{BridgeMapping, BridgeMappings, InvalidMapping};
@@ -16,4 +18,5 @@ pub use northbound::Northbound;
 pub use row::RowProblem;
 pub use scopes::AddressScopes;
 pub use southbound::Southbound;
+pub use vips::Vip;
 pub use vswitch::Vswitch;

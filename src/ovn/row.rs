@@ -154,6 +154,19 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| ColumnError::new(column, format!("key {key}: {value} is not a string")))
     }
 
+    /// The pairs of a map of strings.
+    pub(crate) fn pairs(
+        &self,
+        column: &'static str,
+    ) -> Result<impl Iterator<Item = (&'a str, &'a str)>, ColumnError> {
+        let datum = self.datum(column);
+        if datum.is_some_and(|datum| !datum.atoms().is_empty()) {
+            return Err(ColumnError::new(column, "is not a map"));
+        }
+        let pairs = datum.map_or(&[][..], Datum::pairs).iter();
+        Ok(pairs.filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?))))
+    }
+
     /// The words of a map's value, each of which must parse.
     pub(crate) fn words<T: FromStr<Err: Display>>(
         &self,

@@ -13,10 +13,9 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tracing::{debug, info, warn};
 
-use super::Notice;
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
-use super::learned::LearnedRoutes;
+use super::learned::{self, LearnedRoutes};
 use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
@@ -27,6 +26,7 @@ use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
 use super::unnumbered::Discoveries;
+use super::{Notice, PathNotice};
 use crate::metrics::Histogram;
 
 /// Socket events that may wait; a reader that finds no room stops reading its socket.
@@ -77,6 +77,7 @@ pub(super) struct Driver {
     pub(super) events: mpsc::Sender<SocketEvent>,
     inbox: mpsc::Receiver<SocketEvent>,
     notices: broadcast::Sender<Notice>,
+    pub(super) path_notices: broadcast::Sender<PathNotice>,
     /// When the oldest change was made that nobody has been told of.
     changed_at: Option<Instant>,
     /// How long until somebody is.
@@ -92,6 +93,7 @@ impl Driver {
         settings: &Settings,
         neighbours: Vec<Neighbour>,
         notices: broadcast::Sender<Notice>,
+        path_notices: broadcast::Sender<PathNotice>,
     ) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS);
         let now = Instant::now();
@@ -109,6 +111,7 @@ impl Driver {
             events,
             inbox,
             notices,
+            path_notices,
             learned: None,
             liveness: None,
             changed_at: None,
@@ -158,7 +161,8 @@ impl Driver {
                     Some(Command::Stop(words)) => return self.stop(&words).await,
                     None => return,
                 },
-                peers = liveness::failure(&mut self.liveness) => self.lose_path(&peers),
+                failure = liveness::failure(&mut self.liveness) => self.lose_path(&failure),
+                verdicts = learned::verdicts(&self.learned) => self.heed(&verdicts),
                 () = sleep_until(deadline) => self.handle_timeout(),
             }
         }

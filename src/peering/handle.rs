@@ -13,7 +13,7 @@ use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
 use super::settings::{Neighbour, Password};
 use super::unnumbered::Discoveries;
-use super::{Ended, Notice};
+use super::{Ended, Notice, PathNotice};
 use crate::metrics::Histogram;
 
 /// A way to the speaker that any thread may hold for as long as it likes: it does not keep the speaker
@@ -23,6 +23,7 @@ pub struct Handle {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) commands: mpsc::WeakSender<Command>,
     pub(super) notices: broadcast::WeakSender<Notice>,
+    pub(super) path_notices: broadcast::WeakSender<PathNotice>,
 }
 
 /// What can be looked at on the speaker's thread.
@@ -80,6 +81,15 @@ impl Handle {
     /// The speaker's thread has ended.
     pub fn watch(&self) -> Result<broadcast::Receiver<Notice>, Ended> {
         let notices = self.notices.upgrade().ok_or(Ended)?;
+        Ok(notices.subscribe())
+    }
+
+    /// What BFD tells of the paths to neighbours from now on.
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub fn watch_paths(&self) -> Result<broadcast::Receiver<PathNotice>, Ended> {
+        let notices = self.path_notices.upgrade().ok_or(Ended)?;
         Ok(notices.subscribe())
     }
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bgp::wire::Family;
-use bgp::{Event, LearnedPath};
+use bgp::{Event, LearnedPath, Via};
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
@@ -19,6 +19,9 @@ pub struct LearnedRoutes(Arc<Shared>);
 struct Shared {
     news: Mutex<LearnedNews>,
     filled: Notify,
+    /// The way back: next hops that paths may lead by, or may not.
+    verdicts: Mutex<FxHashMap<Via, bool>>,
+    judged: Notify,
 }
 
 /// What has changed since it was last asked for.
@@ -57,6 +60,20 @@ impl LearnedRoutes {
         self.0.filled.notified().await;
     }
 
+    /// Tells the speaker which next hops a way leads to, from now on (true), and which not (false).
+    pub fn judge(&self, verdicts: Vec<(Via, bool)>) {
+        if !verdicts.is_empty() {
+            lock(&self.0.verdicts).extend(verdicts);
+            self.0.judged.notify_one();
+        }
+    }
+
+    /// What was last said of each next hop, once something was. May be dropped while it waits.
+    pub async fn verdicts(&self) -> FxHashMap<Via, bool> {
+        self.0.judged.notified().await;
+        std::mem::take(&mut *lock(&self.0.verdicts))
+    }
+
     /// Takes in what the speaker tells, where it is about learned routes.
     pub(super) fn follow(&self, event: &Event) {
         match event {
@@ -68,8 +85,20 @@ impl LearnedRoutes {
     }
 
     fn lock(&self) -> MutexGuard<'_, LearnedNews> {
-        // A map of plain values is sound whatever its holder was doing.
-        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.news)
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A map of plain values is sound whatever its holder was doing.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`LearnedRoutes::verdicts`]; none where nobody takes what peers teach.
+pub(super) async fn verdicts(learned: &Option<LearnedRoutes>) -> FxHashMap<Via, bool> {
+    match learned {
+        Some(learned) => learned.verdicts().await,
+        None => std::future::pending().await,
     }
 }
 

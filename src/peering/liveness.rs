@@ -4,7 +4,8 @@
 //!   Graceful restart does not change that: BFD is there to find in a blink what the hold timer finds late, and
 //!   a neighbour that restarts without having told is most likely found by BFD first (§4.3.2).
 //! * Once the BGP session has ended, and the neighbour's routes are kept while it restarts, the end of its BFD
-//!   says nothing: it has ended with the process (§4.3.1).
+//!   says nothing where it has ended with the process (§4.3.2); where it would have gone on (its C bit), forwarding
+//!   has failed, and the routes go (§4.3.1). [`bgp::Speaker::bfd_down`] decides.
 //! * What an operator takes down on either side is no failure, and BGP does not wait for BFD to come up.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,10 @@ use bgp::PeerId;
 use ipnet::IpNet;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::sys::socket::SockaddrStorage;
+use tokio::sync::broadcast;
 use tracing::{info, warn};
 
+use super::PathNotice;
 use super::settings::Neighbour;
 use crate::bfd::{Bfd, Change, Event, Events, SessionConfig, SessionKey, State};
 
@@ -27,16 +30,28 @@ pub(super) struct Liveness {
     events: Events,
     /// Neighbours by path: several may share one.
     watched: BTreeMap<SessionKey, BTreeSet<PeerId>>,
+    /// Whoever watches hears of every change.
+    told: broadcast::Sender<PathNotice>,
+}
+
+/// A path that has failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The neighbours at its end.
+    pub(super) peers: Vec<PeerId>,
+    /// Their BFD goes on when their BGP does not (C bit, RFC 5880 §4.1).
+    pub(super) control_plane_independent: bool,
 }
 
 impl Liveness {
-    /// Starts BFD, in the network namespace of the calling thread.
-    pub(super) fn start() -> io::Result<Self> {
+    /// Starts BFD, in the network namespace of the calling thread. What changes goes to `told` as well.
+    pub(super) fn start(told: broadcast::Sender<PathNotice>) -> io::Result<Self> {
         let (bfd, events) = Bfd::spawn()?;
         Ok(Self {
             bfd,
             events,
             watched: BTreeMap::new(),
+            told,
         })
     }
 
@@ -56,16 +71,15 @@ impl Liveness {
         self.leave(peer, None);
     }
 
-    /// The neighbours whose path fails next. Logs what else happens. Never returns once BFD has ended, which is
-    /// logged.
-    pub(super) async fn failure(&mut self) -> Vec<PeerId> {
+    /// The next path that fails. Logs what else happens. Never returns once BFD has ended, which is logged.
+    pub(super) async fn failure(&mut self) -> Failure {
         loop {
             let Some(event) = self.events.recv().await else {
                 warn!("BFD has ended: paths are not watched any more; restart the agent");
                 return std::future::pending().await;
             };
-            if let Some(peers) = self.judge(event) {
-                return peers;
+            if let Some(failure) = self.judge(event) {
+                return failure;
             }
         }
     }
@@ -83,13 +97,19 @@ impl Liveness {
         let _ = self.bfd.shutdown().await;
     }
 
-    fn judge(&self, event: Event) -> Option<Vec<PeerId>> {
+    fn judge(&self, event: Event) -> Option<Failure> {
         match event {
             Event::Changed(change) => {
                 log(&change);
                 let peers = self.watched.get(&change.key)?;
-                let failed = change.is_path_failure();
-                failed.then(|| peers.iter().copied().collect())
+                let peers: Vec<PeerId> = peers.iter().copied().collect();
+                let failure = change.is_path_failure().then(|| Failure {
+                    peers: peers.clone(),
+                    control_plane_independent: change.remote_control_plane_independent,
+                });
+                // Fails only when nobody watches.
+                let _ = self.told.send(PathNotice { peers, change });
+                failure
             }
             Event::Trouble { key, what } => {
                 let session = key.map(|key| key.to_string());
@@ -136,7 +156,7 @@ fn log(change: &Change) {
 }
 
 /// [`Liveness::failure`], of nothing before there is something.
-pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Vec<PeerId> {
+pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Failure {
     match liveness {
         Some(liveness) => liveness.failure().await,
         None => std::future::pending().await,
@@ -144,8 +164,13 @@ pub(super) async fn failure(liveness: &mut Option<Liveness>) -> Vec<PeerId> {
 }
 
 /// The path to a neighbour that is at `remote`. Several hops long where the neighbour may be that far, or where it is
-/// in our AS and in none of `subnets`, which are ours: iBGP between loopbacks.
-pub(super) fn path(neighbour: &Neighbour, remote: IpAddr, subnets: &[IpNet]) -> SessionKey {
+/// in our AS and in none of `subnets`, which are ours: iBGP between loopbacks. `local`: where the session is from.
+pub(super) fn path(
+    neighbour: &Neighbour,
+    remote: IpAddr,
+    local: Option<IpAddr>,
+    subnets: &[IpNet],
+) -> SessionKey {
     let internal = matches!(
         neighbour.peer.remote_as,
         bgp::RemoteAs::Internal | bgp::RemoteAs::Auto
@@ -162,7 +187,7 @@ pub(super) fn path(neighbour: &Neighbour, remote: IpAddr, subnets: &[IpNet]) -> 
         .filter(|_| !multihop);
     SessionKey {
         remote,
-        local: neighbour.local_address,
+        local,
         interface: interface.map(Into::into),
         multihop,
     }
@@ -207,7 +232,8 @@ mod tests {
         let here = IpAddr::from([192, 0, 2, 1]);
         let elsewhere = IpAddr::from([198, 51, 100, 1]);
         let external = RemoteAs::Number(Asn(65001));
-        let multihop = |neighbour: &Neighbour, remote| path(neighbour, remote, &subnets).multihop;
+        let multihop =
+            |neighbour: &Neighbour, remote| path(neighbour, remote, None, &subnets).multihop;
         assert!(!multihop(&neighbour(external), elsewhere));
         assert!(!multihop(&neighbour(RemoteAs::Internal), here));
         assert!(multihop(&neighbour(RemoteAs::Internal), elsewhere));
@@ -218,13 +244,17 @@ mod tests {
         unnumbered.interface = Some("eth1".to_owned());
         let link_local = "fe80::1".parse().unwrap();
         assert!(!multihop(&unnumbered, link_local));
-        assert_eq!(path(&unnumbered, link_local, &subnets).check(), Ok(()));
+        assert_eq!(
+            path(&unnumbered, link_local, None, &subnets).check(),
+            Ok(())
+        );
     }
 
     /// Neighbours that share a path share its session, and its failure.
     #[test]
     fn a_shared_path_is_watched_until_nobody_wants_it() {
-        let mut liveness = Liveness::start().unwrap();
+        let (told, mut notices) = broadcast::channel(8);
+        let mut liveness = Liveness::start(told).unwrap();
         let key = SessionKey::single_hop(IpAddr::from([127, 0, 0, 2]));
         let (one, two) = (PeerId(1), PeerId(2));
         liveness.watch(one, key.clone(), SessionConfig::default());
@@ -240,14 +270,22 @@ mod tests {
         };
         let judged =
             |liveness: &Liveness, change: &Change| liveness.judge(Event::Changed(change.clone()));
-        assert_eq!(judged(&liveness, &failed), Some(vec![one, two]));
+        let of = |peers: &[PeerId]| {
+            Some(Failure {
+                peers: peers.to_vec(),
+                control_plane_independent: true,
+            })
+        };
+        assert_eq!(judged(&liveness, &failed), of(&[one, two]));
+        let notice = notices.try_recv().unwrap();
+        assert_eq!((notice.peers, &notice.change), (vec![one, two], &failed));
         let by_operator = Change {
             remote_state: State::AdminDown,
             ..failed.clone()
         };
         assert_eq!(judged(&liveness, &by_operator), None);
         liveness.unwatch(one);
-        assert_eq!(judged(&liveness, &failed), Some(vec![two]));
+        assert_eq!(judged(&liveness, &failed), of(&[two]));
         let moved = SessionKey::single_hop(IpAddr::from([127, 0, 0, 3]));
         liveness.watch(two, moved, SessionConfig::default());
         assert_eq!(judged(&liveness, &failed), None);

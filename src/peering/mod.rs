@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use bgp::{Event, Route};
+use bgp::{Event, PeerId, Route};
 use ipnet::IpNet;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -57,6 +57,15 @@ pub struct Notice {
     pub event: Event,
 }
 
+/// The path to neighbours, as BFD sees it, has changed.
+#[derive(Debug, Clone)]
+pub struct PathNotice {
+    /// The neighbours at its end.
+    pub peers: Vec<PeerId>,
+    /// From what to what, when and why.
+    pub change: crate::bfd::Change,
+}
+
 /// The running speaker. Dropping it ends the speaker without a word to the peers, whose graceful-restart
 /// helpers then keep our routes; [`Peering::shutdown`] says goodbye.
 #[derive(Debug)]
@@ -65,6 +74,7 @@ pub struct Peering {
     /// Taken only when the speaker is told to end.
     commands: Option<mpsc::Sender<Command>>,
     notices: broadcast::Sender<Notice>,
+    path_notices: broadcast::Sender<PathNotice>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -117,12 +127,14 @@ impl Peering {
         );
         let (commands, requests) = mpsc::channel(16);
         let (notices, _) = broadcast::channel(NOTICES);
+        let (path_notices, _) = broadcast::channel(NOTICES);
         let (shared, told) = (Arc::clone(&mailbox), notices.clone());
+        let told_paths = path_notices.clone();
         let thread = std::thread::Builder::new()
             .name("bgp".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    Driver::start(&settings, neighbours, told)
+                    Driver::start(&settings, neighbours, told, told_paths)
                         .teaching(learned)
                         .run(&shared, requests)
                         .await;
@@ -132,6 +144,7 @@ impl Peering {
             mailbox,
             commands: Some(commands),
             notices,
+            path_notices,
             thread: Some(thread),
         })
     }
@@ -169,6 +182,7 @@ impl Peering {
             mailbox: Arc::clone(&self.mailbox),
             commands: self.commands.as_ref()?.downgrade(),
             notices: self.notices.downgrade(),
+            path_notices: self.path_notices.downgrade(),
         })
     }
 

@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
-use bgp::{Event, PeerId, State};
+use bgp::{Event, PeerId, State, Via};
+use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::driver::Driver;
-use super::liveness::{Liveness, path, subnets};
+use super::liveness::{Failure, Liveness, path, subnets};
+use super::socket::source_of;
 
 impl Driver {
     /// Watch the path to a neighbour where that is wanted, and where it is known; else not any more.
@@ -15,14 +17,17 @@ impl Driver {
         let remote = self.speaker.remote(peer);
         let wanted = self.neighbours.get(&peer).and_then(|neighbour| {
             let config = neighbour.bfd?;
-            Some((path(neighbour, remote?, &subnets()), config))
+            let remote = remote?;
+            // Without a source the session does not come up either, and says why.
+            let local = source_of(neighbour, remote).ok().flatten();
+            Some((path(neighbour, remote, local, &subnets()), config))
         });
         let Some((key, config)) = wanted else {
             self.unwatch_path(peer);
             return;
         };
         if self.liveness.is_none() {
-            match Liveness::start() {
+            match Liveness::start(self.path_notices.clone()) {
                 Ok(liveness) => self.liveness = Some(liveness),
                 Err(error) => warn!(%error, "cannot start BFD: no path is watched"),
             }
@@ -67,12 +72,18 @@ impl Driver {
         });
     }
 
+    /// Whoever brings routes to the kernel says where ways lead.
+    pub(super) fn heed(&mut self, verdicts: &FxHashMap<Via, bool>) {
+        for (via, reachable) in verdicts {
+            self.speaker.set_reachable(via, *reachable, Instant::now());
+        }
+    }
+
     /// The path to these neighbours has failed.
-    pub(super) fn lose_path(&mut self, peers: &[PeerId]) {
-        /// Forwarding is what failed, whatever else did: see [`super::liveness`].
-        const KEEP_NOTHING: bool = true;
-        for peer in peers {
-            self.speaker.bfd_down(*peer, KEEP_NOTHING, Instant::now());
+    pub(super) fn lose_path(&mut self, failure: &Failure) {
+        let independent = failure.control_plane_independent;
+        for peer in &failure.peers {
+            self.speaker.bfd_down(*peer, independent, Instant::now());
         }
     }
 }

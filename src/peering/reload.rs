@@ -31,6 +31,7 @@ impl Neighbour {
             peer: _,
             port,
             local_address,
+            source_interface,
             interface,
             password,
             multihop,
@@ -38,10 +39,16 @@ impl Neighbour {
             bfd,
             router_lifetime,
         } = self;
-        let bound = *local_address == new.local_address && *interface == new.interface;
+        let same_source =
+            *local_address == new.local_address && *source_interface == new.source_interface;
         let all = [
             ("port", *port == new.port, Change::Applied),
-            ("update_source", bound, Change::Restarted),
+            ("update_source", same_source, Change::Restarted),
+            (
+                "bind_device",
+                *interface == new.interface,
+                Change::Restarted,
+            ),
             ("password", *password == new.password, Change::Restarted),
             ("multihop", *multihop == new.multihop, Change::Restarted),
             (

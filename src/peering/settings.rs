@@ -71,6 +71,8 @@ pub struct Neighbour {
     pub port: u16,
     /// Source address of our connections; the kernel's choice if absent.
     pub local_address: Option<IpAddr>,
+    /// Interface whose address is the source of our connections, where none is given; they may leave by another.
+    pub source_interface: Option<String>,
     /// Interface or VRF device to bind our connections to; those of a neighbour that has a link
     /// ([`PeerConfig::link`]) are bound to that.
     pub interface: Option<String>,
@@ -94,6 +96,7 @@ impl Neighbour {
             peer,
             port: PORT,
             local_address: None,
+            source_interface: None,
             interface: None,
             password: None,
             multihop: None,

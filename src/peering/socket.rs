@@ -41,7 +41,7 @@ pub(super) async fn dial(neighbour: Neighbour, remote: IpAddr, asn: u32) -> io::
         bound.map_err(|error| about(device, &error))?;
     }
     let scope = link.map(nix::net::if_::if_nametoindex).transpose()?;
-    if let Some(local) = neighbour.local_address {
+    if let Some(local) = source_of(&neighbour, remote)? {
         let bound = socket.bind(&scoped(local, 0, scope).into());
         bound.map_err(|error| about(local, &error))?;
     }
@@ -55,6 +55,55 @@ pub(super) async fn dial(neighbour: Neighbour, remote: IpAddr, asn: u32) -> io::
         .await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// The source of connections to a neighbour: the configured address, or one of the configured interface. `None`: the
+/// kernel's choice.
+///
+/// # Errors
+/// The interface has no address of the neighbour's family.
+pub(super) fn source_of(neighbour: &Neighbour, remote: IpAddr) -> io::Result<Option<IpAddr>> {
+    let Some(interface) = &neighbour.source_interface else {
+        return Ok(neighbour.local_address);
+    };
+    // On a link, only the link's own addresses mean anything, of which the kernel takes the right one.
+    if is_link_local(remote) {
+        return Ok(neighbour.local_address);
+    }
+    let addresses = sockopt::addresses_of(interface);
+    let source = nearest(&addresses, remote).ok_or_else(|| {
+        let family = if remote.is_ipv4() { "IPv4" } else { "IPv6" };
+        let why = format!("{interface}, the update_source, has no {family} address for a session");
+        io::Error::new(io::ErrorKind::AddrNotAvailable, why)
+    })?;
+    Ok(Some(source))
+}
+
+/// Of the addresses that others can reach, the one that has most in common with `remote`; of several, the first.
+fn nearest(addresses: &[IpAddr], remote: IpAddr) -> Option<IpAddr> {
+    let fit = |address: &&IpAddr| {
+        address.is_ipv4() == remote.is_ipv4()
+            && address.is_loopback() == remote.is_loopback()
+            && !is_link_local(**address)
+    };
+    let usable = addresses.iter().filter(fit);
+    // `max_by_key` takes the last of equals.
+    usable
+        .rev()
+        .max_by_key(|address| common_bits(**address, remote))
+        .copied()
+}
+
+fn common_bits(one: IpAddr, other: IpAddr) -> u32 {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+        _ => 0,
+    }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
 /// An error that names the device or address it is about.
@@ -148,6 +197,29 @@ fn limit_hops(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_source_is_the_nearest_address_that_others_can_reach() {
+        let all = [
+            "127.0.0.1",
+            "::1",
+            "192.0.2.1",
+            "10.9.0.1",
+            "10.0.0.1",
+            "fe80::1",
+            "2001:db8::1",
+        ];
+        let all = all.map(|address| address.parse().unwrap());
+        let to = |remote: &str| {
+            let source = nearest(&all, remote.parse().unwrap());
+            source.map_or_else(String::new, |source| source.to_string())
+        };
+        assert_eq!(to("10.9.7.2"), "10.9.0.1");
+        assert_eq!(to("172.16.0.1"), "192.0.2.1", "all are as far");
+        assert_eq!(to("2001:db8:9::9"), "2001:db8::1");
+        assert_eq!(to("127.0.0.2"), "127.0.0.1");
+        assert_eq!(nearest(&all[..2], "10.9.7.2".parse().unwrap()), None);
+    }
 
     #[test]
     fn only_a_scoped_address_has_a_link() {

@@ -98,6 +98,16 @@ pub(super) fn addresses_beside(local: IpAddr, interface: Option<&str>) -> Vec<Ip
     beside.map(|(_, address)| *address).collect()
 }
 
+/// The addresses of an interface, in the kernel's order; empty where there is none.
+pub(super) fn addresses_of(interface: &str) -> Vec<IpAddr> {
+    let all = interface_addresses().unwrap_or_default();
+    // An address with a label has that for a name: the device, a colon, and more.
+    let of_it = all
+        .into_iter()
+        .filter(|(name, _)| name.split(':').next() == Some(interface));
+    of_it.map(|(_, address)| address).collect()
+}
+
 /// Let the calling thread run before others: at a real-time priority, or else at the best ordinary one. Returns
 /// what was granted.
 pub(crate) fn prefer_this_thread() -> io::Result<&'static str> {

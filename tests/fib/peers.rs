@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bgp::{PeerConfig, RemoteAs};
+use bgp::{Event, PeerConfig, RemoteAs, State};
 use interop::frr::Frr;
 use interop::{Need, Place, require};
 use ovn_bgp_agent::fib::RouteState;
@@ -11,6 +11,47 @@ use ovn_bgp_agent::peering::{Neighbour, Peering, Settings};
 use crate::lab::{BEYOND, BEYOND6, DEFAULT, Lab, Running, eventually, leaf};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
+
+/// Two leaves that teach the same, one of them preferred.
+#[test]
+fn a_dead_link_hands_over_to_a_worse_path_while_the_session_is_still_up() {
+    require!(Need::Root, BGPD);
+    let lab = Lab::new();
+    let dir = interop::scratch().unwrap();
+    let worse = "route-map WORSE permit 10\n set as-path prepend 65000 65000\nexit\n";
+    let _frr = [(1, ""), (2, " neighbor 10.2.0.1 route-map WORSE out\n")].map(|(n, out)| {
+        let config = format!(
+            "{worse}router bgp 65000\n bgp router-id 10.{n}.0.254\n no bgp ebgp-requires-policy\n \
+             no bgp network import-check\n timers bgp 20 60\n \
+             neighbor 10.{n}.0.1 remote-as 65001\n neighbor 10.{n}.0.1 timers connect 1\n \
+             address-family ipv4 unicast\n network 203.0.113.0/24\n{out} exit-address-family\n"
+        );
+        let place = Place::inside(&lab.leaves[n - 1]);
+        Frr::start(&place, &dir.path().join(format!("leaf{n}")), &config).unwrap()
+    });
+    let running = lab.run();
+    let peering = speak(&lab, &running);
+    let mut watched = peering.watch();
+    let by = |n: usize| {
+        let route = format!("203.0.113.0/24 via {} dev eth{n} metric 20", leaf(n));
+        eventually(vec![route], || lab.routes("203.0.113.0/24"));
+    };
+    by(1);
+    lab.leaves[0].ip("link set eth0 down").unwrap();
+    by(2);
+    lab.leaves[0].ip("link set eth0 up").unwrap();
+    by(1);
+    while let Ok(notice) = watched.try_recv() {
+        let lost = matches!(
+            &notice.event,
+            Event::StateChanged {
+                from: State::Established,
+                ..
+            }
+        );
+        assert!(!lost, "{notice:?}");
+    }
+}
 
 /// A leaf that teaches a default route of both families, and nothing else.
 fn start_leaf(lab: &Lab, dir: &std::path::Path, n: usize) -> Frr {

@@ -176,6 +176,38 @@ fn we_call_from_the_configured_address() {
     }
 }
 
+/// FRR's `update-source lo`: the address is the loopback's, the way there that of the routes.
+#[test]
+fn we_call_from_the_address_of_the_configured_interface() {
+    require!(Need::Root, BGPD);
+    for (ours, theirs) in FAR {
+        let lab = Routed::new();
+        let source = format!("update-source {theirs}");
+        let far = ["passive", "ebgp-multihop 5", &source];
+        let frr = lab.frr(&config(ours, &far));
+        let speaker = lab.speak(ours, theirs, |neighbour| {
+            neighbour.local_address = None;
+            neighbour.source_interface = Some("lo".to_owned());
+            neighbour.multihop = Some(2);
+        });
+        speaker.wait_established();
+        frr.wait_established(ours).unwrap();
+    }
+}
+
+#[test]
+fn an_interface_without_an_address_of_the_family_is_named() {
+    require!(Need::Root);
+    let lab = Lab::new();
+    let speaker = lab.speak(THEIRS_V4, RemoteAs::External, |neighbour| {
+        neighbour.source_interface = Some("lo".to_owned());
+    });
+    eventually(true, || {
+        let error = speaker.neighbor().last_error.unwrap_or_default();
+        error.contains("lo, the update_source, has no IPv4 address")
+    });
+}
+
 #[test]
 fn we_call_over_the_configured_device() {
     require!(Need::Root, BGPD);

@@ -26,6 +26,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// Our speaker in AS 65001, FRR in AS `asn`, the session up.
     pub(crate) fn new(asn: u32) -> Self {
+        Self::with(asn, "", "")
+    }
+
+    /// The same with more lines about the neighbour, and for FRR.
+    pub(crate) fn with(asn: u32, neighbour: &str, for_frr: &str) -> Self {
         let dir = interop::scratch().unwrap();
         let (ours, theirs) = (
             Namespace::new("tool").unwrap(),
@@ -40,11 +45,12 @@ impl Lab {
             namespace.address("eth0", v6).unwrap();
         }
         let place = Place::inside(&theirs);
-        let frr = Frr::start(&place, &dir.path().join("frr"), &frr_config(asn)).unwrap();
+        let frr_config = frr_config(asn) + for_frr;
+        let frr = Frr::start(&place, &dir.path().join("frr"), &frr_config).unwrap();
         let config = dir.path().join("bgp-agent.conf");
         let text = format!(
             "[DEFAULT]\ncontrol_socket = {}\n[bgp]\nas = 65001\nmetrics_listen = {METRICS}\nhold_time = 9\nconnect_retry_time = 1\n\
-             [bgp_neighbor leaf]\naddress = {THEIRS}\nremote_as = {asn}\ndescription = uplink 1\n",
+             [bgp_neighbor leaf]\naddress = {THEIRS}\nremote_as = {asn}\ndescription = uplink 1\n{neighbour}",
             dir.path().join("control.sock").display()
         );
         std::fs::write(&config, text).unwrap();

@@ -8,4 +8,5 @@ mod lab;
 mod metrics;
 mod orders;
 mod originate;
+mod restart;
 mod watch;

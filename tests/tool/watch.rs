@@ -8,7 +8,7 @@ use std::time::Instant;
 use interop::{Need, PATIENCE, require};
 use serde_json::Value;
 
-use crate::lab::{BGPD, Lab};
+use crate::lab::{BGPD, Lab, OURS, THEIRS, eventually};
 
 /// A running `watch --json`; ends with its owner.
 struct Watcher {
@@ -87,4 +87,58 @@ fn a_watcher_sees_routes_go_out_and_a_session_end() {
     let words = |words: &str| told.iter().any(|line| line.ends_with(words));
     assert!(words("198.51.100.7/32 advertised to leaf"), "{told:#?}");
     assert!(words("198.51.100.7/32 withdrawn from leaf"), "{told:#?}");
+}
+
+/// An object whose event has this name.
+fn is(name: &'static str) -> impl Fn(&str) -> bool {
+    move |line| serde_json::from_str::<Value>(line).unwrap()["event"] == name
+}
+
+/// From a default route that comes to the kernel to the path that fails and takes it away.
+#[test]
+fn a_watcher_sees_the_path_fail_and_what_becomes_of_the_kernels_routes() {
+    require!(Need::Root, BGPD);
+    let bfd = format!(
+        "router bgp 65002\n neighbor {OURS} bfd\n neighbor {OURS} bfd profile quick\n\
+         bfd\n profile quick\n  receive-interval 100\n  transmit-interval 100\n exit\nexit\n"
+    );
+    let mut lab = Lab::with(65002, "bfd = true\n", &bfd);
+    let watcher = Watcher::start(&lab, &["watch", "--json"]);
+    let text = Watcher::start(&lab, &["watch"]);
+    let default = [
+        "router bgp 65002",
+        "address-family ipv4 unicast",
+        "network 0.0.0.0/0",
+    ];
+    lab.frr.configure(&default).unwrap();
+    let last =
+        |name| -> Value { serde_json::from_str(&watcher.until(is(name)).pop().unwrap()).unwrap() };
+    let installed = last("fib-installed");
+    assert_eq!(installed["prefix"], "0.0.0.0/0");
+    assert_eq!(
+        installed["nextHops"][0],
+        serde_json::json!({"via": THEIRS, "interface": "eth0"})
+    );
+    eventually(Value::from("up"), || {
+        lab.json(&["show", "bfd"])["peers"][0]["status"].clone()
+    });
+    lab.frr.kill("bfdd");
+    let down = last("bfd");
+    assert_eq!(down["peers"], serde_json::json!(["leaf"]), "{down}");
+    let path = down["path"].as_str().unwrap();
+    assert!(path.starts_with(THEIRS), "{down}");
+    assert_eq!(
+        (&down["from"], &down["to"], &down["failed"]),
+        (&"up".into(), &"down".into(), &true.into())
+    );
+    assert_eq!(down["reason"], "control detection time expired");
+    let removed = last("fib-removed");
+    assert_eq!(removed["prefix"], "0.0.0.0/0");
+    assert_eq!(removed["reason"], "no peer teaches it any more");
+    let told = text.until(|line| line.contains("0.0.0.0/0 removed from the kernel: no peer"));
+    let words = |words: &str| told.iter().any(|line| line.contains(words));
+    let installed = format!("0.0.0.0/0 installed in the kernel: {THEIRS} dev eth0");
+    assert!(words(&installed), "{told:#?}");
+    let failed = "up -> down: control detection time expired; the path has failed";
+    assert!(words("bfd leaf (") && words(failed), "{told:#?}");
 }

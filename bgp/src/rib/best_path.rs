@@ -3,18 +3,17 @@
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
-use super::learned_path::LearnedPath;
-use super::loc_rib::Reachability;
+use super::learned_path::{LearnedPath, Via};
 use crate::speaker::Multipath;
 use crate::wire::{Origin, RouterId};
 
 /// What a decision depends on besides the paths.
 pub(crate) struct Decision<'a> {
     pub(crate) multipath: Multipath,
-    /// Next hops that are not named are taken to be reachable at no cost.
-    pub(crate) reachability: &'a FxHashMap<IpAddr, Reachability>,
+    /// Where no way leads at present.
+    pub(crate) unreachable: &'a FxHashSet<Via>,
 }
 
 impl Decision<'_> {
@@ -24,29 +23,24 @@ impl Decision<'_> {
     /// partial: a path is out when any other in the running beats it, as the RFC's elimination has it. The age of a
     /// path plays no part: the same paths give the same choice, in whatever order they came.
     pub(crate) fn choose(&self, running: &mut Vec<&LearnedPath>) {
-        running.retain(|path| self.is_reachable(path));
+        self.leave_reachable(running);
         if running.len() < 2 {
             return;
         }
         keep_greatest(running, preference);
         lose_by_med(running);
         keep_greatest(running, |path| path.source.external);
-        keep_greatest(running, |path| Reverse(self.cost(path)));
+        // Step e compares interior costs, of which a host without an IGP has none.
         running.sort_by_key(|path| tie_break(path));
         self.keep_equal(running);
     }
 
-    /// Eligible at all (§9.1.2.1).
-    pub(crate) fn is_reachable(&self, path: &LearnedPath) -> bool {
-        self.reachability.is_empty() || self.cost(path).is_some()
-    }
-
-    /// `None`: there is no way to the next hop.
-    fn cost(&self, path: &LearnedPath) -> Option<u32> {
-        match self.reachability.get(&path.next_hop_address()) {
-            None => Some(0),
-            Some(Reachability::Cost(cost)) => Some(*cost),
-            Some(Reachability::Unreachable) => None,
+    /// Eligible at all (§9.1.2.1). Where none is, all stay: a host passes nothing on, and who installs the route says
+    /// why it cannot be used.
+    fn leave_reachable(&self, running: &mut Vec<&LearnedPath>) {
+        let is_reachable = |path: &&LearnedPath| !self.unreachable.contains(&path.via());
+        if !self.unreachable.is_empty() && running.iter().any(is_reachable) {
+            running.retain(is_reachable);
         }
     }
 
@@ -145,19 +139,12 @@ mod tests {
         LearnedPath::new(Arc::new(source), next_hop, Arc::new(attributes))
     }
 
-    /// Who wins, and who shares the load.
-    fn chosen(
-        paths: &[LearnedPath],
-        multipath: Multipath,
-        costs: &[(u8, Reachability)],
-    ) -> Vec<u8> {
-        let reachability = costs
-            .iter()
-            .map(|(id, cost)| (IpAddr::from(Ipv4Addr::new(10, 0, 0, *id)), *cost))
-            .collect();
+    /// Who wins, and who shares the load, while no way leads to some of the routers.
+    fn chosen(paths: &[LearnedPath], multipath: Multipath, lost: &[u8]) -> Vec<u8> {
+        let unreachable = lost.iter().map(|id| path(*id, |_, _| {}).via()).collect();
         let decision = Decision {
             multipath,
-            reachability: &reachability,
+            unreachable: &unreachable,
         };
         let mut running: Vec<_> = paths.iter().collect();
         decision.choose(&mut running);
@@ -222,15 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn the_nearer_exit_wins_and_an_unreachable_one_is_out() {
-        let paths = [1, 2, 3].map(|id| path(id, |_, _| {}));
-        let costs = [
-            (1, Reachability::Unreachable),
-            (2, Reachability::Cost(20)),
-            (3, Reachability::Cost(10)),
-        ];
-        assert_eq!(chosen(&paths, Multipath::default(), &costs), [3]);
-        assert!(chosen(&paths[..1], Multipath::default(), &costs).is_empty());
+    fn what_cannot_be_reached_is_out_as_long_as_anything_can() {
+        let worse = path(2, |_, attributes| {
+            attributes.as_path = AsPath::sequence((1..4).map(Asn));
+        });
+        let paths = [path(1, |_, _| {}), worse, path(3, |_, _| {})];
+        assert_eq!(chosen(&paths, Multipath::default(), &[1]), [3]);
+        assert_eq!(chosen(&paths, Multipath::default(), &[1, 3]), [2]);
+        assert_eq!(chosen(&paths, Multipath::default(), &[1, 2, 3]), [1, 3]);
     }
 
     #[test]

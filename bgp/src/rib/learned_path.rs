@@ -23,6 +23,17 @@ pub struct PathSource {
     pub external: bool,
 }
 
+/// Where the traffic of a path goes. Paths that agree in it are forwarded alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Via {
+    /// What the path says.
+    pub next_hop: NextHop,
+    /// The interface of the session, where its addresses mean nothing without one.
+    pub link: Option<Arc<str>>,
+    /// Of an external peer: the next hop is the peer, or beside it.
+    pub external: bool,
+}
+
 /// Why a path is kept although its peer is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stale {
@@ -126,6 +137,15 @@ impl LearnedPath {
     /// The next hop without the link-local address beside a global one.
     pub fn next_hop_address(&self) -> IpAddr {
         address(self.next_hop)
+    }
+
+    /// Where its traffic goes.
+    pub fn via(&self) -> Via {
+        Via {
+            next_hop: self.next_hop,
+            link: self.source.link.clone(),
+            external: self.source.external,
+        }
     }
 }
 

@@ -1,23 +1,13 @@
 //! The paths in use to every prefix that peers teach (Loc-RIB, RFC 4271 §3.2).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::best_path::Decision;
-use super::learned_path::LearnedPath;
+use super::learned_path::{LearnedPath, Via};
 use crate::speaker::Multipath;
-
-/// Whether the node has a way to a next hop, as whoever keeps its routing table says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reachability {
-    /// No way: paths through it are not used (RFC 4271 §9.1.2.1).
-    Unreachable,
-    /// A way of this interior cost, less is better (§9.1.2.2 e).
-    Cost(u32),
-}
 
 /// What is in use.
 #[derive(Debug)]
@@ -26,7 +16,8 @@ pub(crate) struct LocRib {
     /// What was chosen last: routes of one UPDATE mostly share it.
     recent: Option<Arc<[LearnedPath]>>,
     multipath: Multipath,
-    reachability: FxHashMap<IpAddr, Reachability>,
+    /// Where no way leads at present; a handful.
+    unreachable: FxHashSet<Via>,
 }
 
 /// What choosing again has changed.
@@ -43,7 +34,7 @@ impl LocRib {
             paths: FxHashMap::default(),
             recent: None,
             multipath,
-            reachability: FxHashMap::default(),
+            unreachable: FxHashSet::default(),
         }
     }
 
@@ -55,12 +46,12 @@ impl LocRib {
     ) -> Choice {
         let decision = Decision {
             multipath: self.multipath,
-            reachability: &self.reachability,
+            unreachable: &self.unreachable,
         };
         let (alone, mut many);
         let chosen: &[&LearnedPath] = match (candidates.next(), candidates.next()) {
             // Most prefixes are taught once.
-            (Some(path), None) if decision.is_reachable(path) => {
+            (Some(path), None) => {
                 alone = [path];
                 &alone
             }
@@ -94,17 +85,13 @@ impl LocRib {
         Choice::Changed(chosen)
     }
 
-    /// True when that is news.
-    pub(crate) fn set_reachability(
-        &mut self,
-        next_hop: IpAddr,
-        reachability: Option<Reachability>,
-    ) -> bool {
-        let before = match reachability {
-            Some(reachability) => self.reachability.insert(next_hop, reachability),
-            None => self.reachability.remove(&next_hop),
-        };
-        before != reachability
+    /// Whether there is a way; true when that is news.
+    pub(crate) fn set_reachable(&mut self, via: &Via, reachable: bool) -> bool {
+        if reachable {
+            self.unreachable.remove(via)
+        } else {
+            self.unreachable.insert(via.clone())
+        }
     }
 
     /// Another number of paths, or another idea of what is equal; true when that is news.
@@ -124,7 +111,7 @@ impl LocRib {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
     use crate::rib::PathSource;

@@ -23,7 +23,6 @@ pub(crate) use group::Window;
 pub(crate) use groups::{Originated, UpdateGroups};
 pub(crate) use import::{ImportMemo, Importer};
 pub(crate) use intern::Interner;
-pub use learned_path::{LearnedPath, PathSource, Stale};
-pub use loc_rib::Reachability;
+pub use learned_path::{LearnedPath, PathSource, Stale, Via};
 pub(crate) use loc_rib::{Choice, LocRib};
 pub(crate) use reader::Batch;

@@ -98,7 +98,7 @@ fn add_path(config: &PeerConfig) -> Option<Capability> {
 
 /// As the restarting speaker we list every family; without, the capability says that we keep the peer's routes
 /// while *it* restarts (RFC 4724 §3). R is set while we may be back from a restart, so that the peer does not
-/// wait for our End-of-RIB before it tells us its routes. N is always set: a NOTIFICATION that is not a hard reset
+/// wait for our End-of-RIB before it tells us its routes; a start that nothing outlived is no restart. N is always set: a NOTIFICATION that is not a hard reset
 /// does not mean that forwarding stopped (RFC 8538 §2).
 fn graceful_restart(config: &PeerConfig, local: &LocalSpeaker, now: Instant) -> Option<Capability> {
     let mut capability = GracefulRestartCapability {
@@ -113,7 +113,8 @@ fn graceful_restart(config: &PeerConfig, local: &LocalSpeaker, now: Instant) -> 
             });
             capability.families = families.collect();
             capability.time = seconds(restart.restart_time).min(4095);
-            capability.restarting = local.is_restarting(restart, now);
+            capability.restarting =
+                restart.forwarding_preserved && local.is_restarting(restart, now);
         }
         None if config.graceful_restart_helper => {}
         None => return None,

@@ -30,8 +30,8 @@ pub struct SpeakerConfig {
 pub struct GracefulRestart {
     /// How long the peer keeps our routes while we are away; whole seconds, at most 4095.
     pub restart_time: Duration,
-    /// What we forwarded before this start is forwarded still: the kernel's routes outlive the process, but
-    /// not a reboot (F, RFC 4724 §3).
+    /// There was a speaker before this one, and what it forwarded is forwarded still: the kernel's routes outlive the
+    /// process, but not a reboot (F, and with it R, RFC 4724 §3).
     pub forwarding_preserved: bool,
 }
 

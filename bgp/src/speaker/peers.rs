@@ -174,13 +174,21 @@ impl Speaker {
         asked
     }
 
-    /// BFD says that the path to a neighbour is down: its session ends (Cease/10, RFC 9384). `control_plane_independent`
-    /// is the peer's C bit: with it, forwarding is what failed, and graceful restart keeps nothing (RFC 5882 §4.3).
+    /// BFD says that the path to a neighbour is down, which means that forwarding failed:
+    ///
+    /// * Its session ends (Cease/10, RFC 9384), and neither side keeps anything of the other's, whatever graceful restart
+    ///   was agreed.
+    /// * While it is away and its routes are kept for it, its BFD may merely have ended with its BGP, and the routes stay
+    ///   (RFC 5882 §4.3.2) – unless `control_plane_independent`, its C bit, says that its BFD goes on without its BGP. Then
+    ///   they go (§4.3.1). Its bit alone counts: ours tells of our restarts, in which nobody is here to hear this.
     pub fn bfd_down(&mut self, peer: PeerId, control_plane_independent: bool, now: Instant) {
         self.core.now = now;
-        self.with_session(peer, |session, env| {
-            session.bfd_down(control_plane_independent, env);
-        });
+        let mut was_up = false;
+        self.with_session(peer, |session, env| was_up = session.bfd_down(env));
+        if !was_up && control_plane_independent {
+            self.forget(peer);
+            self.perform(peer);
+        }
     }
 
     /// Where a neighbour whose address is discovered is now; `None`: nobody is on its link, it is left in Idle. A

@@ -1,6 +1,5 @@
 //! Routes through the speaker: learned from UPDATEs, decided upon, told to the peers.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +7,7 @@ use ipnet::IpNet;
 
 use super::peer::Peer;
 use super::{Event, Multipath, Output, PeerId, Speaker};
-use crate::rib::{Batch, Choice, Reachability, Received, Window};
+use crate::rib::{Batch, Choice, Received, Via, Window};
 use crate::session::Reset;
 use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
 
@@ -89,19 +88,14 @@ impl Speaker {
         }
     }
 
-    /// Say whether there is a way to a next hop, and at what cost; `None`: nothing is known, and it is taken to be
-    /// reachable. Paths through it compete again.
-    pub fn set_reachability(
-        &mut self,
-        next_hop: IpAddr,
-        reachability: Option<Reachability>,
-        now: Instant,
-    ) {
+    /// Say whether a way leads there at present; unless it is said otherwise, one does. Paths through it compete again:
+    /// one without a way is used only where there is no other (RFC 4271 §9.1.2.1).
+    pub fn set_reachable(&mut self, via: &Via, reachable: bool, now: Instant) {
         self.core.now = now;
-        if self.loc_rib.set_reachability(next_hop, reachability) {
+        if self.loc_rib.set_reachable(via, reachable) {
             let peers = self.peers.values();
             let routes = peers.flat_map(|peer| peer.adj_in.iter());
-            let through = routes.filter(|(_, path)| path.next_hop_address() == next_hop);
+            let through = routes.filter(|(_, path)| path.via() == *via);
             self.decide(through.map(|(prefix, _)| *prefix).collect());
         }
     }

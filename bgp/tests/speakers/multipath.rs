@@ -1,13 +1,13 @@
 //! Several paths to one prefix.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bgp::wire::{
     AddPath, AsPath, Asn, Capability, CodecOptions, Family, Message, NextHop, Nlri, PathAttributes,
     pack,
 };
-use bgp::{Event, LearnedPath, Multipath, Reachability};
+use bgp::{Event, LearnedPath, Multipath, Via};
 use bytes::BytesMut;
 use ipnet::IpNet;
 
@@ -91,16 +91,23 @@ fn a_next_hop_without_a_way_takes_its_paths_along() {
     several.announce(1, default(), &by(&[65003]));
     several.events();
     let now = several.now;
-    let first: IpAddr = Ipv4Addr::new(10, 0, 1, 0).into();
-    for (reachability, expected) in [
-        (Some(Reachability::Unreachable), vec!["10.0.1.1"]),
-        (Some(Reachability::Cost(10)), vec![]),
-        (Some(Reachability::Cost(0)), vec!["10.0.1.0", "10.0.1.1"]),
+    let [first, other] = [0, 1].map(|last| Via {
+        next_hop: NextHop::V4(Ipv4Addr::new(10, 0, 1, last)),
+        link: None,
+        external: true,
+    });
+    for (via, reachable, expected) in [
+        (&first, false, vec!["10.0.1.1"]),
+        (&first, false, vec![]),
+        // Neither: what there is is shown, for whoever installs it to say why it cannot be used.
+        (&other, false, vec!["10.0.1.0", "10.0.1.1"]),
+        (&first, true, vec!["10.0.1.0"]),
+        (&other, true, vec!["10.0.1.0", "10.0.1.1"]),
     ] {
-        several.speaker.set_reachability(first, reachability, now);
+        several.speaker.set_reachable(via, reachable, now);
         several.drain();
         let last = changes(&mut several).pop().unwrap_or_default();
-        assert_eq!(last, expected);
+        assert_eq!(last, expected, "{via:?} {reachable}");
     }
 }
 

@@ -35,7 +35,8 @@ fn state(state: RouteState) -> &'static str {
     }
 }
 
-fn hops(hops: &[HopSnapshot]) -> String {
+/// Next hops in `ip`'s words.
+pub(in crate::cli) fn hops(hops: &[HopSnapshot]) -> String {
     let hop = |hop: &HopSnapshot| match hop.via {
         Some(via) => format!("{via} dev {}", hop.interface),
         None => format!("dev {}", hop.interface),

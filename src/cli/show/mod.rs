@@ -2,6 +2,7 @@
 
 mod bfd;
 mod fib;
+pub(super) use fib::hops;
 mod neighbors;
 mod routes;
 

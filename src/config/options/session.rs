@@ -37,6 +37,7 @@ layer! {
         password: Secret,
         passive: bool,
         update_source: UpdateSource,
+        bind_device: String,
         multihop: u8,
         ttl_security: u8,
         hold_time: Duration,
@@ -160,7 +161,13 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         update_source,
         None,
         Source,
-        "local address, or device, of the session"
+        "local address of the session, or the device that has it"
+    ),
+    session_row!(
+        bind_device,
+        None,
+        Device,
+        "interface or VRF that connections to the neighbour leave by, whatever the routes say"
     ),
     session_row!(
         multihop,

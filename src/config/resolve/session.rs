@@ -109,6 +109,7 @@ impl Names {
             password: draft.password,
             passive: draft.passive.unwrap_or_default(),
             update_source: draft.update_source,
+            bind_device: draft.bind_device,
             hold_time: draft.hold_time.unwrap_or_default(),
             keepalive_time: draft.keepalive_time,
             connect_retry_time: draft.connect_retry_time.unwrap_or_default(),

@@ -1,11 +1,13 @@
 //! `watch`: what happens, as it happens.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::RouteLine;
+use crate::fib::HopSnapshot;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,32 @@ pub enum Happening {
     },
     /// No neighbour teaches this prefix any more.
     Lost { prefix: IpNet },
+    /// The path to neighbours, as BFD sees it, changed its state.
+    Bfd {
+        /// Those at its end.
+        peers: Vec<String>,
+        /// Address and interface.
+        path: String,
+        from: String,
+        to: String,
+        /// Why, when it went down.
+        reason: Option<String>,
+        /// The sessions over it end: it was no operator who took it down.
+        failed: bool,
+    },
+    /// The kernel has a learned route, from now on or with other next hops.
+    FibInstalled {
+        prefix: IpNet,
+        next_hops: Vec<HopSnapshot>,
+        source: Option<IpAddr>,
+    },
+    /// The kernel has a learned route no more.
+    FibRemoved {
+        prefix: IpNet,
+        reason: Option<String>,
+    },
+    /// The kernel refuses a learned route; it is tried again.
+    FibRefused { prefix: IpNet, reason: String },
     /// After a start: every neighbour has told all it has of a family, or was waited for long enough.
     Converged { family: String },
     /// A neighbour teaches many routes.

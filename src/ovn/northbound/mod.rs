@@ -2,7 +2,6 @@
 //! concerns.
 
 mod feed;
-mod index;
 mod network;
 mod rows;
 #[cfg(test)]
@@ -16,11 +15,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 pub use self::feed::monitor;
-use self::index::Index;
 pub use self::network::Network;
 pub use self::rows::{
     FipMode, Nat, PortAddress, PortKind, Router, RouterPort, StaticRoute, Switch, SwitchPort,
 };
+use super::index::Index;
 
 /// A replica of the rows the NB driver uses.
 #[derive(Clone, Debug, Default)]

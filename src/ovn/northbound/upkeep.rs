@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::index::{self, difference};
 use super::network::OnNetwork;
 use super::{
     FipMode, Nat, Network, Northbound, PortKind, Router, RouterPort, Row, StaticRoute, Switch,
     SwitchPort, Table,
 };
+use crate::ovn::index::{self, difference};
 
 /// A closure that takes the content of one variant of [`Row`].
 macro_rules! only {

@@ -93,22 +93,18 @@ impl Session {
         }
     }
 
-    /// BFD says that the path to the peer is down. When its BFD shares no fate with its BGP (C bit), that means that
-    /// forwarding stopped, and nothing is kept; otherwise the peer may merely restart (RFC 5882 §4.3).
-    pub(crate) fn bfd_down(&mut self, control_plane_independent: bool, env: &mut Env<'_>) {
+    /// BFD says that the path to the peer is down. While the session is up nobody is known to restart: it is
+    /// forwarding that fails, and nothing is kept (RFC 5882 §4.3.2.2, RFC 9384). False where no session was up.
+    pub(crate) fn bfd_down(&mut self, env: &mut Env<'_>) -> bool {
         let Some(connection) = self.established() else {
-            return;
+            return false;
         };
         let id = connection.id;
         let farewell = Notification::cease(cease_subcode::BFD_DOWN);
-        let (sent, ending) = if control_plane_independent {
-            let agreed = connection.negotiated.as_deref();
-            (hardened(&farewell, agreed), Ending::Final)
-        } else {
-            (farewell, Ending::Lost)
-        };
+        let sent = hardened(&farewell, connection.negotiated.as_deref());
         self.send_notification(id, &sent, env);
-        self.close(id, DownReason::BfdDown, ending, env);
+        self.close(id, DownReason::BfdDown, Ending::Final, env);
+        true
     }
 
     /// The peer taught more routes than it may.

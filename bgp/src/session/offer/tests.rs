@@ -64,14 +64,15 @@ fn the_forwarding_bit_tells_whether_anything_survived() {
         let capabilities = offered(&config(), local, local.started);
         let families = &restart_of(&capabilities).unwrap().families;
         assert_eq!(families.len(), 2);
-        families.iter().all(|line| line.forwarding)
+        let restarting = restart_of(&capabilities).unwrap().restarting;
+        (restarting, families.iter().all(|line| line.forwarding))
     };
-    assert!(preserved(&local));
+    assert_eq!(preserved(&local), (true, true));
     local.graceful_restart = Some(GracefulRestart {
         forwarding_preserved: false,
         ..GracefulRestart::new(Duration::from_secs(120))
     });
-    assert!(!preserved(&local));
+    assert_eq!(preserved(&local), (false, false), "a first start");
 }
 
 #[test]

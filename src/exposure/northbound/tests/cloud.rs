@@ -14,7 +14,7 @@ use crate::ovn::northbound::{
     Table,
 };
 use crate::ovn::southbound::{Chassis, PortBinding};
-use crate::ovn::{BridgeMappings, Northbound, Southbound};
+use crate::ovn::{BridgeMappings, Northbound, Southbound, southbound};
 
 pub(super) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
 pub(super) const FIP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0xf1]);
@@ -125,14 +125,15 @@ impl Cloud {
         let sb = self.sb.get_or_insert_default();
         let uuid = id(chassis);
         let name = chassis.into();
-        let mut touched = sb.replace_chassis(uuid, Some(Chassis { uuid, name }));
+        let chassis = southbound::Row::Chassis(Chassis { uuid, name });
+        sb.replace(southbound::Table::Chassis, uuid, Some(chassis));
         let binding = PortBinding {
-            uuid: id(port),
-            logical_port: port.into(),
             chassis: Some(uuid),
+            ..PortBinding::unbound(id(port), port)
         };
-        touched.extend(sb.replace_binding(id(port), Some(binding)));
-        for name in touched {
+        let binding = southbound::Row::PortBinding(binding);
+        sb.replace(southbound::Table::PortBinding, id(port), Some(binding));
+        for name in sb.take_affected().rebound {
             self.nb.affect_port_named(&name);
         }
     }

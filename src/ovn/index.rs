@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Rows by key. Several rows may share a key (also for an instant, when one replaces the other in
 /// one transaction); they are kept sorted so that order of arrival never shows.
 #[derive(Clone, Debug)]
-pub(super) struct Index<K>(FxHashMap<K, Vec<Uuid>>);
+pub(in crate::ovn) struct Index<K>(FxHashMap<K, Vec<Uuid>>);
 
 impl<K> Default for Index<K> {
     fn default() -> Self {
@@ -18,26 +18,26 @@ impl<K> Default for Index<K> {
 }
 
 impl<K: Hash + Eq> Index<K> {
-    pub(super) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> &[Uuid]
+    pub(in crate::ovn) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> &[Uuid]
     where
         K: Borrow<Q>,
     {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+    pub(in crate::ovn) fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.keys()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::ovn) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn insert(&mut self, key: K, row: Uuid) {
+    pub(in crate::ovn) fn insert(&mut self, key: K, row: Uuid) {
         insert(self.0.entry(key).or_default(), row);
     }
 
-    pub(super) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, row: Uuid)
+    pub(in crate::ovn) fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, row: Uuid)
     where
         K: Borrow<Q>,
     {
@@ -51,21 +51,21 @@ impl<K: Hash + Eq> Index<K> {
 }
 
 /// Adds to a sorted set.
-pub(super) fn insert(rows: &mut Vec<Uuid>, row: Uuid) {
+pub(in crate::ovn) fn insert(rows: &mut Vec<Uuid>, row: Uuid) {
     if let Err(place) = rows.binary_search(&row) {
         rows.insert(place, row);
     }
 }
 
 /// Removes from a sorted set.
-pub(super) fn remove(rows: &mut Vec<Uuid>, row: Uuid) {
+pub(in crate::ovn) fn remove(rows: &mut Vec<Uuid>, row: Uuid) {
     if let Ok(place) = rows.binary_search(&row) {
         rows.remove(place);
     }
 }
 
 /// What only one of two sorted sets contains: in `old` alone, and in `new` alone.
-pub(super) fn difference(old: &[Uuid], new: &[Uuid]) -> (Vec<Uuid>, Vec<Uuid>) {
+pub(in crate::ovn) fn difference(old: &[Uuid], new: &[Uuid]) -> (Vec<Uuid>, Vec<Uuid>) {
     let (mut gone, mut come) = (Vec::new(), Vec::new());
     let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
     loop {

@@ -1,0 +1,99 @@
+//! From rows of the OVSDB client to typed rows: what to monitor, and how to read it.
+
+use uuid::Uuid;
+
+use super::Table;
+use super::{Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row, Scope, Southbound};
+use crate::ovn::row::{ColumnError, Reader, RowProblem};
+use crate::ovsdb::{self, Change, Condition, Monitor};
+
+/// What to follow of OVN_Southbound.
+pub fn monitor(scope: Scope) -> Monitor {
+    let monitored = |monitor: Monitor, table: &Table| match table.columns(scope) {
+        Some(columns) => monitor.with_table(table.name(), columns, Condition::All),
+        None => monitor,
+    };
+    Table::ALL.iter().fold(Monitor::default(), monitored)
+}
+
+impl Table {
+    /// Every table, in the order in which it is best to monitor them.
+    pub const ALL: [Self; 5] = [
+        Self::Chassis,
+        Self::Datapath,
+        Self::DatapathGroup,
+        Self::LoadBalancer,
+        Self::PortBinding,
+    ];
+
+    /// The table's name in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PortBinding => "Port_Binding",
+            Self::Datapath => "Datapath_Binding",
+            Self::Chassis => "Chassis",
+            Self::LoadBalancer => "Load_Balancer",
+            Self::DatapathGroup => "Logical_DP_Group",
+        }
+    }
+
+    /// The table of that name, if it is one of these.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// The columns read, `None` where the scope leaves the table out. A server may lack some of
+    /// them.
+    pub fn columns(self, scope: Scope) -> Option<&'static [&'static str]> {
+        match (self, scope) {
+            (Self::PortBinding, Scope::Everything) => Some(PortBinding::COLUMNS),
+            (Self::PortBinding, Scope::Bindings) => Some(PortBinding::BINDING_COLUMNS),
+            (Self::Chassis, _) => Some(Chassis::COLUMNS),
+            (_, Scope::Bindings) => None,
+            (Self::Datapath, Scope::Everything) => Some(Datapath::COLUMNS),
+            (Self::LoadBalancer, Scope::Everything) => Some(LoadBalancer::COLUMNS),
+            (Self::DatapathGroup, Scope::Everything) => Some(DatapathGroup::COLUMNS),
+        }
+    }
+}
+
+impl Southbound {
+    /// Takes over what the client reports of [`monitor`] with the same scope. Rows that do not parse
+    /// are left out, and what is wrong with each returned.
+    pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
+        let changes = changes.into_iter();
+        changes
+            .filter_map(|change| self.apply_one(change))
+            .collect()
+    }
+
+    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
+        let table = Table::named(&change.table)?;
+        let columns = table.columns(self.scope)?;
+        let uuid = change.uuid;
+        let row = change.new.as_deref();
+        let (row, problem) = match row.map(|row| read(table, columns, uuid, row)) {
+            Some(Ok(row)) => (Some(row), None),
+            Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
+            None => (None, None),
+        };
+        self.replace(table, uuid, row);
+        problem
+    }
+}
+
+fn read(
+    table: Table,
+    columns: &'static [&'static str],
+    uuid: Uuid,
+    row: &ovsdb::Row,
+) -> Result<Row, ColumnError> {
+    let row = &Reader::new(columns, row);
+    Ok(match table {
+        Table::PortBinding => Row::PortBinding(PortBinding::read(uuid, row)?),
+        Table::Datapath => Row::Datapath(Datapath::read(uuid, row)?),
+        Table::Chassis => Row::Chassis(Chassis::read(uuid, row)?),
+        Table::LoadBalancer => Row::LoadBalancer(LoadBalancer::read(uuid, row)?),
+        Table::DatapathGroup => Row::DatapathGroup(DatapathGroup::read(uuid, row)?),
+    })
+}
