@@ -23,6 +23,7 @@ pub mod bfd;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod exposure;
 pub mod fib;
 pub mod kernel;

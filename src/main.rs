@@ -51,7 +51,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Drain(args) => say(orders::drain(args, &loaded.config)),
         Command::Undrain => say(orders::undrain(&loaded.config)),
         Command::Reset(args) => say(orders::reset(args, &loaded.config)),
-        Command::Reload => say(orders::reload(&loaded.config)),
+        Command::Reload(args) => say(orders::reload(*args, &loaded.config)),
         Command::Watch(args) => {
             watch::run(args, &loaded.config)?;
             Ok(0)
@@ -95,6 +95,9 @@ fn check(loaded: &Loaded, args: &check::Args) -> Result<u8> {
     let facts = || runtime.block_on(agent::node_facts(&loaded.config));
     let (report, status) = check::run(args, loaded, facts);
     print!("{report}");
+    if !args.json && !args.config_only && loaded.is_valid() {
+        print!("{}", check::reload_preview(&loaded.config));
+    }
     Ok(status)
 }
 

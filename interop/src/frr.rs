@@ -18,6 +18,7 @@ pub struct Frr {
     place: Place,
     dir: PathBuf,
     daemons: Vec<(&'static str, Daemon)>,
+    retains: bool,
 }
 
 impl Frr {
@@ -33,27 +34,58 @@ impl Frr {
         config: &str,
         daemons: &[&'static str],
     ) -> Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        std::fs::write(dir.join("frr.conf"), config)?;
-        std::fs::write(dir.join("vtysh.conf"), "")?;
-        let mut this = Self {
+        Self::new(place, dir).launch(config, daemons)
+    }
+
+    /// [`Self::start`] with a zebra that leaves its routes in the kernel when it ends (`-r`).
+    pub fn start_retaining(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        let this = Self {
+            retains: true,
+            ..Self::new(place, dir)
+        };
+        this.launch(config, &["zebra", "bgpd", "bfdd"])
+    }
+
+    fn new(place: &Place, dir: &Path) -> Self {
+        Self {
             place: place.clone(),
             dir: dir.to_owned(),
             daemons: Vec::new(),
-        };
-        this.own_dir()?;
+            retains: false,
+        }
+    }
+
+    fn launch(mut self, config: &str, daemons: &[&'static str]) -> Result<Self> {
+        std::fs::create_dir_all(&self.dir)?;
+        std::fs::write(self.dir.join("frr.conf"), config)?;
+        std::fs::write(self.dir.join("vtysh.conf"), "")?;
+        self.own_dir()?;
         for name in daemons {
-            this.start_daemon(name)?;
+            self.start_daemon(name)?;
         }
         // FRR 10 reads the whole file in vtysh; daemons skip what is not theirs
-        this.vtysh_raw(&["-b"])?;
-        Ok(this)
+        self.vtysh_raw(&["-b"])?;
+        Ok(self)
     }
 
     /// Ends one daemon at once (SIGKILL).
     pub fn kill(&mut self, name: &str) {
         if let Some(at) = self.daemons.iter().position(|(n, _)| *n == name) {
             self.daemons.remove(at).1.kill();
+        }
+    }
+
+    /// Ends every daemon at once (SIGKILL): what zebra gave the kernel stays there.
+    pub fn kill_all(self) {
+        for (_, daemon) in self.daemons {
+            daemon.kill();
+        }
+    }
+
+    /// Stops the daemons as `frrinit.sh stop` does, zebra last.
+    pub fn stop(self) {
+        for (_, daemon) in self.daemons.into_iter().rev() {
+            daemon.stop();
         }
     }
 
@@ -159,6 +191,9 @@ impl Frr {
             "/dev/null",
         ]);
         command.args(["--log", "stdout", "--log-level", "informational"]);
+        if name == "zebra" && self.retains {
+            command.arg("-r");
+        }
         // later versions have no control socket any more
         if name == "bfdd" && self.place.generation() == Generation::Bookworm {
             command.args(["--bfdctl", &format!("{dir}/bfdd.sock")]);

@@ -11,6 +11,7 @@
 //! | [`ovs`], [`ovn`] | Open vSwitch, northd, chassis, VMs |
 //! | [`frr`], [`bird`], [`gobgp`] | routers |
 //! | [`collector`] | a BGP peer that only listens and records |
+//! | [`scrape`] | metrics, as Prometheus reads them |
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
 //! | [`topology`], [`runner`] | containerlab files, and playing them here |
 //! | [`mod@bench`] | our speaker against the others |
@@ -44,11 +45,12 @@ pub mod requirement;
 pub mod rootfs;
 pub mod router;
 pub mod runner;
+pub mod scrape;
 pub mod topology;
 pub mod vm;
 
 pub use netns::Namespace;
-pub use process::{Daemon, output, wait_until};
+pub use process::{Daemon, eventually, eventually_within, output, wait_until};
 pub use requirement::Need;
 pub use rootfs::{Generation, Place};
 

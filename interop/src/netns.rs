@@ -167,6 +167,37 @@ pub fn connect(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<()> {
     Ok(())
 }
 
+/// A cable with a switch in its middle that can go silent while both ends keep their carrier.
+#[derive(Debug)]
+pub struct Cable {
+    switch: Namespace,
+}
+
+impl Cable {
+    /// Between two new interfaces, both up.
+    pub fn new(a: (&Namespace, &str), b: (&Namespace, &str)) -> Result<Self> {
+        let switch = Namespace::new("switch")?;
+        switch.ip("link add bridge0 type bridge")?;
+        for (end, port) in [(a, "left"), (b, "right")] {
+            connect(end, (&switch, port))?;
+            switch.ip(&format!("link set {port} master bridge0"))?;
+        }
+        let this = Self { switch };
+        this.mend()?;
+        Ok(this)
+    }
+
+    /// From now on no frame passes.
+    pub fn cut(&self) -> Result<()> {
+        self.switch.ip("link set bridge0 down").map(drop)
+    }
+
+    /// Frames pass again.
+    pub fn mend(&self) -> Result<()> {
+        self.switch.ip("link set bridge0 up").map(drop)
+    }
+}
+
 fn sysctl_path(key: &str) -> String {
     if key.contains('/') {
         format!("/proc/sys/{key}")

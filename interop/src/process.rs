@@ -1,6 +1,7 @@
 //! Programs: run to the end, or kept as daemons until dropped.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,6 +44,35 @@ pub fn wait_for<T>(
         answer.is_some()
     })?;
     answer.with_context(|| format!("{what}: no answer"))
+}
+
+/// Waits until `ask` answers `wanted`, within [`crate::PATIENCE`].
+///
+/// # Panics
+/// If it does not; with its last answer.
+#[track_caller]
+pub fn eventually<T: PartialEq + fmt::Debug>(wanted: T, ask: impl FnMut() -> T) {
+    eventually_within(crate::PATIENCE, wanted, ask);
+}
+
+/// [`eventually`], with another deadline.
+///
+/// # Panics
+/// If `ask` does not answer `wanted` by then; with its last answer.
+#[track_caller]
+pub fn eventually_within<T: PartialEq + fmt::Debug>(
+    deadline: Duration,
+    wanted: T,
+    mut ask: impl FnMut() -> T,
+) {
+    let mut last = None;
+    let waited = wait_until(deadline, "answer", || {
+        let answer = ask();
+        let right = answer == wanted;
+        last = Some(answer);
+        right
+    });
+    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }
 
 /// Runs a command to its end and returns its standard output; an error with both outputs if it fails.

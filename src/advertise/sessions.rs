@@ -129,6 +129,7 @@ fn peer(name: &str, endpoint: &Endpoint, session: &Session) -> PeerConfig {
         import: session.import.clone(),
         export: session.export.clone(),
         allowas_in: session.allowas_in,
+        accept_as_sets: session.accept_as_sets,
         max_prefixes: session.max_prefixes,
         ..defaults
     }

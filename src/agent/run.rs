@@ -4,22 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::inputs::{InputError, News};
 use super::report::Report;
 use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE};
-use crate::advertise::{Embedded, EmbeddedError};
+use crate::advertise::Embedded;
 use crate::config::Config;
-use crate::control::{self, BindError, Desk, Journal, Query, Reply, Request, Server};
+use crate::control::{Query, Reply, Request};
+use crate::daemon::{DaemonError, Front, Order, Signals, start_speaker};
 use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
-use crate::metrics::{self, Collector, Histogram, MetricsError};
+use crate::metrics::Histogram;
 use crate::peering::Ended;
-use crate::reload::{self, Source};
+use crate::reload::Source;
 
 /// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
@@ -36,15 +35,7 @@ pub enum RunError {
     #[error(transparent)]
     NoSystemId(#[from] NoSystemId),
     #[error(transparent)]
-    Speaker(#[from] EmbeddedError),
-    #[error(transparent)]
-    SpeakerEnded(#[from] Ended),
-    #[error(transparent)]
-    Control(#[from] BindError),
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    #[error("cannot listen for signals: {0}")]
-    Signal(std::io::Error),
+    Daemon(#[from] DaemonError),
 }
 
 /// What the loop waits for besides its inputs.
@@ -58,8 +49,7 @@ enum Wake {
     Retry,
     /// Something has waited long enough.
     Due,
-    Reload,
-    Stop(&'static str),
+    Order(Order),
 }
 
 /// Runs until SIGTERM or SIGINT. What it made stays, and neighbours are not told: their
@@ -72,19 +62,13 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
     loop {
         let wake = wakes.next(&mut running).await;
         match wake {
-            Wake::Stop(signal) => {
+            Wake::Order(Order::Stop(signal)) => {
                 tracing::info!("{signal}: stopping; everything stays as it is");
                 return Ok(());
             }
-            Wake::Reload => {
+            Wake::Order(Order::Reload) => {
                 running.reload(&source).await;
                 wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
-            }
-            Wake::Request(request) if request.query == Query::Reload => {
-                let reply = running.reload(&source).await;
-                wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
-                // The client may have gone.
-                let _ = request.reply.send(reply);
             }
             Wake::News(news) => {
                 if running.started && matches!(news, News::Northbound(_)) {
@@ -92,8 +76,11 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
                 }
                 running.agent.take(news).await?;
             }
-            Wake::Request(request) => running.answer(request).await,
-            Wake::SpeakerEnded(ended) => return Err(ended.into()),
+            Wake::Request(request) => {
+                running.answer(request, &source).await;
+                wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
+            }
+            Wake::SpeakerEnded(ended) => return Err(DaemonError::from(ended).into()),
             Wake::Reconcile => running.reconcile(),
             Wake::Retry => running.retry()?,
             Wake::Due => {}
@@ -123,8 +110,7 @@ struct Running {
     ovn_to_advert: Arc<Histogram>,
     /// When the news came that the next pass acts on.
     news_at: Option<Instant>,
-    requests: mpsc::Receiver<Request>,
-    journal: Journal,
+    front: Front,
     /// When all inputs but flows had been read.
     read_at: Option<Instant>,
     started_at: Instant,
@@ -136,27 +122,16 @@ struct Running {
 
 impl Running {
     fn start(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, RunError> {
-        let (sender, requests) = mpsc::channel(8);
         let speaker = Embedded::new(Arc::clone(&config));
-        let desk = Desk::new(sender, &speaker);
-        let socket = &config.agent.control_socket;
-        if !socket.as_os_str().is_empty() {
-            tokio::spawn(Server::bind(socket)?.serve(desk.clone()));
-        }
-        let journal = desk.journal();
         let ovn_to_advert = Arc::new(Histogram::default());
-        if let Some(address) = config.bgp.metrics_listen {
-            let collector = Collector::new(&speaker, desk, Some(Arc::clone(&ovn_to_advert)));
-            metrics::serve(address, collector)?;
-        }
+        let front = Front::open(&config, &speaker, Some(Arc::clone(&ovn_to_advert)))?;
         Ok(Self {
             speaker,
             agent: Agent::open(config, rt_tables)?,
             report: Report::default(),
             ovn_to_advert,
             news_at: None,
-            requests,
-            journal,
+            front,
             read_at: None,
             started_at: Instant::now(),
             speakable: false,
@@ -235,30 +210,17 @@ impl Running {
         self.start_speaker()
     }
 
-    /// Starts the sessions. A node without a router-id is wired all the same; it may get an address,
-    /// so this is tried again (b019).
+    /// Starts the sessions, once there is something to say.
     fn start_speaker(&mut self) -> Result<(), RunError> {
-        if !self.speakable || self.speaker.is_started() {
-            return Ok(());
-        }
-        let said = self.speaker.problem().is_some();
-        match self.speaker.start() {
-            Ok(router_id) => tracing::info!(%router_id, "the BGP sessions start"),
-            Err(error @ EmbeddedError::NoRouterId) if said => {
-                tracing::debug!(%error, "nothing is advertised yet, still")
-            }
-            Err(error @ EmbeddedError::NoRouterId) => {
-                tracing::error!(%error, "nothing is advertised yet; the rest goes on");
-            }
-            Err(error) => return Err(error.into()),
+        if self.speakable {
+            start_speaker(&mut self.speaker).map_err(DaemonError::from)?;
         }
         Ok(())
     }
 
-    /// Reads the configuration again and takes over what differs, unless it is not valid.
     async fn reload(&mut self, source: &Source) -> Reply {
-        let outcome = reload::reload(source, &mut self.agent.config, &mut self.speaker).await;
-        control::reloaded(&self.journal, outcome)
+        let config = &mut self.agent.config;
+        self.front.reload(source, config, &mut self.speaker).await
     }
 
     fn retry(&mut self) -> Result<(), RunError> {
@@ -276,11 +238,15 @@ impl Running {
         reconciler.retry();
     }
 
-    async fn answer(&mut self, request: Request) {
-        let reply = self
-            .report
-            .answer(&self.agent, &self.speaker, &request.query)
-            .await;
+    async fn answer(&mut self, request: Request, source: &Source) {
+        let reply = match request.query {
+            Query::Reload => self.reload(source).await,
+            Query::ReloadPreview => Front::preview(source, &self.agent.config),
+            query => {
+                let (agent, speaker) = (&self.agent, &self.speaker);
+                self.report.answer(agent, speaker, &query).await
+            }
+        };
         // The client may have gone.
         let _ = request.reply.send(reply);
     }
@@ -305,20 +271,15 @@ impl Running {
 struct Wakes {
     reconcile: Interval,
     retry: Interval,
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
+    signals: Signals,
 }
 
 impl Wakes {
     fn new(config: &Config) -> Result<Self, RunError> {
-        let on = |kind| signal(kind).map_err(RunError::Signal);
         Ok(Self {
             reconcile: timer(config.agent.reconcile_interval),
             retry: timer(RETRY),
-            terminate: on(SignalKind::terminate())?,
-            interrupt: on(SignalKind::interrupt())?,
-            hangup: on(SignalKind::hangup())?,
+            signals: Signals::new()?,
         })
     }
 
@@ -334,16 +295,14 @@ impl Wakes {
         let Running {
             agent,
             speaker,
-            requests,
+            front,
             ..
         } = running;
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Wake::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Wake::Stop("SIGINT"),
-            _ = self.hangup.recv() => Wake::Reload,
+            order = self.signals.next() => Wake::Order(order),
             news = agent.inputs.next() => Wake::News(news),
-            Some(request) = requests.recv() => Wake::Request(request),
+            Some(request) = front.requests.recv() => Wake::Request(request),
             ended = speaker.ended() => Wake::SpeakerEnded(ended),
             _ = self.reconcile.tick() => Wake::Reconcile,
             _ = self.retry.tick() => Wake::Retry,

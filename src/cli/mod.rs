@@ -65,7 +65,7 @@ pub enum Command {
     /// Reset a neighbour's session, or refresh its routes
     Reset(orders::ResetArgs),
     /// Read the configuration again, and say what that changes
-    Reload,
+    Reload(orders::ReloadArgs),
     /// Print what happens, as it happens
     Watch(watch::Args),
 }

@@ -97,9 +97,22 @@ pub fn reset(args: &ResetArgs, config: &Config) -> Result<String, AskError> {
     order(config, &Query::Reset(order_it))
 }
 
+/// Arguments of `reload`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct ReloadArgs {
+    /// Only print what it would do
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// `reload`.
-pub fn reload(config: &Config) -> Result<String, AskError> {
-    order(config, &Query::Reload)
+pub fn reload(args: ReloadArgs, config: &Config) -> Result<String, AskError> {
+    let query = if args.dry_run {
+        Query::ReloadPreview
+    } else {
+        Query::Reload
+    };
+    order(config, &query)
 }
 
 fn order(config: &Config, query: &Query) -> Result<String, AskError> {

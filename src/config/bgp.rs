@@ -135,6 +135,8 @@ pub struct Session {
     /// What it is told.
     pub export: Filters,
     pub allowas_in: AllowAsIn,
+    /// Use routes with an AS_SET in their path, against RFC 9774.
+    pub accept_as_sets: bool,
     pub max_prefixes: MaxPrefixes,
     /// Take several paths to a prefix (RFC 7911).
     pub add_path: bool,

@@ -23,7 +23,7 @@ pub use message::{
     NeighborSummaries, NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply,
     ResetOrder, RouteLine, Routes, RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
 };
-pub(crate) use reloaded::reloaded;
+pub(crate) use reloaded::{previewed, reloaded};
 pub use server::{BindError, Server};
 pub use watch::Journal;
 

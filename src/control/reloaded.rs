@@ -4,6 +4,16 @@ use super::message::{Done, Happening};
 use super::{Journal, Reply};
 use crate::reload::{self, ReloadError, ReloadReport};
 
+/// What a reload would do, for the one who asked.
+pub(crate) fn previewed(outcome: Result<ReloadReport, ReloadError>) -> Reply {
+    match outcome {
+        Ok(report) => Reply::Done(Done {
+            lines: report.lines(),
+        }),
+        Err(error) => Reply::Error(error.to_string()),
+    }
+}
+
 /// Tells all of them; the answer is for the one who asked.
 pub(crate) fn reloaded(journal: &Journal, outcome: Result<ReloadReport, ReloadError>) -> Reply {
     reload::log(&outcome);

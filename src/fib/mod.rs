@@ -21,6 +21,7 @@
 
 pub mod connected;
 mod message;
+mod next_hops;
 mod node;
 mod notice;
 mod observe;

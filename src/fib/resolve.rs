@@ -42,15 +42,15 @@ pub(super) enum Unusable {
 }
 
 impl Unusable {
-    /// No learned route can change it.
-    fn is_the_nodes(&self) -> bool {
+    /// No learned route can change it, or none should: the next hop of an external peer is on the link.
+    fn is_final(&self, external: bool) -> bool {
         match self {
             Self::NoLink(_)
             | Self::LinkDown(_)
             | Self::NoInterface
             | Self::OwnAddress
             | Self::Refused => true,
-            Self::NoRoute | Self::OnlyDefault => false,
+            Self::NoRoute | Self::OnlyDefault => external,
         }
     }
 }
@@ -101,7 +101,7 @@ impl Target {
     /// may be chosen.
     pub(super) fn is_eligible(&self, node: &Node, via_default: bool) -> bool {
         let found = self.resolve(node, via_default, |_| None);
-        found.map_or_else(|why| !why.is_the_nodes(), |_| true)
+        found.map_or_else(|why| !why.is_final(self.0.external), |_| true)
     }
 
     /// Resolves it. `learned` is asked for learned routes to a prefix, where those may help.

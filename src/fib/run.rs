@@ -184,11 +184,12 @@ impl Shell {
 
     /// Takes one batch of steps; reads the kernel again once there are none left.
     async fn act(&mut self) {
-        self.learned.judge(self.table.verdicts());
         let batch = match &self.netlink {
             Some(_) => self.table.next(BATCH),
             None => Vec::new(),
         };
+        // After looking where next hops lead now.
+        self.learned.judge(self.table.verdicts());
         if !batch.is_empty() {
             self.take(batch).await;
         } else if self.table.doubtful && self.read_after <= Instant::now() {

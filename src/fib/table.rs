@@ -12,14 +12,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::message::Put;
 use super::node::Node;
-use super::resolve::{Firm, Resolution, Target, follows_learned};
+use super::resolve::{Resolution, Target, follows_learned};
 use super::route::{Hop, KernelRoute, Place};
 use super::settings::Settings;
 use crate::kernel::connection::Refusal;
 use crate::peering::LearnedNews;
 
 /// Next hops and routes kept before those that nothing uses are looked for.
-const MANY: usize = 1024;
+pub(super) const MANY: usize = 1024;
 
 /// A route of ours in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,10 @@ pub(super) struct Table {
     pub(super) node: Node,
     pub(super) learned: FxHashMap<IpNet, Arc<[LearnedPath]>>,
     pub(super) resolved: FxHashMap<Target, Resolution>,
-    /// Next hops that the speaker was told not to choose.
-    ineligible: FxHashSet<Target>,
-    /// Next hops have come or lead elsewhere: others may be eligible.
-    judge: bool,
+    /// Those of them that the speaker shall not choose.
+    pub(super) ineligible: FxHashSet<Target>,
+    /// What it has yet to be told of that.
+    pub(super) verdicts: Vec<(Via, bool)>,
     pub(super) installed: FxHashMap<IpNet, Installed>,
     /// Routes of an earlier process that this one has not been taught yet.
     pub(super) stale: FxHashSet<IpNet>,
@@ -87,7 +87,7 @@ pub(super) struct Table {
     /// Routes in places of before a change of table or metric: they go once all others have come.
     former: Vec<(IpNet, Place)>,
     /// To be looked at, shortest prefixes first: a default route carries more than any other.
-    dirty: BTreeSet<(u8, IpNet)>,
+    pub(super) dirty: BTreeSet<(u8, IpNet)>,
     /// What the kernel has refused, in its words.
     pub(super) refused: BTreeMap<IpNet, String>,
     /// Equal routes are one allocation.
@@ -95,7 +95,7 @@ pub(super) struct Table {
     /// Unused ones are dropped when there are so many.
     share_until: usize,
     /// The same of `resolved`: peers may teach ever new next hops.
-    resolve_until: usize,
+    pub(super) resolve_until: usize,
     /// The node has changed: next hops may lead elsewhere.
     pub(super) moved: bool,
     /// Learned routes have changed by which next hops may be found: those are looked at again once all else is
@@ -116,7 +116,7 @@ impl Table {
             learned: FxHashMap::default(),
             resolved: FxHashMap::default(),
             ineligible: FxHashSet::default(),
-            judge: false,
+            verdicts: Vec::new(),
             installed: FxHashMap::default(),
             stale: FxHashSet::default(),
             hold: [Some(until); 2],
@@ -371,109 +371,6 @@ impl Table {
     fn source(&self, prefix: &IpNet) -> Option<IpAddr> {
         let source = self.settings.source(prefix)?;
         self.node.owns(source).then_some(source)
-    }
-
-    /// Where a path leads, as found before or now.
-    fn resolution(&mut self, path: &LearnedPath) -> Option<&Resolution> {
-        let target = Target::of(path);
-        if !self.resolved.contains_key(&target) {
-            let resolution = self.resolve(&target);
-            self.resolved.insert(target.clone(), resolution);
-            self.judge = true;
-        }
-        self.resolved.get(&target)
-    }
-
-    fn resolve(&self, target: &Target) -> Resolution {
-        target.resolve(&self.node, self.settings.resolve_via_default, |prefix| {
-            self.firm(prefix)
-        })
-    }
-
-    /// A learned route that leads to other routes' next hops: one that needs no learned route itself, so that
-    /// no two can lead to each other.
-    fn firm(&self, prefix: &IpNet) -> Option<Firm> {
-        let paths = self.learned.get(prefix)?;
-        if !self.settings.imports(prefix) || self.taken.contains_key(prefix) {
-            return None;
-        }
-        let via_default = self.settings.resolve_via_default;
-        let direct = |path| {
-            Target::of(path)
-                .resolve(&self.node, via_default, |_| None)
-                .ok()
-        };
-        let hops: Vec<_> = paths
-            .iter()
-            .filter_map(direct)
-            .flat_map(|r| r.hops)
-            .collect();
-        (!hops.is_empty()).then(|| Firm {
-            metric: self.place().metric_of(prefix),
-            hops,
-        })
-    }
-
-    /// What the speaker shall know of next hops: those that became ineligible (false) or eligible again (true).
-    pub(super) fn verdicts(&mut self) -> Vec<(Via, bool)> {
-        if !self.read || !std::mem::take(&mut self.judge) {
-            return Vec::new();
-        }
-        let via_default = self.settings.resolve_via_default;
-        let eligible = |target: &Target| target.is_eligible(&self.node, via_default);
-        let lost = self.resolved.keys().filter(|target| !eligible(target));
-        let lost: FxHashSet<Target> = lost.cloned().collect();
-        let gone = lost.difference(&self.ineligible);
-        let back = self.ineligible.difference(&lost);
-        let verdicts = gone
-            .map(|target| (target.0.clone(), false))
-            .chain(back.map(|target| (target.0.clone(), true)))
-            .collect();
-        self.ineligible = lost;
-        verdicts
-    }
-
-    /// Drops what is known of next hops that no path has any more. Those that are not chosen because they are
-    /// ineligible are followed, some of them; the others compete again, and are found again.
-    fn forget_next_hops(&mut self) {
-        let paths = self.learned.values().flat_map(|paths| paths.iter());
-        let used: FxHashSet<Target> = paths.map(Target::of).collect();
-        let mut left = MANY;
-        self.resolved.retain(|target, _| {
-            let followed = self.ineligible.contains(target) && left > 0;
-            left -= usize::from(followed);
-            followed || used.contains(target)
-        });
-        self.judge = true;
-        self.resolve_until = MANY.max(2 * self.resolved.len());
-    }
-
-    /// Resolves all next hops again after the node has changed, and has the routes looked at that use one that
-    /// leads elsewhere now.
-    fn follow_next_hops(&mut self) {
-        if !std::mem::take(&mut self.moved) {
-            return;
-        }
-        self.judge = true;
-        let mut elsewhere = FxHashSet::default();
-        for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
-            let resolution = self.resolve(&target);
-            if self.resolved.get(&target) != Some(&resolution) {
-                self.resolved.insert(target.clone(), resolution);
-                elsewhere.insert(target);
-            }
-        }
-        if elsewhere.is_empty() {
-            return;
-        }
-        let uses = |paths: &Arc<[LearnedPath]>| {
-            paths
-                .iter()
-                .any(|path| elsewhere.contains(&Target::of(path)))
-        };
-        let concerned = self.learned.iter().filter(|(_, paths)| uses(paths));
-        self.dirty
-            .extend(concerned.map(|(prefix, _)| (prefix.prefix_len(), *prefix)));
     }
 
     #[cfg(test)]

@@ -110,6 +110,7 @@ impl Collector {
             ("ovn", Source::Ovn),
             ("connected", Source::Connected),
             ("operator", Source::Operator),
+            ("configuration", Source::Configuration),
         ] {
             let held = self.origination.with(|origins| origins.of(source).count());
             originated.sample(&[("source", name)], held);

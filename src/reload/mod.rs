@@ -56,6 +56,21 @@ impl Source {
     }
 }
 
+/// What a reload would do now. Nothing is touched.
+///
+/// # Errors
+/// It would do nothing: the configuration is not valid.
+pub fn preview(source: &Source, config: &Config) -> Result<ReloadReport, ReloadError> {
+    source.read().map(|read| told(config, &read))
+}
+
+fn told(config: &Config, (new, warnings): &(Config, Vec<String>)) -> ReloadReport {
+    ReloadReport {
+        warnings: warnings.clone(),
+        ..plan(config, new)
+    }
+}
+
 /// Reads the configuration again and gives it to the speaker. The report is logged before anything is
 /// touched; `config` is the new one afterwards.
 ///
@@ -66,15 +81,12 @@ pub async fn reload(
     config: &mut Arc<Config>,
     speaker: &mut Embedded,
 ) -> Result<ReloadReport, ReloadError> {
-    let (new, warnings) = source.read()?;
-    let report = ReloadReport {
-        warnings,
-        ..plan(config, &new)
-    };
+    let read = source.read()?;
+    let report = told(config, &read);
     for line in report.lines() {
         tracing::info!("reload: {line}");
     }
-    let new = effective(config, new);
+    let new = effective(config, read.0);
     set_levels(&new.logging);
     *config = Arc::new(new);
     speaker.reload(Arc::clone(config)).await?;

@@ -117,9 +117,18 @@ impl Node {
 
     /// Adds lines to the `[DEFAULT]` section of the agent's configuration.
     pub fn configure(&self, lines: &str) {
+        self.configure_section("DEFAULT", lines);
+    }
+
+    /// Adds lines to a section of the agent's configuration.
+    pub fn configure_section(&self, section: &str, lines: &str) {
         let text = std::fs::read_to_string(&self.config).unwrap();
-        let text = text.replace("[DEFAULT]\n", &format!("[DEFAULT]\n{lines}\n"));
-        std::fs::write(&self.config, text).unwrap();
+        let head = format!("[{section}]\n");
+        std::fs::write(
+            &self.config,
+            text.replace(&head, &format!("{head}{lines}\n")),
+        )
+        .unwrap();
     }
 
     /// Starts the agent, each time with a log of its own.

@@ -1,12 +1,12 @@
 use std::time::{Duration, Instant};
 
 use interop::bird::Bird;
-use interop::{Generation, Need, require};
+use interop::{Generation, Need, eventually, require};
 use ovn_bgp_agent::bfd::{Diagnostic, SessionConfig, SessionKey, State};
 
 use crate::lab::{
     Lab, OURS_FAR, OURS_LINK, OURS_V4, OURS_V6, THEIRS_FAR, THEIRS_LINK, THEIRS_V4, THEIRS_V6,
-    assert_within, eventually, every, single_hop,
+    assert_within, every, single_hop,
 };
 
 const BIRD: Need = Need::Program("bird");

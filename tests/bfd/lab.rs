@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use interop::netns::{Namespace, connect};
+use interop::netns::{Cable, Namespace};
 use interop::{Generation, PATIENCE, Place, wait_until};
 use ovn_bgp_agent::bfd::{
     Bfd, Change, Event, Events, SessionConfig, SessionKey, SessionSnapshot, Snapshot,
@@ -23,25 +23,14 @@ pub(crate) struct Lab {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) ours: Namespace,
     pub(crate) theirs: Namespace,
-    switch: Namespace,
+    cable: Cable,
 }
 
 impl Lab {
     pub(crate) fn new() -> Self {
         let ours = Namespace::new("bfd-us").unwrap();
         let theirs = Namespace::new("bfd-peer").unwrap();
-        let switch = Namespace::new("bfd-switch").unwrap();
-        connect((&ours, "eth0"), (&switch, "left")).unwrap();
-        connect((&theirs, "eth0"), (&switch, "right")).unwrap();
-        switch.ip("link add bridge0 type bridge").unwrap();
-        for port in ["left", "right", "bridge0"] {
-            if port != "bridge0" {
-                switch
-                    .ip(&format!("link set {port} master bridge0"))
-                    .unwrap();
-            }
-            switch.ip(&format!("link set {port} up")).unwrap();
-        }
+        let cable = Cable::new((&ours, "eth0"), (&theirs, "eth0")).unwrap();
         for (namespace, addresses, far, via) in [
             (
                 &ours,
@@ -71,7 +60,7 @@ impl Lab {
             dir: interop::scratch().unwrap(),
             ours,
             theirs,
-            switch,
+            cable,
         }
     }
 
@@ -85,11 +74,11 @@ impl Lab {
 
     /// From now on no frame gets through, and nobody's link goes down.
     pub(crate) fn cut(&self) {
-        self.switch.ip("link set bridge0 down").unwrap();
+        self.cable.cut().unwrap();
     }
 
     pub(crate) fn mend(&self) {
-        self.switch.ip("link set bridge0 up").unwrap();
+        self.cable.mend().unwrap();
     }
 
     pub(crate) fn start(&self) -> Ours {
@@ -175,18 +164,6 @@ pub(crate) fn every(millis: u64) -> SessionConfig {
 
 pub(crate) fn single_hop(remote: &str) -> SessionKey {
     SessionKey::single_hop(remote.parse().unwrap())
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }
 
 /// `since` was just before the failure: the change must have come within the detection time, and not before the

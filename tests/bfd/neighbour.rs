@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use bgp::wire::Asn;
 use bgp::{DownReason, Event, PeerConfig, RemoteAs, Route, State};
 use interop::frr::Frr;
-use interop::{Generation, Need, PATIENCE, require, wait_until};
+use interop::{Generation, Need, PATIENCE, eventually, require, wait_until};
 use ovn_bgp_agent::bfd;
 use ovn_bgp_agent::peering::{NeighborSnapshot, Neighbour, Notice, Peering, Settings};
 use tokio::sync::broadcast::Receiver;
 
-use crate::lab::{Lab, OURS_V4, THEIRS_V4, eventually, every};
+use crate::lab::{Lab, OURS_V4, THEIRS_V4, every};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bgp::LearnedPath;
-use interop::{Need, require};
+use interop::{Need, eventually_within, require};
 use ipnet::IpNet;
 
-use crate::lab::{Lab, Running, eventually_within, leaf, path};
+use crate::lab::{Lab, Running, leaf, path};
 
 const COUNT: u32 = 50_000;
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::fib::Settings;
 
-use crate::lab::{Lab, all, eventually};
+use crate::lab::{Lab, all};
 
 #[test]
 fn loopback_addresses_are_originated_from_the_start_and_followed() {

@@ -2,12 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bgp::wire::{NextHop, PathAttributes, RouterId};
 use bgp::{LearnedPath, PathSource, PrefixList, PrefixRule};
 use interop::netns::{Namespace, connect};
-use interop::{PATIENCE, wait_until};
 use ipnet::IpNet;
 use ovn_bgp_agent::advertise::{Origination, Source};
 use ovn_bgp_agent::fib::{Fib, RouteSnapshot, Settings, Snapshot};
@@ -180,24 +178,4 @@ pub(crate) fn all() -> PrefixList {
         name: "all".into(),
         rules: any.into(),
     }
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, ask: impl FnMut() -> T) {
-    eventually_within(PATIENCE, wanted, ask);
-}
-
-pub(crate) fn eventually_within<T: PartialEq + std::fmt::Debug>(
-    patience: Duration,
-    wanted: T,
-    mut ask: impl FnMut() -> T,
-) {
-    let mut last = None;
-    let waited = wait_until(patience, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bgp::{Event, PeerConfig, RemoteAs, State};
 use interop::frr::Frr;
-use interop::{Need, Place, require};
+use interop::{Need, Place, eventually, require};
 use ovn_bgp_agent::fib::RouteState;
 use ovn_bgp_agent::peering::{Neighbour, Peering, Settings};
 
-use crate::lab::{BEYOND, BEYOND6, DEFAULT, Lab, Running, eventually, leaf};
+use crate::lab::{BEYOND, BEYOND6, DEFAULT, Lab, Running, leaf};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 
@@ -33,14 +33,15 @@ fn a_dead_link_hands_over_to_a_worse_path_while_the_session_is_still_up() {
     let peering = speak(&lab, &running);
     let mut watched = peering.watch();
     let by = |n: usize| {
-        let route = format!("203.0.113.0/24 via {} dev eth{n} metric 20", leaf(n));
+        let route = format!(
+            "203.0.113.0/24 via {} dev eth{n} proto bgp metric 20",
+            leaf(n)
+        );
         eventually(vec![route], || lab.routes("203.0.113.0/24"));
     };
     by(1);
     lab.leaves[0].ip("link set eth0 down").unwrap();
     by(2);
-    lab.leaves[0].ip("link set eth0 up").unwrap();
-    by(1);
     while let Ok(notice) = watched.try_recv() {
         let lost = matches!(
             &notice.event,
@@ -51,6 +52,8 @@ fn a_dead_link_hands_over_to_a_worse_path_while_the_session_is_still_up() {
         );
         assert!(!lost, "{notice:?}");
     }
+    lab.leaves[0].ip("link set eth0 up").unwrap();
+    by(1);
 }
 
 /// A leaf that teaches a default route of both families, and nothing else.

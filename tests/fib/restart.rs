@@ -1,10 +1,10 @@
 //! Routes outlive the process; the next one takes them over.
 
 use bgp::wire::Family;
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::fib::RouteState;
 
-use crate::lab::{DEFAULT, DEFAULT6, Lab, eventually, leaf, leaf6};
+use crate::lab::{DEFAULT, DEFAULT6, Lab, leaf, leaf6};
 
 #[test]
 fn routes_stay_and_are_taken_over_without_a_write() {

@@ -1,9 +1,9 @@
 //! One route at a time: how it looks in the kernel, and how it follows what changes.
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::fib::{RouteState, Settings};
 
-use crate::lab::{BEYOND, BEYOND6, DEFAULT, DEFAULT6, Lab, all, eventually, leaf, leaf6, path};
+use crate::lab::{BEYOND, BEYOND6, DEFAULT, DEFAULT6, Lab, all, leaf, leaf6, path};
 
 /// The default route of ours, IPv4.
 fn default(lab: &Lab) -> Vec<String> {

@@ -1,9 +1,9 @@
 use bgp::RemoteAs;
 use interop::bird::Bird;
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::peering::Password;
 
-use crate::lab::{HOST_V4, HOST_V6, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, asn, eventually};
+use crate::lab::{HOST_V4, HOST_V6, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, asn};
 
 const BIRD: Need = Need::Program("bird");
 
@@ -33,18 +33,11 @@ fn ebgp_over_ipv4_carries_both_families_both_ways() {
     eventually(vec![OURS_V6.to_owned()], || {
         bird.next_hops(HOST_V6).unwrap()
     });
-    eventually(vec!["192.0.2.0/24".to_owned()], || {
-        speaker
-            .snapshot()
-            .learned
-            .iter()
-            .map(|route| route.prefix.to_string())
-            .collect()
-    });
+    eventually(vec!["192.0.2.0/24".to_owned()], || speaker.learned());
     speaker.withdraw(HOST_V4);
     eventually(Vec::<String>::new(), || bird.next_hops(HOST_V4).unwrap());
     bird.control("disable leaf").unwrap();
-    eventually(true, || speaker.snapshot().learned.is_empty());
+    eventually(true, || speaker.learned().is_empty());
     bird.control("enable leaf").unwrap();
     eventually(vec![OURS_V6.to_owned()], || {
         bird.next_hops(HOST_V6).unwrap()

@@ -1,9 +1,9 @@
 use bgp::RemoteAs;
 use interop::frr::Frr;
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::peering::Password;
 
-use crate::lab::{HOST_V4, HOST_V6, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, asn, eventually};
+use crate::lab::{HOST_V4, HOST_V6, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, asn};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 
@@ -43,14 +43,7 @@ fn ebgp_over_ipv4_carries_both_families_both_ways() {
     );
     eventually(
         vec!["192.0.2.0/24".to_owned(), "2001:db8:9::/48".to_owned()],
-        || {
-            speaker
-                .snapshot()
-                .learned
-                .iter()
-                .map(|route| route.prefix.to_string())
-                .collect()
-        },
+        || speaker.learned(),
     );
     speaker.withdraw(HOST_V4);
     eventually(Vec::<String>::new(), || hops(&frr, HOST_V4));

@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use interop::frr::Frr;
 use interop::netns::{Namespace, connect};
-use interop::{Need, Place, require};
+use interop::{Need, Place, eventually, require};
 use ovn_bgp_agent::advertise::Embedded;
 use ovn_bgp_agent::config::{Input, Loaded};
 use serde_json::{Value, json};
-
-use crate::lab::eventually;
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 const UPLINKS: [&str; 2] = ["enp2s0", "enp3s0"];

@@ -99,6 +99,15 @@ impl Speaker {
         assert!(up.is_ok(), "{:#?}", self.neighbor());
     }
 
+    /// What peers taught it.
+    pub(crate) fn learned(&self) -> Vec<String> {
+        let learned = self.snapshot().learned;
+        learned
+            .iter()
+            .map(|route| route.prefix.to_string())
+            .collect()
+    }
+
     pub(crate) fn originate(&self, prefixes: &[&str]) {
         self.peering.originate(
             prefixes
@@ -149,16 +158,4 @@ fn settings() -> Settings {
 
 pub(crate) fn asn(number: u32) -> RemoteAs {
     RemoteAs::Number(Asn(number))
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
-    });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use bgp::Route;
 use interop::frr::Frr;
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use ovn_bgp_agent::advertise::{Embedded, Source as Origin};
 use ovn_bgp_agent::config::{Config, Input, Loaded};
 use ovn_bgp_agent::reload::{self, ReloadError, ReloadReport, Source};
 
-use crate::lab::{HOST_V4, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6, eventually};
+use crate::lab::{HOST_V4, Lab, OURS_V4, OURS_V6, THEIRS_V4, THEIRS_V6};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 const OTHER_HOST: &str = "203.0.113.9/32";

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bgp::{PeerConfig, RemoteAs};
 use interop::frr::Frr;
 use interop::netns::{Namespace, connect};
-use interop::{Need, Place, require};
+use interop::{Need, Place, eventually, require};
 use ovn_bgp_agent::peering::Neighbour;
 
-use crate::lab::{Lab, OURS_V4, OURS_V6, Speaker, THEIRS_V4, THEIRS_V6, eventually};
+use crate::lab::{Lab, OURS_V4, OURS_V6, Speaker, THEIRS_V4, THEIRS_V6};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

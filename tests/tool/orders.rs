@@ -1,8 +1,8 @@
 //! `drain`, `undrain`, `reset` and `reload`.
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 
-use crate::lab::{BGPD, Lab, eventually};
+use crate::lab::{BGPD, Lab};
 
 const HOST: &str = "198.51.100.7/32";
 
@@ -90,4 +90,35 @@ fn a_reload_says_what_it_does_and_a_broken_file_changes_nothing() {
         lab.json(&["show", "neighbors"])["leaf"]["connectionsDropped"],
         0
     );
+}
+
+#[test]
+fn check_and_a_dry_run_tell_what_a_reload_would_do_and_do_nothing() {
+    require!(Need::Root, BGPD);
+    let mut lab = Lab::new(65002);
+    let check = |lab: &Lab, words: &[&str]| {
+        // Its status is about the node, which is none here.
+        let output = lab.output(&[&["check"], words].concat());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let would = |told: &str| -> Vec<String> {
+        let lines = told
+            .lines()
+            .filter_map(|l| l.strip_prefix("reload would: "));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(would(&check(&lab, &[])), ["nothing differs"]);
+    lab.configure(&format!("{}password = s3cret\n", lab.configuration()));
+    let expected = "neighbor leaf: session restarted (password)";
+    assert_eq!(would(&check(&lab, &[])), [expected]);
+    assert_eq!(lab.says(&["reload", "--dry-run"]), format!("{expected}\n"));
+    assert!(would(&check(&lab, &["--config-only"])).is_empty());
+    let json = check(&lab, &["--json"]);
+    let _: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        lab.json(&["show", "neighbors"])["leaf"]["connectionsDropped"],
+        0
+    );
+    lab.stop();
+    assert!(would(&check(&lab, &[])).is_empty(), "no agent runs");
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 
-use crate::lab::{BGPD, Lab, eventually};
+use crate::lab::{BGPD, Lab};
 
 #[test]
 fn ten_thousand_prefixes_of_a_file_reach_the_leaf_and_leave_it() {

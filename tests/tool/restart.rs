@@ -1,9 +1,9 @@
 //! What a restart says of itself (RFC 4724 §3): a process that follows another, or a node that has booted.
 
-use interop::{Need, require};
+use interop::{Need, eventually, require};
 use serde_json::Value;
 
-use crate::lab::{BGPD, Lab, OURS, eventually};
+use crate::lab::{BGPD, Lab, OURS};
 
 /// The R bit of our OPEN, and the F bit of IPv4 unicast, as FRR read them.
 fn bits(lab: &Lab) -> (Value, Value) {

@@ -5,10 +5,10 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use interop::{Need, PATIENCE, require};
+use interop::{Need, PATIENCE, eventually, require};
 use serde_json::Value;
 
-use crate::lab::{BGPD, Lab, OURS, THEIRS, eventually};
+use crate::lab::{BGPD, Lab, OURS, THEIRS};
 
 /// A running `watch --json`; ends with its owner.
 struct Watcher {

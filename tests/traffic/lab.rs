@@ -1,79 +1,133 @@
 //! A node with our speaker, a leaf with a router, one or two uplinks between them, and a host behind the leaf.
 //!
-//! In each uplink is a switch that can go silent while both ends keep their carrier.
+//! Each uplink can go silent while both ends keep their carrier.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
 
-use interop::netns::{Namespace, connect};
-use interop::{Daemon, PATIENCE, Place, wait_until};
-use serde_json::Value;
+use interop::netns::{Cable, Namespace, connect};
 
+use crate::node::{Node, ways};
 use crate::ping::Ping;
-
-/// The node's loopback: what the fabric learns from us.
-pub(crate) const NODE: &str = "192.0.2.7";
-/// The host behind the leaf: what the node reaches through the learned default route only.
-pub(crate) const HOST: &str = "198.51.100.1";
 
 /// For [`Lab::configure`]: BFD on every uplink, 3 × 100 ms.
 pub(crate) const QUICK_BFD: &str =
     "bfd = quick\n[bfd_profile quick]\ntransmit_interval = 100\nreceive_interval = 100\n";
 
-/// So many addresses it has in all: flows that take different uplinks.
+/// So many addresses the host has in all: flows that take different uplinks.
 const HOSTS: u32 = 12;
 
+/// What is pinged, and what the sessions are on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// The node's loopback: what the fabric learns from us.
+    pub(crate) fn node(self) -> &'static str {
+        match self {
+            Self::V4 => "192.0.2.7",
+            Self::V6 => "2001:db8:7::7",
+        }
+    }
+
+    /// An address of the host behind the leaf, counted from 1: the node reaches it through the learned default
+    /// route only.
+    pub(crate) fn host(self, n: u32) -> String {
+        match self {
+            Self::V4 => format!("198.51.100.{n}"),
+            Self::V6 => format!("2001:db8:100::{n}"),
+        }
+    }
+
+    /// Our address on uplink `n`, counted from 1.
+    pub(crate) fn ours(self, n: usize) -> String {
+        match self {
+            Self::V4 => format!("10.{n}.0.1"),
+            Self::V6 => format!("fd00:{n}::1"),
+        }
+    }
+
+    /// The leaf's.
+    pub(crate) fn theirs(self, n: usize) -> String {
+        match self {
+            Self::V4 => format!("10.{n}.0.254"),
+            Self::V6 => format!("fd00:{n}::254"),
+        }
+    }
+
+    /// The prefix of the node's loopback.
+    pub(crate) fn prefix(self) -> String {
+        let length = self.pick(32, 128);
+        format!("{}/{length}", self.node())
+    }
+
+    /// An address with the length of a link's prefix.
+    fn on_link(self, address: &str) -> String {
+        format!("{address}/{}", self.pick(24, 64))
+    }
+
+    /// `ipv4` or `ipv6`, as every router calls it.
+    pub(crate) fn word(self) -> &'static str {
+        self.pick("ipv4", "ipv6")
+    }
+
+    pub(crate) fn pick<T>(self, v4: T, v6: T) -> T {
+        match self {
+            Self::V4 => v4,
+            Self::V6 => v6,
+        }
+    }
+}
+
 pub(crate) struct Lab {
-    speaker: Option<Daemon>,
-    program: PathBuf,
-    pub(crate) node: Namespace,
+    pub(crate) family: Family,
+    pub(crate) node: Node,
     pub(crate) leaf: Namespace,
     host: Namespace,
-    switches: Vec<Namespace>,
+    uplinks: Vec<Cable>,
     pub(crate) dir: tempfile::TempDir,
-    starts: u32,
-}
-
-/// Our address on uplink `n`, counted from 1.
-pub(crate) fn ours(n: usize) -> String {
-    format!("10.{n}.0.1")
-}
-
-/// The leaf's.
-pub(crate) fn theirs(n: usize) -> String {
-    format!("10.{n}.0.254")
 }
 
 impl Lab {
     /// With so many uplinks; nothing runs yet.
-    pub(crate) fn new(uplinks: usize) -> Self {
+    pub(crate) fn new(family: Family, uplinks: usize) -> Self {
         let dir = interop::scratch().unwrap();
-        let [node, leaf, host] = ["node", "leaf", "host"].map(|l| Namespace::new(l).unwrap());
+        let node = Node::new("node", dir.path());
+        let [leaf, host] = ["leaf", "host"].map(|label| Namespace::new(label).unwrap());
         leaf.forward().unwrap();
-        node.sysctl("net.ipv4.conf.all.rp_filter", "0").unwrap();
-        node.sysctl("net.ipv4.conf.default.rp_filter", "0").unwrap();
-        let switches = (1..=uplinks).map(|n| uplink(&node, &leaf, n)).collect();
-        connect((&leaf, "behind"), (&host, "eth0")).unwrap();
-        leaf.address("behind", "198.51.100.254/24").unwrap();
-        for n in 1..=HOSTS {
-            let address = format!("198.51.100.{n}/24");
-            host.address("eth0", &address).unwrap();
-        }
-        host.ip("route add default via 198.51.100.254").unwrap();
-        node.address("lo", &format!("{NODE}/32")).unwrap();
-        let program = dir.path().join("ovn-bgp-agent");
-        std::fs::copy(env!("CARGO_BIN_EXE_ovn-bgp-agent"), &program).unwrap();
-        Self {
-            speaker: None,
-            program,
+        let lab = Self {
+            family,
+            uplinks: (1..=uplinks)
+                .map(|n| uplink(family, &node, &leaf, n))
+                .collect(),
             node,
             leaf,
             host,
-            switches,
             dir,
-            starts: 0,
+        };
+        lab.put_host_behind_leaf();
+        let loopback = lab.node.namespace.address("lo", &family.prefix());
+        loopback.unwrap();
+        lab
+    }
+
+    fn put_host_behind_leaf(&self) {
+        let Self {
+            family, leaf, host, ..
+        } = self;
+        connect((leaf, "behind"), (host, "eth0")).unwrap();
+        let gateway = family.pick("198.51.100.254", "2001:db8:100::ffff");
+        leaf.address("behind", &family.on_link(gateway)).unwrap();
+        for n in 1..=HOSTS {
+            let address = family.on_link(&family.host(n));
+            host.address("eth0", &address).unwrap();
         }
+        host.ip(&format!("route add default via {gateway}"))
+            .unwrap();
+        host.sysctl("net.ipv6.auto_flowlabels", "0").unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -82,182 +136,102 @@ impl Lab {
 
     /// Writes the speaker's configuration: one neighbour for each uplink, with these options too.
     pub(crate) fn configure(&self, options: &str) {
-        let socket = self.path("control.sock");
+        let (family, source) = (self.family, self.family.node());
         let mut text = format!(
-            "[DEFAULT]\ncontrol_socket = {}\n\
-             [bgp]\nas = 65001\nrouter_id = {NODE}\nredistribute_connected = lo\npreferred_source_ipv4 = {NODE}\n\
+            "[bgp]\nas = 65001\nrouter_id = 192.0.2.7\nredistribute_connected = lo\npreferred_source_{} = {source}\n\
              remote_as = external\nconnect_retry_time = 1\n{options}",
-            socket.display()
+            family.word()
         );
-        for n in 1..=self.switches.len() {
-            let theirs = theirs(n);
+        for n in 1..=self.uplinks.len() {
+            let theirs = family.theirs(n);
             let _ = write!(text, "[bgp_neighbor uplink{n}]\naddress = {theirs}\n");
         }
-        std::fs::write(self.path("bgp-agent.conf"), text).unwrap();
-    }
-
-    /// Starts the speaker and waits for its sessions.
-    pub(crate) fn start(&mut self) {
-        self.launch();
-        self.wait_established();
-    }
-
-    fn launch(&mut self) {
-        self.starts += 1;
-        let name = format!("speaker-{}", self.starts);
-        let mut command = self.command(&["speaker"]);
-        self.speaker = Some(Daemon::spawn(&name, self.dir.path(), &mut command).unwrap());
-    }
-
-    /// SIGTERM, as `systemctl stop`.
-    pub(crate) fn stop(&mut self) {
-        self.speaker.take().expect("it runs").stop();
-    }
-
-    /// SIGKILL.
-    pub(crate) fn kill(&mut self) {
-        self.speaker.take().expect("it runs").kill();
-    }
-
-    /// Another program in the place of the one that runs, as a package does it.
-    pub(crate) fn install(&self) {
-        let next = self.path("ovn-bgp-agent.next");
-        std::fs::copy(env!("CARGO_BIN_EXE_ovn-bgp-agent"), &next).unwrap();
-        std::fs::rename(next, &self.program).unwrap();
-    }
-
-    /// Whether every session is established, as far as we know.
-    pub(crate) fn wait_established(&self) {
-        let uplinks = 1..=self.switches.len();
-        let up = wait_until(PATIENCE, "established", || {
-            let neighbors = self.neighbors();
-            uplinks
-                .clone()
-                .all(|n| neighbors[&format!("uplink{n}")]["bgpState"] == "Established")
-        });
-        assert!(up.is_ok(), "{}", self.log());
-    }
-
-    pub(crate) fn neighbors(&self) -> Value {
-        self.json("neighbors")
+        self.node.configure(&text);
     }
 
     /// Whether BFD is up on every uplink with what was agreed, 3 × 100 ms.
     pub(crate) fn bfd_is_quick(&self) -> bool {
-        let shown = self.json("bfd");
-        let paths = shown.as_array().or_else(|| shown["peers"].as_array());
-        let quick = |path: &&Value| path["status"] == "up" && path["detection-time"] == 300;
-        paths.is_some_and(|paths| paths.iter().filter(quick).count() == self.switches.len())
-    }
-
-    /// `show <what> --json`; null while nobody answers.
-    fn json(&self, what: &str) -> Value {
-        let output = self.command(&["show", what, "--json"]).output();
-        serde_json::from_slice(&output.unwrap().stdout).unwrap_or_default()
-    }
-
-    pub(crate) fn log(&self) -> String {
-        let log = self.speaker.as_ref().map(Daemon::log_text);
-        log.unwrap_or_default()
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let place = Place::inside(&self.node);
-        let mut command = place.command(&self.program.to_string_lossy()).unwrap();
-        command
-            .arg("--config-file")
-            .arg(self.path("bgp-agent.conf"))
-            .args(words);
-        command
+        self.node.quick_paths() == self.uplinks.len()
     }
 
     /// From the node through the learned default route.
     pub(crate) fn ping_out(&self) -> Ping {
-        Ping::start(&self.node, NODE, HOST, self.dir.path())
+        self.ping_out_to(&self.family.host(1))
+    }
+
+    fn ping_out_to(&self, host: &str) -> Ping {
+        let (node, source) = (&self.node.namespace, self.family.node());
+        Ping::start(node, source, host, self.dir.path())
     }
 
     /// From behind the leaf to the loopback that it learned.
     pub(crate) fn ping_in(&self) -> Ping {
-        Ping::start(&self.host, HOST, NODE, self.dir.path())
+        self.ping_in_from(&self.family.host(1))
+    }
+
+    fn ping_in_from(&self, host: &str) -> Ping {
+        Ping::start(&self.host, host, self.family.node(), self.dir.path())
     }
 
     /// [`Self::ping_out`] by uplink `n`, as the node's kernel spreads its flows.
     pub(crate) fn ping_out_by(&self, n: usize) -> Ping {
-        let host = self.host_by(n, |host| {
-            self.node.ip(&format!("route get {host} from {NODE}"))
-        });
-        Ping::start(&self.node, NODE, &host, self.dir.path())
+        let (node, source) = (&self.node.namespace, self.family.node());
+        self.ping_out_to(&host_by(self.family, node, n, |host| {
+            format!("{host} from {source}")
+        }))
     }
 
     /// [`Self::ping_in`] by uplink `n`, as the leaf's kernel spreads its flows.
     pub(crate) fn ping_in_by(&self, n: usize) -> Ping {
-        let host = self.host_by(n, |host| {
-            let line = format!("route get {NODE} from {host} iif behind");
-            self.leaf.ip(&line)
-        });
-        Ping::start(&self.host, &host, NODE, self.dir.path())
-    }
-
-    /// An address of the host whose way, as `way` shows it, is uplink `n`.
-    fn host_by(&self, n: usize, way: impl Fn(&str) -> anyhow::Result<String>) -> String {
-        let device = format!(" dev eth{n} ");
-        let mut hosts = (1..=HOSTS).map(|n| format!("198.51.100.{n}"));
-        let found = hosts.find(|host| way(host).unwrap().contains(&device));
-        found.expect("one of so many flows takes this uplink")
+        let node = self.family.node();
+        self.ping_in_from(&host_by(self.family, &self.leaf, n, |host| {
+            format!("{node} from {host} iif behind")
+        }))
     }
 
     /// From now on no frame passes uplink `n`, and nobody's carrier goes.
     pub(crate) fn cut(&self, n: usize) {
-        self.switches[n - 1].ip("link set bridge0 down").unwrap();
+        self.uplinks[n - 1].cut().unwrap();
     }
 
     pub(crate) fn mend(&self, n: usize) {
-        self.switches[n - 1].ip("link set bridge0 up").unwrap();
+        self.uplinks[n - 1].mend().unwrap();
     }
 
-    /// How many uplinks the node's default route has.
-    pub(crate) fn ways_out(&self) -> usize {
-        ways(&self.node, "default", "eth")
-    }
-
-    /// How many uplinks the leaf's route to the node has.
-    pub(crate) fn ways_in(&self) -> usize {
-        ways(&self.leaf, NODE, "eth")
+    /// How many uplinks the node's default route has, and the leaf's route to the node.
+    pub(crate) fn ways(&self) -> (usize, usize) {
+        let default = self.family.pick("default", "::/0");
+        (
+            ways(&self.node.namespace, default, "eth"),
+            ways(&self.leaf, self.family.node(), "eth"),
+        )
     }
 }
 
-/// How many of a route's next hops lead out of devices whose name begins so.
-fn ways(namespace: &Namespace, prefix: &str, device: &str) -> usize {
-    let shown = namespace.ip(&format!("route show {prefix}"));
-    let shown = shown.unwrap_or_default();
-    shown.matches(&format!(" dev {device}")).count()
-}
-
-/// Uplink `n` of the node, through a switch of its own.
-fn uplink(node: &Namespace, leaf: &Namespace, n: usize) -> Namespace {
-    let switch = Namespace::new("switch").unwrap();
-    let device = format!("eth{n}");
-    connect((node, &device), (&switch, "left")).unwrap();
-    connect((leaf, &device), (&switch, "right")).unwrap();
-    switch.ip("link add bridge0 type bridge").unwrap();
-    for port in ["left", "right"] {
-        let line = format!("link set {port} master bridge0");
-        switch.ip(&line).unwrap();
-    }
-    switch.ip("link set bridge0 up").unwrap();
-    node.address(&device, &format!("{}/24", ours(n))).unwrap();
-    leaf.address(&device, &format!("{}/24", theirs(n))).unwrap();
-    switch
-}
-
-/// Waits until `ask` answers `wanted`.
-pub(crate) fn eventually<T: PartialEq + std::fmt::Debug>(wanted: T, mut ask: impl FnMut() -> T) {
-    let mut last = None;
-    let waited = wait_until(PATIENCE, "answer", || {
-        let answer = ask();
-        let right = answer == wanted;
-        last = Some(answer);
-        right
+/// An address of the host whose way, as the kernel of `at` answers to `question`, is `eth<n>`.
+pub(crate) fn host_by(
+    family: Family,
+    at: &Namespace,
+    n: usize,
+    question: impl Fn(&str) -> String,
+) -> String {
+    let device = format!(" dev eth{n} ");
+    // As a ping's flow is hashed.
+    let protocol = family.pick("icmp", "ipv6-icmp");
+    let mut hosts = (1..=HOSTS).map(|n| family.host(n));
+    let found = hosts.find(|host| {
+        let line = format!("route get {} ipproto {protocol}", question(host));
+        at.ip(&line).unwrap().contains(&device)
     });
-    assert!(waited.is_ok(), "wanted {wanted:?}, got {last:?}");
+    found.expect("one of so many flows takes this uplink")
+}
+
+/// Uplink `n` of the node.
+fn uplink(family: Family, node: &Node, leaf: &Namespace, n: usize) -> Cable {
+    let (node, device) = (&node.namespace, format!("eth{n}"));
+    let cable = Cable::new((node, &device), (leaf, &device)).unwrap();
+    for (at, address) in [(node, family.ours(n)), (leaf, family.theirs(n))] {
+        at.address(&device, &family.on_link(&address)).unwrap();
+    }
+    cable
 }

@@ -9,9 +9,10 @@ use interop::frr::Frr;
 use interop::router::Kind;
 use interop::{PATIENCE, Place, wait_until};
 
-use crate::lab::{Lab, NODE, ours, theirs};
+use crate::lab::{Family, Lab};
 
 pub(crate) struct Leaf {
+    family: Family,
     place: Place,
     dir: PathBuf,
     config: String,
@@ -41,20 +42,22 @@ impl Leaf {
     pub(crate) fn start(kind: Kind, lab: &Lab, wish: Wish) -> Self {
         let place = Place::inside(&lab.leaf).with(kind.generation());
         let dir = lab.path("leaf");
+        let family = lab.family;
         let (config, router) = match kind {
             Kind::Frr8 | Kind::Frr10 => {
-                let config = frr(wish);
+                let config = frr(family, wish);
                 let router = Router::Frr(Frr::start(&place, &dir, &config).unwrap());
                 (config, router)
             }
             Kind::Bird2 | Kind::Bird3 => {
-                let config = bird(wish);
+                let config = bird(family, wish);
                 let router = Router::Bird(Some(Bird::start(&place, &dir, &config).unwrap()));
                 (config, router)
             }
             _ => panic!("{kind} has no way into the kernel"),
         };
         Self {
+            family,
             place,
             dir,
             config,
@@ -66,16 +69,17 @@ impl Leaf {
     pub(crate) fn wait_fresh(&self) {
         let fresh = wait_until(PATIENCE, "the leaf has the node's route of now", || {
             let shown = self.shown();
-            shown.contains(NODE) && !shown.to_ascii_lowercase().contains("stale")
+            shown.contains(self.family.node()) && !shown.to_ascii_lowercase().contains("stale")
         });
         assert!(fresh.is_ok(), "{}", self.shown());
     }
 
     /// The node's route as the router shows it.
     fn shown(&self) -> String {
+        let (family, prefix) = (self.family.word(), self.family.prefix());
         let shown = match &self.router {
-            Router::Frr(frr) => frr.vtysh(&format!("show bgp ipv4 unicast {NODE}/32 json")),
-            Router::Bird(Some(bird)) => bird.show(&format!("show route for {NODE}/32 all")),
+            Router::Frr(frr) => frr.vtysh(&format!("show bgp {family} unicast {prefix} json")),
+            Router::Bird(Some(bird)) => bird.show(&format!("show route for {prefix} all")),
             Router::Bird(None) => return "killed".to_owned(),
         };
         shown.unwrap_or_else(|error| format!("{error:#}"))
@@ -98,52 +102,57 @@ impl Leaf {
     }
 }
 
-fn frr(wish: Wish) -> String {
+/// FRR's BFD with the intervals of [`crate::lab::QUICK_BFD`].
+pub(crate) const FRR_QUICK_BFD: &str =
+    "bfd\n profile quick\n  receive-interval 100\n  transmit-interval 100\n exit\nexit\n";
+
+fn frr(family: Family, wish: Wish) -> String {
     let mut text = String::new();
     if wish.bfd {
-        text.push_str(
-            "bfd\n profile quick\n  receive-interval 100\n  transmit-interval 100\n exit\nexit\n",
-        );
+        text.push_str(FRR_QUICK_BFD);
     }
-    let router_id = theirs(1);
-    let _ = write!(
-        text,
-        "router bgp 65000\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n"
+    text.push_str(
+        "router bgp 65000\n bgp router-id 10.1.0.254\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n",
     );
     if wish.restarts {
         text.push_str(" bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n");
     }
-    let mut family = String::new();
+    let mut routes = String::new();
     for n in 1..=wish.uplinks {
-        let ours = ours(n);
+        let ours = family.ours(n);
+        text += &frr_neighbor(&ours, 65001, wish.bfd);
         let _ = write!(
-            text,
-            " neighbor {ours} remote-as 65001\n neighbor {ours} timers connect 1\n"
-        );
-        if wish.bfd {
-            let _ = write!(
-                text,
-                " neighbor {ours} bfd\n neighbor {ours} bfd profile quick\n"
-            );
-        }
-        let _ = write!(
-            family,
+            routes,
             "  neighbor {ours} activate\n  neighbor {ours} default-originate\n"
         );
     }
     let _ = write!(
         text,
-        " address-family ipv4 unicast\n  maximum-paths 2\n{family} exit-address-family\n"
+        " address-family {} unicast\n  maximum-paths 2\n{routes} exit-address-family\n",
+        family.word()
     );
     text
 }
 
-fn bird(wish: Wish) -> String {
+/// A neighbour that FRR connects to at once, with [`FRR_QUICK_BFD`] or without.
+pub(crate) fn frr_neighbor(address: &str, asn: u32, bfd: bool) -> String {
+    let mut text =
+        format!(" neighbor {address} remote-as {asn}\n neighbor {address} timers connect 1\n");
+    if bfd {
+        let _ = write!(
+            text,
+            " neighbor {address} bfd\n neighbor {address} bfd profile quick\n"
+        );
+    }
+    text
+}
+
+fn bird(family: Family, wish: Wish) -> String {
+    let (channel, default) = (family.word(), family.pick("0.0.0.0/0", "::/0"));
     let mut text = format!(
-        "router id {};\ngraceful restart wait 20;\nprotocol device {{ }}\n\
-         protocol static origin {{ ipv4; route 0.0.0.0/0 blackhole; }}\n\
-         protocol kernel {{ merge paths yes; graceful restart yes; ipv4 {{ export where source = RTS_BGP; }}; }}\n",
-        theirs(1)
+        "router id 10.1.0.254;\ngraceful restart wait 20;\nprotocol device {{ }}\n\
+         protocol static origin {{ {channel}; route {default} blackhole; }}\n\
+         protocol kernel {{ merge paths yes; graceful restart yes; {channel} {{ export where source = RTS_BGP; }}; }}\n"
     );
     if wish.bfd {
         text.push_str(
@@ -151,7 +160,7 @@ fn bird(wish: Wish) -> String {
         );
     }
     for n in 1..=wish.uplinks {
-        let (theirs, ours) = (theirs(n), ours(n));
+        let (theirs, ours) = (family.theirs(n), family.ours(n));
         let restarts = if wish.restarts { "on" } else { "aware" };
         let bfd = match (wish.bfd, wish.patient) {
             (false, _) => "",
@@ -162,7 +171,7 @@ fn bird(wish: Wish) -> String {
             text,
             "protocol bgp node{n} {{\n local {theirs} as 65000;\n neighbor {ours} as 65001;\n \
              connect retry time 1; connect delay time 0; error wait time 1,2;\n graceful restart {restarts};\n{bfd} \
-             ipv4 {{ import all; export where source = RTS_STATIC; }};\n}}\n"
+             {channel} {{ import all; export where source = RTS_STATIC; }};\n}}\n"
         );
     }
     text

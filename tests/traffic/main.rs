@@ -4,8 +4,13 @@
     reason = "the speaker is a program here, and real routers the judges"
 )]
 
+mod drain;
+mod fabric;
 mod lab;
 mod leaf;
+mod node;
 mod ping;
+mod reboot;
 mod restart;
+mod takeover;
 mod uplink;

@@ -3,10 +3,11 @@
 use interop::gobgp::Gobgp;
 use interop::netns::Namespace;
 use interop::router::Kind;
-use interop::{Daemon, Need, Place, require};
+use interop::{Daemon, Need, Place, eventually, require};
 
-use crate::lab::{HOST, Lab, NODE, QUICK_BFD, eventually, ours, theirs};
+use crate::lab::{Family, Lab, QUICK_BFD};
 use crate::leaf::{Leaf, Wish};
+use crate::node::Node;
 
 /// How a speaker is replaced by the next one.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ enum Way {
 
 const WAYS: [Way; 3] = [Way::Stopped, Way::Killed, Way::Upgraded];
 
-impl Lab {
+impl Node {
     fn replace(&mut self, way: Way) {
         match way {
             Way::Stopped => self.stop(),
@@ -39,21 +40,21 @@ const ONE_UPLINK: Wish = Wish {
 };
 
 /// Nothing is lost in either direction, neither while there is no speaker nor when the next one takes over.
-fn the_speaker_restarts(kind: Kind, wish: Wish) {
-    let mut lab = Lab::new(1);
+fn the_speaker_restarts(kind: Kind, family: Family, wish: Wish) {
+    let mut lab = Lab::new(family, 1);
     let leaf = Leaf::start(kind, &lab, wish);
     lab.configure(if wish.bfd { QUICK_BFD } else { "" });
-    lab.start();
+    lab.node.start();
     leaf.wait_fresh();
-    eventually((1, 1), || (lab.ways_out(), lab.ways_in()));
+    eventually((1, 1), || lab.ways());
     if wish.bfd {
         eventually(true, || lab.bfd_is_quick());
     }
     for way in WAYS {
         let pings = [lab.ping_in(), lab.ping_out()];
-        lab.replace(way);
+        lab.node.replace(way);
         pings.iter().for_each(|ping| ping.wait_answers(30));
-        lab.start();
+        lab.node.start();
         leaf.wait_fresh();
         if wish.bfd {
             eventually(true, || lab.bfd_is_quick());
@@ -63,32 +64,54 @@ fn the_speaker_restarts(kind: Kind, wish: Wish) {
             let bfd = if wish.bfd { " with BFD" } else { "" };
             println!("{kind} helps{bfd}, {way:?}: {loss}");
         }
-        assert!(losses.iter().all(|loss| loss.lost == 0), "{}", lab.log());
+        assert!(
+            losses.iter().all(|loss| loss.lost == 0),
+            "{}",
+            lab.node.log()
+        );
     }
 }
 
 #[test]
 fn no_packet_is_lost_while_frr_8_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
-    the_speaker_restarts(Kind::Frr8, ONE_UPLINK);
+    the_speaker_restarts(Kind::Frr8, Family::V4, ONE_UPLINK);
 }
 
 #[test]
 fn no_packet_is_lost_while_frr_10_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
-    the_speaker_restarts(Kind::Frr10, ONE_UPLINK);
+    the_speaker_restarts(Kind::Frr10, Family::V4, ONE_UPLINK);
 }
 
 #[test]
 fn no_packet_is_lost_while_bird_2_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Bird2.need());
-    the_speaker_restarts(Kind::Bird2, ONE_UPLINK);
+    the_speaker_restarts(Kind::Bird2, Family::V4, ONE_UPLINK);
 }
 
 #[test]
 fn no_packet_is_lost_while_bird_3_helps() {
     require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
-    the_speaker_restarts(Kind::Bird3, ONE_UPLINK);
+    the_speaker_restarts(Kind::Bird3, Family::V4, ONE_UPLINK);
+}
+
+#[test]
+fn no_ipv6_packet_is_lost_while_frr_8_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
+    the_speaker_restarts(Kind::Frr8, Family::V6, ONE_UPLINK);
+}
+
+#[test]
+fn no_ipv6_packet_is_lost_while_frr_10_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
+    the_speaker_restarts(Kind::Frr10, Family::V6, ONE_UPLINK);
+}
+
+#[test]
+fn no_ipv6_packet_is_lost_while_bird_3_helps() {
+    require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
+    the_speaker_restarts(Kind::Bird3, Family::V6, ONE_UPLINK);
 }
 
 /// Our BFD ends with the speaker; that must not be taken for a path that failed.
@@ -101,32 +124,32 @@ const WATCHED: Wish = Wish {
 #[test]
 fn bfd_does_not_end_the_help_of_frr_8() {
     require!(Need::Root, Need::Program("ping"), Kind::Frr8.need());
-    the_speaker_restarts(Kind::Frr8, WATCHED);
+    the_speaker_restarts(Kind::Frr8, Family::V4, WATCHED);
 }
 
 #[test]
 fn bfd_does_not_end_the_help_of_frr_10() {
     require!(Need::Root, Need::Program("ping"), Kind::Frr10.need());
-    the_speaker_restarts(Kind::Frr10, WATCHED);
+    the_speaker_restarts(Kind::Frr10, Family::V4, WATCHED);
 }
 
 #[test]
 fn bfd_does_not_end_the_help_of_bird_2() {
     require!(Need::Root, Need::Program("ping"), Kind::Bird2.need());
-    the_speaker_restarts(Kind::Bird2, WATCHED);
+    the_speaker_restarts(Kind::Bird2, Family::V4, WATCHED);
 }
 
 #[test]
 fn bfd_does_not_end_the_help_of_bird_3() {
     require!(Need::Root, Need::Program("ping"), Kind::Bird3.need());
-    the_speaker_restarts(Kind::Bird3, WATCHED);
+    the_speaker_restarts(Kind::Bird3, Family::V4, WATCHED);
 }
 
 /// GoBGP installs nothing: its table must keep the node's route, and the node its default.
 fn the_speaker_restarts_beside_gobgp(kind: Kind) {
-    let mut lab = Lab::new(1);
+    let mut lab = Lab::new(Family::V4, 1);
     let place = Place::inside(&lab.leaf).with(kind.generation());
-    let (ours, theirs) = (ours(1), theirs(1));
+    let (ours, theirs) = (Family::V4.ours(1), Family::V4.theirs(1));
     let restart = "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 60\n";
     let config = format!(
         "[global.config]\nas = 65000\nrouter-id = \"{theirs}\"\n[[neighbors]]\n[neighbors.config]\n\
@@ -134,15 +157,15 @@ fn the_speaker_restarts_beside_gobgp(kind: Kind) {
          [[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"ipv4-unicast\"\n\
          [neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"
     );
+    let prefix = lab.family.prefix();
     let gobgp = Gobgp::start(&place, &lab.path("leaf"), &config).unwrap();
     gobgp.run("global rib -a ipv4 add 0.0.0.0/0").unwrap();
     lab.leaf
-        .ip(&format!("route add {NODE}/32 via {ours}"))
+        .ip(&format!("route add {prefix} via {ours}"))
         .unwrap();
     lab.configure("");
-    lab.start();
-    let prefix = format!("{NODE}/32");
-    eventually(1, || lab.ways_out());
+    lab.node.start();
+    eventually(1, || lab.ways().0);
     eventually(1, || gobgp.next_hops(&prefix).unwrap().len());
 
     let mut watch = place.command("gobgp").unwrap();
@@ -160,10 +183,10 @@ fn the_speaker_restarts_beside_gobgp(kind: Kind) {
     });
     for way in WAYS {
         let ping = lab.ping_out();
-        lab.replace(way);
+        lab.node.replace(way);
         ping.wait_answers(30);
         assert_eq!(gobgp.next_hops(&prefix).unwrap(), [ours.as_str()]);
-        lab.start();
+        lab.node.start();
         gobgp.wait_established(&ours).unwrap();
         eventually(Some(false), || {
             let shown = gobgp.json(&format!("global rib {prefix} -a ipv4"));
@@ -178,7 +201,8 @@ fn the_speaker_restarts_beside_gobgp(kind: Kind) {
         println!("{kind} helps, {way:?}: {gone} withdrawals in its table; {loss}");
         assert_eq!((loss.lost, gone), (0, 0), "{}", watch.log_text());
     }
-    assert!(lab.node.pings(HOST.parse().unwrap(), None));
+    let host = lab.family.host(1).parse().unwrap();
+    assert!(lab.node.namespace.pings(host, None));
 }
 
 #[test]
@@ -205,26 +229,26 @@ fn watch_routes(lab: &Lab, namespace: &Namespace) -> Daemon {
 
 /// The leaf's kernel forwards without its daemon; ours must keep the default route it taught.
 fn the_leaf_restarts(kind: Kind) {
-    let mut lab = Lab::new(1);
+    let mut lab = Lab::new(Family::V4, 1);
     let wish = Wish {
         restarts: true,
         ..ONE_UPLINK
     };
     let mut leaf = Leaf::start(kind, &lab, wish);
     lab.configure("");
-    lab.start();
+    lab.node.start();
     leaf.wait_fresh();
-    eventually((1, 1), || (lab.ways_out(), lab.ways_in()));
-    let watches = [&lab.node, &lab.leaf].map(|namespace| watch_routes(&lab, namespace));
+    eventually((1, 1), || lab.ways());
+    let watches = [&lab.node.namespace, &lab.leaf].map(|namespace| watch_routes(&lab, namespace));
     let pings = [lab.ping_in(), lab.ping_out()];
     leaf.crash_and_return(|| {
         eventually(false, || {
-            lab.neighbors()["uplink1"]["bgpState"] == "Established"
+            lab.node.neighbors()["uplink1"]["bgpState"] == "Established"
         });
         pings.iter().for_each(|ping| ping.wait_answers(30));
-        assert_eq!((lab.ways_out(), lab.ways_in()), (1, 1));
+        assert_eq!(lab.ways(), (1, 1));
     });
-    lab.wait_established();
+    lab.node.wait_established();
     leaf.wait_fresh();
     let losses = pings.map(crate::ping::Ping::finish);
     for loss in &losses {

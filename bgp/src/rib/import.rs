@@ -107,7 +107,15 @@ impl Importer<'_> {
         // RFC 4456 §8: we are in no cluster but our own.
         let reflected = attributes.originator_id == Some(self.router_id)
             || attributes.cluster_list.contains(&self.router_id.0);
-        !reflected && !self.is_as_loop(attributes) && !self.leads_here(received)
+        !reflected
+            && !self.is_as_loop(attributes)
+            && !self.leads_here(received)
+            && !self.is_deprecated(attributes)
+    }
+
+    /// RFC 9774 §3: as if it had been withdrawn.
+    fn is_deprecated(&self, attributes: &PathAttributes) -> bool {
+        attributes.as_path.has_sets() && !self.config.accept_as_sets
     }
 
     /// RFC 4271 §9.1.2, loosened as configured. An AS that is ours towards this peer only counts as well.

@@ -59,13 +59,14 @@ impl PeerConfig {
     }
 
     /// What judges routes.
-    fn judging(&self, new: &Self) -> [(&'static str, bool); 5] {
+    fn judging(&self, new: &Self) -> [(&'static str, bool); 6] {
         [
             ("next_hop_ipv4", self.next_hop_v4 == new.next_hop_v4),
             ("next_hop_ipv6", self.next_hop_v6 == new.next_hop_v6),
             ("import", self.import == new.import),
             ("export", self.export == new.export),
             ("allowas_in", self.allowas_in == new.allowas_in),
+            ("accept_as_sets", self.accept_as_sets == new.accept_as_sets),
         ]
     }
 
@@ -216,13 +217,14 @@ mod tests {
             import: _,
             export: _,
             allowas_in: _,
+            accept_as_sets: _,
             max_prefixes: _,
         } = config();
         let compared = config().agreed(&config()).len()
             + config().judging(&config()).len()
             + config().timing(&config()).len()
             + 2;
-        assert_eq!(compared, 24);
+        assert_eq!(compared, 25);
     }
 
     #[test]

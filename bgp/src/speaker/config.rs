@@ -184,6 +184,8 @@ pub struct PeerConfig {
     pub export: Filters,
     /// Routes that have been in our AS before.
     pub allowas_in: AllowAsIn,
+    /// Use routes with an AS_SET or AS_CONFED_SET in their path, which RFC 9774 §3 has treated as withdrawn.
+    pub accept_as_sets: bool,
     /// How much it may teach.
     pub max_prefixes: MaxPrefixes,
 }
@@ -226,6 +228,7 @@ impl PeerConfig {
             import: Filters::default(),
             export: Filters::host_prefixes(),
             allowas_in: AllowAsIn::Never,
+            accept_as_sets: false,
             max_prefixes: MaxPrefixes::default(),
         }
     }

@@ -16,8 +16,17 @@ impl Speaker {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if !update.errors.is_empty() {
-            let errors = update.errors.iter().map(ToString::to_string).collect();
+        let mut errors: Vec<_> = update.errors.iter().map(ToString::to_string).collect();
+        let attributes = update.update.attributes.as_ref();
+        if let Some(path) = attributes.map(|attributes| &attributes.as_path)
+            && path.has_sets()
+            && !peer.config.accept_as_sets
+        {
+            errors.push(format!(
+                "AS_PATH {path} has an AS_SET, deprecated by RFC 9774: its routes are not used"
+            ));
+        }
+        if !errors.is_empty() {
             self.outputs
                 .push_back(Output::Event(Event::UpdateErrors { peer: id, errors }));
         }

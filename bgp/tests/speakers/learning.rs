@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use bgp::wire::{AsPath, Asn, DecodedUpdate, Message, NextHop, Nlri, Origin, PathAttributes, pack};
+use bgp::wire::{
+    AsPath, AsPathSegment, Asn, DecodedUpdate, Message, NextHop, Nlri, Origin, PathAttributes,
+    SegmentKind, pack,
+};
 use bgp::{Event, State};
 use bytes::BytesMut;
 use ipnet::IpNet;
@@ -9,9 +12,14 @@ use crate::pair::{A, B, Pair, Setup, host, net};
 use crate::raw_peer::{RawPeer, codec};
 
 fn announce(raw: &mut RawPeer, prefix: IpNet, asns: &[u32], next_hop: [u8; 4]) {
+    let as_path = AsPath::sequence(asns.iter().copied().map(Asn));
+    announce_path(raw, prefix, as_path, next_hop);
+}
+
+fn announce_path(raw: &mut RawPeer, prefix: IpNet, as_path: AsPath, next_hop: [u8; 4]) {
     let attributes = PathAttributes {
         origin: Origin::Igp,
-        as_path: AsPath::sequence(asns.iter().copied().map(Asn)),
+        as_path,
         ..PathAttributes::default()
     };
     let mut out = BytesMut::new();
@@ -51,6 +59,43 @@ fn routes_are_learned_changed_and_lost() {
         })
         .collect();
     assert_eq!(seen, [1, 2, 0], "the repeated announcement changes nothing");
+}
+
+/// RFC 9774 §3.
+#[test]
+fn a_route_with_an_as_set_is_as_good_as_withdrawn_unless_sets_are_accepted() {
+    let with_set = AsPath {
+        segments: vec![
+            AsPathSegment {
+                kind: SegmentKind::Sequence,
+                asns: vec![Asn(65002)],
+            },
+            AsPathSegment {
+                kind: SegmentKind::Set,
+                asns: vec![Asn(65009), Asn(65010)],
+            },
+        ],
+    };
+    for accept in [false, true] {
+        let mut raw = RawPeer::established(|config| config.accept_as_sets = accept);
+        announce(&mut raw, host(1), &[65002], [10, 0, 0, 2]);
+        announce_path(&mut raw, host(1), with_set.clone(), [10, 0, 0, 2]);
+        assert_eq!(raw.speaker.learned().count(), usize::from(accept));
+        assert_eq!(raw.state(), State::Established);
+        let told = raw.events.iter().find_map(|event| match event {
+            Event::UpdateErrors { errors, .. } => Some(errors.join("; ")),
+            _ => None,
+        });
+        let words = "AS_PATH 65002 {65009,65010} has an AS_SET, deprecated by RFC 9774: its routes are not used";
+        assert_eq!(told.as_deref(), (!accept).then_some(words));
+        // The operator changes his mind.
+        let mut config = raw.config();
+        config.accept_as_sets = !accept;
+        raw.speaker.reconfigure(raw.peer, config, raw.now);
+        assert_eq!(raw.speaker.learned().count(), usize::from(!accept));
+        announce(&mut raw, host(1), &[65002], [10, 0, 0, 2]);
+        assert_eq!(raw.speaker.learned().count(), 1);
+    }
 }
 
 #[test]

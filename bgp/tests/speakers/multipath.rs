@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bgp::wire::{
-    AddPath, AsPath, Asn, Capability, CodecOptions, Family, Message, NextHop, Nlri, PathAttributes,
-    pack,
+    AddPath, AsPath, Asn, Capability, CodecOptions, Community, Family, Message, NextHop, Nlri,
+    PathAttributes, pack,
 };
 use bgp::{Event, LearnedPath, Multipath, Via};
 use bytes::BytesMut;
@@ -109,6 +109,24 @@ fn a_next_hop_without_a_way_takes_its_paths_along() {
         let last = changes(&mut several).pop().unwrap_or_default();
         assert_eq!(last, expected, "{via:?} {reachable}");
     }
+}
+
+/// RFC 9494 §4.3: some router before us keeps it for a peer that is away.
+#[test]
+fn a_path_marked_llgr_stale_is_used_only_where_there_is_no_other() {
+    let mut several = Several::new(&[65002, 65003]);
+    let stale = PathAttributes {
+        communities: vec![Community::LLGR_STALE],
+        ..by(&[65002])
+    };
+    several.events();
+    several.announce(0, default(), &stale);
+    several.announce(1, default(), &by(&[65003, 65009, 65010]));
+    several.down(1);
+    assert_eq!(
+        changes(&mut several),
+        [["10.0.1.0"], ["10.0.1.1"], ["10.0.1.0"]]
+    );
 }
 
 /// RFC 7911: a peer that sends several paths.

@@ -126,15 +126,7 @@ fn family(network: &Network) -> &'static str {
 }
 
 fn peer(remote: &Remote) -> Result<String> {
-    Ok(match remote {
-        Remote::Address { remote, .. } => remote.to_string(),
-        Remote::LinkLocal {
-            remote, interface, ..
-        } => format!("{remote}%{interface}"),
-        Remote::Interface(_) => {
-            bail!("GoBGP neither sends router advertisements nor listens to them")
-        }
-    })
+    remote.scoped_address("GoBGP")
 }
 
 fn config(setup: &Setup) -> Result<String> {

@@ -198,6 +198,22 @@ pub enum Remote {
     Interface(&'static str),
 }
 
+impl Remote {
+    /// The address as most routers write it, with its interface where it is link-local. `router` knows no neighbours by
+    /// interface: it neither sends router advertisements nor listens to them.
+    fn scoped_address(&self, router: &str) -> Result<String> {
+        Ok(match self {
+            Self::Address { remote, .. } => remote.to_string(),
+            Self::LinkLocal {
+                remote, interface, ..
+            } => format!("{remote}%{interface}"),
+            Self::Interface(_) => {
+                bail!("{router} neither sends router advertisements nor listens to them")
+            }
+        })
+    }
+}
+
 /// One session, seen from the router.
 #[derive(Clone, Debug)]
 pub struct Session {

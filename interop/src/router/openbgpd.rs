@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path as FilePath, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::{Network, Path, Remote, Router, Session, Setup, community_number};
@@ -97,15 +97,7 @@ impl Router for OpenbgpdRouter {
 }
 
 fn peer(remote: &Remote) -> Result<String> {
-    Ok(match remote {
-        Remote::Address { remote, .. } => remote.to_string(),
-        Remote::LinkLocal {
-            remote, interface, ..
-        } => format!("{remote}%{interface}"),
-        Remote::Interface(_) => {
-            bail!("OpenBGPD neither sends router advertisements nor listens to them")
-        }
-    })
+    remote.scoped_address("OpenBGPD")
 }
 
 fn config(setup: &Setup) -> Result<String> {

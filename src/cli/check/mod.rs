@@ -8,7 +8,9 @@ pub use node::node_findings;
 
 use serde::Serialize;
 
-use crate::config::{Loaded, Problem, Severity};
+use super::orders::{self, ReloadArgs};
+use crate::config::{Config, Loaded, Problem, Severity};
+use crate::control::AskError;
 
 /// Arguments of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -45,6 +47,17 @@ pub fn run(args: &Args, loaded: &Loaded, facts: impl FnOnce() -> NodeFacts) -> (
         render_text(&findings)
     };
     (report, status(&findings))
+}
+
+/// What a reload would do with the running agent, a line each; nothing when none runs. That is no finding.
+pub fn reload_preview(config: &Config) -> String {
+    let told = match orders::reload(ReloadArgs { dry_run: true }, config) {
+        Ok(lines) => lines,
+        Err(AskError::NotRunning(_) | AskError::TurnedOff) => return String::new(),
+        Err(error) => format!("the running agent does not say: {error}"),
+    };
+    let line = |line: &str| format!("reload would: {line}\n");
+    told.lines().map(line).collect()
 }
 
 /// The configuration's problems as findings.

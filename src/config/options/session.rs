@@ -61,6 +61,7 @@ layer! {
         export_policy_ipv4: PolicyName,
         export_policy_ipv6: PolicyName,
         allowas_in: AllowAsIn,
+        accept_as_sets: bool,
         max_prefixes: usize,
         max_prefixes_warn: u8,
         max_prefixes_warn_only: bool,
@@ -306,6 +307,12 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         Some("false"),
         Allowance,
         "take routes with our own AS in their path: so often, or as their origin only"
+    ),
+    session_row!(
+        accept_as_sets,
+        Some("false"),
+        Flag,
+        "use routes with an AS_SET in their path, which RFC 9774 has treated as withdrawn"
     ),
     session_row!(
         max_prefixes,

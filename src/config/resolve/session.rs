@@ -119,6 +119,7 @@ impl Names {
             next_hop_ipv4: draft.next_hop_ipv4,
             next_hop_ipv6: draft.next_hop_ipv6,
             allowas_in: draft.allowas_in.unwrap_or(AllowAsIn::Never),
+            accept_as_sets: draft.accept_as_sets.unwrap_or_default(),
             add_path: draft.add_path.unwrap_or_default(),
             extended_messages: draft.extended_messages.unwrap_or_default(),
             extended_next_hop: draft.extended_next_hop.unwrap_or(on_link),

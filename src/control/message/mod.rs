@@ -51,6 +51,8 @@ pub enum Query {
     Reset(ResetOrder),
     /// Read the configuration again.
     Reload,
+    /// Say what that would do.
+    ReloadPreview,
 }
 
 /// A response.

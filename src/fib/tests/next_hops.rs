@@ -167,3 +167,57 @@ fn a_learned_route_that_leads_better_to_a_next_hop_is_followed_but_never_off_the
     assert_eq!(lab.hops("10.99.0.0/16"), [hop("10.1.0.254", 2)]);
     assert_eq!(lab.hops("198.51.100.0/24"), [hop("10.1.0.254", 2)]);
 }
+
+/// What the speaker is told depends on the node alone: a default route learned from the other uplink leads to the lost
+/// router as well, and must not bring its path back.
+#[test]
+fn the_speaker_hears_of_next_hops_that_the_node_has_lost() {
+    let mut lab = Lab::new(|_| {});
+    let [first, second] = ["10.1.0.254", "10.2.0.254"].map(|hop| path(next_hop(hop), None));
+    let mut nowhere = path(next_hop("203.0.113.9"), None);
+    // An internal peer's may be found through learned routes.
+    let source = Arc::make_mut(&mut nowhere.source);
+    source.external = false;
+    lab.learn(DEFAULT, [first.clone(), second.clone()]);
+    lab.learn("198.51.100.0/24", [nowhere]);
+    lab.settle();
+    assert_eq!(lab.table.verdicts(), []);
+    lab.set_link(2, false);
+    lab.settle();
+    assert_eq!(lab.table.verdicts(), [(first.via(), false)]);
+    assert_eq!(lab.table.verdicts(), [], "once");
+    // So the speaker chooses among the others.
+    lab.learn(DEFAULT, [second]);
+    lab.settle();
+    assert_eq!(lab.table.verdicts(), []);
+    lab.set_link(2, true);
+    lab.settle();
+    assert_eq!(lab.table.verdicts(), [(first.via(), true)]);
+}
+
+/// Peers may teach ever new next hops: those that are followed though nobody uses them are bounded.
+#[test]
+fn lost_next_hops_that_nobody_uses_are_forgotten_beyond_a_bound() {
+    let mut lab = Lab::new(|_| {});
+    lab.set_link(2, false);
+    let hop = |n: u32| {
+        path(
+            next_hop(&format!("10.1.{}.{}", n / 250, n % 250 + 1)),
+            Some("eth1"),
+        )
+    };
+    let mut told = 0_i64;
+    for n in 0..2500 {
+        lab.learn(DEFAULT, [hop(n)]);
+        lab.settle();
+        for (_, eligible) in lab.table.verdicts() {
+            told += if eligible { -1 } else { 1 };
+        }
+    }
+    assert!((1..=2 * 1024).contains(&told), "{told}");
+    assert!(
+        lab.table.resolved.len() <= 3 * 1024,
+        "{}",
+        lab.table.resolved.len()
+    );
+}

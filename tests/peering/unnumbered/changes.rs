@@ -1,13 +1,13 @@
 //! Links and neighbours that go and come back as something else.
 
 use bgp::RemoteAs;
-use interop::{Generation, Need, require};
+use interop::{Generation, Need, eventually, require};
 use ovn_bgp_agent::peering::Password;
 
 use super::{
     Fabric, config, exchange, finding, neighbor, set_link_local, unnumbered, wait_established,
 };
-use crate::lab::{HOST_V4, Speaker, eventually};
+use crate::lab::{HOST_V4, Speaker};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

@@ -1,11 +1,11 @@
 //! `neighbor eth0 interface` on FRR's side.
 
 use bgp::RemoteAs;
-use interop::{Generation, Need, require};
+use interop::{Generation, Need, eventually, require};
 use ovn_bgp_agent::peering::Password;
 
 use super::{Fabric, config, exchange, wait_established};
-use crate::lab::{HOST_V4, asn, eventually};
+use crate::lab::{HOST_V4, asn};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

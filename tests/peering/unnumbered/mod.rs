@@ -11,11 +11,11 @@ use std::time::Duration;
 use bgp::{PeerConfig, RemoteAs};
 use interop::frr::Frr;
 use interop::netns::{Namespace, connect};
-use interop::{Generation, Place};
+use interop::{Generation, Place, eventually};
 use ovn_bgp_agent::peering::{NeighborSnapshot, Neighbour};
 use serde_json::Value;
 
-use crate::lab::{Speaker, eventually};
+use crate::lab::Speaker;
 
 /// Our node, and leaves that each of its uplinks leads to: `eth0` to the first, `eth1` to the second.
 pub(crate) struct Fabric {

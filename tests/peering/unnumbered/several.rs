@@ -1,11 +1,11 @@
 //! Several uplinks, and several routers on one.
 
 use bgp::RemoteAs;
-use interop::{Generation, Need, require};
+use interop::{Generation, Need, eventually, require};
 use ovn_bgp_agent::peering::Password;
 
 use super::{Fabric, config, finding, neighbor, set_link_local, unnumbered, wait_established};
-use crate::lab::{HOST_V4, HOST_V6, Speaker, eventually};
+use crate::lab::{HOST_V4, HOST_V6, Speaker};
 
 const BGPD: Need = Need::Program("/usr/lib/frr/bgpd");
 

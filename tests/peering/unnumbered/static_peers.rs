@@ -3,11 +3,11 @@
 use bgp::{PeerConfig, RemoteAs};
 use interop::bird::Bird;
 use interop::gobgp::Gobgp;
-use interop::{Generation, Need, require};
+use interop::{Generation, Need, eventually, require};
 use ovn_bgp_agent::peering::Neighbour;
 
 use super::{Fabric, learned, set_link_local, wait_established};
-use crate::lab::{HOST_V4, HOST_V6, Speaker, eventually};
+use crate::lab::{HOST_V4, HOST_V6, Speaker};
 
 const OURS: &str = "fe80::a";
 const THEIRS: &str = "fe80::b";

@@ -77,6 +77,13 @@ impl AsPath {
         (last.kind == SegmentKind::Sequence).then(|| last.asns.last().copied())?
     }
 
+    /// True when a segment has no order, which nobody may send any more (RFC 9774 §3).
+    #[must_use]
+    pub fn has_sets(&self) -> bool {
+        let unordered = |kind| matches!(kind, SegmentKind::Set | SegmentKind::ConfedSet);
+        self.segments.iter().any(|segment| unordered(segment.kind))
+    }
+
     /// Every AS, in order of appearance.
     pub fn asns(&self) -> impl Iterator<Item = Asn> + '_ {
         self.segments

@@ -152,6 +152,10 @@ impl Reader {
             ("default", "ipv4-unicast", _) => Family::V4.set(&mut self.bgp().default_families, on),
             ("default", "ipv6-unicast", _) => Family::V6.set(&mut self.bgp().default_families, on),
             ("ebgp-requires-policy", ..) => self.bgp().requires_policy = Some(on),
+            ("reject-as-sets", ..) => {
+                let accept = if on { "false" } else { "true" };
+                self.bgp_option("accept_as_sets", accept, line);
+            }
             ("network", "import-check", _) => self.bgp().import_check = Some(on),
             ("listen", "limit", limit) if on => {
                 let value = limit.to_owned();
