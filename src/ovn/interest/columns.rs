@@ -55,6 +55,12 @@ impl<'a> Cells<'a> {
         self.datum(column).into_iter().flat_map(Datum::strings)
     }
 
+    /// The keys of a map of strings.
+    pub(super) fn keys(&self, column: &str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.datum(column).into_iter().flat_map(Datum::pairs);
+        pairs.filter_map(|(key, _)| key.as_str())
+    }
+
     /// The rows that a set refers to.
     pub(super) fn rows(&self, column: &str) -> Box<[Uuid]> {
         let uuids = self.datum(column).into_iter().flat_map(Datum::uuids);

@@ -19,9 +19,13 @@
 
 mod columns;
 pub mod northbound;
+pub mod southbound;
 mod wanted;
 
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use uuid::Uuid;
 
 pub use wanted::{ByTable, Wanted};
 
@@ -57,4 +61,16 @@ pub enum TenantRows {
     Interfaces,
     /// Every port.
     Ports,
+}
+
+/// Puts what a row leads to in place of what is there. True if that differs.
+fn put<T: PartialEq>(rows: &mut FxHashMap<Uuid, T>, uuid: Uuid, new: Option<T>) -> bool {
+    if rows.get(&uuid) == new.as_ref() {
+        return false;
+    }
+    match new {
+        Some(new) => drop(rows.insert(uuid, new)),
+        None => drop(rows.remove(&uuid)),
+    }
+    true
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
-use crate::ovsdb::{Clause, Condition, Datum, Monitor};
+use crate::ovsdb::{Atom, Clause, Condition, Datum, Monitor};
 
 /// Conditions by table name.
 pub type ByTable = BTreeMap<String, Condition>;
@@ -56,8 +56,8 @@ impl Want {
     }
 }
 
-fn text_of(text: &Arc<str>) -> crate::ovsdb::Atom {
-    crate::ovsdb::Atom::String(Arc::clone(text))
+fn text_of(text: &Arc<str>) -> Atom {
+    Atom::String(Arc::clone(text))
 }
 
 /// The rows wanted of some tables of a database. Tables not named are none of its business.
@@ -77,11 +77,6 @@ impl Wanted {
     /// Whether this is among what is wanted.
     pub(super) fn has(&self, table: &str, want: &Want) -> bool {
         self.0.get(table).is_some_and(|wants| wants.contains(want))
-    }
-
-    /// Whether the table is read whole.
-    pub(super) fn is_whole(&self, table: &str) -> bool {
-        self.0.get(table).is_some_and(too_many)
     }
 
     /// The conditions, clauses sorted.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
-use super::put;
-use crate::ovn::interest::Own;
 use crate::ovn::interest::columns::Columns;
+use crate::ovn::interest::{Own, put};
 use crate::ovsdb::{Change, Monitor};
 
 pub(super) const BINDING: &str = "Port_Binding";
@@ -36,6 +35,12 @@ impl Bindings {
             columns: monitor.map(columns),
             ..Self::default()
         }
+    }
+
+    /// Nothing is known any more.
+    pub(super) fn forget(&mut self) {
+        self.bindings.clear();
+        self.chassis.clear();
     }
 
     pub(super) fn is_connected(&self) -> bool {

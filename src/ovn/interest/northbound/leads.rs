@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::ovn::interest::Own;
 use crate::ovn::interest::columns::Cells;
+use crate::ovn::interest::put;
 
 /// Of a `Logical_Switch_Port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,16 +189,4 @@ impl Leads {
         }
         put(&mut self.ports, uuid, new)
     }
-}
-
-/// Puts a lead in place of what is there. True if that differs.
-pub(super) fn put<T: PartialEq>(rows: &mut FxHashMap<Uuid, T>, uuid: Uuid, new: Option<T>) -> bool {
-    if rows.get(&uuid) == new.as_ref() {
-        return false;
-    }
-    match new {
-        Some(new) => drop(rows.insert(uuid, new)),
-        None => drop(rows.remove(&uuid)),
-    }
-    true
 }

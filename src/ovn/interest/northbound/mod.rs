@@ -22,11 +22,11 @@ use uuid::Uuid;
 pub use self::placement::placement_query;
 
 use self::bindings::Bindings;
-use self::leads::{Balancer, Leads, Nat, Port, Router, RouterPort, Switch, put};
+use self::leads::{Balancer, Leads, Nat, Port, Router, RouterPort, Switch};
 use self::placement::Placement;
 use super::columns::Columns;
 use super::wanted::Want;
-use super::{Own, TenantRows, Wanted};
+use super::{Own, TenantRows, Wanted, put};
 use crate::ovsdb::{Change, Monitor};
 
 const PORT: &str = "Logical_Switch_Port";
@@ -106,16 +106,30 @@ impl Interest {
         interest
     }
 
+    /// The node is called so from now on.
+    pub fn set_own(&mut self, own: Own) {
+        self.stale |= self.own != own;
+        self.own = own;
+    }
+
+    /// Another Northbound database is followed from now on: nothing is known of it yet.
+    pub fn forget_northbound(&mut self) {
+        self.leads = Leads::default();
+        self.placement = Placement::default();
+        self.northbound_read = false;
+        self.stale = true;
+    }
+
+    /// The same of the Southbound database.
+    pub fn forget_southbound(&mut self) {
+        self.bindings.forget();
+        self.stale = true;
+    }
+
     /// The driver's Northbound monitor, asking only for what is needed now.
     #[must_use]
     pub fn restrict_northbound(&self, monitor: Monitor) -> Monitor {
         self.wanted.restrict(placement::trim(monitor))
-    }
-
-    /// The driver's Southbound monitor, asking only for what is needed now.
-    #[must_use]
-    pub fn restrict_southbound(&self, monitor: Monitor) -> Monitor {
-        self.wanted_bindings.restrict(monitor)
     }
 
     /// Takes in what the client of OVN_Northbound reports, and completes it: ports whose row does not name
