@@ -116,6 +116,8 @@ fn port(number: u32, up: bool) -> SwitchPort {
         network: Some("provider".into()),
         cidrs: Vec::new(),
         physical_network: None,
+        is_vip: false,
+        interface: None,
     }
 }
 

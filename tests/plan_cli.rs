@@ -29,8 +29,8 @@ fn every_node_plans_what_is_expected_and_writes_nothing() {
     );
     let namespace = Namespace::new("plan").unwrap();
     let before = kernel(&namespace);
-    let snapshots = snapshot::without_balancers();
-    assert_eq!(snapshots.len(), 15, "snapshots 00-08, 10-12, 15-17");
+    let snapshots = snapshot::all();
+    assert_eq!(snapshots.len(), 20);
     std::thread::scope(|scope| {
         for share in snapshots.chunks(snapshots.len().div_ceil(WORKERS)) {
             let namespace = &namespace;

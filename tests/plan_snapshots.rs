@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use interop::ovsdb::OvsdbServer;
 use interop::{Need, Place, require};
+use ovn_bgp_agent::exposure::Node;
 use ovn_bgp_agent::exposure::northbound::{Inputs, decide};
-use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::ovn::{Northbound, Vswitch, northbound, vswitch};
 use ovn_bgp_agent::ovsdb::{Change, Client, ClientConfig, Monitor, Remote, until_synced};
 
 #[tokio::test(flavor = "current_thread")]
 async fn every_node_exposes_what_is_expected_through_real_servers() {
     require!(Need::Program("ovsdb-server"));
-    for dir in snapshot::without_balancers() {
+    for dir in snapshot::all() {
         let scratch = interop::scratch().unwrap();
         let mut nb = Northbound::default();
         let changes = read(
@@ -28,7 +28,8 @@ async fn every_node_exposes_what_is_expected_through_real_servers() {
         );
         assert_eq!(nb.apply(&changes.await), []);
         assert!(!nb.lacks_hosting_chassis());
-        for (host, expected) in snapshot::expected(&dir) {
+        let combos = snapshot::combos(&dir, "nb");
+        for host in snapshot::expected(&dir).into_keys() {
             let mut switch = Vswitch::default();
             let name = format!("ovs-{host}");
             let changes = read(
@@ -40,18 +41,26 @@ async fn every_node_exposes_what_is_expected_through_real_servers() {
             );
             assert_eq!(switch.apply(&changes.await), []);
             let node = Node::new(switch.node_ids().unwrap(), "no such host").unwrap();
-            let decision = decide(Inputs {
-                northbound: &nb,
-                southbound: None,
-                node: &node,
-                options: &Options::default(),
-            });
-            let exposed = snapshot::prefixes(&decision);
-            assert_eq!(exposed, expected, "{} on {host}", dir.display());
-            assert!(
-                decision.exposures.is_empty() || !switch.patch_ports("br-ex").is_empty(),
-                "ovn-controller made a patch port wherever something is exposed"
-            );
+            for combo in &combos {
+                let decision = decide(Inputs {
+                    northbound: &nb,
+                    southbound: None,
+                    node: &node,
+                    options: &combo.options,
+                });
+                let (exposed, expected) = (snapshot::prefixes(&decision), &combo.advertised[&host]);
+                assert_eq!(
+                    exposed,
+                    *expected,
+                    "{} {} on {host}",
+                    dir.display(),
+                    combo.name
+                );
+                assert!(
+                    decision.exposures.is_empty() || !switch.patch_ports("br-ex").is_empty(),
+                    "ovn-controller made a patch port wherever something is exposed"
+                );
+            }
         }
     }
 }

@@ -224,6 +224,8 @@ pub enum Code {
     SubnetAdvertised,
     /// The switch port of a load balancer's VIP is not in the database.
     VipPortMissing,
+    /// A load balancer is disabled or has no listener: its `vips` do not have the address.
+    BalancerDisabled,
     /// A load balancer without router that has not exactly one member, up and here.
     NoSingleMemberHere,
     /// The address is the gateway's own.

@@ -1,9 +1,11 @@
 //! Reading the columns of one row, with errors that name the column.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::ovsdb::{Atom, Datum, Row};
@@ -165,6 +167,24 @@ impl<'a> Reader<'a> {
         }
         let pairs = datum.map_or(&[][..], Datum::pairs).iter();
         Ok(pairs.filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?))))
+    }
+
+    /// A map's value, which must parse if it is there.
+    pub(crate) fn word<T: FromStr<Err: Display>>(
+        &self,
+        column: &'static str,
+        key: &str,
+    ) -> Result<Option<T>, ColumnError> {
+        Ok(self.words(column, key)?.into_iter().next())
+    }
+
+    /// A subnet, or an address that stands for itself alone.
+    pub(crate) fn address_or_subnet(&self, column: &'static str) -> Result<IpNet, ColumnError> {
+        let text = self.string(column)?;
+        match text.parse::<IpAddr>() {
+            Ok(ip) => Ok(ip.into()),
+            Err(_) => parse(column, text),
+        }
     }
 
     /// The words of a map's value, each of which must parse.

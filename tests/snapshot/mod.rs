@@ -23,17 +23,6 @@ pub(crate) fn all() -> Vec<PathBuf> {
     directories("tests/fixtures/snap")
 }
 
-/// The directory of each snapshot without load balancers, port forwardings or centralised FIPs.
-pub(crate) fn without_balancers() -> Vec<PathBuf> {
-    let mut dirs = all();
-    let left_out = ["09_", "13_", "14_", "18_", "19_"];
-    dirs.retain(|dir| {
-        let name = dir.file_name().unwrap().to_string_lossy().into_owned();
-        !left_out.iter().any(|prefix| name.starts_with(prefix))
-    });
-    dirs
-}
-
 /// The directory of each timeline: snapshots `start` and `end`, and all changes between.
 pub(crate) fn timelines() -> Vec<PathBuf> {
     directories("tests/fixtures/timeline")

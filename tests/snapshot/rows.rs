@@ -15,11 +15,16 @@ mod notation;
 /// `nb.db.gz` of a snapshot.
 pub(crate) fn northbound(dir: &Path) -> Northbound {
     let mut nb = Northbound::default();
-    let problems = nb.apply(&insertions(&dir.join("nb.db.gz"), |table| {
-        Some(northbound::Table::named(table)?.columns())
-    }));
+    let problems = nb.apply(&northbound_rows(dir));
     assert_eq!(problems, [], "{}", dir.display());
     nb
+}
+
+/// The rows of `nb.db.gz` that a driver reads.
+pub(crate) fn northbound_rows(dir: &Path) -> Vec<Change> {
+    insertions(&dir.join("nb.db.gz"), |table| {
+        Some(northbound::Table::named(table)?.columns())
+    })
 }
 
 /// The node whose Open_vSwitch is `ovs-<host>.db.gz` of a snapshot.

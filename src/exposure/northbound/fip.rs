@@ -1,75 +1,87 @@
-//! Distributed floating IPs. The NAT rows decide, all of those that name the port: Neutron keeps but
-//! one of them in the port's `neutron:port_fip`, and clears that when any is deleted.
+//! Floating IPs. The NAT rows decide: Neutron keeps but one of a port's floating IPs in its
+//! `neutron:port_fip`, and clears that when any is deleted.
 
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::place::{self, Absent, Place};
-use super::{Inputs, Verdict, proxied};
-use crate::exposure::{Attributes, Code, Exposure, Kind, Reason, Withheld};
-use crate::ovn::northbound::{FipMode, Nat, SwitchPort};
+use super::place::{self, Place};
+use super::{Inputs, Refusal, Verdict, exposure, fip_on_gateway, router};
+use crate::exposure::{Code, Exposure, Kind, Reason, Withheld};
+use crate::ovn::northbound::{Fip, FipMode, SwitchPort};
 
-/// Decides about the floating IPs of a port.
-pub(super) fn decide(
-    inputs: Inputs<'_>,
-    port: &SwitchPort,
-    here: &Result<Arc<str>, Absent>,
-    verdict: &mut Verdict,
-) {
-    if here.is_err() && verdict.withheld.is_none() {
-        return;
-    }
-    for nat in inputs.northbound.nats_of_port(&port.name) {
-        match exposure(inputs, port, here, nat) {
-            Ok(exposure) => verdict.expose(exposure),
-            Err((code, why)) => withhold(nat, &port.name, code, verdict, || why),
-        }
-    }
-}
-
-/// Candidates that no port accounts for: without `logical_port`, or with one that is not there.
-pub(super) fn without_port(inputs: Inputs<'_>, nat: &Nat, verdict: &mut Verdict) {
-    match &nat.logical_port {
-        Some(name) if inputs.northbound.port_named(name).is_some() => {}
-        Some(name) => withhold(nat, name, Code::NotBound, verdict, || {
-            format!("logical_port is {name}, and there is no such port")
-        }),
-        None => withhold(nat, "", Code::NotSupported, verdict, || {
-            "logical_port is not set: floating IPs on the gateway are not supported yet".to_owned()
+/// Decides about a floating IP.
+pub(super) fn decide(inputs: Inputs<'_>, fip: &Fip, verdict: &mut Verdict) {
+    let (kind, decided) = answered(inputs, fip);
+    match decided {
+        Ok(exposure) => verdict.expose(exposure),
+        Err((code, why)) => verdict.withhold(|| Withheld {
+            prefix: IpNet::from(fip.external_ip),
+            kind,
+            port: fip.logical_port.clone().unwrap_or_default(),
+            code,
+            reason: format!("NAT {}: {why}", fip.uuid),
         }),
     }
 }
 
-fn exposure(
-    inputs: Inputs<'_>,
-    port: &SwitchPort,
-    here: &Result<Arc<str>, Absent>,
-    nat: &Nat,
-) -> Result<Exposure, (Code, String)> {
+/// Who answers for it: the gateway, or the chassis of the VM.
+fn answered(inputs: Inputs<'_>, fip: &Fip) -> (Kind, Result<Exposure, Refusal>) {
     let nb = inputs.northbound;
-    let withheld = |code, why: &str| (code, why.to_owned());
-    if nb.fip_mode() == FipMode::Centralised {
-        let why = "NB_Global.external_ids:neutron:fip-distributed is not True: centralised \
-                   floating IPs are not supported yet";
-        return Err(withheld(Code::NotSupported, why));
+    let on_gateway = |kind| (kind, fip_on_gateway::exposure_of(inputs, fip, kind));
+    // Neutron clears logical_port for members of a load balancer.
+    let Some(name) = &fip.logical_port else {
+        return on_gateway(Kind::Fip);
+    };
+    let port = nb.port_named(name);
+    let balanced = nb.balancers_of_port(name).next().is_some();
+    if balanced || port.is_some_and(|port| port.is_vip) {
+        let served = nb
+            .balancers_of_port(name)
+            .any(|b| b.serves(fip.external_ip));
+        return match served {
+            true => on_gateway(Kind::LbFip),
+            false => (Kind::LbFip, Err(not_served(name))),
+        };
     }
-    let host = here.as_ref().map_err(|absent| {
+    if nb.fip_mode() == FipMode::Centralised {
+        return on_gateway(Kind::Fip);
+    }
+    let decided = match port {
+        Some(port) => distributed(inputs, fip, port),
+        None => {
+            let why = format!("logical_port is {name}, and there is no such port");
+            Err((Code::NotBound, why))
+        }
+    };
+    (Kind::Fip, decided)
+}
+
+fn not_served(port: &str) -> Refusal {
+    let why = format!(
+        "no Load_Balancer with neutron:vip_port_id {port} has it among its vips: it is disabled, or \
+         has no listener"
+    );
+    (Code::BalancerDisabled, why)
+}
+
+/// On the chassis of the VM.
+fn distributed(inputs: Inputs<'_>, fip: &Fip, port: &SwitchPort) -> Result<Exposure, Refusal> {
+    let nb = inputs.northbound;
+    let host = place::here(inputs, port).map_err(|absent| {
         let why = format!("Logical_Switch_Port {}: {absent}", port.name);
         (absent.code(), why)
     })?;
-    if let Some(router) = nb.router_of_nat(nat.uuid).filter(|router| !router.enabled) {
-        let why = format!("Logical_Router {}: enabled is false", router.name);
-        return Err((Code::RouterDisabled, why));
+    if let Some(router) = nb.router_of_nat(fip.uuid) {
+        router::enabled(router)?;
     }
-    let mac = nat.external_mac.ok_or_else(|| {
+    let mac = fip.external_mac.ok_or_else(|| {
         let why = "external_mac is not set: Neutron sets it once the VM is up";
-        withheld(Code::FipWithoutMac, why)
+        (Code::FipWithoutMac, why.to_owned())
     })?;
     let key = "external_ids:neutron:fip_network_id";
-    let network = nat.network.as_ref();
-    let network =
-        network.ok_or_else(|| withheld(Code::FipWithoutNetwork, &format!("{key} is not set")))?;
+    let network = fip.network.as_ref();
+    let network = network.ok_or_else(|| (Code::FipWithoutNetwork, format!("{key} is not set")))?;
     let attachment = match place::network(inputs, network) {
         Place::Attached(attachment) => attachment,
         Place::NotMapped => {
@@ -81,39 +93,15 @@ fn exposure(
             return Err((Code::FipWithoutNetwork, why));
         }
     };
-    Ok(Exposure {
-        prefix: IpNet::from(nat.external_ip),
-        kind: Kind::Fip,
+    let reason = Reason::FipOfPortHere {
+        nat: fip.uuid,
         port: port.name.clone(),
-        network: network.clone(),
-        attachment: Some(attachment),
-        vni: None,
-        via: None,
-        subnet: None,
-        next_hop: None,
+        host: Arc::clone(&host),
+    };
+    let prefix = IpNet::from(fip.external_ip);
+    let place = (network, attachment);
+    Ok(Exposure {
         mac: Some(mac),
-        proxied: proxied::none(),
-        attributes: Attributes::default(),
-        reason: Reason::FipOfPortHere {
-            nat: nat.uuid,
-            port: port.name.clone(),
-            host: host.clone(),
-        },
+        ..exposure(prefix, Kind::Fip, &port.name, place, reason)
     })
-}
-
-fn withhold(
-    nat: &Nat,
-    port: &str,
-    code: Code,
-    verdict: &mut Verdict,
-    why: impl FnOnce() -> String,
-) {
-    verdict.withhold(|| Withheld {
-        prefix: IpNet::from(nat.external_ip),
-        kind: Kind::Fip,
-        port: port.into(),
-        code,
-        reason: format!("NAT {}: {}", nat.uuid, why()),
-    });
 }

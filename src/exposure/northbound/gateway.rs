@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::place::{self, Place};
-use super::{Inputs, Verdict, proxied};
-use crate::exposure::is_routable;
-use crate::exposure::{Attachment, Attributes, Code, Exposure, Kind, Reason, Withheld};
+use super::router::{self, Gateway};
+use super::{Inputs, Verdict, exposure, proxied};
+use crate::exposure::{Code, Exposure, Kind, Reason, Withheld, is_routable};
 use crate::ovn::northbound::RouterPort;
 
 /// Decides about a router port's addresses, if it is a gateway.
-pub(super) fn decide(inputs: Inputs<'_>, port: &RouterPort, verdict: &mut Verdict) {
-    if !port.is_gateway && port.hosting_chassis.is_none() {
+pub(super) fn decide(inputs: Inputs<'_>, port: &Arc<RouterPort>, verdict: &mut Verdict) {
+    if !router::is_gateway(inputs, port) {
         return;
     }
-    match hosted(inputs, port) {
-        Ok((network, attachment)) => expose(inputs, port, network, &attachment, verdict),
+    match router::hosted(inputs, port) {
+        Ok(gateway) => expose(inputs, &gateway, verdict),
         Err((code, why)) if verdict.withheld.is_some() => {
             let why = format!("Logical_Router_Port {}: {why}", port.name);
             withhold(port, code, &why, verdict);
@@ -26,79 +25,22 @@ pub(super) fn decide(inputs: Inputs<'_>, port: &RouterPort, verdict: &mut Verdic
     }
 }
 
-fn hosted<'a>(
-    inputs: Inputs<'_>,
-    port: &'a RouterPort,
-) -> Result<(&'a Arc<str>, Attachment), (Code, String)> {
-    let node = inputs.node;
-    let Some(chassis) = &port.hosting_chassis else {
-        return Err(if inputs.northbound.lacks_hosting_chassis() {
-            let why = "the server has no column status, which says where a gateway is: OVN 23.09 \
-                       or newer is needed";
-            (Code::NotSupported, why.to_owned())
-        } else {
-            (
-                Code::NotBound,
-                "status:hosting-chassis is not set".to_owned(),
-            )
-        });
-    };
-    if *chassis != node.chassis {
-        let why = format!("status:hosting-chassis is {chassis}");
-        return Err((Code::ElsewhereBound, why));
-    }
-    if !port.enabled {
-        return Err((Code::RouterDisabled, "enabled is false".to_owned()));
-    }
-    if let Some(router) = inputs.northbound.router_of_port(port.uuid)
-        && !router.enabled
-    {
-        let why = format!("enabled of Logical_Router {} is false", router.name);
-        return Err((Code::RouterDisabled, why));
-    }
-    let not_mapped = |why| (Code::PhysicalNetworkNotMapped, why);
-    let Some(network) = &port.network else {
-        let why = "external_ids:neutron:network_name is not set";
-        return Err(not_mapped(why.to_owned()));
-    };
-    match place::network(inputs, network) {
-        Place::Attached(attachment) => Ok((network, attachment)),
-        Place::NotMapped => Err(not_mapped(place::not_mapped(inputs, network))),
-        Place::Tenant => Err(not_mapped(format!(
-            "network {network} has no localnet port"
-        ))),
-    }
-}
-
-fn expose(
-    inputs: Inputs<'_>,
-    port: &RouterPort,
-    network: &Arc<str>,
-    attachment: &Attachment,
-    verdict: &mut Verdict,
-) {
-    let proxied = proxied::of(inputs.northbound, network, &port.networks);
+fn expose(inputs: Inputs<'_>, gateway: &Gateway<'_>, verdict: &mut Verdict) {
+    let port = gateway.port;
+    let proxied = proxied::of(inputs.northbound, gateway.network, &port.networks);
     for ip in addresses(port) {
+        let reason = Reason::GatewayHere {
+            lrp: port.name.clone(),
+            chassis: inputs.node.chassis.clone(),
+        };
+        let place = (gateway.network, gateway.attachment.clone());
         verdict.expose(Exposure {
-            prefix: IpNet::from(ip),
-            kind: Kind::Gateway,
-            port: port.name.clone(),
-            network: network.clone(),
-            attachment: Some(attachment.clone()),
-            vni: None,
-            via: None,
-            subnet: None,
-            next_hop: None,
             mac: Some(port.mac),
             proxied: match ip {
                 IpAddr::V4(_) => proxied::none(),
                 IpAddr::V6(_) => proxied.clone(),
             },
-            attributes: Attributes::default(),
-            reason: Reason::GatewayHere {
-                lrp: port.name.clone(),
-                chassis: inputs.node.chassis.clone(),
-            },
+            ..exposure(ip.into(), Kind::Gateway, &port.name, place, reason)
         });
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Absent {
     ParentMissing {
         parent: Arc<str>,
     },
+    /// It is virtual, and no parent has ever claimed it.
+    NeverClaimed,
     Disabled,
     Down,
 }
@@ -30,6 +32,7 @@ impl Absent {
         match self {
             Self::Elsewhere { .. } => Code::ElsewhereBound,
             Self::NotBound | Self::ParentMissing { .. } => Code::NotBound,
+            Self::NeverClaimed => Code::NeverClaimed,
             Self::Disabled => Code::PortDisabled,
             Self::Down => Code::PortDown,
         }
@@ -47,6 +50,10 @@ impl fmt::Display for Absent {
             Self::ParentMissing { parent } => {
                 write!(f, "parent_name is {parent}, and there is no such port")
             }
+            Self::NeverClaimed => write!(
+                f,
+                "type is virtual, and external_ids:neutron:host_id names no host: no parent has claimed it"
+            ),
             Self::Disabled => write!(f, "enabled is false"),
             Self::Down => write!(f, "up is not true"),
         }
@@ -62,15 +69,29 @@ pub(super) fn here(inputs: Inputs<'_>, port: &SwitchPort) -> Result<Arc<str>, Ab
             by: bound.by,
         });
     }
+    working(port, bound.migrating)?;
+    Ok(bound.host)
+}
+
+/// Whether a port is up, on whichever node.
+pub(super) fn up(inputs: Inputs<'_>, port: &SwitchPort) -> Result<(), Absent> {
+    let migrating = port.kind == PortKind::Vif && port.requested_chassis.len() > 1;
+    match bound(inputs, port) {
+        Err(Absent::NeverClaimed) if !port.up => Err(Absent::NeverClaimed),
+        _ => working(port, migrating),
+    }
+}
+
+fn working(port: &SwitchPort, migrating: bool) -> Result<(), Absent> {
     // Octavia makes its amphora VIPs disabled: a virtual port works through its parent.
     if !port.enabled && port.kind != PortKind::Virtual {
         return Err(Absent::Disabled);
     }
     // `up` flaps while a port migrates; what is there stays until the list names one host.
-    if !port.up && !bound.migrating {
+    if !port.up && !migrating {
         return Err(Absent::Down);
     }
-    Ok(bound.host)
+    Ok(())
 }
 
 struct Bound {
@@ -83,6 +104,7 @@ fn bound(inputs: Inputs<'_>, port: &SwitchPort) -> Result<Bound, Absent> {
     let own = own_binding(inputs, port);
     match (own, &port.parent) {
         (Some(bound), _) => Ok(bound),
+        (None, _) if port.kind == PortKind::Virtual => Err(Absent::NeverClaimed),
         (None, None) => Err(Absent::NotBound),
         // Neutron writes no host on the subports of a trunk: they are where their parent is.
         (None, Some(parent)) => {

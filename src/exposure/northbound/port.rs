@@ -1,4 +1,4 @@
-//! Ports of provider networks.
+//! Ports of VMs: on a provider network where they are, on a tenant network behind its routers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,79 +6,115 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::place::{self, Absent, Place};
-use super::{Inputs, Verdict, fip, proxied};
+use super::{Inputs, Refusal, Verdict, exposure, proxied, subnet, tenant};
 use crate::exposure::{
-    Attachment, Attributes, Code, Exposure, Kind, Reason, Withheld, is_routable,
+    Attachment, Code, Exposure, Kind, Reason, TenantExposure, Withheld, is_routable,
 };
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
-/// Decides about a switch port's own addresses and its floating IPs.
+/// Decides about a switch port: its own addresses, or what is behind it.
 pub(super) fn decide(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
     match &port.kind {
-        PortKind::Vif | PortKind::Virtual => {
-            let here = place::here(inputs, port);
-            own_addresses(inputs, port, &here, verdict);
-            fip::decide(inputs, port, &here, verdict);
-        }
+        // The addresses of a VIP's port are the load balancer's.
+        PortKind::Vif if port.is_vip => {}
+        PortKind::Vif | PortKind::Virtual => own_addresses(inputs, port, verdict),
+        PortKind::Router => subnet::decide(inputs, port, verdict),
         PortKind::Other(kind) if &**kind == "external" => {
-            withhold(port, Kind::Provider, Code::NotSupported, verdict, || {
-                "type is external: its traffic does not pass through OVN on any node".to_owned()
-            });
+            for (ip, _) in addresses(port) {
+                let why = "type is external: its traffic does not pass through OVN on any node";
+                let refusal = (Code::NotSupported, why.to_owned());
+                withhold(port, ip, Kind::Provider, refusal, verdict);
+            }
         }
-        PortKind::Localnet | PortKind::Router | PortKind::Other(_) => {}
+        PortKind::Localnet | PortKind::Other(_) => {}
     }
 }
 
-fn own_addresses(
-    inputs: Inputs<'_>,
-    port: &SwitchPort,
-    here: &Result<Arc<str>, Absent>,
-    verdict: &mut Verdict,
-) {
-    if here.is_err() && verdict.withheld.is_none() {
-        return;
-    }
+fn own_addresses(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
     let Some(network) = inputs.northbound.network_of(port) else {
         return;
     };
-    let (kind, code) = match (place::network(inputs, network), here) {
-        (Place::Attached(attachment), Ok(host)) => {
-            return expose(inputs, port, network, &attachment, host, verdict);
+    let explained = verdict.withheld.is_some();
+    let provider = Provider::of(inputs, port, network);
+    let behind_routers = explained || inputs.options.tenants != TenantExposure::Nothing;
+    for (ip, mac) in addresses(port) {
+        let mut exposures = Vec::new();
+        let mut refusal = None;
+        match &provider {
+            Provider::Here { .. } => exposures.extend(provider.exposure(port, ip, mac)),
+            Provider::Tenant => {}
+            Provider::NotHere(absent) if explained => {
+                let why = (absent.code(), absent.to_string());
+                refusal = Some((Kind::Provider, why));
+            }
+            Provider::NotMapped if explained => {
+                let why = place::not_mapped(inputs, network);
+                refusal = Some((Kind::Provider, (Code::PhysicalNetworkNotMapped, why)));
+            }
+            Provider::NotHere(_) | Provider::NotMapped => {}
         }
-        (Place::Tenant, _) => (Kind::Tenant, Code::TenantNetworksDisabled),
-        (_, Err(absent)) => (Kind::Provider, absent.code()),
-        (Place::NotMapped, Ok(_)) => (Kind::Provider, Code::PhysicalNetworkNotMapped),
-    };
-    withhold(port, kind, code, verdict, || match (code, here) {
-        (Code::TenantNetworksDisabled, _) => {
-            format!("network {network} has no localnet port, and expose_tenant_networks is off")
+        if behind_routers {
+            for decided in tenant::decide(inputs, port, network, ip) {
+                match decided {
+                    Ok(exposure) => exposures.push(exposure),
+                    Err(why) => drop(refusal.get_or_insert((Kind::Tenant, why))),
+                }
+            }
         }
-        (_, Err(absent)) => absent.to_string(),
-        (_, Ok(_)) => place::not_mapped(inputs, network),
-    });
+        if exposures.is_empty() && explained {
+            let not_routed = || (Kind::Tenant, tenant::not_routed(inputs, network));
+            let (kind, why) = refusal.unwrap_or_else(not_routed);
+            withhold(port, ip, kind, why, verdict);
+        }
+        verdict.exposures.extend(tenant::once(exposures));
+    }
 }
 
-fn expose(
-    inputs: Inputs<'_>,
-    port: &SwitchPort,
-    network: &Arc<str>,
-    attachment: &Attachment,
-    host: &Arc<str>,
-    verdict: &mut Verdict,
-) {
-    let proxied = proxied::of(inputs.northbound, network, &port.cidrs);
-    for (ip, mac) in addresses(port) {
-        verdict.expose(Exposure {
-            prefix: IpNet::from(ip),
-            kind: Kind::Provider,
+/// A port's place on its network, if that is a provider network.
+enum Provider {
+    Here {
+        network: Arc<str>,
+        attachment: Attachment,
+        host: Arc<str>,
+        proxied: Arc<[std::net::Ipv6Addr]>,
+    },
+    NotHere(Absent),
+    NotMapped,
+    Tenant,
+}
+
+impl Provider {
+    fn of(inputs: Inputs<'_>, port: &SwitchPort, network: &Arc<str>) -> Self {
+        match (place::network(inputs, network), place::here(inputs, port)) {
+            (Place::Tenant, _) => Self::Tenant,
+            (_, Err(absent)) => Self::NotHere(absent),
+            (Place::NotMapped, Ok(_)) => Self::NotMapped,
+            (Place::Attached(attachment), Ok(host)) => Self::Here {
+                network: network.clone(),
+                attachment,
+                host,
+                proxied: proxied::of(inputs.northbound, network, &port.cidrs),
+            },
+        }
+    }
+
+    fn exposure(&self, port: &SwitchPort, ip: IpAddr, mac: MacAddr) -> Option<Exposure> {
+        let Self::Here {
+            network,
+            attachment,
+            host,
+            proxied,
+        } = self
+        else {
+            return None;
+        };
+        let reason = Reason::PortHere {
             port: port.name.clone(),
-            network: network.clone(),
-            attachment: Some(attachment.clone()),
-            vni: None,
-            via: None,
-            subnet: None,
-            next_hop: None,
+            host: host.clone(),
+        };
+        let place = (network, attachment.clone());
+        Some(Exposure {
             // A virtual port's address is answered for by whichever parent holds it, with the
             // parent's MAC: OVN drops frames to the virtual port's own.
             mac: (port.kind != PortKind::Virtual).then_some(mac),
@@ -86,17 +122,13 @@ fn expose(
                 IpAddr::V4(_) => proxied::none(),
                 IpAddr::V6(_) => proxied.clone(),
             },
-            attributes: Attributes::default(),
-            reason: Reason::PortHere {
-                port: port.name.clone(),
-                host: host.clone(),
-            },
-        });
+            ..exposure(ip.into(), Kind::Provider, &port.name, place, reason)
+        })
     }
 }
 
 /// A port's addresses that can be routed to, each once, with the MAC of its first entry.
-fn addresses(port: &SwitchPort) -> Vec<(IpAddr, MacAddr)> {
+pub(super) fn addresses(port: &SwitchPort) -> Vec<(IpAddr, MacAddr)> {
     let mut addresses: Vec<(IpAddr, _)> = Vec::new();
     for (ip, mac) in port.ips() {
         let known = addresses.iter().any(|(other, _)| *other == ip);
@@ -107,20 +139,13 @@ fn addresses(port: &SwitchPort) -> Vec<(IpAddr, MacAddr)> {
     addresses
 }
 
-fn withhold(
-    port: &SwitchPort,
-    kind: Kind,
-    code: Code,
-    verdict: &mut Verdict,
-    why: impl Fn() -> String,
-) {
-    for (ip, _) in addresses(port) {
-        verdict.withhold(|| Withheld {
-            prefix: IpNet::from(ip),
-            kind,
-            port: port.name.clone(),
-            code,
-            reason: format!("Logical_Switch_Port {}: {}", port.name, why()),
-        });
-    }
+fn withhold(port: &SwitchPort, ip: IpAddr, kind: Kind, why: Refusal, verdict: &mut Verdict) {
+    let (code, why) = why;
+    verdict.withhold(|| Withheld {
+        prefix: IpNet::from(ip),
+        kind,
+        port: port.name.clone(),
+        code,
+        reason: format!("Logical_Switch_Port {}: {why}", port.name),
+    });
 }

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::rows::{FIP_TYPE, IPV6_DEFAULT};
 use super::{
-    FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort, Table,
+    Balancer, FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort,
+    Table,
 };
 use crate::ovn::row::{ColumnError, Reader, RowProblem};
 use crate::ovsdb::{self, Change, Clause, Condition, Monitor};
@@ -20,7 +20,7 @@ pub fn monitor() -> Monitor {
 
 impl Table {
     /// Every table, in the order in which it is best to monitor them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Global,
         Self::Switch,
         Self::Router,
@@ -28,6 +28,7 @@ impl Table {
         Self::RouterPort,
         Self::Nat,
         Self::StaticRoute,
+        Self::Balancer,
     ];
 
     /// The table's name in the schema.
@@ -39,6 +40,7 @@ impl Table {
             Self::RouterPort => "Logical_Router_Port",
             Self::Nat => "NAT",
             Self::StaticRoute => "Logical_Router_Static_Route",
+            Self::Balancer => "Load_Balancer",
             Self::Global => "NB_Global",
         }
     }
@@ -50,12 +52,14 @@ impl Table {
 
     /// The rows of interest, as far as the server can tell them.
     fn condition(self) -> Condition {
-        let clause = match self {
-            Self::Nat => Clause::equal("type", FIP_TYPE),
-            Self::StaticRoute => Clause::equal("ip_prefix", IPV6_DEFAULT),
-            _ => return Condition::All,
+        let any = |column, values: [&'static str; 2]| {
+            Condition::AnyOf(values.map(|value| Clause::equal(column, value)).into())
         };
-        Condition::AnyOf(vec![clause])
+        match self {
+            Self::Nat => any("type", Nat::TYPES),
+            Self::StaticRoute => any("ip_prefix", StaticRoute::DEFAULTS),
+            _ => Condition::All,
+        }
     }
 
     /// The columns read. A server may lack some of them.
@@ -67,6 +71,7 @@ impl Table {
             Self::RouterPort => RouterPort::COLUMNS,
             Self::Nat => Nat::COLUMNS,
             Self::StaticRoute => StaticRoute::COLUMNS,
+            Self::Balancer => Balancer::COLUMNS,
             Self::Global => FipMode::COLUMNS,
         }
     }
@@ -113,6 +118,7 @@ impl Northbound {
             }
             Table::Nat => Nat::read(uuid, row)?.map(Row::Nat),
             Table::StaticRoute => Some(Row::StaticRoute(StaticRoute::read(uuid, row)?)),
+            Table::Balancer => Some(Row::Balancer(Balancer::read(uuid, row)?)),
             Table::Global => Some(Row::Global(FipMode::read(row)?)),
         })
     }

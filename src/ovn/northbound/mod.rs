@@ -8,7 +8,7 @@ mod rows;
 mod tests;
 mod upkeep;
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -17,7 +17,8 @@ use uuid::Uuid;
 pub use self::feed::monitor;
 pub use self::network::Network;
 pub use self::rows::{
-    FipMode, Nat, PortAddress, PortKind, Router, RouterPort, StaticRoute, Switch, SwitchPort,
+    Balancer, Fip, FipMode, Interface, Nat, Octavia, PortAddress, PortKind, Purpose, Router,
+    RouterPort, Snat, StaticRoute, Switch, SwitchPort, router_id,
 };
 use super::index::Index;
 
@@ -30,6 +31,7 @@ pub struct Northbound {
     router_ports: FxHashMap<Uuid, Arc<RouterPort>>,
     nats: FxHashMap<Uuid, Arc<Nat>>,
     static_routes: FxHashMap<Uuid, Arc<StaticRoute>>,
+    balancers: FxHashMap<Uuid, Arc<Balancer>>,
     fip_modes: FxHashMap<Uuid, FipMode>,
     lacks_hosting_chassis: bool,
 
@@ -39,8 +41,20 @@ pub struct Northbound {
     nats_by_port: Index<Arc<str>>,
     /// Which switches list a port in their `ports`.
     switches_of_port: Index<Uuid>,
+    routers_by_id: Index<Arc<str>>,
+    router_ports_by_name: Index<Arc<str>>,
     routers_of_nat: Index<Uuid>,
     routers_of_port: Index<Uuid>,
+    routers_of_route: Index<Uuid>,
+    /// Switch ports of type `router`, by the router they name.
+    interfaces_by_router: Index<Arc<str>>,
+    /// The same, by the router port they name.
+    interfaces_by_peer: Index<Arc<str>>,
+    balancers_by_router: Index<Arc<str>>,
+    /// By the switch port that holds the VIP.
+    balancers_by_port: Index<Arc<str>>,
+    /// Those without router, by the addresses of their members.
+    balancers_by_member: Index<IpAddr>,
     /// Next hops of IPv6 default routes, with the routes that use them.
     ipv6_gateways: Index<Ipv6Addr>,
 
@@ -52,12 +66,19 @@ pub struct Northbound {
 pub struct Affected {
     /// Every decision must be taken again.
     pub everything: bool,
-    /// Switch ports: themselves, their parent, or a NAT row that names them.
+    /// Switch ports: themselves, or their parent.
     pub ports: FxHashSet<Uuid>,
     /// Router ports.
     pub router_ports: FxHashSet<Uuid>,
+    /// NAT rows: themselves, their port, their router, or its gateways.
+    pub nats: FxHashSet<Uuid>,
+    /// Load balancers: themselves, the port of the VIP, their router, their members.
+    pub balancers: FxHashSet<Uuid>,
     /// Networks: their localnet ports, or the gateway addresses on them.
     pub networks: FxHashSet<Arc<str>>,
+    /// Networks to which something changed about a router: its interface there, or anything behind it
+    /// that decides what of the network is exposed.
+    pub routed: FxHashSet<Arc<str>>,
     /// The localnet ports of some network ([`Northbound::all_localnets`]).
     pub localnets: bool,
 }
@@ -71,6 +92,7 @@ pub enum Row {
     RouterPort(RouterPort),
     Nat(Nat),
     StaticRoute(StaticRoute),
+    Balancer(Balancer),
     Global(FipMode),
 }
 
@@ -83,6 +105,7 @@ pub enum Table {
     RouterPort,
     Nat,
     StaticRoute,
+    Balancer,
     Global,
 }
 
@@ -102,13 +125,6 @@ impl Northbound {
     /// Takes what the changes since the last call may concern.
     pub fn take_affected(&mut self) -> Affected {
         std::mem::take(&mut self.affected)
-    }
-
-    /// Notes that a decision about this switch port may change for a reason outside this database.
-    pub fn affect_port_named(&mut self, name: &str) {
-        let affected = &mut self.affected.ports;
-        affected.extend(self.ports_by_name.get(name));
-        affected.extend(self.children.get(name));
     }
 
     /// Every switch port, in no particular order.
@@ -138,19 +154,78 @@ impl Northbound {
     }
 
     /// Every floating IP, in no particular order.
-    pub fn nats(&self) -> impl Iterator<Item = &Arc<Nat>> {
-        self.nats.values()
+    pub fn fips(&self) -> impl Iterator<Item = &Fip> {
+        self.nats.values().filter_map(|nat| nat.as_fip())
     }
 
     /// A floating IP by row id.
-    pub fn nat(&self, uuid: Uuid) -> Option<&Arc<Nat>> {
-        self.nats.get(&uuid)
+    pub fn fip(&self, uuid: Uuid) -> Option<&Fip> {
+        self.nats.get(&uuid)?.as_fip()
     }
 
-    /// The floating IPs whose `logical_port` is this port.
-    pub fn nats_of_port(&self, name: &str) -> impl Iterator<Item = &Arc<Nat>> {
-        let rows = self.nats_by_port.get(name).iter();
-        rows.filter_map(|uuid| self.nats.get(uuid))
+    /// What a router hides behind addresses of its own, in the order of the rows' ids.
+    pub fn snats_of<'a>(&'a self, router: &'a Router) -> impl Iterator<Item = &'a Snat> {
+        let nats = router.nat.iter().filter_map(|uuid| self.nats.get(uuid));
+        nats.filter_map(|nat| nat.as_snat())
+    }
+
+    /// The next hops of a router's default routes, in the order of the rows' ids.
+    pub fn default_gateways<'a>(&'a self, router: &'a Router) -> impl Iterator<Item = IpAddr> + 'a {
+        let routes = router.static_routes.iter();
+        routes.filter_map(|uuid| self.static_routes.get(uuid)?.default_gateway)
+    }
+
+    /// Every load balancer, in no particular order.
+    pub fn balancers(&self) -> impl Iterator<Item = &Arc<Balancer>> {
+        self.balancers.values()
+    }
+
+    /// A load balancer by row id.
+    pub fn balancer(&self, uuid: Uuid) -> Option<&Arc<Balancer>> {
+        self.balancers.get(&uuid)
+    }
+
+    /// The load balancers whose VIP this switch port holds, in the order of the rows' ids.
+    pub fn balancers_of_port(&self, name: &str) -> impl Iterator<Item = &Arc<Balancer>> {
+        let rows = self.balancers_by_port.get(name).iter();
+        rows.filter_map(|uuid| self.balancers.get(uuid))
+    }
+
+    /// A router by its id, as [`router_id`] has it.
+    pub fn router_by_id(&self, id: &str) -> Option<&Arc<Router>> {
+        self.routers.get(self.routers_by_id.get(id).first()?)
+    }
+
+    /// The ports of a router, in the order of the rows' ids.
+    pub fn ports_of_router<'a>(
+        &'a self,
+        router: &'a Router,
+    ) -> impl Iterator<Item = &'a Arc<RouterPort>> {
+        let ports = router.ports.iter();
+        ports.filter_map(|uuid| self.router_ports.get(uuid))
+    }
+
+    /// The router port behind a switch port of type `router`.
+    pub fn peer_of(&self, port: &SwitchPort) -> Option<&Arc<RouterPort>> {
+        let peer = port.interface.as_ref()?.peer.as_ref()?;
+        let uuid = self.router_ports_by_name.get(peer).first()?;
+        self.router_ports.get(uuid)
+    }
+
+    /// The router behind a switch port of type `router`: the one that Neutron names, else the one that
+    /// has the router port.
+    pub fn router_behind(&self, port: &SwitchPort) -> Option<&Arc<Router>> {
+        match &port.interface.as_ref()?.router {
+            Some(id) => self.router_by_id(id),
+            None => self.router_of_port(self.peer_of(port)?.uuid),
+        }
+    }
+
+    /// The switch ports of type `router` of a network, in the order of the rows' ids.
+    pub fn interfaces(&self, network: &str) -> impl Iterator<Item = &Arc<SwitchPort>> {
+        let ports = self.networks.get(network).map(|n| n.interfaces.iter());
+        let ports = ports.into_iter().flatten();
+        ports.filter_map(|uuid| self.ports.get(uuid))
     }
 
     /// The router whose `nat` names this row.

@@ -19,6 +19,8 @@ pub struct Network {
     pub(super) nats: Vec<Uuid>,
     /// Its localnet ports, sorted.
     pub(super) localnets: Vec<Uuid>,
+    /// Its ports of type `router`, sorted.
+    pub(super) interfaces: Vec<Uuid>,
     /// IPv6 addresses of ports on it, with how many ports have them.
     owned: FxHashMap<Ipv6Addr, u32>,
     /// IPv6 subnets of ports on it, with how many ports are in them.

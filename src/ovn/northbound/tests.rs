@@ -179,16 +179,77 @@ fn a_renamed_switch_takes_its_localnet_along() {
 }
 
 #[test]
-fn of_nat_only_floating_ips_are_kept() {
+fn of_nat_floating_ips_and_snat_are_kept() {
     let nat = |number, kind: &str| {
-        let external_ip = ("external_ip", "172.24.4.1".into());
-        change(Table::Nat, number, &[("type", kind.into()), external_ip])
+        let columns = [
+            ("type", kind.into()),
+            ("external_ip", "172.24.4.1".into()),
+            ("logical_ip", "10.0.0.0/24".into()),
+        ];
+        change(Table::Nat, number, &columns)
+    };
+    let router = change(
+        Table::Router,
+        9,
+        &[
+            ("name", "neutron-r".into()),
+            ("nat", Datum::set([1, 2, 3].map(Uuid::from_u128))),
+        ],
+    );
+    let mut nb = Northbound::default();
+    let rows = [&nat(1, "snat"), &nat(2, "dnat_and_snat"), &nat(3, "dnat")];
+    assert_eq!(nb.apply(rows), []);
+    assert_eq!(nb.apply([&router]), []);
+    let router = nb.router_by_id("r").unwrap().clone();
+    assert_eq!(nb.fips().count(), 1);
+    assert_eq!(nb.snats_of(&router).count(), 1);
+    assert_eq!(nb.apply([&nat(2, "snat")]), []);
+    assert_eq!(nb.fips().count(), 0);
+    let hidden: Vec<_> = nb
+        .snats_of(&router)
+        .map(|s| s.logical_ip.to_string())
+        .collect();
+    assert_eq!(hidden, ["10.0.0.0/24"; 2]);
+}
+
+#[test]
+fn both_spellings_of_a_routers_id_are_one() {
+    assert_eq!(router_id("neutron-5"), router_id("5"));
+    let row = |number, ids: &[(&str, &str)]| {
+        let columns = [
+            ("name", "pf-floatingip-x-tcp".into()),
+            ("vips", Datum::map([("172.24.4.9:22", "10.0.0.1:22")])),
+            ("external_ids", Datum::map(ids.iter().copied())),
+        ];
+        change(Table::Balancer, number, &columns)
     };
     let mut nb = Northbound::default();
-    assert_eq!(nb.apply([&nat(1, "snat"), &nat(2, "dnat_and_snat")]), []);
-    assert_eq!(nb.nats().count(), 1);
-    assert_eq!(nb.apply([&nat(2, "snat")]), []);
-    assert_eq!(nb.nats().count(), 0);
+    for (number, spelling) in [(1, "neutron-5"), (2, "5")] {
+        assert_eq!(
+            nb.apply([&row(number, &[("neutron:router_name", spelling)])]),
+            []
+        );
+        let row = nb.balancer(Uuid::from_u128(number)).unwrap();
+        assert_eq!(row.router().map(|id| &**id), Some("5"));
+        assert_eq!(row.addresses().len(), 1);
+    }
+}
+
+#[test]
+fn load_balancers_of_others_are_left_alone() {
+    let foreign = change(
+        Table::Balancer,
+        1,
+        &[
+            ("name", "k8s".into()),
+            ("vips", Datum::map([("^vip:^port", "^backends")])),
+            ("external_ids", Datum::map([("lr_ref", "neutron-5")])),
+        ],
+    );
+    let mut nb = Northbound::default();
+    assert_eq!(nb.apply([&foreign]), []);
+    let row = nb.balancer(Uuid::from_u128(1)).unwrap();
+    assert_eq!((&row.purpose, row.vips.len()), (&Purpose::Other, 0));
 }
 
 #[test]

@@ -7,14 +7,14 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::super::{Inputs, Standing, decide};
-use crate::exposure::{Code, Decision, Delta, Exposure, Node, Options};
+use crate::exposure::{Code, Decision, Delta, Exposure, Node, Options, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{
-    FipMode, Nat, PortAddress, PortKind, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort,
-    Table,
+    Balancer, Fip, FipMode, Interface, Nat, Octavia, PortAddress, PortKind, Purpose, Router,
+    RouterPort, Row, Snat, StaticRoute, Switch, SwitchPort, Table,
 };
 use crate::ovn::southbound::{Chassis, PortBinding};
-use crate::ovn::{BridgeMappings, Northbound, Southbound, southbound};
+use crate::ovn::{AddressScopes, BridgeMappings, Northbound, Southbound, Vip, southbound};
 
 pub(super) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
 pub(super) const FIP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0xf1]);
@@ -26,6 +26,8 @@ pub(super) struct Cloud {
     pub(super) node: Node,
     pub(super) options: Options,
     pub(super) standing: Standing,
+    /// What the standing exposures were decided with.
+    decided_by: Option<(Node, Options)>,
 }
 
 impl Cloud {
@@ -37,6 +39,7 @@ impl Cloud {
             node: node("physnet1:br-ex"),
             options: Options::default(),
             standing: Standing::default(),
+            decided_by: None,
         };
         cloud.network("provider", Some(("physnet1", None)));
         cloud.network("tenant", None);
@@ -72,8 +75,9 @@ impl Cloud {
         self.delete_port(&format!("provnet-{name}"));
     }
 
-    pub(super) fn nat(&mut self, nat: Nat) {
-        self.nb.replace(Table::Nat, nat.uuid, Some(Row::Nat(nat)));
+    pub(super) fn nat(&mut self, fip: Fip) {
+        let row = Row::Nat(Nat::Fip(fip.clone()));
+        self.nb.replace(Table::Nat, fip.uuid, Some(row));
     }
 
     pub(super) fn delete_nat(&mut self, ip: &str) {
@@ -89,24 +93,82 @@ impl Cloud {
         self.nb.replace(Table::RouterPort, id(name), None);
     }
 
-    pub(super) fn router(&mut self, enabled: bool, ports: &[&str], nat: &[&str]) {
-        let mut router = Router {
+    /// Router `router`, with the names of its ports, the addresses of its NAT rows, and the next hops of
+    /// its default routes.
+    pub(super) fn router_with(
+        &mut self,
+        enabled: bool,
+        ports: &[&str],
+        nat: &[&str],
+        routes: &[&str],
+    ) {
+        let ids = |names: &[&str]| {
+            let mut ids: Vec<_> = names.iter().map(|name| id(name)).collect();
+            ids.sort();
+            ids
+        };
+        let router = Router {
             uuid: id("router"),
             name: "neutron-router".into(),
             enabled,
-            ports: ports.iter().map(|name| id(name)).collect(),
-            nat: nat.iter().map(|ip| id(ip)).collect(),
+            ports: ids(ports),
+            nat: ids(nat),
+            static_routes: ids(routes),
         };
-        router.ports.sort();
-        router.nat.sort();
         self.nb
             .replace(Table::Router, router.uuid, Some(Row::Router(router)));
+    }
+
+    pub(super) fn router(&mut self, enabled: bool, ports: &[&str], nat: &[&str]) {
+        self.router_with(enabled, ports, nat, &[]);
+    }
+
+    /// A router interface to a network: the router port `lrp-<name>` and the switch port `<name>`.
+    pub(super) fn interface(&mut self, name: &str, network: &str, addresses: &[&str]) {
+        self.router_port(inner_port(name, network, addresses));
+        self.port(interface(name, network));
+    }
+
+    /// What a router hides of a subnet.
+    pub(super) fn snat(&mut self, subnet: &str) {
+        let (uuid, logical_ip) = (id(subnet), subnet.parse().unwrap());
+        let row = Row::Nat(Nat::Snat(Snat { uuid, logical_ip }));
+        self.nb.replace(Table::Nat, uuid, Some(row));
+    }
+
+    pub(super) fn balancer(&mut self, row: Balancer) {
+        let uuid = row.uuid;
+        self.nb
+            .replace(Table::Balancer, uuid, Some(Row::Balancer(row)));
+    }
+
+    pub(super) fn delete_balancer(&mut self, name: &str) {
+        self.nb.replace(Table::Balancer, id(name), None);
+    }
+
+    /// Network `tenant` (10.0.0.0/24, fd00::/64) behind router `router`, whose gateway `lrp-gw`
+    /// (172.24.4.146, 2001:db8::146) is here; tenant networks are exposed.
+    pub(super) fn routed() -> Self {
+        let mut cloud = Self::new();
+        cloud.options.tenants = TenantExposure::Everything;
+        cloud.router_port(gateway("lrp-gw", &["172.24.4.146/24", "2001:db8::146/64"]));
+        cloud.interface("if", "tenant", &["10.0.0.1/24", "fd00::1/64"]);
+        cloud.router(true, &["lrp-gw", "lrp-if"], &[]);
+        cloud
+    }
+
+    /// Moves the gateway `lrp-gw`.
+    pub(super) fn gateway_at(&mut self, chassis: Option<&str>) {
+        self.router_port(RouterPort {
+            hosting_chassis: chassis.map(Into::into),
+            ..gateway("lrp-gw", &["172.24.4.146/24", "2001:db8::146/64"])
+        });
     }
 
     pub(super) fn default_route(&mut self, gateway: &str) {
         let route = StaticRoute {
             uuid: id(gateway),
-            ipv6_gateway: Some(gateway.parse().unwrap()),
+            default_gateway: Some(gateway.parse().unwrap()),
         };
         self.nb.replace(
             Table::StaticRoute,
@@ -149,7 +211,10 @@ impl Cloud {
 
     /// The change since the last call, checked against the whole decision.
     pub(super) fn delta(&mut self) -> Delta {
-        let affected = self.nb.take_affected();
+        let mut affected = self.nb.take_affected();
+        let deciders = Some((self.node.clone(), self.options.clone()));
+        affected.everything |= self.decided_by != deciders;
+        self.decided_by = deciders;
         let inputs = Inputs {
             northbound: &self.nb,
             southbound: self.sb.as_ref(),
@@ -245,6 +310,8 @@ pub(super) fn vm(name: &str, network: &str, ips: &[&str]) -> SwitchPort {
         network: Some(network.into()),
         cidrs: Vec::new(),
         physical_network: None,
+        is_vip: false,
+        interface: None,
     }
 }
 
@@ -264,13 +331,74 @@ pub(super) fn hosts(names: &[&str]) -> Vec<Arc<str>> {
 }
 
 /// A distributed floating IP of network `provider`.
-pub(super) fn fip(ip: &str, port: &str) -> Nat {
-    Nat {
+pub(super) fn fip(ip: &str, port: &str) -> Fip {
+    Fip {
         uuid: id(ip),
         external_ip: ip.parse().unwrap(),
         logical_port: Some(port.into()),
         external_mac: Some(FIP_MAC),
+        gateway_port: None,
         network: Some("provider".into()),
+    }
+}
+
+/// The router's side of an interface.
+pub(super) fn inner_port(name: &str, network: &str, addresses: &[&str]) -> RouterPort {
+    RouterPort {
+        hosting_chassis: None,
+        network: Some(network.into()),
+        is_gateway: false,
+        ..gateway(&format!("lrp-{name}"), addresses)
+    }
+}
+
+/// The switch's side of an interface of router `router`.
+pub(super) fn interface(name: &str, network: &str) -> SwitchPort {
+    SwitchPort {
+        kind: PortKind::Router,
+        requested_chassis: Vec::new(),
+        addresses: Vec::new(),
+        interface: Some(Box::new(Interface {
+            owner: Some("network:router_interface".into()),
+            router: Some("router".into()),
+            peer: Some(format!("lrp-{name}").into()),
+            scopes: AddressScopes::default(),
+        })),
+        ..vm(name, network, &[])
+    }
+}
+
+/// The port of a VIP.
+pub(super) fn vip_port(name: &str, network: &str) -> SwitchPort {
+    SwitchPort {
+        up: false,
+        requested_chassis: Vec::new(),
+        addresses: Vec::new(),
+        is_vip: true,
+        ..vm(name, network, &[])
+    }
+}
+
+/// A load balancer on router `router`, with its VIP on port `vip-port`.
+pub(super) fn balancer(name: &str, vips: &[(&str, &[&str])]) -> Balancer {
+    let ip = |text: &&str| text.parse().unwrap();
+    let vips: Vec<_> = vips
+        .iter()
+        .map(|(address, members)| Vip {
+            address: ip(address),
+            members: members.iter().map(ip).collect(),
+        })
+        .collect();
+    Balancer {
+        uuid: id(name),
+        name: name.into(),
+        purpose: Purpose::LoadBalancing(Octavia {
+            vip: vips.first().map(|vip| vip.address),
+            fip: None,
+            port: "vip-port".into(),
+            router: Some("router".into()),
+        }),
+        vips,
     }
 }
 

@@ -1,8 +1,8 @@
-//! Section 8.4, as far as floating IPs are distributed.
+//! Section 8.4.
 
-use super::cloud::{Cloud, FIP_MAC, fip, hosts, id, node, vm};
+use super::cloud::{Cloud, FIP_MAC, LRP_MAC, fip, gateway, hosts, id, node, vm};
 use crate::exposure::{Code, Kind};
-use crate::ovn::northbound::{FipMode, Nat, PortKind, SwitchPort};
+use crate::ovn::northbound::{Fip, FipMode, PortKind, RouterPort, SwitchPort};
 
 const NOTHING: [&str; 0] = [];
 const FIP: &str = "172.24.4.100/32";
@@ -48,7 +48,7 @@ fn b058_a_floating_ip_is_exposed_on_its_vms_host() {
 #[test]
 fn b059_without_external_mac_it_waits_for_it() {
     let mut cloud = cloud();
-    cloud.nat(Nat {
+    cloud.nat(Fip {
         external_mac: None,
         ..fip("172.24.4.100", "vm")
     });
@@ -180,7 +180,7 @@ fn b064_an_unrelated_update_of_the_row_changes_nothing() {
 #[test]
 fn b065_a_row_without_network_is_withheld_and_stops_nothing() {
     let mut cloud = cloud();
-    cloud.nat(Nat {
+    cloud.nat(Fip {
         network: None,
         ..fip("172.24.4.101", "vm")
     });
@@ -192,7 +192,7 @@ fn b065_a_row_without_network_is_withheld_and_stops_nothing() {
 fn b066_on_a_vlan_network_it_is_attached_to_the_vlan() {
     let mut cloud = cloud();
     cloud.network("vlan", Some(("physnet1", Some(100))));
-    cloud.nat(Nat {
+    cloud.nat(Fip {
         network: Some("vlan".into()),
         ..fip("172.24.4.100", "vm")
     });
@@ -200,15 +200,117 @@ fn b066_on_a_vlan_network_it_is_attached_to_the_vlan() {
     assert_eq!(cloud.exposure(FIP).vlan(), Some(100));
 }
 
+/// A tenant VM elsewhere, on a router whose gateway is here; floating IPs are centralised.
+fn centralised() -> Cloud {
+    let mut cloud = Cloud::new();
+    cloud.fip_mode(FipMode::Centralised);
+    cloud.router_port(gateway("lrp-gw", &["172.24.4.146/24"]));
+    cloud.router(true, &["lrp-gw"], &["172.24.4.100"]);
+    cloud.port(SwitchPort {
+        requested_chassis: hosts(&["host-2"]),
+        ..tenant_vm()
+    });
+    cloud.nat(on_gateway());
+    cloud
+}
+
+fn on_gateway() -> Fip {
+    Fip {
+        external_mac: None,
+        gateway_port: Some(id("lrp-gw")),
+        ..fip("172.24.4.100", "vm")
+    }
+}
+
+const GATEWAY: &str = "172.24.4.146/32";
+
 #[test]
-fn b071_centralised_floating_ips_are_withheld_as_not_supported() {
+fn b067_centralised_it_is_on_the_gateways_chassis_with_the_gateways_mac() {
+    let mut cloud = centralised();
+    assert_eq!(cloud.exposed(), [FIP, GATEWAY]);
+    let exposure = cloud.exposure(FIP);
+    assert_eq!((exposure.kind, exposure.mac), (Kind::Fip, Some(LRP_MAC)));
+    assert_eq!(
+        exposure.reason.to_string(),
+        format!(
+            "NAT {} is a floating IP that gateway port lrp-gw answers for, hosted by this chassis",
+            id("172.24.4.100")
+        )
+    );
+    cloud.port(SwitchPort {
+        up: false,
+        ..tenant_vm()
+    });
+    assert_eq!(cloud.exposed(), [FIP, GATEWAY], "wherever the VM is");
+}
+
+#[test]
+fn b068_created_and_deleted_while_hosted() {
+    let mut cloud = centralised();
+    cloud.delta();
+    cloud.delete_nat("172.24.4.100");
+    cloud.delete_port("vm");
+    assert_eq!(cloud.delta().removed.len(), 1);
+    cloud.nat(on_gateway());
+    assert_eq!(cloud.delta().added.len(), 1);
+}
+
+#[test]
+fn b069_it_follows_the_gateway() {
+    let mut cloud = centralised();
+    cloud.delta();
+    cloud.router_port(RouterPort {
+        hosting_chassis: Some("chassis-2".into()),
+        ..gateway("lrp-gw", &["172.24.4.146/24"])
+    });
+    assert_eq!(cloud.delta().removed.len(), 2);
+    assert_eq!(cloud.withheld(FIP).0, Code::GatewayElsewhere);
+    cloud.router_port(gateway("lrp-gw", &["172.24.4.146/24"]));
+    assert_eq!(cloud.delta().added.len(), 2);
+}
+
+#[test]
+fn b070_b072_without_gateway_port_the_gateway_on_its_network_answers() {
+    let mut cloud = centralised();
+    cloud.nat(Fip {
+        gateway_port: None,
+        ..on_gateway()
+    });
+    assert_eq!(cloud.exposed(), [FIP, GATEWAY]);
+    cloud.nat(Fip {
+        gateway_port: None,
+        network: Some("another".into()),
+        ..on_gateway()
+    });
+    assert_eq!(cloud.exposed(), [GATEWAY]);
+    assert_eq!(cloud.withheld(FIP).0, Code::NoGateway);
+}
+
+#[test]
+fn b065_centralised_without_network_it_is_on_the_gateway_all_the_same() {
+    let mut cloud = centralised();
+    cloud.nat(Fip {
+        network: None,
+        ..on_gateway()
+    });
+    assert_eq!(cloud.exposed(), [FIP, GATEWAY]);
+}
+
+#[test]
+fn b071_the_mode_is_switched_once_and_back() {
     let mut cloud = cloud();
+    cloud.router_port(gateway("lrp-gw", &["172.24.4.146/24"]));
+    cloud.router(true, &["lrp-gw"], &["172.24.4.100"]);
     cloud.delta();
     cloud.fip_mode(FipMode::Centralised);
-    assert_eq!(cloud.delta().removed.len(), 1);
-    assert_eq!(cloud.withheld(FIP).0, Code::NotSupported);
-    cloud.fip_mode(FipMode::Distributed);
+    let delta = cloud.delta();
+    assert_eq!((delta.added.len(), delta.removed.len()), (1, 1));
+    assert_eq!(cloud.exposure(FIP).mac, Some(LRP_MAC));
+    cloud.fip_mode(FipMode::Centralised);
+    assert!(cloud.delta().is_empty());
+    cloud.fip_mode(FipMode::Unset);
     assert_eq!(cloud.delta().added.len(), 1);
+    assert_eq!(cloud.exposure(FIP).mac, Some(FIP_MAC));
 }
 
 #[test]
@@ -232,14 +334,14 @@ fn bugs_b30_behind_a_disabled_router_it_is_withheld() {
 }
 
 #[test]
-fn one_that_names_no_port_is_withheld() {
+fn one_that_no_router_has_is_withheld() {
     let mut cloud = cloud();
-    cloud.nat(Nat {
+    cloud.nat(Fip {
         logical_port: None,
         ..fip("172.24.4.101", "")
     });
     assert_eq!(cloud.exposed(), [FIP]);
-    assert_eq!(cloud.withheld("172.24.4.101/32").0, Code::NotSupported);
+    assert_eq!(cloud.withheld("172.24.4.101/32").0, Code::NoGateway);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::cloud::{Cloud, address, cidrs, fip, gateway, hosts, localnet_port, node, vm};
 use crate::mac::MacAddr;
-use crate::ovn::northbound::{FipMode, Nat, PortKind, RouterPort, SwitchPort};
+use crate::ovn::northbound::{Fip, FipMode, PortKind, RouterPort, SwitchPort};
 
 const NETWORKS: [&str; 3] = ["provider", "tenant", "vlan"];
 const PORTS: [&str; 4] = ["p0", "p1", "p2", "p3"];
@@ -102,7 +102,7 @@ fn apply(cloud: &mut Cloud, edit: Edit) {
         }),
         Edit::Nat(ip, port, mac, network) => {
             let nat = fip(FIPS[ip], PORTS[port]);
-            cloud.nat(Nat {
+            cloud.nat(Fip {
                 external_mac: nat.external_mac.filter(|_| mac),
                 network: Some(NETWORKS[network].into()),
                 ..nat

@@ -161,7 +161,7 @@ fn bugs_b15_a_virtual_port_that_nobody_claimed_is_not_exposed() {
         ..v4("vip")
     });
     assert_eq!(cloud.exposed(), NOTHING);
-    assert_eq!(cloud.withheld("172.24.4.10/32").0, Code::NotBound);
+    assert_eq!(cloud.withheld("172.24.4.10/32").0, Code::NeverClaimed);
 }
 
 #[test]

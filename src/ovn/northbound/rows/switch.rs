@@ -1,0 +1,206 @@
+//! Logical switches and their ports.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use super::{list, non_empty, parse, router_id};
+use crate::mac::MacAddr;
+use crate::ovn::AddressScopes;
+use crate::ovn::row::{ColumnError, Reader};
+
+/// `neutron:device_owner` of the ports by which a router is the gateway of a network. Its own gateway is
+/// `network:router_gateway`.
+const ROUTER_INTERFACE: &str = "network:router_interface";
+
+/// How Octavia's OVN provider begins the names of the ports that hold VIPs.
+const VIP_PORT: &str = "ovn-lb-vip-";
+
+/// `Logical_Switch_Port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchPort {
+    pub uuid: Uuid,
+    pub name: Arc<str>,
+    pub kind: PortKind,
+    /// `up`; false when OVN has not said.
+    pub up: bool,
+    /// `enabled`; true when not set.
+    pub enabled: bool,
+    /// Entries of `addresses` that carry a MAC; `unknown`, `router` and `dynamic` are left out.
+    pub addresses: Vec<PortAddress>,
+    /// `tag`, 1–4095: the VLAN of a localnet port, the inner tag of a subport.
+    pub tag: Option<u16>,
+    /// `parent_name`: set for subports.
+    pub parent: Option<Arc<str>>,
+    /// `options:requested-chassis`, in its order; several while the port migrates.
+    pub requested_chassis: Vec<Arc<str>>,
+    /// `external_ids:neutron:host_id`.
+    pub host_id: Option<Arc<str>>,
+    /// `external_ids:neutron:network_name`: the name of the logical switch.
+    pub network: Option<Arc<str>>,
+    /// `external_ids:neutron:cidrs`.
+    pub cidrs: Vec<IpNet>,
+    /// `options:network_name` of a localnet port.
+    pub physical_network: Option<Arc<str>>,
+    /// Whether it holds the address of a load balancer of Octavia's OVN provider, which names it
+    /// `ovn-lb-vip-…` in `external_ids:neutron:port_name`. Such a port is bound nowhere.
+    pub is_vip: bool,
+    /// What is behind a port of type `router`.
+    pub interface: Option<Box<Interface>>,
+}
+
+/// What is behind a switch port of type `router`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// `external_ids:neutron:device_owner`; clouds without Neutron have none.
+    pub owner: Option<Arc<str>>,
+    /// `external_ids:neutron:device_id`, as [`router_id`](super::router_id) has it.
+    pub router: Option<Arc<str>>,
+    /// `options:router-port`: the name of the router port.
+    pub peer: Option<Arc<str>>,
+    /// The scopes of the subnets that the router has here.
+    pub scopes: AddressScopes,
+}
+
+impl Interface {
+    fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
+        let router = row.entry("external_ids", "neutron:device_id")?;
+        Ok(Self {
+            owner: non_empty(row.entry("external_ids", "neutron:device_owner")?),
+            router: router
+                .filter(|id| !id.is_empty())
+                .map(|id| router_id(id).into()),
+            peer: non_empty(row.entry("options", "router-port")?),
+            scopes: AddressScopes::read(row)?,
+        })
+    }
+}
+
+/// `Logical_Switch_Port.type`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortKind {
+    /// Empty: a VM or a container.
+    Vif,
+    Virtual,
+    Localnet,
+    Router,
+    /// `external`, `localport`, `l2gateway`, `vtep`, `remote`, …
+    Other(Arc<str>),
+}
+
+/// One entry of `Logical_Switch_Port.addresses`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortAddress {
+    pub mac: MacAddr,
+    pub ips: Vec<IpAddr>,
+}
+
+impl SwitchPort {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &[
+        "name",
+        "type",
+        "up",
+        "enabled",
+        "addresses",
+        "tag",
+        "parent_name",
+        "options",
+        "external_ids",
+    ];
+
+    pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
+        let requested = row.entry("options", "requested-chassis")?;
+        let kind = PortKind::from(&**row.string("type")?);
+        let interface = match kind {
+            PortKind::Router => Some(Box::new(Interface::read(row)?)),
+            _ => None,
+        };
+        let port_name = row.entry("external_ids", "neutron:port_name")?;
+        Ok(Self {
+            uuid,
+            name: row.string("name")?.clone(),
+            kind,
+            up: row.optional_bool("up")?.unwrap_or(false),
+            enabled: row.optional_bool("enabled")?.unwrap_or(true),
+            addresses: row.parsed("addresses", port_address)?,
+            tag: row.optional_integer("tag")?,
+            parent: non_empty(row.optional_string("parent_name")?),
+            requested_chassis: requested.map(|text| list(text)).unwrap_or_default(),
+            host_id: non_empty(row.entry("external_ids", "neutron:host_id")?),
+            network: non_empty(row.entry("external_ids", "neutron:network_name")?),
+            cidrs: row.words("external_ids", "neutron:cidrs")?,
+            physical_network: non_empty(row.entry("options", "network_name")?),
+            is_vip: port_name.is_some_and(|name| name.starts_with(VIP_PORT)),
+            interface,
+        })
+    }
+
+    /// Whether a router has an interface to the network here, and not its gateway.
+    pub fn is_inner(&self) -> bool {
+        let interface = self.interface.as_deref();
+        let owner = interface.map(|interface| interface.owner.as_deref());
+        owner.is_some_and(|owner| owner.is_none_or(|owner| owner == ROUTER_INTERFACE))
+    }
+
+    /// Every IP of `addresses`, each with the MAC of its entry.
+    pub fn ips(&self) -> impl Iterator<Item = (IpAddr, MacAddr)> + '_ {
+        self.addresses
+            .iter()
+            .flat_map(|entry| entry.ips.iter().map(|ip| (*ip, entry.mac)))
+    }
+}
+
+impl From<&str> for PortKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::Vif,
+            "virtual" => Self::Virtual,
+            "localnet" => Self::Localnet,
+            "router" => Self::Router,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// `Logical_Switch`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switch {
+    pub uuid: Uuid,
+    pub name: Arc<str>,
+    /// `ports`, sorted.
+    pub ports: Vec<Uuid>,
+}
+
+impl Switch {
+    /// The columns read.
+    pub const COLUMNS: &[&str] = &["name", "ports"];
+
+    pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
+        Ok(Self {
+            uuid,
+            name: row.string("name")?.clone(),
+            ports: row.uuids("ports")?,
+        })
+    }
+}
+
+/// `MAC IP…`, as ovn-nb(5) describes `addresses`. `unknown`, `router` and `dynamic` entries carry no
+/// address of their own, nor does the word `dynamic` after a MAC.
+fn port_address(text: &str) -> Result<Option<PortAddress>, String> {
+    let mut words = text.split_whitespace();
+    let mac = match words.next() {
+        None | Some("unknown" | "router" | "dynamic") => return Ok(None),
+        Some(word) => word.parse().map_err(|e| format!("'{text}': {e}"))?,
+    };
+    let ips = words.filter(|word| *word != "dynamic").map(|word| {
+        let ip = word.split_once('/').map_or(word, |(ip, _)| ip);
+        parse(ip)
+    });
+    Ok(Some(PortAddress {
+        mac,
+        ips: ips.collect::<Result<_, _>>()?,
+    }))
+}

@@ -1,0 +1,209 @@
+//! Switch ports, and the networks they are on.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::ovn::index::{self, difference};
+use crate::ovn::northbound::network::OnNetwork;
+use crate::ovn::northbound::{Interface, Network, Northbound, PortKind, Switch, SwitchPort};
+
+impl Northbound {
+    pub(super) fn replace_port(&mut self, uuid: Uuid, new: Option<SwitchPort>) {
+        let old = self.ports.get(&uuid).cloned();
+        if old.as_deref() == new.as_ref() {
+            return;
+        }
+        if let Some(old) = old {
+            self.unlink_port(&old);
+            self.ports.remove(&uuid);
+        }
+        if let Some(mut new) = new {
+            new.network = new.network.map(|name| self.shared(name));
+            let new = Arc::new(new);
+            self.ports.insert(uuid, new.clone());
+            self.link_port(&new);
+        }
+    }
+
+    fn link_port(&mut self, port: &SwitchPort) {
+        self.ports_by_name.insert(port.name.clone(), port.uuid);
+        if let Some(parent) = &port.parent {
+            self.children.insert(parent.clone(), port.uuid);
+        }
+        if let Some(interface) = &port.interface {
+            self.link_interface(port.uuid, interface);
+        }
+        if let Some(network) = self.network_of(port).cloned() {
+            self.join(port, &network);
+        }
+        self.affect_namesakes(port);
+    }
+
+    fn unlink_port(&mut self, port: &SwitchPort) {
+        self.affect_namesakes(port);
+        if let Some(network) = self.network_of(port).cloned() {
+            self.leave(port, &network);
+        }
+        if let Some(interface) = &port.interface {
+            self.unlink_interface(port.uuid, interface);
+        }
+        if let Some(parent) = &port.parent {
+            self.children.remove(parent, port.uuid);
+        }
+        self.ports_by_name.remove(&port.name, port.uuid);
+    }
+
+    fn link_interface(&mut self, port: Uuid, interface: &Interface) {
+        if let Some(router) = &interface.router {
+            self.interfaces_by_router.insert(router.clone(), port);
+        }
+        if let Some(peer) = &interface.peer {
+            self.interfaces_by_peer.insert(peer.clone(), port);
+        }
+    }
+
+    fn unlink_interface(&mut self, port: Uuid, interface: &Interface) {
+        if let Some(router) = &interface.router {
+            self.interfaces_by_router.remove(router, port);
+        }
+        if let Some(peer) = &interface.peer {
+            self.interfaces_by_peer.remove(peer, port);
+        }
+    }
+
+    /// The port itself, its subports, and whoever else has its name.
+    fn affect_namesakes(&mut self, port: &SwitchPort) {
+        let mut ports = vec![port.uuid];
+        ports.extend(self.children.get(&port.name));
+        ports.extend(self.ports_by_name.get(&port.name));
+        for uuid in ports {
+            self.affect_port(uuid);
+        }
+    }
+
+    /// A port, and what is decided by where it is or by its addresses.
+    pub(super) fn affect_port(&mut self, uuid: Uuid) {
+        let affected = &mut self.affected;
+        affected.ports.insert(uuid);
+        let Some(port) = self.ports.get(&uuid) else {
+            return;
+        };
+        affected.nats.extend(self.nats_by_port.get(&port.name));
+        let balancers = self.balancers_by_port.get(&port.name);
+        affected.balancers.extend(balancers);
+        if !self.balancers_by_member.is_empty() {
+            for (ip, _) in port.ips() {
+                affected.balancers.extend(self.balancers_by_member.get(&ip));
+            }
+        }
+    }
+
+    fn join(&mut self, port: &SwitchPort, name: &Arc<str>) {
+        let network = self.networks.entry(name.clone()).or_default();
+        index::insert(&mut network.ports, port.uuid);
+        let matters = network.note(port, true);
+        if port.is_inner() {
+            index::insert(&mut network.interfaces, port.uuid);
+            self.affected.routed.insert(name.clone());
+        }
+        if port.kind == PortKind::Localnet {
+            index::insert(&mut network.localnets, port.uuid);
+            self.affect_localnets(name);
+        }
+        self.affect_network(name, matters || self.is_ipv6_gateway(port));
+    }
+
+    fn leave(&mut self, port: &SwitchPort, name: &Arc<str>) {
+        let Some(network) = self.networks.get_mut(name) else {
+            return;
+        };
+        index::remove(&mut network.ports, port.uuid);
+        let matters = network.note(port, false);
+        if port.is_inner() {
+            index::remove(&mut network.interfaces, port.uuid);
+            self.affected.routed.insert(name.clone());
+        }
+        if port.kind == PortKind::Localnet {
+            index::remove(&mut network.localnets, port.uuid);
+            self.affect_localnets(name);
+        }
+        self.affect_network(name, matters || self.is_ipv6_gateway(port));
+        self.forget_if_empty(name);
+    }
+
+    /// Where a network is attached: itself, and all that is behind the gateways on it.
+    fn affect_localnets(&mut self, name: &Arc<str>) {
+        self.affected.localnets = true;
+        self.affect_network(name, true);
+        let gateways = self.networks.get(name).map(|n| n.router_ports.clone());
+        for router_port in gateways.unwrap_or_default() {
+            self.affect_gateway(router_port);
+        }
+    }
+
+    pub(super) fn affect_network(&mut self, name: &Arc<str>, matters: bool) {
+        if matters && !self.affected.networks.contains(name) {
+            self.affected.networks.insert(name.clone());
+        }
+    }
+
+    pub(super) fn is_ipv6_gateway(&self, port: &impl OnNetwork) -> bool {
+        !self.ipv6_gateways.is_empty()
+            && port
+                .addresses()
+                .any(|address| !self.ipv6_gateways.get(&address).is_empty())
+    }
+
+    pub(super) fn forget_if_empty(&mut self, name: &Arc<str>) {
+        if self.networks.get(name).is_some_and(Network::is_empty) {
+            self.networks.remove(name);
+        }
+    }
+
+    /// One copy of a network's name, however many rows have it.
+    pub(super) fn shared(&self, name: Arc<str>) -> Arc<str> {
+        let known = self.networks.get_key_value(&name);
+        known.map_or(name, |(known, _)| known.clone())
+    }
+
+    pub(super) fn replace_switch(&mut self, uuid: Uuid, new: Option<Switch>) {
+        let old = self.switches.get(&uuid).cloned();
+        if old.as_deref() == new.as_ref() {
+            return;
+        }
+        let renamed = old.as_ref().map(|s| &s.name) != new.as_ref().map(|s| &s.name);
+        let (gone, come) = match (&old, &new) {
+            (Some(old), Some(new)) if !renamed => difference(&old.ports, &new.ports),
+            (old, new) => (
+                old.as_ref().map(|s| s.ports.clone()).unwrap_or_default(),
+                new.as_ref().map(|s| s.ports.clone()).unwrap_or_default(),
+            ),
+        };
+        // A port is moved in steps, so that it leaves the network it joined.
+        self.relist(&gone, |nb, port| nb.switches_of_port.remove(&port, uuid));
+        match new {
+            Some(new) => drop(self.switches.insert(uuid, Arc::new(new))),
+            None => drop(self.switches.remove(&uuid)),
+        }
+        self.relist(&come, |nb, port| nb.switches_of_port.insert(port, uuid));
+    }
+
+    /// Changes which switches list some ports, moving those whose network that decides.
+    fn relist(&mut self, ports: &[Uuid], change: impl Fn(&mut Self, Uuid)) {
+        for uuid in ports {
+            let port = self
+                .ports
+                .get(uuid)
+                .filter(|p| p.network.is_none())
+                .cloned();
+            if let Some(port) = &port {
+                self.unlink_port(port);
+            }
+            change(self, *uuid);
+            if let Some(port) = &port {
+                self.link_port(port);
+            }
+        }
+    }
+}
