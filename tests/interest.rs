@@ -75,10 +75,15 @@ fn history(dir: &Path, node: &Node, options: &Options, seed: u64, place: &str) {
     for step in 0..25 {
         let said = edits.apply(&mut server);
         filtered.settle(&server);
-        assert_eq!(
+        let (have, want) = (
             filtered.exposures(node, options),
             Whole::new(&server).exposures(node, options),
-            "{place}, step {step}: {said:?}"
+        );
+        let missing: Vec<_> = want.iter().filter(|e| !have.contains(e)).collect();
+        let extra: Vec<_> = have.iter().filter(|e| !want.contains(e)).collect();
+        assert!(
+            missing.is_empty() && extra.is_empty(),
+            "{place}, step {step}: {said:?}\nmissing {missing:#?}\nextra {extra:#?}"
         );
     }
     let mut fresh = Filtered::new(&server, node, options);

@@ -9,13 +9,16 @@ use uuid::Uuid;
 
 use crate::server::Server;
 
+const PORT: &str = "Logical_Switch_Port";
+
 type Key = (Arc<str>, Uuid);
 
 /// A seeded source of changes.
 pub(crate) struct Edits {
     random: fastrand::Rng,
     nodes: [Node; 2],
-    gone: Vec<(Key, Arc<Row>)>,
+    /// Rows that went together.
+    gone: Vec<Vec<(Key, Arc<Row>)>>,
 }
 
 impl Edits {
@@ -52,13 +55,23 @@ impl Edits {
         self.random.choice(keys).cloned()
     }
 
+    /// A switch goes with its ports: they are no roots of the database.
     fn remove(&mut self, server: &mut Server) -> String {
         let Some(key) = self.pick(server, None) else {
             return "nothing".to_owned();
         };
-        if let Some(row) = server.rows.remove(&key) {
-            self.gone.push((key.clone(), row));
-        }
+        let ports = match &*key.0 {
+            "Logical_Switch" => server.value(&key.0, &server.rows[&key], "ports").cloned(),
+            _ => None,
+        };
+        let ports: Vec<_> = ports.iter().flat_map(Datum::uuids).collect();
+        let ports = ports.into_iter().map(|uuid| (PORT.into(), uuid));
+        let keys: Vec<Key> = ports.chain([key.clone()]).collect();
+        let rows = keys.into_iter().filter_map(|key| {
+            let row = server.rows.remove(&key)?;
+            Some((key, row))
+        });
+        self.gone.push(rows.collect());
         format!("{key:?} goes")
     }
 
@@ -66,16 +79,21 @@ impl Edits {
         if self.gone.is_empty() {
             return "nothing".to_owned();
         }
-        let (key, row) = self.gone.swap_remove(self.random.usize(..self.gone.len()));
-        server.rows.insert(key.clone(), row);
-        format!("{key:?} comes back")
+        let rows = self.gone.swap_remove(self.random.usize(..self.gone.len()));
+        let orphan = |(key, _): &(Key, _)| *key.0 == *PORT && server.switch_of(key.1).is_none();
+        if rows.len() == 1 && rows.iter().any(orphan) {
+            self.gone.push(rows);
+            return "nothing".to_owned();
+        }
+        let keys: Vec<_> = rows.iter().map(|(key, _)| key.clone()).collect();
+        server.rows.extend(rows);
+        format!("{keys:?} come back")
     }
 
     /// To one node, to the other, from one to the other, or nowhere. While it migrates, the source is its
     /// host: Neutron changes that when the destination takes over.
     fn move_port(&mut self, server: &mut Server) -> String {
-        let table = "Logical_Switch_Port";
-        let Some(key) = self.pick(server, Some(table)) else {
+        let Some(key) = self.pick(server, Some(PORT)) else {
             return "nothing".to_owned();
         };
         let hosts = [&self.nodes[0].hostname, &self.nodes[1].hostname];
@@ -105,7 +123,7 @@ impl Edits {
     }
 
     fn flip_up(&mut self, server: &mut Server) -> String {
-        let Some(key) = self.pick(server, Some("Logical_Switch_Port")) else {
+        let Some(key) = self.pick(server, Some(PORT)) else {
             return "nothing".to_owned();
         };
         let up = Datum::from(self.random.bool());
@@ -114,7 +132,8 @@ impl Edits {
     }
 
     /// A row takes a column from another one of its table. Names stay: they are indexes, and Neutron never
-    /// changes them. So do lists of ports: each port is in one.
+    /// changes them. So do lists of ports, because each port is in one, and addresses, which no two ports of a
+    /// network share.
     fn swap_column(&mut self, server: &mut Server) -> String {
         let Some(key) = self.pick(server, None) else {
             return "nothing".to_owned();
@@ -126,7 +145,7 @@ impl Edits {
         let Some(column) = self.random.choice(&columns) else {
             return "nothing".to_owned();
         };
-        if ["name", "ports", "nat", "type"].contains(&column.as_str()) {
+        if ["name", "ports", "nat", "type", "addresses"].contains(&column.as_str()) {
             return "nothing".to_owned();
         }
         let value = server.value(&key.0, &server.rows[&other], column).cloned();

@@ -26,8 +26,6 @@ pub(super) enum Want {
     Member(&'static str, Uuid),
     /// `column includes {key: value}`
     Pair(&'static str, &'static str, Arc<str>),
-    /// `column includes {key: value, key: value}`
-    Pairs(&'static str, [(&'static str, Arc<str>); 2]),
 }
 
 impl Want {
@@ -43,10 +41,6 @@ impl Want {
             Self::Member(column, row) => Clause::includes(column, *row),
             Self::Pair(column, key, value) => {
                 Clause::includes(column, Datum::map([(*key, text_of(value))]))
-            }
-            Self::Pairs(column, pairs) => {
-                let pairs = pairs.iter().map(|(key, value)| (*key, text_of(value)));
-                Clause::includes(column, Datum::map(pairs))
             }
         }
     }

@@ -9,6 +9,9 @@ use crate::ovn::interest::Own;
 use crate::ovn::interest::columns::Cells;
 use crate::ovn::interest::put;
 
+/// `neutron:device_owner` of the switch's side of a router's interface.
+const INTERFACE: &str = "network:router_interface";
+
 /// Of a `Logical_Switch_Port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Port {
@@ -22,38 +25,38 @@ pub(super) struct Port {
     pub(super) host_id: Option<Arc<str>>,
     /// `external_ids:neutron:network_name`; Neutron writes none on localnet ports.
     pub(super) network: Option<Arc<str>>,
-    /// It is the switch's side of a router's interface.
-    pub(super) is_interface: bool,
     pub(super) has_ipv6: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A VM, a container, or a virtual port.
     Workload,
+    /// It reserves the VIP of a load balancer.
+    Vip,
     Localnet,
+    /// The switch's side of a router's interface that is no gateway; the router's id.
+    Interface(Arc<str>),
     Other,
 }
 
 impl Port {
     pub(super) fn read(cells: &Cells<'_>) -> Self {
-        let kind = match cells.text("type").map_or("", |kind| kind) {
-            "" | "virtual" => Kind::Workload,
-            "localnet" => Kind::Localnet,
-            _ => Kind::Other,
-        };
-        let owner = cells.entry("external_ids", "neutron:device_owner");
         let cidrs = cells.entry("external_ids", "neutron:cidrs");
         Self {
             name: cells.text("name").cloned(),
-            kind,
+            kind: Kind::read(cells),
             parent: cells.text("parent_name").cloned(),
             requested: cells.entry("options", "requested-chassis").cloned(),
             host_id: cells.entry("external_ids", "neutron:host_id").cloned(),
             network: cells.entry("external_ids", "neutron:network_name").cloned(),
-            is_interface: owner.is_some_and(|owner| **owner == *super::INTERFACE),
             has_ipv6: cidrs.is_some_and(|cidrs| cidrs.contains(':')),
         }
+    }
+
+    /// Whether it can be on a node.
+    pub(super) fn is_workload(&self) -> bool {
+        matches!(self.kind, Kind::Workload | Kind::Vip)
     }
 
     /// Whether its own row names this node, alone or among others.
@@ -72,6 +75,28 @@ impl Port {
     }
 }
 
+impl Kind {
+    fn read(cells: &Cells<'_>) -> Self {
+        let entry = |key| cells.entry("external_ids", key);
+        let is_vip = || {
+            let name = entry("neutron:port_name");
+            name.is_some_and(|name| name.starts_with("ovn-lb-vip-"))
+        };
+        match cells.text("type").map_or("", |kind| kind) {
+            "" if is_vip() => Self::Vip,
+            "" | "virtual" => Self::Workload,
+            "localnet" => Self::Localnet,
+            "router" => {
+                let owner = entry("neutron:device_owner");
+                let inner = owner.is_none_or(|owner| **owner == *INTERFACE);
+                let router = entry("neutron:device_id").filter(|_| inner);
+                router.map_or(Self::Other, |id| Self::Interface(Arc::clone(id)))
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Of a `Logical_Router_Port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RouterPort {
@@ -79,20 +104,15 @@ pub(super) struct RouterPort {
     /// `status:hosting-chassis`.
     pub(super) hosting: Option<Arc<str>>,
     pub(super) network: Option<Arc<str>>,
-    /// It leads out of the router, or some chassis hosts it.
-    pub(super) is_gateway: bool,
     pub(super) has_ipv6: bool,
 }
 
 impl RouterPort {
     pub(super) fn read(cells: &Cells<'_>) -> Self {
-        let hosting = cells.entry("status", "hosting-chassis").cloned();
-        let external = cells.entry("external_ids", "neutron:is_ext_gw");
         Self {
             name: cells.text("name").cloned(),
             network: cells.entry("external_ids", "neutron:network_name").cloned(),
-            is_gateway: hosting.is_some() || external.is_some_and(|text| **text == *"True"),
-            hosting,
+            hosting: cells.entry("status", "hosting-chassis").cloned(),
             has_ipv6: cells.texts("networks").any(|net| net.contains(':')),
         }
     }
@@ -118,23 +138,39 @@ impl Router {
     }
 }
 
-/// Of a `NAT` row: `logical_port`.
+/// Of a `NAT` row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Nat {
+    /// `logical_port`.
     pub(super) port: Option<Arc<str>>,
+    /// `gateway_port`.
+    pub(super) gateway: Option<Uuid>,
 }
 
-/// Of a `Load_Balancer`: `external_ids:neutron:vip_port_id`, the name of the VIP's switch port.
+impl Nat {
+    pub(super) fn read(cells: &Cells<'_>) -> Self {
+        Self {
+            port: cells.text("logical_port").cloned(),
+            gateway: cells.rows("gateway_port").first().copied(),
+        }
+    }
+}
+
+/// Of a `Load_Balancer`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Balancer {
+    /// `external_ids:neutron:vip_port_id`, the name of the VIP's switch port.
     pub(super) vip_port: Option<Arc<str>>,
+    /// `external_ids:lr_ref` is set.
+    pub(super) has_router: bool,
 }
 
 impl Balancer {
     pub(super) fn read(cells: &Cells<'_>) -> Self {
-        let vip_port = cells.entry("external_ids", "neutron:vip_port_id");
+        let entry = |key| cells.entry("external_ids", key);
         Self {
-            vip_port: vip_port.cloned(),
+            vip_port: entry("neutron:vip_port_id").cloned(),
+            has_router: entry("lr_ref").is_some(),
         }
     }
 }

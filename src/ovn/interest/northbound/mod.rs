@@ -38,9 +38,6 @@ const SWITCH: &str = "Logical_Switch";
 const ROUTE: &str = "Logical_Router_Static_Route";
 const TABLES: [&str; 7] = [PORT, ROUTER_PORT, ROUTER, NAT, BALANCER, SWITCH, ROUTE];
 
-/// `neutron:device_owner` of the switch's side of a router's interface.
-const INTERFACE: &str = "network:router_interface";
-
 /// What the driver needs, as far as the rows seen so far tell.
 #[derive(Clone, Debug)]
 pub struct Interest {
@@ -220,12 +217,8 @@ impl Interest {
                 put(&mut leads.routers, uuid, new)
             }
             NAT => {
-                let port = |row| columns.nat.cells(row).text("logical_port").cloned();
-                put(
-                    &mut leads.nats,
-                    uuid,
-                    row.map(|row| Nat { port: port(row) }),
-                )
+                let new = row.map(|row| Nat::read(&columns.nat.cells(row)));
+                put(&mut leads.nats, uuid, new)
             }
             BALANCER => {
                 let new = row.map(|row| Balancer::read(&columns.balancer.cells(row)));

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::bindings::{BINDING, Bindings};
-use super::leads::{Kind, Leads, Port, Router};
+use super::leads::{Kind, Leads, Port, Router, RouterPort};
 use super::placement::Placement;
 use super::{
-    BALANCER, INTERFACE, NAT, Own, PORT, ROUTE, ROUTER, ROUTER_PORT, SWITCH, TABLES, TenantRows,
-    Want, Wanted,
+    BALANCER, NAT, Own, PORT, ROUTE, ROUTER, ROUTER_PORT, SWITCH, TABLES, TenantRows, Want, Wanted,
 };
 
 const NETWORK: &str = "neutron:network_name";
@@ -49,15 +48,17 @@ struct Rules<'a> {
     names: FxHashSet<&'a Arc<str>>,
     /// Networks with a localnet port.
     provider: FxHashSet<&'a Arc<str>>,
+    /// NAT rows by the router port that they name as their gateway.
+    nats_by_gateway: FxHashMap<Uuid, Vec<Uuid>>,
+    /// Networks by the id of a router that has an interface to them.
+    interfaces: FxHashMap<&'a Arc<str>, Vec<&'a Arc<str>>>,
     /// Networks that ports and gateways here are on, and whether one of those has an IPv6 address.
     networks: FxHashSet<(&'a Arc<str>, bool)>,
 }
 
 impl<'a> Rules<'a> {
     fn new(view: &'a View<'a>) -> Self {
-        let localnets = view.leads.ports.values();
-        let localnets = localnets.filter(|port| port.kind == Kind::Localnet);
-        Self {
+        let mut rules = Self {
             northbound: Wanted::none_of(&TABLES),
             southbound: match view.bindings.is_connected() {
                 true => Wanted::none_of(&[BINDING]),
@@ -65,9 +66,32 @@ impl<'a> Rules<'a> {
             },
             bound: FxHashSet::default(),
             names: FxHashSet::default(),
-            provider: localnets.filter_map(|port| port.network.as_ref()).collect(),
+            provider: FxHashSet::default(),
+            nats_by_gateway: FxHashMap::default(),
+            interfaces: FxHashMap::default(),
             networks: FxHashSet::default(),
             view,
+        };
+        rules.index();
+        rules
+    }
+
+    fn index(&mut self) {
+        let leads = self.view.leads;
+        for port in leads.ports.values() {
+            let Some(network) = &port.network else {
+                continue;
+            };
+            match &port.kind {
+                Kind::Localnet => drop(self.provider.insert(network)),
+                Kind::Interface(router) => self.interfaces.entry(router).or_default().push(network),
+                Kind::Workload | Kind::Vip | Kind::Other => {}
+            }
+        }
+        for (uuid, nat) in &leads.nats {
+            if let Some(gateway) = nat.gateway {
+                self.nats_by_gateway.entry(gateway).or_default().push(*uuid);
+            }
         }
     }
 
@@ -147,7 +171,7 @@ impl<'a> Rules<'a> {
             let parent = self.view.leads.port_named(port.parent.as_ref()?)?;
             Some(named(parent.1))
         };
-        port.kind == Kind::Workload && (named(port) || parent().unwrap_or(false))
+        port.is_workload() && (named(port) || parent().unwrap_or(false))
     }
 
     fn gateways_here(&mut self) {
@@ -161,6 +185,7 @@ impl<'a> Rules<'a> {
             if bound || port.hosting.as_ref().is_some_and(|c| view.own.is(c)) {
                 here.insert(*uuid);
                 self.want(ROUTER, Want::Member("ports", *uuid));
+                self.binding_of_gateway(port);
                 self.networks
                     .extend(port.network.iter().map(|n| (n, port.has_ipv6)));
             }
@@ -178,56 +203,97 @@ impl<'a> Rules<'a> {
 
     /// Everything behind a gateway that is here.
     fn router(&mut self, router: &'a Router) {
-        let leads = self.view.leads;
         for uuid in &router.ports {
             self.want(ROUTER_PORT, Want::this(*uuid));
-            let Some(port) = leads.router_ports.get(uuid) else {
-                continue;
-            };
-            if port.is_gateway {
-                self.binding_of_gateway(port.name.as_ref());
-            } else if let Some(network) = &port.network {
-                self.tenant_network(network);
+            if let Some(port) = self.view.leads.router_ports.get(uuid) {
+                self.binding_of_gateway(port);
             }
         }
         for uuid in &router.static_routes {
             self.want(ROUTE, Want::this(*uuid));
         }
-        for uuid in &router.nat {
-            self.want(NAT, Want::this(*uuid));
-            self.names
-                .extend(leads.nats.get(uuid).and_then(|nat| nat.port.as_ref()));
-        }
+        self.floating_ips(router);
         let Some(name) = &router.name else { return };
-        let bare: Arc<str> = name.strip_prefix("neutron-").unwrap_or(name).into();
-        for name in [name, &bare] {
+        let id: Arc<str> = name.strip_prefix("neutron-").unwrap_or(name).into();
+        for name in [name, &id] {
             for key in ["lr_ref", "neutron:router_name"] {
                 self.want(BALANCER, Want::Pair("external_ids", key, Arc::clone(name)));
             }
         }
+        self.tenant_networks(&id);
     }
 
-    fn binding_of_gateway(&mut self, name: Option<&Arc<str>>) {
-        if let Some(name) = name.filter(|_| self.view.bindings.is_connected()) {
+    /// Where a gateway is, if the port is one: OVN_Southbound knows first.
+    fn binding_of_gateway(&mut self, port: &RouterPort) {
+        if let Some(name) = port
+            .name
+            .as_ref()
+            .filter(|_| self.view.bindings.is_connected())
+        {
             let binding = Want::Text("logical_port", format!("cr-{name}").into());
             self.southbound.want(BINDING, binding);
         }
     }
 
-    fn tenant_network(&mut self, network: &'a Arc<str>) {
-        let name = || Arc::clone(network);
-        match self.view.tenants {
-            TenantRows::None => return,
-            TenantRows::Interfaces => {
-                let interfaces = [
-                    (NETWORK, name()),
-                    ("neutron:device_owner", INTERFACE.into()),
-                ];
-                self.want(PORT, Want::Pairs("external_ids", interfaces));
-            }
-            TenantRows::Ports => self.want(PORT, Want::Pair("external_ids", NETWORK, name())),
+    /// The router's NAT rows, and those that name one of its ports as their gateway.
+    fn floating_ips(&mut self, router: &'a Router) {
+        let own: FxHashSet<Uuid> = router.nat.iter().copied().collect();
+        for uuid in &own {
+            self.want(NAT, Want::this(*uuid));
+            self.answered_here(*uuid);
         }
-        self.switch(network);
+        for port in &router.ports {
+            self.want(NAT, Want::Row("gateway_port", *port));
+            for uuid in self.nats_by_gateway.get(port).cloned().unwrap_or_default() {
+                if !own.contains(&uuid) {
+                    // Its router may be another one.
+                    self.want(ROUTER, Want::Member("nat", uuid));
+                    self.answered_here(uuid);
+                }
+            }
+        }
+    }
+
+    /// A floating IP that the gateway answers for, if it is centralised, or that of a load balancer's VIP
+    /// which the load balancer serves.
+    fn answered_here(&mut self, nat: Uuid) {
+        let leads = self.view.leads;
+        let Some(port) = leads.nats.get(&nat).and_then(|nat| nat.port.as_ref()) else {
+            return;
+        };
+        self.names.insert(port);
+        let row = leads.port_named(port);
+        if row.is_none_or(|(_, port)| port.kind == Kind::Vip) {
+            self.balancer_of(port);
+        }
+    }
+
+    fn balancer_of(&mut self, vip_port: &Arc<str>) {
+        let key = "neutron:vip_port_id";
+        self.want(
+            BALANCER,
+            Want::Pair("external_ids", key, Arc::clone(vip_port)),
+        );
+    }
+
+    /// The networks that a router, by its id, has an interface to.
+    fn tenant_networks(&mut self, router: &Arc<str>) {
+        let interfaces = Want::Pair("external_ids", "neutron:device_id", Arc::clone(router));
+        self.want(PORT, interfaces);
+        if self.view.tenants != TenantRows::Ports {
+            return;
+        }
+        for port in self.view.leads.ports.values() {
+            if let (Kind::Interface(id), Some(network)) = (&port.kind, &port.network)
+                && id == router
+            {
+                self.want(
+                    PORT,
+                    Want::Pair("external_ids", NETWORK, Arc::clone(network)),
+                );
+                self.switch(network);
+            }
+        }
     }
 
     /// Networks that something here is on.
@@ -258,6 +324,10 @@ impl<'a> Rules<'a> {
         }
         for balancer in self.view.leads.balancers.values() {
             self.names.extend(&balancer.vip_port);
+            // Its members are those of all its rows.
+            if let Some(port) = balancer.vip_port.as_ref().filter(|_| !balancer.has_router) {
+                self.balancer_of(port);
+            }
         }
     }
 
