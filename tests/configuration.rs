@@ -343,12 +343,9 @@ fn a_bad_secret_is_reported_without_its_value() {
 #[test]
 fn what_this_version_lacks_stops_the_start_and_says_so() {
     for (option, value) in [
-        ("driver", "ovn_bgp_driver"),
         ("driver", "ovn_evpn_driver"),
         ("exposing_method", "vrf"),
         ("bgp_backend", "frr"),
-        ("expose_tenant_networks", "true"),
-        ("expose_ipv6_gua_tenant_networks", "true"),
     ] {
         let errors = errors(&format!("[DEFAULT]\n{option} = {value}\n"));
         let expected = format!(
@@ -370,6 +367,46 @@ fn what_is_harmless_without_tenant_networks_only_warns() {
         .filter(|l| l.contains("has no effect"))
         .count();
     assert_eq!(has_no_effect, 4);
+}
+
+#[test]
+fn the_drivers_of_this_version_with_their_options_are_accepted() {
+    let tenants = "expose_tenant_networks = true\naddress_scopes = a\n";
+    for options in [
+        format!(
+            "driver = nb_ovn_bgp_driver\nadvertisement_method_tenant_networks = subnet\nrequire_snat_disabled_for_tenant_networks = true\n{tenants}"
+        ),
+        format!(
+            "driver = ovn_bgp_driver\nadvertisement_method_tenant_networks = subnet\n{tenants}"
+        ),
+        "driver = ovn_bgp_driver\nexpose_ipv6_gua_tenant_networks = true\n".to_owned(),
+        "driver = ovn_stretched_l2_bgp_driver\naddress_scopes = a\n".to_owned(),
+    ] {
+        let loaded = read(&format!("{VALID}[DEFAULT]\n{options}"));
+        assert!(loaded.is_valid(), "{options}: {:?}", loaded.problems);
+        assert_eq!(
+            lines(&loaded, Severity::Warning),
+            [] as [String; 0],
+            "{options}"
+        );
+    }
+}
+
+/// B13.
+#[test]
+fn what_a_driver_cannot_honour_stops_the_start_by_name() {
+    for driver in ["ovn_bgp_driver", "ovn_stretched_l2_bgp_driver"] {
+        let errors = errors(&format!(
+            "[DEFAULT]\ndriver = {driver}\nrequire_snat_disabled_for_tenant_networks = true\n"
+        ));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0]
+                .starts_with("a.conf:6: [DEFAULT] require_snat_disabled_for_tenant_networks: ")
+                && errors[0].contains(driver),
+            "{errors:?}"
+        );
+    }
 }
 
 #[test]

@@ -167,6 +167,7 @@ fn summary() -> Reply {
             changes_applied: 12,
             changes_failed: 1,
             writes: 40,
+            duplicates: 1,
         }),
     })
 }
@@ -317,12 +318,18 @@ fn exposures() -> Reply {
         reason: "NAT 0001 is the floating IP of port vm1".into(),
         wired,
         advertised,
+        also_from: Vec::new(),
+    };
+    let shared = ExposureLine {
+        also_from: vec!["router 192.0.2.8 of AS 64999, by leaf0".into()],
+        ..line("172.24.4.154/32", true, Advertised::Yes)
     };
     Reply::Exposures(ExposureList {
         exposures: vec![
             line("172.24.4.151/32", true, Advertised::Yes),
             line("172.24.4.152/32", false, Advertised::Waiting),
             line("172.24.4.153/32", true, Advertised::NoNeighbor),
+            shared,
         ],
     })
 }

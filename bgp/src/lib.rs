@@ -65,6 +65,6 @@ pub use session::{
     ConnectionId, DownReason, Ends, IdleReason, MessageCount, MessageCounters, Negotiated, State,
 };
 pub use speaker::{
-    AllowAsIn, Change, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, Output,
-    PeerConfig, PeerId, PeerStatus, RemoteAs, Route, Speaker, SpeakerConfig, Withheld,
+    AllowAsIn, Change, Event, GracefulRestart, Input, LocalAs, MaxPrefixes, Multipath, OtherOrigin,
+    Output, PeerConfig, PeerId, PeerStatus, RemoteAs, Route, Speaker, SpeakerConfig, Withheld,
 };

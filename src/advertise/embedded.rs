@@ -1,10 +1,10 @@
 //! `bgp_backend = embedded`: prefixes become routes of the speaker in this process.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use bgp::Route;
+use bgp::{Route, RouteAttributes};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use super::{Live, Origination, Source};
 use crate::config::Config;
 use crate::fib::{self, Fib};
 use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
+use crate::reconcile::Announcement;
 
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,7 @@ pub struct Embedded {
     /// Until the first attempt to start.
     boot_note: Option<BootNote>,
     /// OVN's.
-    prefixes: BTreeSet<IpNet>,
+    adverts: BTreeMap<IpNet, Announcement>,
     origination: Origination,
     /// For those who follow the speaker.
     live: watch::Sender<Live>,
@@ -78,8 +79,8 @@ impl Embedded {
             fib: None,
             router_id: None,
             problem: None,
+            adverts: BTreeMap::new(),
             restarted: false,
-            prefixes: BTreeSet::new(),
             origination: Origination::default(),
         }
     }
@@ -189,12 +190,14 @@ impl Embedded {
     }
 
     /// Originates and withdraws. Returns at once.
-    pub fn advertise(&mut self, originate: &[IpNet], withdraw: &[IpNet]) {
-        self.prefixes.extend(originate);
-        for prefix in withdraw {
-            self.prefixes.remove(prefix);
+    pub fn advertise(&mut self, originate: &[(IpNet, &Announcement)], withdraw: &[IpNet]) {
+        for (prefix, announcement) in originate {
+            self.adverts.insert(*prefix, (*announcement).clone());
         }
-        let routes = originate.iter().copied().map(Route::new);
+        for prefix in withdraw {
+            self.adverts.remove(prefix);
+        }
+        let routes = originate.iter().map(|(prefix, said)| route(*prefix, said));
         self.origination
             .withdraw(Source::Ovn, withdraw.iter().copied());
         self.origination.originate(Source::Ovn, routes);
@@ -209,8 +212,8 @@ impl Embedded {
     }
 
     /// What OVN has us originate, or will once started.
-    pub fn prefixes(&self) -> &BTreeSet<IpNet> {
-        &self.prefixes
+    pub fn adverts(&self) -> &BTreeMap<IpNet, Announcement> {
+        &self.adverts
     }
 
     /// The speaker at this moment; empty before it was started.
@@ -238,6 +241,23 @@ impl Embedded {
             Some(peering) => peering.ended().await,
             None => std::future::pending().await,
         }
+    }
+}
+
+/// What the speaker originates for an advert.
+fn route(prefix: IpNet, announcement: &Announcement) -> Route {
+    let attributes = &announcement.attributes;
+    Route {
+        prefix,
+        attributes: RouteAttributes {
+            next_hop: announcement.next_hop,
+            communities: attributes.communities.to_vec(),
+            local_pref: attributes.local_pref,
+            med: attributes.med,
+            // Tenant subnets and stretched networks are exposed on purpose.
+            as_network: !bgp::is_host_prefix(&prefix),
+            ..RouteAttributes::default()
+        },
     }
 }
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use crate::exposure::northbound::{Inputs, Standing, decide};
+use super::driver::{Consequences, Ovn};
+use crate::config::Driver;
 use crate::exposure::{Decision, Delta, Exposure, Node, Options};
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
-use crate::ovn::northbound::Affected;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
 use crate::ovsdb::{Change, Condition};
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::Scope;
 use crate::reconcile::{Holder, Key, Reconciler};
-use crate::wiring::{self, BridgeFacts, Facts, Wiring, Wish};
+use crate::wiring::{BridgeFacts, Facts, Wiring, Wish};
 
 /// Everything known, and what follows from it.
 #[derive(Debug, Default)]
@@ -25,33 +25,27 @@ pub struct Core {
     /// Tables that no bridge may get: the BGP VRF's.
     reserved: BTreeSet<TableId>,
     vswitch: Vswitch,
-    northbound: Northbound,
+    ovn: Ovn,
     node: Option<Node>,
     tables: BTreeMap<Arc<str>, TableId>,
     macs: BTreeMap<Arc<str>, MacAddr>,
     /// Bridges that are mapped no more, until what is ours on them has been removed.
     retiring: BTreeSet<Arc<str>>,
-    standing: Standing,
     wiring: Wiring,
     reconciler: Reconciler,
     /// IPv6 addresses this process answers, or has answered, neighbour solicitations for.
     proxied: BTreeSet<IpNet>,
-    stale: Stale,
-}
-
-/// What has to be worked out again.
-#[derive(Debug, Default)]
-struct Stale {
-    facts: bool,
-    decisions: bool,
+    /// The facts have to be gathered again.
+    stale: bool,
 }
 
 impl Core {
     /// For the node that calls itself `host`; `reserved` is the table of `bgp_vrf`.
-    pub fn new(host: &str, reserved: TableId, options: Options) -> Self {
+    pub fn new(host: &str, reserved: TableId, driver: Driver, options: Options) -> Self {
         Self {
             host: host.into(),
             options,
+            ovn: Ovn::new(driver),
             reserved: BTreeSet::from([reserved]),
             ..Self::default()
         }
@@ -60,7 +54,7 @@ impl Core {
     /// Takes in changes of Open_vSwitch. Answers the rows that do not parse.
     pub fn take_vswitch(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         let problems = self.vswitch.apply(changes);
-        self.stale.facts = true;
+        self.stale = true;
         if let Some(ids) = self.vswitch.node_ids()
             && let Ok(node) = Node::new(ids, &self.host)
             && self.node.as_ref() != Some(&node)
@@ -70,27 +64,51 @@ impl Core {
             self.retiring.extend(unmapped);
             let mapped: BTreeSet<_> = self.bridges().cloned().collect();
             self.retiring.retain(|bridge| !mapped.contains(bridge));
-            self.stale.decisions = true;
+            self.ovn.decide_again();
         }
         problems
     }
 
     /// Takes in changes of OVN_Northbound. Answers the rows that do not parse.
     pub fn take_northbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
-        self.northbound.apply(changes)
+        self.ovn.take_northbound(changes)
+    }
+
+    /// Takes in changes of OVN_Southbound. Answers the rows that do not parse.
+    pub fn take_southbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        self.ovn.take_southbound(changes)
     }
 
     /// The rows of OVN_Northbound that matter, given those that are there: for each table that is not
     /// wanted whole, or not as [`crate::ovn::northbound::monitor`] asks for it.
     pub fn northbound_interest(&self) -> BTreeMap<String, Condition> {
-        BTreeMap::new()
+        self.ovn.northbound_interest()
+    }
+
+    /// The same of OVN_Southbound.
+    pub fn southbound_interest(&self) -> BTreeMap<String, Condition> {
+        self.ovn.southbound_interest()
     }
 
     /// Another Northbound database is followed from now on: what the old one said is void once the new
     /// one has been read. Take no steps before that.
     pub fn forget_northbound(&mut self) {
-        self.northbound = Northbound::default();
-        self.stale.decisions = true;
+        self.ovn.forget_northbound();
+    }
+
+    /// The same of the Southbound database.
+    pub fn forget_southbound(&mut self) {
+        self.ovn.forget_southbound();
+    }
+
+    /// Whether a Northbound driver goes by the Southbound database from now on.
+    pub fn heed_southbound(&mut self, counts: bool) {
+        self.ovn.heed_southbound(counts);
+    }
+
+    /// Whether it does.
+    pub fn heeds_southbound(&self) -> bool {
+        self.ovn.heeds_southbound()
     }
 
     /// Gives each mapped bridge its routing table, by the text of `rt_tables`. Answers the bridges
@@ -104,7 +122,7 @@ impl Core {
                 Err(error) => problems.push(error),
             }
         }
-        self.stale.facts = true;
+        self.stale = true;
         problems
     }
 
@@ -115,16 +133,15 @@ impl Core {
                 Some(mac) => self.macs.insert(Arc::clone(bridge), mac),
                 None => self.macs.remove(bridge),
             };
-            self.stale.facts = true;
+            self.stale = true;
         }
     }
 
     /// Works out what changed since the last call, and wishes accordingly.
     pub fn update(&mut self) {
         let Some(node) = &self.node else { return };
-        let mut affected = self.northbound.take_affected();
-        affected.everything |= std::mem::take(&mut self.stale.decisions);
-        if std::mem::take(&mut self.stale.facts) || affected.localnets || affected.everything {
+        let Consequences { delta, localnets } = self.ovn.update(node, &self.options);
+        if std::mem::take(&mut self.stale) || localnets {
             let facts = self.gather_facts(node);
             if *self.wiring.facts() != facts {
                 let wishes = self.wiring.set_facts(facts);
@@ -132,10 +149,7 @@ impl Core {
                 self.wish(wishes);
             }
         }
-        if affected != Affected::default()
-            && let Some(inputs) = inputs(&self.northbound, self.node.as_ref(), &self.options)
-        {
-            let delta = self.standing.update(inputs, affected);
+        if !delta.is_empty() {
             self.expose(&delta);
         }
     }
@@ -153,14 +167,8 @@ impl Core {
     }
 
     fn wish(&mut self, wishes: Vec<Wish>) {
-        for Wish {
-            prefix,
-            objects,
-            advert,
-        } in wishes
-        {
-            self.reconciler.hold(Holder::Prefix(prefix), objects);
-            self.reconciler.set_advert(prefix, advert);
+        for wish in wishes {
+            wish.tell(&mut self.reconciler);
         }
     }
 
@@ -173,15 +181,15 @@ impl Core {
             };
             (Arc::clone(bridge), facts)
         };
+        if !self.ovn.is_wired() {
+            // What a driver before this one has wired is swept.
+            return Facts::default();
+        }
+        let mappings = node.mappings.entries();
         Facts {
+            localnets: self.ovn.localnets(),
+            bridges: mappings.iter().map(|m| bridge(&m.bridge)).collect(),
             mappings: node.mappings.clone(),
-            localnets: wiring::localnets(&self.northbound),
-            bridges: node
-                .mappings
-                .entries()
-                .iter()
-                .map(|m| bridge(&m.bridge))
-                .collect(),
         }
     }
 
@@ -226,12 +234,12 @@ impl Core {
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.
     pub fn decision(&self) -> Option<Decision> {
-        inputs(&self.northbound, self.node.as_ref(), &self.options).map(decide)
+        Some(self.ovn.decide(self.node.as_ref()?, &self.options))
     }
 
     /// The exposures in force, in no particular order.
     pub fn exposures(&self) -> impl Iterator<Item = &Arc<Exposure>> {
-        self.standing.exposures()
+        self.ovn.exposures()
     }
 
     /// This node, once Open vSwitch has told.
@@ -246,7 +254,7 @@ impl Core {
 
     /// What OVN wants.
     pub fn northbound(&self) -> &Northbound {
-        &self.northbound
+        self.ovn.northbound()
     }
 
     /// How exposures are wired.
@@ -263,17 +271,4 @@ impl Core {
     pub fn reconciler_mut(&mut self) -> &mut Reconciler {
         &mut self.reconciler
     }
-}
-
-fn inputs<'a>(
-    northbound: &'a Northbound,
-    node: Option<&'a Node>,
-    options: &'a Options,
-) -> Option<Inputs<'a>> {
-    Some(Inputs {
-        northbound,
-        southbound: None,
-        node: node?,
-        options,
-    })
 }

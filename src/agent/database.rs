@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::inputs::InputError;
 use crate::config::{Config, OvnDatabase};
@@ -55,6 +56,8 @@ pub(super) struct Database {
     /// As configured.
     pub remotes: String,
     asked: Asked,
+    /// Since when it has not been connected, if it ever was.
+    lost_at: Option<Instant>,
 }
 
 /// Which rows have been asked for, and which of these the server has delivered.
@@ -97,7 +100,13 @@ impl Database {
             events,
             remotes: remotes.to_owned(),
             asked,
+            lost_at: None,
         })
+    }
+
+    /// Since when what was read may be out of date: the connection is lost.
+    pub(super) fn lost_at(&self) -> Option<Instant> {
+        self.lost_at
     }
 
     /// Asks for these rows from now on, if they are not what was asked for last; tables not named keep
@@ -129,8 +138,15 @@ impl Database {
             // The client runs as long as the handle lives.
             return std::future::pending().await;
         };
-        if let Event::Synced { conditions, .. } = event {
-            self.asked.delivered = Some(conditions);
+        match event {
+            Event::Synced { conditions, .. } => {
+                self.asked.delivered = Some(conditions);
+                self.lost_at = None;
+            }
+            Event::Disconnected { .. } => {
+                self.lost_at.get_or_insert_with(Instant::now);
+            }
+            Event::Connected(_) | Event::Changes(_) => {}
         }
         event
     }

@@ -14,6 +14,8 @@ pub(super) struct Told {
     pub to: Vec<String>,
     /// Names of the neighbours that are Established.
     pub established: Vec<String>,
+    /// Who else originates it, in words.
+    pub also_from: Vec<String>,
 }
 
 /// Explains `ip`. `told` is `None` where no speaker runs (`explain` without the agent).
@@ -37,6 +39,7 @@ pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanati
     steps.extend(wiring);
     let (verdict, step) = advertised(core, exposure, wired, told);
     steps.push(step);
+    steps.extend(told.and_then(also_from));
     Explanation {
         ip,
         verdict: format!("{ip} {verdict}"),
@@ -50,6 +53,13 @@ fn step(step: &str, verdict: Verdict, detail: String) -> Step {
         verdict,
         detail,
     }
+}
+
+/// Two origins are legal, and mostly a mistake: nothing is done about it.
+fn also_from(told: &Told) -> Option<Step> {
+    let others = told.also_from.join("; ");
+    let detail = format!("the fabric also has it from {others}: anycast, or exposed twice");
+    (!others.is_empty()).then(|| step("other origins", Verdict::Unknown, detail))
 }
 
 fn node(core: &Core) -> Step {
@@ -90,8 +100,7 @@ fn decided(decision: &Decision, ip: IpAddr) -> Vec<Step> {
         .map(withheld);
     let mut steps: Vec<_> = exposed.chain(withheld).collect();
     if steps.is_empty() {
-        let detail =
-            "no switch port, router port or NAT row of OVN_Northbound has this address".to_owned();
+        let detail = "no row of OVN's database that this node follows has this address".to_owned();
         steps.push(step("row in OVN", Verdict::No, detail));
     }
     steps

@@ -9,7 +9,7 @@ use super::database::{Database, Source};
 use crate::config::Config;
 use crate::kernel::{Kernel, KernelError, Observation};
 use crate::openflow::{self, Switch};
-use crate::ovn::{northbound, vswitch};
+use crate::ovn::vswitch;
 use crate::ovsdb::{Event, ParseRemoteError};
 
 /// How long to leave the kernel alone after netlink failed.
@@ -27,6 +27,10 @@ pub enum InputError {
         "no Northbound remote: set ovn_nb_connection in [ovn], or external_ids:ovn-nb-remote in Open_vSwitch"
     )]
     NoNorthbound,
+    #[error(
+        "no Southbound remote: set ovn_sb_connection in [ovn], or external_ids:ovn-remote in Open_vSwitch"
+    )]
+    NoSouthbound,
     #[error(transparent)]
     Kernel(#[from] KernelError),
 }
@@ -36,6 +40,7 @@ pub enum InputError {
 pub(super) enum News {
     Vswitch(Event),
     Northbound(Event),
+    Southbound(Event),
     Kernel(Result<Observation, KernelError>),
     Flows(openflow::Observation),
 }
@@ -43,8 +48,10 @@ pub(super) enum News {
 /// The connections of the loop.
 pub(super) struct Inputs {
     pub vswitch: Database,
-    /// Once it is known where it is.
+    /// Once it is known where it is, if the driver asks it.
     pub northbound: Option<Database>,
+    /// The same.
+    pub southbound: Option<Database>,
     pub kernel: Kernel,
     pub switch: Switch,
     kernel_pause: Option<Instant>,
@@ -63,28 +70,11 @@ impl Inputs {
         Ok(Self {
             vswitch,
             northbound: None,
+            southbound: None,
             kernel: Kernel::open(rt_tables)?,
             switch: Switch::new(run_dir(&ovn.ovsdb_connection)),
             kernel_pause: None,
         })
-    }
-
-    /// Follows the Northbound database at `remotes`, unless it does already. True when it begins.
-    pub(super) fn follow_northbound(
-        &mut self,
-        config: &Config,
-        remotes: &str,
-    ) -> Result<bool, InputError> {
-        if self
-            .northbound
-            .as_ref()
-            .is_some_and(|nb| nb.remotes == remotes)
-        {
-            return Ok(false);
-        }
-        let nb = Database::follow(Source::NORTHBOUND, remotes, config, northbound::monitor())?;
-        self.northbound = Some(nb);
-        Ok(true)
     }
 
     /// Waits for news. May be dropped at any await without losing any.
@@ -93,6 +83,7 @@ impl Inputs {
         let news = tokio::select! {
             event = self.vswitch.next() => News::Vswitch(event),
             event = next_of(self.northbound.as_mut()) => News::Northbound(event),
+            event = next_of(self.southbound.as_mut()) => News::Southbound(event),
             news = observe(&mut self.kernel, pause) => News::Kernel(news),
             flows = self.switch.observe() => News::Flows(flows),
         };

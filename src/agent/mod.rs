@@ -6,7 +6,9 @@
 mod announce;
 pub mod core;
 mod database;
+mod driver;
 mod explain;
+mod follow;
 mod inputs;
 mod nodes;
 mod plan;
@@ -21,6 +23,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use self::core::Core;
 pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
@@ -31,13 +35,18 @@ use crate::config::Config;
 use crate::exposure::Options;
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
-use crate::ovn::northbound::FipMode;
-use crate::ovsdb::{Change, Event, ServerFacts};
+use crate::ovsdb::{Change, Event};
 use crate::reconcile::{Domain, Found, Key};
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
 const FLOWS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the Southbound database may keep a Northbound driver waiting, once all else has been read.
+const SOUTHBOUND_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a Northbound driver goes by what the Southbound database said before it was lost.
+const SOUTHBOUND_TRUST: Duration = Duration::from_secs(30);
 
 /// The node as far as it is known, and the connections that tell.
 pub struct Agent {
@@ -46,6 +55,8 @@ pub struct Agent {
     inputs: Inputs,
     core: Core,
     seen: Seen,
+    /// When all that must be read had been, but for flows.
+    read_at: Option<Instant>,
 }
 
 /// What has been read at least once: nothing is changed on the node before all of it has.
@@ -53,6 +64,7 @@ pub struct Agent {
 struct Seen {
     vswitch: bool,
     northbound: bool,
+    southbound: bool,
     /// The kernel as it is in the scope in force.
     kernel: bool,
     flows: BTreeSet<Arc<str>>,
@@ -69,11 +81,13 @@ impl Agent {
             core: Core::new(
                 &host,
                 config.agent.bgp_vrf_table_id,
+                config.agent.driver,
                 Options::from(&config.agent),
             ),
             config,
             rt_tables,
             seen: Seen::default(),
+            read_at: None,
         })
     }
 
@@ -87,23 +101,6 @@ impl Agent {
         self.ask();
         self.watch();
         Ok(())
-    }
-
-    /// Asks the databases for the rows that are of interest by now. A database counts as read once all of
-    /// them are there: rows lead to rows.
-    fn ask(&mut self) {
-        let Some(northbound) = &mut self.inputs.northbound else {
-            return;
-        };
-        northbound.ask(self.core.northbound_interest());
-        if northbound.is_complete() && !self.seen.northbound {
-            self.seen.northbound = true;
-            if self.core.northbound().fip_mode() == FipMode::Unset {
-                tracing::warn!(
-                    "NB_Global.external_ids:neutron:fip-distributed is not set: floating IPs are taken as distributed"
-                );
-            }
-        }
     }
 
     /// Watches what concerns the agent now.
@@ -139,12 +136,11 @@ impl Agent {
                 self.seen.vswitch |= matches!(event, Event::Synced { .. });
                 log_event("Open_vSwitch", &event);
             }
-            News::Northbound(event) => {
-                log_event("OVN_Northbound", &event);
-                if let Event::Connected(facts) = &event {
-                    warn_of_old_northbound(facts);
-                }
+            News::Southbound(Event::Changes(changes)) => {
+                warn_of_rows(&self.core.take_southbound(&changes));
             }
+            News::Northbound(event) => self.take_northbound_state(&event),
+            News::Southbound(event) => log_event("OVN_Southbound", &event),
             News::Kernel(Ok(observation)) => self.take_kernel(observation),
             News::Kernel(Err(error)) => tracing::warn!(%error, "the kernel cannot be observed"),
             News::Flows(flows) => {
@@ -163,7 +159,7 @@ impl Agent {
             self.take_node();
         }
         match self.core.node() {
-            Some(_) => self.follow_northbound(),
+            Some(_) => self.follow_databases(),
             None => Ok(()),
         }
     }
@@ -184,31 +180,6 @@ impl Agent {
             Err(error) => tracing::error!(%error, "no bridge can be wired"),
         }
         self.follow_bridges();
-    }
-
-    fn follow_northbound(&mut self) -> Result<(), InputError> {
-        let configured = self.config.ovn.northbound.connection.clone();
-        let ids = self.core.vswitch().node_ids();
-        let remotes = configured.or_else(|| Some(ids?.northbound.as_ref()?.to_string()));
-        let followed = self.inputs.northbound.is_some();
-        let new = match remotes {
-            Some(remotes) => self.inputs.follow_northbound(&self.config, &remotes),
-            None => Err(InputError::NoNorthbound),
-        };
-        match new {
-            Ok(true) if followed => {
-                // Nothing is changed before the other database has been read, and then only what differs.
-                self.core.forget_northbound();
-                self.seen.northbound = false;
-            }
-            Ok(_) => {}
-            // Somebody's slip must not cost the node what it follows.
-            Err(error) if followed => {
-                tracing::error!(%error, "the Northbound remotes stay as they were")
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
     }
 
     fn take_kernel(&mut self, observation: Observation) {
@@ -233,13 +204,25 @@ impl Agent {
 
     /// Everything has been read once: what is missing may be added, what is unwanted removed.
     fn is_ready(&self) -> bool {
-        let seen = &self.seen;
-        seen.vswitch && seen.northbound && seen.kernel && (seen.flows_given_up || self.flows_seen())
+        self.node_is_read()
+            && self.ovn_is_read()
+            && !self.waits_for_southbound()
+            && (self.seen.flows_given_up || self.flows_seen())
     }
 
-    /// All but the Northbound database has been read once.
+    /// All but OVN's databases has been read once.
     fn node_is_read(&self) -> bool {
         self.seen.vswitch && self.seen.kernel && self.core.node().is_some()
+    }
+
+    /// Notes when all that must be read has been, and what is done without by then.
+    fn note_reading(&mut self, now: Instant) {
+        if self.read_at.is_none() && self.ovn_is_read() && self.node_is_read() {
+            self.read_at = Some(now);
+        }
+        if self.read_at.is_some_and(|at| at + FLOWS_PATIENCE <= now) {
+            self.seen.flows_given_up = true;
+        }
     }
 
     fn flows_seen(&self) -> bool {
@@ -253,19 +236,6 @@ impl Agent {
     /// What exists on the node, as far as it concerns the agent.
     fn observed(&self) -> std::collections::BTreeMap<Key, Found> {
         self.core.reconciler().all_observed()
-    }
-}
-
-fn lacks(facts: &ServerFacts, table: &str, column: &str) -> bool {
-    let mut missing = facts.missing.iter();
-    missing.any(|m| m.table == table && m.column.as_deref().is_none_or(|c| c == column))
-}
-
-fn warn_of_old_northbound(facts: &ServerFacts) {
-    if lacks(facts, "Logical_Router_Port", "status") {
-        tracing::warn!(
-            "OVN_Northbound has no column Logical_Router_Port.status (OVN 23.09 has): gateway ports are withheld"
-        );
     }
 }
 

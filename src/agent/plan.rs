@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::explain::explain;
 use super::inputs::{InputError, News};
-use super::{Agent, FLOWS_PATIENCE};
+use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
 use crate::cli::plan::{Change, Op, Plan};
 use crate::config::Config;
 use crate::control::Explanation;
@@ -92,10 +92,8 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
     let mut agent = Agent::open(config, rt_tables)?;
     let deadline = Instant::now() + patience;
     let mut last = None;
-    let mut read_at: Option<Instant> = None;
     while !agent.is_ready() {
-        let flows_due = read_at.map_or(deadline, |at| at + FLOWS_PATIENCE);
-        match tokio::time::timeout_at(deadline.min(flows_due), agent.inputs.next()).await {
+        match tokio::time::timeout_at(due(&agent, deadline), agent.inputs.next()).await {
             Ok(news) => {
                 last = failure(&news).or(last);
                 if let News::Kernel(Err(error)) = news {
@@ -103,7 +101,7 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
                 }
                 agent.take(news).await?;
             }
-            Err(_) if read_at.is_some() => agent.seen.flows_given_up = true,
+            Err(_) if agent.read_at.is_some() && Instant::now() < deadline => {}
             Err(_) => return Err(unreachable_input(&agent, patience, last)),
         }
         if agent.seen.vswitch && agent.core.node().is_none() {
@@ -111,17 +109,30 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
             let ids = ids.cloned().unwrap_or_default();
             Node::new(&ids, "").map_err(|error| PlanError::Node(error.to_string()))?;
         }
-        if agent.node_is_read() && agent.seen.northbound {
-            read_at = read_at.or_else(|| Some(Instant::now()));
-        }
+        agent.note_reading(Instant::now());
     }
     Ok(agent)
+}
+
+/// When to look again, news or none.
+fn due(agent: &Agent, deadline: Instant) -> Instant {
+    let Some(read_at) = agent.read_at else {
+        return deadline;
+    };
+    let patience = [FLOWS_PATIENCE, SOUTHBOUND_PATIENCE].map(|patience| read_at + patience);
+    let now = Instant::now();
+    patience
+        .into_iter()
+        .filter(|at| *at > now)
+        .min()
+        .unwrap_or(now)
 }
 
 fn failure(news: &News) -> Option<String> {
     match news {
         News::Vswitch(Event::Disconnected { remote, error, .. })
-        | News::Northbound(Event::Disconnected { remote, error, .. }) => {
+        | News::Northbound(Event::Disconnected { remote, error, .. })
+        | News::Southbound(Event::Disconnected { remote, error, .. }) => {
             Some(format!("{remote}: {error}"))
         }
         _ => None,
@@ -131,8 +142,8 @@ fn failure(news: &News) -> Option<String> {
 fn unreachable_input(agent: &Agent, patience: Duration, last: Option<String>) -> PlanError {
     let what = if !agent.seen.vswitch {
         "Open_vSwitch"
-    } else if !agent.seen.northbound {
-        "OVN_Northbound"
+    } else if !agent.ovn_is_read() {
+        agent.ovn_name()
     } else {
         "the kernel"
     };

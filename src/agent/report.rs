@@ -1,7 +1,10 @@
 //! Answers to `show` and `explain`.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
+
+use ipnet::IpNet;
 
 use super::Agent;
 use super::explain::{Told, explain, wired};
@@ -40,10 +43,14 @@ impl Report {
             Query::Summary => Reply::Summary(self.summary(agent, speaker).await),
             Query::Exposures => {
                 let any_peer = !told(speaker, None).await.established.is_empty();
-                Reply::Exposures(exposures(agent, any_peer))
+                let duplicates = duplicates(speaker).await;
+                Reply::Exposures(exposures(agent, any_peer, &duplicates))
             }
             Query::Explain { ip } => {
-                let told = told(speaker, Some(*ip)).await;
+                let mut told = told(speaker, Some(*ip)).await;
+                let covering = duplicates(speaker).await.into_iter();
+                let covering = covering.filter(|(prefix, _)| prefix.contains(ip));
+                told.also_from = covering.flat_map(|(_, others)| others).collect();
                 Reply::Explain(explain(&agent.core, *ip, Some(&told)))
             }
             _ => Reply::Error("this is not a question for the agent".into()),
@@ -55,12 +62,15 @@ impl Report {
         let (host, chassis) = agent.core.node().map_or_else(Default::default, |node| {
             (node.hostname.to_string(), node.chassis.to_string())
         });
-        let mut databases = std::collections::BTreeMap::from([(
-            "Open_vSwitch".to_owned(),
-            agent.inputs.vswitch.state(),
-        )]);
-        if let Some(northbound) = &agent.inputs.northbound {
-            databases.insert("OVN_Northbound".to_owned(), northbound.state());
+        let mut databases =
+            BTreeMap::from([("Open_vSwitch".to_owned(), agent.inputs.vswitch.state())]);
+        let ovn = [
+            ("OVN_Northbound", &agent.inputs.northbound),
+            ("OVN_Southbound", &agent.inputs.southbound),
+        ];
+        for (name, database) in ovn {
+            let state = database.as_ref().map(|database| database.state());
+            databases.extend(state.map(|state| (name.to_owned(), state)));
         }
         let mut blocked = agent.core.reconciler().blocked();
         let problem = speaker.problem().map(str::to_owned).or_else(|| {
@@ -80,6 +90,7 @@ impl Report {
                 changes_applied: self.changes_applied,
                 changes_failed: self.changes_failed,
                 writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
+                duplicates: duplicates(speaker).await.len(),
             }),
             ..control::speaker::summary(speaker, problem, uptime).await
         }
@@ -95,14 +106,37 @@ async fn told(speaker: &Embedded, ip: Option<IpAddr>) -> Told {
     let (to, established) = control::speaker::told(&handle, ip)
         .await
         .unwrap_or_default();
-    Told { to, established }
+    Told {
+        to,
+        established,
+        ..Told::default()
+    }
 }
 
-fn exposures(agent: &Agent, any_peer: bool) -> ExposureList {
+type Duplicates = BTreeMap<IpNet, Vec<String>>;
+
+/// Of what OVN has us advertise, what others originate too.
+async fn duplicates(speaker: &Embedded) -> Duplicates {
+    let handle = speaker.live().borrow().speaker.clone();
+    let Some(handle) = handle else {
+        return Duplicates::new();
+    };
+    let prefixes: Vec<_> = speaker.adverts().keys().copied().collect();
+    let found = control::speaker::duplicates(&handle, &prefixes).await;
+    found.unwrap_or_default()
+}
+
+fn exposures(agent: &Agent, any_peer: bool, duplicates: &Duplicates) -> ExposureList {
     let mut exposures: Vec<_> = agent.core.exposures().cloned().collect();
     exposures.sort();
     ExposureList {
-        exposures: exposures.iter().map(|e| line(agent, e, any_peer)).collect(),
+        exposures: exposures
+            .iter()
+            .map(|e| ExposureLine {
+                also_from: duplicates.get(&e.prefix).cloned().unwrap_or_default(),
+                ..line(agent, e, any_peer)
+            })
+            .collect(),
     }
 }
 
@@ -130,5 +164,6 @@ fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
         reason: exposure.reason.to_string(),
         wired: wired(&agent.core, exposure).0,
         advertised,
+        also_from: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::inputs::{InputError, News};
 use super::report::Report;
 use super::steps::Taken;
-use super::{Agent, FLOWS_PATIENCE};
+use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
 use crate::advertise::Embedded;
 use crate::config::Config;
 use crate::control::{Query, Reply, Request};
@@ -18,9 +18,10 @@ use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
 use crate::metrics::Histogram;
 use crate::peering::Ended;
+use crate::reconcile::Announcement;
 use crate::reload::Source;
 
-/// How long the Northbound database may keep a restarted agent from its neighbours. Then what the
+/// How long OVN's database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
 const ADOPT_AFTER: Duration = Duration::from_secs(5);
 
@@ -71,7 +72,8 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
                 wakes.reconcile_every(running.agent.config.agent.reconcile_interval);
             }
             Wake::News(news) => {
-                if running.started && matches!(news, News::Northbound(_)) {
+                let of_ovn = matches!(news, News::Northbound(_) | News::Southbound(_));
+                if running.started && of_ovn {
                     running.news_at.get_or_insert_with(Instant::now);
                 }
                 running.agent.take(news).await?;
@@ -111,8 +113,6 @@ struct Running {
     /// When the news came that the next pass acts on.
     news_at: Option<Instant>,
     front: Front,
-    /// When all inputs but flows had been read.
-    read_at: Option<Instant>,
     started_at: Instant,
     /// What the speaker originates is complete: its sessions may start.
     speakable: bool,
@@ -132,7 +132,6 @@ impl Running {
             ovn_to_advert,
             news_at: None,
             front,
-            read_at: None,
             started_at: Instant::now(),
             speakable: false,
             started: false,
@@ -146,17 +145,13 @@ impl Running {
             return Err(NoSystemId.into());
         }
         let now = Instant::now();
-        if self.read_at.is_none() && agent.seen.northbound && agent.node_is_read() {
-            self.read_at = Some(now);
-        }
-        if self.read_at.is_some_and(|at| at + FLOWS_PATIENCE <= now) {
-            agent.seen.flows_given_up = true;
-        }
+        agent.note_reading(now);
+        agent.doubt_southbound(now);
         if agent.is_ready() {
             self.pass().await?;
         } else if !self.speakable
             && agent.node_is_read()
-            && !agent.seen.northbound
+            && !agent.ovn_is_read()
             && self.started_at + ADOPT_AFTER <= now
         {
             self.adopt()?;
@@ -166,7 +161,7 @@ impl Running {
 
     async fn pass(&mut self) -> Result<(), RunError> {
         if !self.started {
-            self.agent.adopt_adverts(self.speaker.prefixes());
+            self.agent.adopt_adverts(self.speaker.adverts());
             if !self.agent.wired_before().is_empty() {
                 self.speaker.took_over();
             }
@@ -195,17 +190,20 @@ impl Running {
         Ok(())
     }
 
-    /// The Northbound database does not answer: advertise what is wired.
+    /// OVN's database does not answer: advertise what is wired.
     fn adopt(&mut self) -> Result<(), RunError> {
         let prefixes = self.agent.wired_before();
         tracing::warn!(
             prefixes = prefixes.len(),
-            "OVN_Northbound cannot be reached: advertising what an agent before this one has wired"
+            "{} cannot be reached: advertising what an agent before this one has wired",
+            self.agent.ovn_name()
         );
         if !prefixes.is_empty() {
             self.speaker.took_over();
         }
-        self.speaker.advertise(&prefixes, &[]);
+        let as_ever = Announcement::default();
+        let adverts: Vec<_> = prefixes.iter().map(|p| (*p, &as_ever)).collect();
+        self.speaker.advertise(&adverts, &[]);
         self.speakable = true;
         self.start_speaker()
     }
@@ -253,17 +251,20 @@ impl Running {
 
     /// When something that is waited for is given up.
     fn due(&self) -> Option<Instant> {
-        if self.started {
-            return None;
-        }
-        let adopt = (!self.speakable).then_some(self.started_at + ADOPT_AFTER);
-        let flows = self.read_at.map(|at| at + FLOWS_PATIENCE);
         let now = Instant::now();
-        [adopt, flows]
-            .into_iter()
-            .flatten()
-            .filter(|at| *at > now)
-            .min()
+        let agent = &self.agent;
+        let adopt = (!self.speakable).then_some(self.started_at + ADOPT_AFTER);
+        let patience = |patience| {
+            let read_at = agent.read_at.filter(|_| !self.started);
+            read_at.map(|at| at + patience)
+        };
+        let times = [
+            adopt,
+            patience(FLOWS_PATIENCE),
+            patience(SOUTHBOUND_PATIENCE),
+            agent.doubt_at(),
+        ];
+        times.into_iter().flatten().filter(|at| *at > now).min()
     }
 }
 

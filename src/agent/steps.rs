@@ -1,10 +1,12 @@
 //! Taking steps: the only code that acts.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::{Agent, announce};
 use crate::advertise::Embedded;
-use crate::reconcile::{Blocked, Holder, Key, Step};
+use crate::reconcile::{Advert, Announcement, Blocked, Key, Step};
 
 /// Who takes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +90,10 @@ impl Agent {
         let (mut originate, mut withdraw) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
-                Step::Advertise { prefix } => originate.push(*prefix),
+                Step::Advertise {
+                    prefix,
+                    announcement,
+                } => originate.push((*prefix, announcement)),
                 Step::Withdraw { prefix } => withdraw.push(*prefix),
                 _ => {}
             }
@@ -98,8 +103,8 @@ impl Agent {
         if !withdraw.is_empty() {
             speaker.flushed().await;
         }
-        for prefix in originate {
-            let exposure = self.core.wiring().exposures(prefix).first();
+        for (prefix, _) in originate {
+            let exposure = self.core.wiring().chosen(prefix);
             tracing::info!("{}", announce::added(prefix, exposure.map(AsRef::as_ref)));
         }
         for prefix in withdraw {
@@ -131,17 +136,16 @@ impl Agent {
 
     /// Counts as advertised what was advertised before the first pass, so that the pass withdraws
     /// what nobody wants.
-    pub(super) fn adopt_adverts<'a>(&mut self, prefixes: impl IntoIterator<Item = &'a IpNet>) {
-        for &prefix in prefixes {
-            let wanted = !self
-                .core
-                .reconciler()
-                .held(Holder::Prefix(prefix))
-                .is_empty();
+    pub(super) fn adopt_adverts(&mut self, adverts: &BTreeMap<IpNet, Announcement>) {
+        for (&prefix, announcement) in adverts {
+            let wanted = self.core.wiring().chosen(prefix).is_some();
             let reconciler = self.core.reconciler_mut();
-            reconciler.succeeded(&Step::Advertise { prefix });
+            reconciler.succeeded(&Step::Advertise {
+                prefix,
+                announcement: announcement.clone(),
+            });
             if !wanted {
-                reconciler.set_advert(prefix, Some(crate::reconcile::Advert::default()));
+                reconciler.set_advert(prefix, Some(Advert::default()));
                 reconciler.set_advert(prefix, None);
             }
         }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::core::Core;
 use super::explain::{Told, explain};
+use crate::config::Driver;
 use crate::control::Verdict;
 use crate::exposure::Options;
 use crate::mac::MacAddr;
@@ -128,7 +129,7 @@ fn provider_network() -> Vec<Change> {
 
 /// A core that has read everything, with one VM, and a node that has done all it was told.
 fn settled() -> Core {
-    let mut core = Core::new("host-1", 10, Options::default());
+    let mut core = Core::new("host-1", 10, Driver::Northbound, Options::default());
     assert_eq!(core.take_vswitch(&[open_vswitch("physnet1:br-ex")]), []);
     assert_eq!(core.take_vswitch(&bridge()), []);
     assert!(core.take_table_names("").is_empty());
@@ -249,6 +250,7 @@ fn explain_tells_every_step_of_the_way() {
     let told = Told {
         to: vec!["leaf".to_owned()],
         established: vec!["leaf".to_owned()],
+        ..Told::default()
     };
     let explanation = explain(&core, "172.24.4.10".parse().unwrap(), Some(&told));
     assert_eq!(explanation.verdict, "172.24.4.10 is advertised to leaf");
@@ -304,4 +306,21 @@ fn another_database_with_the_same_rows_changes_nothing() {
     core.take_northbound(&[vm()]);
     core.update();
     assert_eq!(obey(&mut core), []);
+}
+
+#[test]
+fn explain_tells_of_other_origins() {
+    let core = settled();
+    let told = Told {
+        to: vec!["leaf".to_owned()],
+        also_from: vec!["router 10.0.0.9 of AS 64999, by leaf".to_owned()],
+        ..Told::default()
+    };
+    let explanation = explain(&core, "172.24.4.10".parse().unwrap(), Some(&told));
+    let last = explanation.steps.last().unwrap();
+    assert_eq!(last.verdict, Verdict::Unknown);
+    assert!(
+        last.detail.contains("router 10.0.0.9 of AS 64999"),
+        "{last:?}"
+    );
 }

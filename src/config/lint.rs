@@ -30,8 +30,10 @@ struct Lint<'a> {
 impl Lint<'_> {
     fn choices(&mut self, config: &Config) {
         let agent = &config.agent;
-        if agent.driver != Driver::Northbound {
-            self.missing("driver", agent.driver, "set driver = nb_ovn_bgp_driver");
+        if agent.driver == Driver::Evpn {
+            let remedy =
+                "set driver = nb_ovn_bgp_driver, ovn_bgp_driver or ovn_stretched_l2_bgp_driver";
+            self.missing("driver", agent.driver, remedy);
         }
         if agent.exposing_method != ExposingMethod::Underlay {
             self.missing(
@@ -57,30 +59,49 @@ impl Lint<'_> {
         }
     }
 
+    /// What a driver cannot honour is refused, so that nobody believes in it (B13); what it has no use for is
+    /// told.
     fn tenants(&mut self, config: &Config) {
         let agent = &config.agent;
-        for (option, on) in [
-            ("expose_tenant_networks", agent.expose_tenant_networks),
-            (
-                "expose_ipv6_gua_tenant_networks",
-                agent.expose_ipv6_gua_tenant_networks,
-            ),
-        ] {
-            if on {
-                self.missing(
-                    option,
-                    "true",
-                    "set it to false: tenant networks are not exposed yet",
-                );
+        let exposed = agent.expose_tenant_networks || agent.expose_ipv6_gua_tenant_networks;
+        let subnets = agent.advertisement_method_tenant_networks == TenantAdvertisement::Subnet;
+        let without_snat = agent.require_snat_disabled_for_tenant_networks;
+        if agent.driver == Driver::StretchedL2 {
+            for (option, set) in [
+                ("expose_tenant_networks", agent.expose_tenant_networks),
+                (
+                    "expose_ipv6_gua_tenant_networks",
+                    agent.expose_ipv6_gua_tenant_networks,
+                ),
+                ("advertisement_method_tenant_networks", subnets),
+            ] {
+                if set {
+                    self.no_effect(
+                        option,
+                        "this driver always advertises whole tenant networks",
+                    );
+                }
             }
         }
-        let subnet = agent.advertisement_method_tenant_networks == TenantAdvertisement::Subnet;
-        for (option, set) in [
-            ("advertisement_method_tenant_networks", subnet),
-            (
+        if without_snat && agent.driver != Driver::Northbound {
+            let what = format!(
+                "{} cannot see whether a router has SNAT: that is in OVN_Northbound",
+                agent.driver
+            );
+            let remedy = "set driver = nb_ovn_bgp_driver, or leave it out";
+            self.conflict(
+                "DEFAULT",
                 "require_snat_disabled_for_tenant_networks",
-                agent.require_snat_disabled_for_tenant_networks,
-            ),
+                what,
+                remedy,
+            );
+        }
+        if exposed || agent.driver == Driver::StretchedL2 {
+            return;
+        }
+        for (option, set) in [
+            ("advertisement_method_tenant_networks", subnets),
+            ("require_snat_disabled_for_tenant_networks", without_snat),
             ("address_scopes", !agent.address_scopes.is_empty()),
         ] {
             if set {

@@ -66,7 +66,8 @@ pub struct Exposure {
     pub subnet: Option<IpNet>,
     /// BGP next hop, where it is not this node: stretched L2.
     pub next_hop: Option<IpAddr>,
-    /// MAC that answers for the prefix on the bridge: pins a permanent neighbour when known.
+    /// MAC that answers for the prefix on the bridge, which is the gateway's where there is a `via`: pins a
+    /// permanent neighbour when known.
     pub mac: Option<MacAddr>,
     /// IPv6 addresses this node answers neighbour solicitations for, because ports on the network
     /// use them as their gateway.

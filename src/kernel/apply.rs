@@ -237,10 +237,12 @@ impl Kernel {
                 to,
                 table,
             } => {
-                if self.state.has_look_alike(&(*priority, *to, *table)) {
+                let rule = (*priority, *to, *table);
+                let (priority, to, table) = self.state.rule_as_found(&rule).unwrap_or(rule);
+                if self.state.has_look_alike(&(priority, to, table)) {
                     return Err(ApplyError::LookAlike);
                 }
-                request::remove_rule(*priority, to, *table)
+                request::remove_rule(priority, &to, table)
             }
             _ => return Err(ApplyError::NotOurs),
         })

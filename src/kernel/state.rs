@@ -3,6 +3,8 @@
 //! Only what the [`Scope`] covers is kept, so that a node with a full routing table or thousands of
 //! taps costs nothing.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -15,6 +17,9 @@ use netlink_packet_route::neighbour::NeighbourMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::rule::RuleMessage;
 use rustc_hash::FxHashMap;
+
+pub(super) use rules::RuleId;
+use rules::Rules;
 
 use super::message::{
     self, AddressFacts, LinkFacts, NeighbourFacts, RouteFacts, RouteId, RuleSeen,
@@ -38,10 +43,7 @@ pub(super) struct State {
     /// With the protocol each is marked with, 0 for none.
     addresses: BTreeMap<(u32, IpNet), u8>,
     routes: FxHashMap<RouteId, RouteFacts>,
-    /// How many of each: the kernel allows twins.
-    rules: FxHashMap<(u32, IpNet, TableId), u32>,
-    /// Rules of others that a request to delete one of ours could hit: those with more selectors.
-    look_alikes: FxHashMap<(u32, IpNet, TableId), u32>,
+    rules: Rules,
     neighbours: FxHashMap<(u32, IpAddr), NeighbourFacts>,
     /// With the protocol each is marked with, 0 for none.
     proxies: FxHashMap<(u32, Ipv6Addr), u8>,
@@ -135,10 +137,15 @@ impl State {
         ours.map(|link| link.index).collect()
     }
 
+    /// The rule of an object as the kernel has it.
+    pub(super) fn rule_as_found(&self, rule: &RuleId) -> Option<RuleId> {
+        self.rules.as_found(rule)
+    }
+
     /// True for a rule that differs from a foreign one only in selectors we do not set, so that the
     /// kernel might delete the wrong one.
-    pub(super) fn has_look_alike(&self, rule: &(u32, IpNet, TableId)) -> bool {
-        self.look_alikes.contains_key(rule)
+    pub(super) fn has_look_alike(&self, rule: &RuleId) -> bool {
+        self.rules.has_look_alike(rule)
     }
 
     /// How a route of ours is marked; to delete that one and no other.
@@ -154,7 +161,7 @@ impl State {
         let mut keys: Vec<Key> = Vec::with_capacity(self.routes.len() + self.rules.len() + 64);
         keys.extend(self.links.values().map(|l| link_key(&l.name)));
         keys.extend(self.routes.keys().map(RouteId::key));
-        keys.extend(self.rules.keys().map(rule_key));
+        keys.extend(self.rules.keys());
         for (index, address) in self.addresses.keys() {
             keys.extend(self.device_name(*index).map(|dev| Key::Address {
                 dev,
@@ -195,7 +202,7 @@ impl State {
                 to,
                 table,
             } => {
-                self.rules.get(&(*priority, *to, *table))?;
+                self.rules.as_found(&(*priority, *to, *table))?;
                 Some(Found::owned(Value::Rule {}))
             }
             Key::Neighbour { dev, address } => {
@@ -272,7 +279,10 @@ impl State {
         let host = IpNet::from(address);
         self.scope.bridges.values().any(|table| {
             self.routes.contains_key(&RouteId::plain(*table, host))
-                || self.rules.contains_key(&(RULE_PRIORITY, host, *table))
+                || self
+                    .rules
+                    .as_found(&(RULE_PRIORITY, host, *table))
+                    .is_some()
         })
     }
 
@@ -430,20 +440,11 @@ impl State {
             destination_only,
         };
         let id = (priority, to, table);
-        let counts = if self.scope.owns_rule(&facts) {
-            touched.keys.insert(rule_key(&id));
-            &mut self.rules
+        if self.scope.owns_rule(&facts) {
+            touched.keys.insert(rules::key(&id));
+            self.rules.note(id, present);
         } else {
-            &mut self.look_alikes
-        };
-        let count = counts.entry(id).or_default();
-        *count = if present {
-            count.saturating_add(1)
-        } else {
-            count.saturating_sub(1)
-        };
-        if *count == 0 {
-            counts.remove(&id);
+            self.rules.note_look_alike(id, present);
         }
     }
 
@@ -476,15 +477,6 @@ impl State {
 fn link_key(name: &Arc<str>) -> Key {
     Key::Link {
         name: Arc::clone(name),
-    }
-}
-
-fn rule_key(id: &(u32, IpNet, TableId)) -> Key {
-    let (priority, to, table) = *id;
-    Key::Rule {
-        priority,
-        to,
-        table,
     }
 }
 

@@ -36,6 +36,12 @@ pub(super) fn write_agent(text: &mut Exposition, agent: &AgentSummary) {
         "Requests that wrote to the kernel or a bridge.",
         agent.writes,
     );
+    text.single(
+        "ovn_bgp_agent_duplicate_prefixes",
+        Kind::Gauge,
+        "Prefixes advertised here that neighbors also have from another origin; 'show exposures' says which.",
+        agent.duplicates,
+    );
     let mut databases = text.family(
         "ovn_bgp_agent_database_connected",
         Kind::Gauge,

@@ -9,7 +9,7 @@ use super::{BlockReason, Blocked, Desired, Found, Observed, Plan, Step};
 /// Everything to do to get from `observed` to `desired`, supposing that each step succeeds.
 pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    for &prefix in &observed.adverts {
+    for &prefix in observed.adverts.keys() {
         if !desired.adverts.contains_key(&prefix) {
             plan.steps.push(Step::Withdraw { prefix });
         }
@@ -17,8 +17,12 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
     let mut present = wire(desired, observed, &mut plan);
     for (&prefix, advert) in &desired.adverts {
         let wired = advert.requires.iter().all(|key| present.contains(key));
-        if wired && !observed.adverts.contains(&prefix) {
-            plan.steps.push(Step::Advertise { prefix });
+        let announcement = &advert.announcement;
+        if wired && observed.adverts.get(&prefix) != Some(announcement) {
+            plan.steps.push(Step::Advertise {
+                prefix,
+                announcement: announcement.clone(),
+            });
         }
     }
     present.clear();

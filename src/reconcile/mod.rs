@@ -17,7 +17,7 @@
 //! wiring is made, the kernel's part comes first; when it is removed, the bridges'.
 //!
 //! An advert that is out stays out while its wiring is being repaired, and while it cannot be
-//! repaired (fail static): it goes when nobody wishes it. Only what is [`Found::owned`] is removed
+//! repaired (fail static): it goes when nobody wishes it. What is said of it changes without a withdrawal. Only what is [`Found::owned`] is removed
 //! or overwritten; see [`ownership`].
 
 mod diff;
@@ -28,12 +28,15 @@ mod reconciler;
 mod tests;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::Serialize;
+
+use crate::exposure::Attributes;
 
 pub use self::diff::diff;
 pub use self::object::{Key, Value};
@@ -51,13 +54,23 @@ pub struct Desired {
 pub struct Advert {
     /// Desired objects without which its traffic would be lost.
     pub requires: Arc<[Key]>,
+    /// What is said of it.
+    pub announcement: Announcement,
+}
+
+/// What neighbours are told of a prefix, besides the prefix. The default is that this node is the next hop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announcement {
+    /// BGP next hop, where it is not this node (RFC 4271 §5.1.3): stretched L2.
+    pub next_hop: Option<IpAddr>,
+    pub attributes: Attributes,
 }
 
 /// What a node has: the objects that concern us, and the prefixes that are advertised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     pub objects: BTreeMap<Key, Found>,
-    pub adverts: BTreeSet<IpNet>,
+    pub adverts: BTreeMap<IpNet, Announcement>,
 }
 
 /// An object that exists.
@@ -101,8 +114,11 @@ pub enum Step {
         key: Key,
         value: Value,
     },
+    /// Also of a prefix that is out, to say something else of it.
     Advertise {
         prefix: IpNet,
+        #[serde(skip)]
+        announcement: Announcement,
     },
     Remove {
         #[serde(flatten)]

@@ -48,7 +48,8 @@ pub enum Key {
         dev: Arc<str>,
         address: Ipv6Addr,
     },
-    /// `ip rule to <to> lookup <table>`; `to` may keep host bits, as the Python agent leaves them.
+    /// `ip rule to <to> lookup <table>`. `to` is masked; the host bits that the Python agent leaves in it are
+    /// no part of a rule's identity, because they do not change what it matches.
     Rule {
         priority: u32,
         to: IpNet,

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diff::{Made, Verdict, judge, link_key, satisfies};
 use super::object::{Key, LinkKind, Value};
-use super::{Advert, BlockReason, Blocked, Found, Plan, Step};
+use super::{Advert, Announcement, BlockReason, Blocked, Found, Plan, Step};
 
 /// On whose behalf an object is desired. An object is desired while somebody holds it; where
 /// holders differ about its value, the first in this order has its way.
@@ -16,6 +16,8 @@ use super::{Advert, BlockReason, Blocked, Found, Plan, Step};
 pub enum Holder {
     /// The node: what is there whether or not anything is exposed.
     Base,
+    /// A tenant subnet in which something is exposed, masked.
+    Subnet(IpNet),
     /// One exposed prefix.
     Prefix(IpNet),
 }
@@ -51,7 +53,7 @@ pub struct Reconciler {
     held: FxHashMap<Holder, Arc<[Key]>>,
     observed: FxHashMap<Key, Found>,
     adverts: BTreeMap<IpNet, Advert>,
-    advertised: BTreeSet<IpNet>,
+    advertised: BTreeMap<IpNet, Announcement>,
     dirty: BTreeSet<Key>,
     dirty_adverts: BTreeSet<IpNet>,
     /// Adverts and withdrawals that the speaker refused.
@@ -160,8 +162,11 @@ impl Reconciler {
                 self.advertised.remove(prefix);
                 self.dirty_adverts.insert(*prefix);
             }
-            Step::Advertise { prefix } => {
-                self.advertised.insert(*prefix);
+            Step::Advertise {
+                prefix,
+                announcement,
+            } => {
+                self.advertised.insert(*prefix, announcement.clone());
             }
             Step::Add { key, value } | Step::Replace { key, value } => {
                 let found = self.made(key, value);
@@ -180,7 +185,7 @@ impl Reconciler {
     /// [`Reconciler::retry`]. Returns what to report, unless it was reported before.
     pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
         match step {
-            Step::Withdraw { prefix } | Step::Advertise { prefix } => {
+            Step::Withdraw { prefix } | Step::Advertise { prefix, .. } => {
                 self.failed_adverts.insert(*prefix);
                 None
             }
@@ -198,7 +203,7 @@ impl Reconciler {
         self.dirty.extend(self.wishes.keys().cloned());
         self.dirty.extend(self.observed.keys().cloned());
         self.dirty_adverts.extend(self.adverts.keys());
-        self.dirty_adverts.extend(&self.advertised);
+        self.dirty_adverts.extend(self.advertised.keys());
     }
 
     /// Tries again what failed or was blocked.
@@ -246,7 +251,7 @@ impl Reconciler {
 
     /// True when the prefix is out.
     pub fn is_advertised(&self, prefix: &IpNet) -> bool {
-        self.advertised.contains(prefix)
+        self.advertised.contains_key(prefix)
     }
 }
 
@@ -369,7 +374,8 @@ impl Reconciler {
 /// The four phases.
 impl Reconciler {
     fn withdraw(&mut self, plan: &mut Plan) {
-        let withdrawn = |p: &&IpNet| self.advertised.contains(*p) && !self.adverts.contains_key(*p);
+        let withdrawn =
+            |p: &&IpNet| self.advertised.contains_key(*p) && !self.adverts.contains_key(*p);
         let prefixes: Vec<IpNet> = self
             .dirty_adverts
             .iter()
@@ -445,7 +451,7 @@ impl Reconciler {
             let Some(advert) = self.adverts.get(&prefix) else {
                 continue;
             };
-            if self.advertised.contains(&prefix) {
+            if self.advertised.get(&prefix) == Some(&advert.announcement) {
                 continue;
             }
             let missing = advert.requires.iter().find(|key| !self.is_settled(key));
@@ -453,7 +459,10 @@ impl Reconciler {
                 Some(key) => {
                     self.awaiting_object.entry(key).or_default().insert(prefix);
                 }
-                None => plan.steps.push(Step::Advertise { prefix }),
+                None => plan.steps.push(Step::Advertise {
+                    prefix,
+                    announcement: advert.announcement.clone(),
+                }),
             }
         }
     }

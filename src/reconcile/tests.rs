@@ -22,7 +22,7 @@ fn mac(last: u8) -> MacAddr {
 }
 
 fn host(text: &str) -> IpNet {
-    IpNet::from(text.parse::<std::net::IpAddr>().unwrap())
+    IpNet::from(text.parse::<IpAddr>().unwrap())
 }
 
 /// The link a well-made wish has for a device of the universe.
@@ -120,11 +120,32 @@ fn desired() -> impl Strategy<Value = Desired> {
             .filter(|(i, _)| bits & (1 << i) != 0)
             .map(|(i, text)| {
                 let requires = keys.iter().skip(i).step_by(3).cloned().collect();
-                (host(text), Advert { requires })
+                let announcement = announced(bits.rotate_left(i as u32));
+                let advert = Advert {
+                    requires,
+                    announcement,
+                };
+                (host(text), advert)
             })
             .collect();
         Desired { objects, adverts }
     })
+}
+
+/// One of two announcements.
+fn announced(seed: u8) -> Announcement {
+    Announcement {
+        next_hop: (seed % 2 == 1).then(|| "172.24.4.76".parse().unwrap()),
+        ..Announcement::default()
+    }
+}
+
+/// What a node that has done all it should says.
+fn said(desired: &Desired) -> BTreeMap<IpNet, Announcement> {
+    let adverts = desired.adverts.iter();
+    adverts
+        .map(|(prefix, advert)| (*prefix, advert.announcement.clone()))
+        .collect()
 }
 
 /// A state that can exist: every object's device is there.
@@ -132,9 +153,11 @@ fn observed() -> impl Strategy<Value = Observed> {
     let links = proptest::collection::vec((any::<bool>(), any::<bool>(), any::<bool>()), 4);
     let objects = proptest::collection::vec((object(), any::<bool>()), 0..12);
     let adverts = subsequence(HOSTS.as_slice(), 0..4);
-    (links, objects, adverts).prop_map(|(links, objects, adverts)| {
+    let adverts = (adverts, any::<u8>());
+    (links, objects, adverts).prop_map(|(links, objects, (adverts, said))| {
+        let adverts = adverts.into_iter();
         let mut state = Observed {
-            adverts: adverts.into_iter().map(host).collect(),
+            adverts: adverts.map(|p| (host(p), announced(said))).collect(),
             ..Observed::default()
         };
         for (name, (exists, up, odd)) in DEVICES.iter().zip(links) {
@@ -185,8 +208,11 @@ fn apply(state: &mut Observed, step: &Step) {
         Step::Withdraw { prefix } => {
             state.adverts.remove(prefix);
         }
-        Step::Advertise { prefix } => {
-            state.adverts.insert(*prefix);
+        Step::Advertise {
+            prefix,
+            announcement,
+        } => {
+            state.adverts.insert(*prefix, announcement.clone());
         }
         Step::Add { key, value } | Step::Replace { key, value } => {
             put(state, key, value);
@@ -230,8 +256,11 @@ fn reconciler(desired: &Desired, observed: &Observed) -> Reconciler {
     for (key, found) in &observed.objects {
         reconciler.observe(key.clone(), Some(found.clone()));
     }
-    for prefix in &observed.adverts {
-        reconciler.succeeded(&Step::Advertise { prefix: *prefix });
+    for (prefix, announcement) in &observed.adverts {
+        reconciler.succeeded(&Step::Advertise {
+            prefix: *prefix,
+            announcement: announcement.clone(),
+        });
     }
     reconciler.full();
     want(&mut reconciler, desired);
@@ -290,7 +319,7 @@ proptest! {
     #[test]
     fn the_diff_of_equals_is_empty(desired in desired()) {
         let mut state = Observed {
-            adverts: desired.adverts.keys().copied().collect(),
+            adverts: said(&desired),
             ..Observed::default()
         };
         for (key, value) in &desired.objects {
@@ -333,7 +362,7 @@ proptest! {
         let plan = diff(&desired, &observed);
         let mut state = observed.clone();
         for step in &plan.steps {
-            if let Step::Advertise { prefix } = step {
+            if let Step::Advertise { prefix, .. } = step {
                 for key in desired.adverts[prefix].requires.iter() {
                     let found = state.objects.get(key);
                     prop_assert!(found.is_some_and(|f| satisfies(&f.value, &desired.objects[key])));
@@ -344,8 +373,8 @@ proptest! {
             }
             apply(&mut state, step);
         }
-        for prefix in desired.adverts.keys().filter(|p| observed.adverts.contains(p)) {
-            prop_assert!(state.adverts.contains(prefix));
+        for prefix in desired.adverts.keys().filter(|p| observed.adverts.contains_key(p)) {
+            prop_assert!(state.adverts.contains_key(prefix));
         }
     }
 

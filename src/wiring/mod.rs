@@ -1,25 +1,29 @@
 //! Exposures to desired objects, one file per exposing method.
 //!
-//! [`desired`] says it for all exposures at once. [`Wiring`] remembers them by prefix and answers
-//! only for the prefixes that a change touches: same result, at the cost of the change. What several
-//! prefixes share is held by each of them, and counted by [`crate::reconcile::Reconciler`].
+//! [`Wiring`] remembers exposures by prefix and answers only for the prefixes that a change touches: what
+//! [`desired`] says of all at once, at the cost of the change. What several prefixes share is held by each of
+//! them, and counted by [`crate::reconcile::Reconciler`]; what the hosts of a tenant subnet share is held for
+//! the subnet.
 
+mod subnet;
 #[cfg(test)]
 mod tests;
 pub mod underlay;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use self::subnet::{Gateway, Subnet, Way};
+pub use self::wish::{Pending, Wish};
 use crate::exposure::{Delta, Exposure};
 use crate::mac::MacAddr;
 use crate::ovn::vswitch::PatchPort;
 use crate::ovn::{BridgeMappings, Northbound, Vswitch};
 use crate::reconcile::object::TableId;
-use crate::reconcile::{Advert, Desired, Key, Value};
+use crate::reconcile::{Advert, Announcement, Desired, Holder, Key, Value};
 
 /// What wiring depends on besides exposures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,72 +104,29 @@ pub fn localnets(nb: &Northbound) -> Vec<Localnet> {
     localnets.into_iter().collect()
 }
 
-/// What one prefix needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
-    pub prefix: IpNet,
-    /// Empty when the prefix is not exposed any more.
-    pub objects: Vec<(Key, Value)>,
-    /// `None` when the prefix is not exposed any more.
-    pub advert: Option<Advert>,
-}
-
-/// What keeps a prefix from being advertised although it is exposed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pending {
-    /// No routing table for the bridge.
-    NoTable { bridge: Arc<str> },
-    /// ovn-controller has not made the patch port yet, or OVS has given it no port number.
-    NoPatchPort {
-        bridge: Arc<str>,
-        localnet: Arc<str>,
-    },
-    /// The bridge has no interface in the kernel, so its MAC is not known.
-    NoBridgeMac { bridge: Arc<str> },
-}
-
-impl fmt::Display for Pending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoTable { bridge } => write!(
-                f,
-                "bridge {bridge} has no routing table: none could be allocated in rt_tables"
-            ),
-            Self::NoPatchPort { bridge, localnet } => write!(
-                f,
-                "waiting for ovn-controller to make the patch port of localnet port {localnet} on \
-                 bridge {bridge}"
-            ),
-            Self::NoBridgeMac { bridge } => write!(
-                f,
-                "bridge {bridge} has no interface in the kernel: create it in Open vSwitch"
-            ),
-        }
-    }
-}
-
 /// Everything a node should have for these exposures.
 pub fn desired<'a>(
     exposures: impl IntoIterator<Item = &'a Arc<Exposure>>,
     facts: &Facts,
 ) -> Desired {
-    let mut by_prefix: BTreeMap<IpNet, BTreeSet<&Arc<Exposure>>> = BTreeMap::new();
-    for exposure in exposures {
-        by_prefix
-            .entry(exposure.prefix)
-            .or_default()
-            .insert(exposure);
-    }
+    let mut wiring = Wiring::default();
+    wiring.set_facts(facts.clone());
+    let delta = Delta {
+        added: exposures.into_iter().cloned().collect(),
+        removed: Vec::new(),
+    };
     let mut desired = Desired {
-        objects: underlay::base(facts).into_iter().collect(),
+        objects: wiring.base().into_iter().collect(),
         adverts: BTreeMap::new(),
     };
-    for (prefix, exposures) in by_prefix {
-        let wish = wish(prefix, &exposures.into_iter().collect::<Vec<_>>(), facts);
+    let mut wishes = wiring.update(&delta);
+    // As the reconciler has it: where holders differ, the first of them.
+    wishes.sort_by_key(|wish| wish.holder);
+    for wish in wishes {
         for (key, value) in wish.objects {
             desired.objects.entry(key).or_insert(value);
         }
-        if let Some(advert) = wish.advert {
+        if let (Holder::Prefix(prefix), Some(advert)) = (wish.holder, wish.advert) {
             desired.adverts.insert(prefix, advert);
         }
     }
@@ -177,36 +138,57 @@ pub fn desired<'a>(
 pub struct Wiring {
     facts: Facts,
     exposures: BTreeMap<IpNet, Vec<Arc<Exposure>>>,
+    /// Tenant subnets in which something is exposed, masked.
+    subnets: BTreeMap<IpNet, Subnet>,
 }
 
 impl Wiring {
-    /// Takes over a change of exposures. Answers what each prefix it touches needs now.
+    /// Takes over a change of exposures. Answers what is needed now by each prefix it touches, and by each
+    /// subnet.
     pub fn update(&mut self, delta: &Delta) -> Vec<Wish> {
-        let mut touched = BTreeSet::new();
+        let (mut prefixes, mut subnets) = (BTreeSet::new(), BTreeSet::new());
         for exposure in &delta.removed {
-            self.remove(exposure);
-            touched.insert(exposure.prefix);
+            if self.remove(exposure) {
+                prefixes.insert(exposure.prefix);
+                subnets.extend(self.uncarry(exposure));
+            }
         }
         for exposure in &delta.added {
-            self.insert(exposure);
-            touched.insert(exposure.prefix);
+            if self.insert(exposure) {
+                prefixes.insert(exposure.prefix);
+                subnets.extend(self.carry(exposure));
+            }
         }
-        touched
-            .into_iter()
-            .map(|prefix| self.wish(prefix))
-            .collect()
+        self.wishes(prefixes, &subnets)
     }
 
-    /// Takes over new facts. Answers what each prefix on a bridge of which something changed needs
-    /// now; [`Self::base`] may have changed as well.
+    /// Takes over new facts. Answers what each prefix and each subnet on a bridge of which something
+    /// changed needs now; [`Self::base`] may have changed as well.
     pub fn set_facts(&mut self, facts: Facts) -> Vec<Wish> {
         let old = std::mem::replace(&mut self.facts, facts);
         let changed = |bridge: &Arc<str>| old.bridges.get(bridge) != self.facts.bridges.get(bridge);
-        let touched = self.exposures.iter().filter(|(_, exposures)| {
+        let prefixes = self.exposures.iter().filter(|(_, exposures)| {
             let mut bridges = exposures.iter().filter_map(|e| e.bridge());
             bridges.any(changed)
         });
-        touched.map(|(prefix, _)| self.wish(*prefix)).collect()
+        let prefixes = prefixes.map(|(prefix, _)| *prefix).collect();
+        let subnets = self.subnets.iter().filter(|(_, s)| s.is_on(changed));
+        let subnets = subnets.map(|(subnet, _)| *subnet).collect();
+        self.wishes(prefixes, &subnets)
+    }
+
+    /// What these need, and whatever else depends on the subnets.
+    fn wishes(&mut self, mut prefixes: BTreeSet<IpNet>, subnets: &BTreeSet<IpNet>) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        for subnet in subnets {
+            let known = self.subnets.get_mut(subnet);
+            if known.is_none_or(|known| known.choose(*subnet, &self.facts)) {
+                wishes.push(self.subnet_wish(*subnet));
+                prefixes.extend(self.exposed_in(*subnet));
+            }
+        }
+        wishes.extend(prefixes.into_iter().map(|prefix| self.wish(prefix)));
+        wishes
     }
 
     /// The facts in force.
@@ -219,83 +201,155 @@ impl Wiring {
         underlay::base(&self.facts)
     }
 
-    /// What a prefix needs.
+    /// What a prefix needs, besides what its subnet has.
     pub fn wish(&self, prefix: IpNet) -> Wish {
+        let holder = Holder::Prefix(prefix);
         let exposures = self.exposures(prefix);
-        wish(prefix, &exposures.iter().collect::<Vec<_>>(), &self.facts)
+        let Some(chosen) = self.chosen(prefix) else {
+            return Wish::nothing(holder);
+        };
+        let (mut objects, requires) = match self.way(chosen) {
+            None => (
+                underlay::steering(chosen, &self.facts),
+                underlay::requires(chosen, &self.facts).into(),
+            ),
+            Some(Way::Shared(carried)) => (Vec::new(), Arc::clone(&carried.requires)),
+            Some(Way::Beside(carried)) => {
+                let own = underlay::beside(chosen, &self.facts);
+                let shared = carried.requires.iter().cloned();
+                let requires = own.iter().map(|(key, _)| key.clone()).chain(shared);
+                let requires = requires.collect();
+                (own, requires)
+            }
+            // An advert that requires what nobody wishes waits, and stays out if it is out.
+            Some(Way::Blocked(_)) => (Vec::new(), underlay::requires(chosen, &self.facts).into()),
+        };
+        // The gateways of each port are answered for, whichever of them attracts the traffic.
+        for exposure in exposures {
+            for object in underlay::proxies(exposure) {
+                if !objects.contains(&object) {
+                    objects.push(object);
+                }
+            }
+        }
+        let announcement = Announcement {
+            next_hop: chosen.next_hop,
+            attributes: chosen.attributes.clone(),
+        };
+        let advert = Advert {
+            requires,
+            announcement,
+        };
+        Wish {
+            holder,
+            objects,
+            advert: Some(advert),
+        }
     }
 
-    /// The exposures of a prefix, the one that is wired first.
+    /// The exposures of a prefix, sorted.
     pub fn exposures(&self, prefix: IpNet) -> &[Arc<Exposure>] {
         self.exposures.get(&prefix).map_or(&[], Vec::as_slice)
     }
 
+    /// Of several exposures of one prefix the one that is wired, and whose attributes are told: the first
+    /// that need not wait, else the first. One that goes the way of its subnet comes before one that does not.
+    pub fn chosen(&self, prefix: IpNet) -> Option<&Arc<Exposure>> {
+        let exposures = self.exposures(prefix).iter();
+        exposures.min_by_key(|exposure| {
+            let waits = self.waits_for(exposure).is_some();
+            let beside = matches!(self.way(exposure), Some(Way::Beside(_)));
+            (waits, beside)
+        })
+    }
+
     /// The prefixes that are exposed but wait, with what they wait for.
     pub fn pending(&self) -> impl Iterator<Item = (IpNet, Pending)> + '_ {
-        self.exposures.iter().filter_map(|(prefix, exposures)| {
-            let first = choose(exposures.iter(), &self.facts)?;
-            Some((*prefix, underlay::pending(first, &self.facts)?))
-        })
+        let prefixes = self.exposures.keys();
+        prefixes.filter_map(|prefix| Some((*prefix, self.pending_for(*prefix)?)))
     }
 
     /// What the prefix waits for; `None` when nothing is in its way, or it is not exposed.
     pub fn pending_for(&self, prefix: IpNet) -> Option<Pending> {
-        let first = choose(self.exposures(prefix).iter(), &self.facts)?;
-        underlay::pending(first, &self.facts)
+        self.waits_for(self.chosen(prefix)?)
     }
 
-    fn insert(&mut self, exposure: &Arc<Exposure>) {
+    fn waits_for(&self, exposure: &Exposure) -> Option<Pending> {
+        if let Some(Way::Blocked(carried)) = self.way(exposure) {
+            return Some(Pending::SubnetElsewhere {
+                subnet: exposure.subnet?,
+                via: carried.gateway.via,
+            });
+        }
+        underlay::waits_for(exposure.attachment.as_ref()?, &self.facts)
+    }
+
+    /// How an exposure is reached that a subnet carries; `None` for all others.
+    fn way(&self, exposure: &Exposure) -> Option<Way<'_>> {
+        let (subnet, gateway) = Gateway::of(exposure)?;
+        let carried = self.subnets.get(&subnet)?.carried()?;
+        Some(Way::of(exposure, &gateway, carried))
+    }
+
+    fn subnet_wish(&self, subnet: IpNet) -> Wish {
+        let holder = Holder::Subnet(subnet);
+        let carried = self.subnets.get(&subnet).and_then(Subnet::carried);
+        let objects =
+            carried.map(|carried| underlay::through(subnet, &carried.gateway, &self.facts));
+        Wish {
+            objects: objects.unwrap_or_default(),
+            ..Wish::nothing(holder)
+        }
+    }
+
+    /// The exposed prefixes inside a subnet.
+    fn exposed_in(&self, subnet: IpNet) -> impl Iterator<Item = IpNet> + '_ {
+        let from = self.exposures.range(subnet..).map(|(prefix, _)| *prefix);
+        from.take_while(move |prefix| subnet.contains(prefix))
+    }
+
+    /// False when it was there already.
+    fn insert(&mut self, exposure: &Arc<Exposure>) -> bool {
         let exposures = self.exposures.entry(exposure.prefix).or_default();
-        if let Err(place) = exposures.binary_search(exposure) {
-            exposures.insert(place, exposure.clone());
-        }
-    }
-
-    fn remove(&mut self, exposure: &Arc<Exposure>) {
-        if let Some(exposures) = self.exposures.get_mut(&exposure.prefix) {
-            exposures.retain(|e| e != exposure);
-            if exposures.is_empty() {
-                self.exposures.remove(&exposure.prefix);
+        match exposures.binary_search(exposure) {
+            Ok(_) => false,
+            Err(place) => {
+                exposures.insert(place, exposure.clone());
+                true
             }
         }
     }
-}
 
-/// Of several exposures of one prefix, sorted, the one that is wired: the first that need not wait,
-/// else the first.
-fn choose<'a>(
-    exposures: impl Iterator<Item = &'a Arc<Exposure>> + Clone,
-    facts: &Facts,
-) -> Option<&'a Arc<Exposure>> {
-    let mut ready = exposures.clone();
-    let ready = ready.find(|exposure| underlay::pending(exposure, facts).is_none());
-    let mut exposures = exposures;
-    ready.or_else(|| exposures.next())
-}
-
-/// `exposures` are those of the prefix, sorted.
-fn wish(prefix: IpNet, exposures: &[&Arc<Exposure>], facts: &Facts) -> Wish {
-    let Some(chosen) = choose(exposures.iter().copied(), facts) else {
-        return Wish {
-            prefix,
-            objects: Vec::new(),
-            advert: None,
+    /// False when it was not there.
+    fn remove(&mut self, exposure: &Arc<Exposure>) -> bool {
+        let Some(exposures) = self.exposures.get_mut(&exposure.prefix) else {
+            return false;
         };
-    };
-    let mut objects = underlay::steering(chosen, facts);
-    // The gateways of each port are answered for, whichever of them attracts the traffic.
-    for exposure in exposures {
-        for object in underlay::proxies(exposure) {
-            if !objects.contains(&object) {
-                objects.push(object);
-            }
+        let Ok(place) = exposures.binary_search(exposure) else {
+            return false;
+        };
+        exposures.remove(place);
+        if exposures.is_empty() {
+            self.exposures.remove(&exposure.prefix);
         }
+        true
     }
-    Wish {
-        prefix,
-        objects,
-        advert: Some(Advert {
-            requires: underlay::requires(chosen, facts).into(),
-        }),
+
+    /// Counts an exposure in its subnet. Answers the subnet, if it may be carried another way now.
+    fn carry(&mut self, exposure: &Exposure) -> Option<IpNet> {
+        let (subnet, gateway) = Gateway::of(exposure)?;
+        let first = self.subnets.entry(subnet).or_default().add(gateway);
+        first.then_some(subnet)
+    }
+
+    /// The opposite of [`Self::carry`].
+    fn uncarry(&mut self, exposure: &Exposure) -> Option<IpNet> {
+        let (subnet, gateway) = Gateway::of(exposure)?;
+        let known = self.subnets.get_mut(&subnet)?;
+        let last = known.remove(&gateway);
+        if known.is_empty() {
+            self.subnets.remove(&subnet);
+        }
+        last.then_some(subnet)
     }
 }

@@ -2,7 +2,8 @@
 //! bridge, and takes what OVN sends out of it.
 //!
 //! Inwards: a rule per prefix (`to P lookup <bridge's table>`), an on-link route in that table, and
-//! a neighbour that pins the MAC behind it. Outwards: a flow per patch port rewrites the destination
+//! a neighbour that pins the MAC behind it; for a tenant subnet one rule, and a route by way of its
+//! router's gateway, whose MAC is pinned. Outwards: a flow per patch port rewrites the destination
 //! MAC to the bridge's own, so that the kernel takes the frame and routes it; proxy ARP and NDP, and
 //! addresses that make the kernel do so, answer for the ports' gateways.
 
@@ -11,8 +12,10 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::subnet::Gateway;
 use super::{BridgeFacts, Facts, Pending};
 use crate::exposure::{Attachment, Exposure};
+use crate::mac::MacAddr;
 use crate::ovn::BridgeMapping;
 use crate::reconcile::object::{EtherType, Flow, Link, LinkKind, Route, TableId};
 use crate::reconcile::ownership::{FLOW_COOKIE, RULE_PRIORITY, vlan_device_name};
@@ -25,7 +28,7 @@ pub const FLOW_PRIORITY: u16 = 900;
 const NO_PORT: u32 = 0;
 
 /// The objects of the node itself.
-pub fn base(facts: &Facts) -> Vec<(Key, Value)> {
+pub(super) fn base(facts: &Facts) -> Vec<(Key, Value)> {
     let mut objects = Vec::new();
     for mapping in facts.mappings.entries() {
         bridge(mapping, facts.bridges.get(&mapping.bridge), &mut objects);
@@ -44,32 +47,87 @@ pub fn base(facts: &Facts) -> Vec<(Key, Value)> {
 }
 
 /// What steers an exposure's traffic into OVN: everything but [`proxies`].
-pub fn steering(exposure: &Exposure, facts: &Facts) -> Vec<(Key, Value)> {
+pub(super) fn steering(exposure: &Exposure, facts: &Facts) -> Vec<(Key, Value)> {
     let Some(attachment) = &exposure.attachment else {
         return Vec::new();
     };
     let Some(table) = table(attachment, facts) else {
         return Vec::new();
     };
-    let dev = device(attachment);
-    let mut objects = vec![
-        (rule(exposure, table), Value::Rule {}),
-        (
-            route(exposure, table),
-            Value::Route(Route {
-                dev: dev.clone(),
-                via: exposure.via,
-            }),
-        ),
-    ];
-    if let Some(mac) = exposure.mac {
-        objects.push((neighbour(exposure, dev), Value::Neighbour { mac }));
-    }
+    let mut objects = vec![(rule(exposure.prefix, table), Value::Rule {})];
+    let hop = Hop::of(exposure, attachment);
+    objects.extend(hop.objects(exposure.prefix, table));
     objects
 }
 
+/// What steers a tenant subnet's traffic to its gateway.
+pub(super) fn through(subnet: IpNet, gateway: &Gateway, facts: &Facts) -> Vec<(Key, Value)> {
+    let Some(table) = table(&gateway.attachment, facts) else {
+        return Vec::new();
+    };
+    let mut objects = vec![(rule(subnet, table), Value::Rule {})];
+    objects.extend(Hop::to(gateway).objects(subnet, table));
+    objects
+}
+
+/// What steers an exposure to its own gateway, where the rule is that of its subnet.
+pub(super) fn beside(exposure: &Exposure, facts: &Facts) -> Vec<(Key, Value)> {
+    let Some(attachment) = &exposure.attachment else {
+        return Vec::new();
+    };
+    let Some(table) = table(attachment, facts) else {
+        return Vec::new();
+    };
+    let hop = Hop::of(exposure, attachment);
+    hop.objects(exposure.prefix, table).collect()
+}
+
+/// The way from a bridge's table into OVN.
+struct Hop {
+    dev: Arc<str>,
+    via: Option<IpAddr>,
+    /// Whose MAC is pinned: the next hop, or else the destination itself.
+    neighbour: Option<(IpAddr, MacAddr)>,
+}
+
+impl Hop {
+    fn of(exposure: &Exposure, attachment: &Attachment) -> Self {
+        let answering = exposure.via.unwrap_or(exposure.prefix.addr());
+        Self {
+            dev: device(attachment),
+            via: exposure.via,
+            neighbour: exposure.mac.map(|mac| (answering, mac)),
+        }
+    }
+
+    fn to(gateway: &Gateway) -> Self {
+        Self {
+            dev: device(&gateway.attachment),
+            via: Some(gateway.via),
+            neighbour: gateway.mac.map(|mac| (gateway.via, mac)),
+        }
+    }
+
+    fn objects(self, prefix: IpNet, table: TableId) -> impl Iterator<Item = (Key, Value)> {
+        let dev = self.dev.clone();
+        let neighbour = self.neighbour.map(|(address, mac)| {
+            let value = Value::Neighbour { mac };
+            (Key::Neighbour { dev, address }, value)
+        });
+        let value = Value::Route(Route {
+            dev: self.dev,
+            via: self.via,
+        });
+        let key = Key::Route {
+            table,
+            prefix: prefix.trunc(),
+        };
+        std::iter::once((key, value)).chain(neighbour)
+    }
+}
+
 /// What answers neighbour solicitations for the gateways of an exposure's port.
-pub fn proxies(exposure: &Exposure) -> impl Iterator<Item = (Key, Value)> {
+pub(super) fn proxies(exposure: &Exposure) -> impl Iterator<Item = (Key, Value)> {
     let attachment = exposure.attachment.as_ref();
     let dev = attachment
         .filter(|_| !exposure.proxied.is_empty())
@@ -85,25 +143,39 @@ pub fn proxies(exposure: &Exposure) -> impl Iterator<Item = (Key, Value)> {
 }
 
 /// What must be in place before an exposure is advertised.
-pub fn requires(exposure: &Exposure, facts: &Facts) -> Vec<Key> {
+pub(super) fn requires(exposure: &Exposure, facts: &Facts) -> Vec<Key> {
     let Some(attachment) = &exposure.attachment else {
         return Vec::new();
     };
+    let steering = steering(exposure, facts);
+    entered(attachment, exposure.prefix, steering, facts)
+}
+
+/// What must be in place before anything in a tenant subnet is advertised.
+pub(super) fn requires_through(subnet: IpNet, gateway: &Gateway, facts: &Facts) -> Vec<Key> {
+    let through = through(subnet, gateway, facts);
+    entered(&gateway.attachment, subnet, through, facts)
+}
+
+/// The keys of what steers traffic inwards, and of the flow that brings the answers out.
+fn entered(
+    attachment: &Attachment,
+    prefix: IpNet,
+    steering: Vec<(Key, Value)>,
+    facts: &Facts,
+) -> Vec<Key> {
     let bridge = &attachment.bridge;
-    let Some(table) = table(attachment, facts) else {
+    if steering.is_empty() {
         return vec![Key::TableName {
             name: bridge.clone(),
         }];
-    };
-    let mut keys = vec![rule(exposure, table), route(exposure, table)];
-    if exposure.mac.is_some() {
-        keys.push(neighbour(exposure, device(attachment)));
     }
+    let mut keys: Vec<Key> = steering.into_iter().map(|(key, _)| key).collect();
     keys.push(Key::Flow {
         bridge: bridge.clone(),
         priority: FLOW_PRIORITY,
         in_port: ofport(attachment, facts).unwrap_or(NO_PORT),
-        ether_type: match exposure.prefix {
+        ether_type: match prefix {
             IpNet::V4(_) => EtherType::Ipv4,
             IpNet::V6(_) => EtherType::Ipv6,
         },
@@ -111,9 +183,8 @@ pub fn requires(exposure: &Exposure, facts: &Facts) -> Vec<Key> {
     keys
 }
 
-/// What an exposure waits for, beyond what can be wished already.
-pub fn pending(exposure: &Exposure, facts: &Facts) -> Option<Pending> {
-    let attachment = exposure.attachment.as_ref()?;
+/// What an attachment's exposures wait for, beyond what can be wished already.
+pub(super) fn waits_for(attachment: &Attachment, facts: &Facts) -> Option<Pending> {
     let bridge = attachment.bridge.clone();
     let known = facts.bridges.get(&bridge);
     if known.is_none_or(|known| known.table.is_none()) {
@@ -132,7 +203,7 @@ pub fn pending(exposure: &Exposure, facts: &Facts) -> Option<Pending> {
 }
 
 /// The interface that an attachment's traffic passes: the bridge's own, or its VLAN device.
-pub fn device(attachment: &Attachment) -> Arc<str> {
+pub(super) fn device(attachment: &Attachment) -> Arc<str> {
     match attachment.vlan {
         None => attachment.bridge.clone(),
         Some(vlan) => vlan_device_name(&attachment.bridge, vlan).into(),
@@ -148,25 +219,11 @@ fn ofport(attachment: &Attachment, facts: &Facts) -> Option<u32> {
     bridge.ofport(&attachment.localnet)
 }
 
-fn rule(exposure: &Exposure, table: TableId) -> Key {
+fn rule(to: IpNet, table: TableId) -> Key {
     Key::Rule {
         priority: RULE_PRIORITY,
-        to: exposure.prefix,
+        to: to.trunc(),
         table,
-    }
-}
-
-fn route(exposure: &Exposure, table: TableId) -> Key {
-    Key::Route {
-        table,
-        prefix: exposure.prefix.trunc(),
-    }
-}
-
-fn neighbour(exposure: &Exposure, dev: Arc<str>) -> Key {
-    Key::Neighbour {
-        dev,
-        address: exposure.prefix.addr(),
     }
 }
 

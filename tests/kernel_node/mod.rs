@@ -201,8 +201,11 @@ impl Node {
     pub fn expose(&mut self, address: IpNet, objects: Vec<(Key, Value)>) {
         let requires: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
         self.reconciler.hold(Holder::Prefix(address), objects);
-        self.reconciler
-            .set_advert(address, Some(Advert { requires }));
+        let advert = Advert {
+            requires,
+            ..Advert::default()
+        };
+        self.reconciler.set_advert(address, Some(advert));
     }
 
     pub fn unexpose(&mut self, address: IpNet) {

@@ -14,6 +14,8 @@ pub(crate) struct Candidate<'a> {
     /// Absent while the session has not given it one.
     pub(crate) next_hop: Option<NextHop>,
     pub(crate) attributes: &'a PathAttributes,
+    /// See [`RouteAttributes::as_network`](crate::RouteAttributes); never true of a learned route.
+    pub(crate) as_network: bool,
 }
 
 /// What a filter says of a route.
@@ -30,7 +32,7 @@ pub(crate) enum Verdict {
 impl Filter {
     /// The prefix list first, it is the cheaper one.
     pub(crate) fn judge(&self, route: &Candidate<'_>) -> Verdict {
-        if !self.permits(route.prefix) {
+        if !self.permits(route.prefix) && !(route.as_network && self.is_host_prefixes()) {
             return Verdict::Denied;
         }
         match &self.policy {
@@ -197,6 +199,7 @@ mod tests {
             prefix: &net(prefix),
             next_hop: Some(NextHop::from(std::net::Ipv4Addr::new(10, 0, 0, 9))),
             attributes,
+            as_network: false,
         })
     }
 

@@ -49,6 +49,12 @@ impl Filter {
         }
     }
 
+    /// Whether the prefix list is [`PrefixList::host_prefixes`], whatever it is called.
+    fn is_host_prefixes(&self) -> bool {
+        let list = self.prefixes.as_ref();
+        list.is_some_and(|list| list.rules == PrefixList::host_prefixes().rules)
+    }
+
     /// Whether the prefix list lets it pass; the policy is not asked.
     pub fn permits(&self, prefix: &IpNet) -> bool {
         self.prefixes

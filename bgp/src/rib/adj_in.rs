@@ -127,6 +127,12 @@ impl AdjRibIn {
         entries.filter_map(|entry| entry.used.as_deref())
     }
 
+    /// What the peer says of a prefix, whether or not it can be used.
+    pub(crate) fn said_of(&self, prefix: &IpNet) -> impl Iterator<Item = &PathAttributes> {
+        let entries = self.routes.get(prefix).into_iter().flat_map(Paths::entries);
+        entries.map(|entry| &*entry.received.attributes)
+    }
+
     /// Ask the import policy again; returns the prefixes for which it says something else now.
     pub(crate) fn reevaluate(&mut self, importer: &mut Importer<'_>) -> Vec<IpNet> {
         let mut changed = Vec::new();

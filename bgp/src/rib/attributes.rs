@@ -22,6 +22,9 @@ pub struct RouteAttributes {
     pub extended_communities: Vec<ExtendedCommunity>,
     /// Large communities (RFC 8092).
     pub large_communities: Vec<LargeCommunity>,
+    /// A network that is offered as a whole on purpose: [`PrefixList::host_prefixes`](crate::PrefixList), which
+    /// keeps back what was not meant to leave, lets it pass.
+    pub as_network: bool,
 }
 
 impl Default for RouteAttributes {
@@ -34,6 +37,7 @@ impl Default for RouteAttributes {
             communities: Vec::new(),
             extended_communities: Vec::new(),
             large_communities: Vec::new(),
+            as_network: false,
         }
     }
 }

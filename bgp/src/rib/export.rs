@@ -127,6 +127,7 @@ impl ExportProfile {
             prefix,
             next_hop: own,
             attributes,
+            as_network: route.as_network,
         });
         if let Some((_, known)) = outcomes.iter().find(|(of, _)| *of == verdict) {
             return known.clone();

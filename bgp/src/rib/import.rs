@@ -65,6 +65,7 @@ impl Importer<'_> {
             prefix,
             next_hop: Some(received.next_hop),
             attributes,
+            as_network: false,
         });
         if verdict == Verdict::Denied {
             return None;

@@ -5,6 +5,7 @@ mod change;
 mod config;
 mod convergence;
 mod drain;
+mod duplicates;
 mod limits;
 mod peer;
 mod peers;
@@ -26,6 +27,7 @@ pub use config::{
     SpeakerConfig,
 };
 use convergence::Convergence;
+pub use duplicates::OtherOrigin;
 use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 pub use status::PeerStatus;

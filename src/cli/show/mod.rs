@@ -219,6 +219,10 @@ fn summary(s: &Summary) -> String {
             "exposures",
             format!("{}, {} withheld", agent.exposures, agent.withheld),
         );
+        if agent.duplicates > 0 {
+            let told = format!("{} prefixes have another origin as well", agent.duplicates);
+            line("duplicates", told);
+        }
         line("changes applied", agent.changes_applied.to_string());
     }
     match s.drain {
@@ -257,7 +261,10 @@ fn exposures(list: &ExposureList) -> String {
             or_dash(e.bridge.as_ref()),
             or_dash(e.vlan),
             if e.wired { "yes" } else { "no" }.to_owned(),
-            advertised.to_owned(),
+            match e.also_from.as_slice() {
+                [] => advertised.to_owned(),
+                others => format!("{advertised}, also from {}", others.join("; ")),
+            },
             e.reason.clone(),
         ]);
     }

@@ -72,7 +72,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "driver",
         Some("ovn_bgp_driver"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.driver),
-        "which OVN database decides, and how; this version has nb_ovn_bgp_driver only, so it must be set",
+        "which OVN database decides, and how; this version lacks ovn_evpn_driver",
     ),
     row(
         "exposing_method",
@@ -160,9 +160,8 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Flag, |d: &mut Draft| {
             &mut d.config.agent.expose_tenant_networks
         }),
-        "expose addresses of tenant networks",
-    )
-    .later(),
+        "expose addresses of tenant networks, on the chassis of their router's gateway",
+    ),
     row(
         "expose_ipv6_gua_tenant_networks",
         Some("false"),
@@ -170,8 +169,7 @@ const DEFAULT: &[Row<Draft>] = &[
             &mut d.config.agent.expose_ipv6_gua_tenant_networks
         }),
         "expose global IPv6 addresses of tenant networks",
-    )
-    .later(),
+    ),
     row(
         "advertisement_method_tenant_networks",
         Some("host"),
@@ -179,17 +177,15 @@ const DEFAULT: &[Row<Draft>] = &[
             &mut d.config.agent.advertisement_method_tenant_networks
         }),
         "one route per port or per subnet of a tenant network",
-    )
-    .later(),
+    ),
     row(
         "require_snat_disabled_for_tenant_networks",
         Some("false"),
         &At(Flag, |d: &mut Draft| {
             &mut d.config.agent.require_snat_disabled_for_tenant_networks
         }),
-        "leave out tenant subnets behind SNAT",
-    )
-    .later(),
+        "leave out what of tenant networks is behind SNAT; nb_ovn_bgp_driver only",
+    ),
     row(
         "address_scopes",
         None,
@@ -197,8 +193,7 @@ const DEFAULT: &[Row<Draft>] = &[
             &mut d.config.agent.address_scopes
         }),
         "expose tenant networks of these address scopes only",
-    )
-    .later(),
+    ),
     row(
         "delete_vrf_on_disconnect",
         Some("true"),

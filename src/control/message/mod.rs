@@ -118,6 +118,9 @@ pub struct AgentSummary {
     /// Requests that wrote to the kernel or a bridge.
     #[serde(default)]
     pub writes: u64,
+    /// Prefixes advertised here that the fabric also learns from somewhere else.
+    #[serde(default)]
+    pub duplicates: usize,
 }
 
 /// A part of `show fib`: learned routes and what the kernel has of them, sorted by prefix.
@@ -151,6 +154,9 @@ pub struct ExposureLine {
     /// Whether the kernel and OVS have all of its wiring.
     pub wired: bool,
     pub advertised: Advertised,
+    /// Who else originates it, as neighbours tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_from: Vec<String>,
 }
 
 /// Whether a prefix is told to the neighbours.

@@ -1,5 +1,6 @@
 //! The speaker's answers. Copies are taken on its thread, a little at a time; all else happens here.
 
+mod duplicates;
 mod neighbors;
 mod reset;
 mod routes;
@@ -10,6 +11,7 @@ use super::drain::Drained;
 use super::message::Summary;
 use crate::advertise::Embedded;
 
+pub(crate) use duplicates::duplicates;
 pub(crate) use neighbors::neighbors;
 use neighbors::summaries;
 pub(crate) use reset::reset;

@@ -114,6 +114,7 @@ fn on_router(
         let reason = reason(&way.gateway.port.name);
         return Ok(Exposure {
             via: Some(way.via),
+            mac: Some(way.gateway.port.mac),
             subnet: Some(covering.trunc()),
             ..exposure(ip.into(), Kind::LbVip, &port.name, place, reason)
         });

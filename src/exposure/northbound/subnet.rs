@@ -44,6 +44,7 @@ fn subnet(
     let place = (way.gateway.network, way.gateway.attachment);
     Ok(Exposure {
         via: Some(way.via),
+        mac: Some(way.gateway.port.mac),
         subnet: Some(subnet),
         ..exposure(subnet, Kind::Subnet, name, place, reason)
     })

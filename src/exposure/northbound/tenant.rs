@@ -51,6 +51,7 @@ fn host(
     };
     Ok(Exposure {
         via: Some(way.via),
+        mac: Some(way.gateway.port.mac),
         subnet: Some(covering.trunc()),
         ..exposure(
             ip.into(),

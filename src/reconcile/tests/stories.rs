@@ -50,7 +50,7 @@ fn a_missing_bridge_is_reported_once_and_its_wiring_made_when_it_appears() {
     reconciler.hold(Holder::Base, vec![(link_key("br-ex"), link_wish("br-ex"))]);
     reconciler.hold(Holder::Prefix(prefix), vec![(route.clone(), value)]);
     let requires = Arc::from([link_key("br-ex"), route]);
-    reconciler.set_advert(prefix, Some(Advert { requires }));
+    reconciler.set_advert(prefix, Some(requiring(requires)));
     let plan = reconciler.next_steps();
     assert_eq!((plan.steps.len(), plan.blocked.len()), (0, 2));
     reconciler.full();
@@ -85,7 +85,7 @@ fn a_failed_step_holds_back_its_advert_until_retried() {
     let (key, value) = rule_for(HOSTS[0]);
     reconciler.hold(Holder::Prefix(prefix), vec![(key.clone(), value)]);
     let requires = Arc::from([key]);
-    reconciler.set_advert(prefix, Some(Advert { requires }));
+    reconciler.set_advert(prefix, Some(requiring(requires)));
     let plan = reconciler.next_steps();
     assert!(reconciler.failed(&plan.steps[0], "no memory").is_some());
     assert!(reconciler.failed(&plan.steps[0], "no memory").is_none());
@@ -103,7 +103,7 @@ fn an_advert_stays_while_its_wiring_is_repaired() {
     let (key, value) = rule_for(HOSTS[0]);
     reconciler.hold(Holder::Prefix(prefix), vec![(key.clone(), value)]);
     let requires = Arc::from([key.clone()]);
-    reconciler.set_advert(prefix, Some(Advert { requires }));
+    reconciler.set_advert(prefix, Some(requiring(requires)));
     let mut state = Observed::default();
     run(&mut reconciler, &mut state);
     reconciler.observe(key, None);
@@ -119,7 +119,7 @@ fn a_failed_withdrawal_is_retried_only_when_asked() {
     let mut reconciler = Reconciler::new();
     let prefix = host(HOSTS[0]);
     let requires = Arc::from([]);
-    reconciler.set_advert(prefix, Some(Advert { requires }));
+    reconciler.set_advert(prefix, Some(requiring(requires)));
     run(&mut reconciler, &mut Observed::default());
     reconciler.set_advert(prefix, None);
     let plan = reconciler.next_steps();
@@ -131,4 +131,35 @@ fn a_failed_withdrawal_is_retried_only_when_asked() {
         reconciler.next_steps().steps,
         vec![Step::Withdraw { prefix }]
     );
+}
+
+fn requiring(requires: Arc<[Key]>) -> Advert {
+    Advert {
+        requires,
+        ..Advert::default()
+    }
+}
+
+#[test]
+fn what_is_said_of_a_prefix_changes_without_a_withdrawal() {
+    let mut reconciler = Reconciler::new();
+    let prefix = host(HOSTS[0]);
+    let mut state = Observed::default();
+    reconciler.set_advert(prefix, Some(Advert::default()));
+    run(&mut reconciler, &mut state);
+    let announcement = announced(1);
+    let advert = Advert {
+        announcement: announcement.clone(),
+        ..Advert::default()
+    };
+    reconciler.set_advert(prefix, Some(advert));
+    assert_eq!(
+        run(&mut reconciler, &mut state),
+        [Step::Advertise {
+            prefix,
+            announcement
+        }]
+    );
+    reconciler.full();
+    assert_eq!(run(&mut reconciler, &mut state), []);
 }

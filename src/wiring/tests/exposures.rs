@@ -7,7 +7,7 @@ use super::super::{Facts, Pending, Wiring, Wish, desired};
 use super::{VM_MAC, exposure, facts, patch_port, proxying, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::mac::MacAddr;
-use crate::reconcile::Key;
+use crate::reconcile::{Holder, Key};
 
 fn objects(wish: &Wish) -> BTreeSet<String> {
     texts(wish.objects.iter().map(|(key, value)| (key, value)))
@@ -187,7 +187,7 @@ fn b054_withdrawing_asks_for_nothing_any_more() {
     assert_eq!(
         wishes,
         [Wish {
-            prefix: "172.30.0.10/32".parse().unwrap(),
+            holder: Holder::Prefix("172.30.0.10/32".parse().unwrap()),
             objects: Vec::new(),
             advert: None,
         }]

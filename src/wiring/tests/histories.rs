@@ -10,9 +10,16 @@ use super::super::{BridgeFacts, Facts, Wiring, Wish, desired};
 use super::{BRIDGE_MAC, exposure, facts, localnet, patch_port, proxying};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::ovn::BridgeMappings;
-use crate::reconcile::Desired;
+use crate::reconcile::{Desired, Holder};
 
-const PREFIXES: [&str; 3] = ["172.24.4.10/32", "172.24.4.11/32", "2001:db8::10/128"];
+const PREFIXES: [&str; 6] = [
+    "172.24.4.10/32",
+    "172.24.4.11/32",
+    "2001:db8::10/128",
+    "10.0.0.5/32",
+    "10.0.0.6/32",
+    "10.0.0.0/24",
+];
 
 #[derive(Clone, Debug)]
 enum Edit {
@@ -21,7 +28,7 @@ enum Edit {
 }
 
 fn an_exposure() -> impl Strategy<Value = Exposure> {
-    let choices = (0..3usize, any::<bool>(), any::<bool>(), any::<bool>());
+    let choices = (0..6usize, any::<bool>(), any::<bool>(), any::<bool>());
     (choices, proptest::option::of(100..102u16)).prop_map(
         |((prefix, fip, other_bridge, pinned), vlan)| {
             let base = exposure(PREFIXES[prefix]);
@@ -37,6 +44,16 @@ fn an_exposure() -> impl Strategy<Value = Exposure> {
                 ..base
             };
             match exposed.prefix {
+                // One of two gateways; where `pinned`, with its MAC.
+                IpNet::V4(host) if host.addr().octets()[0] == 10 => Exposure {
+                    via: Some(
+                        if fip { "172.24.4.76" } else { "172.24.4.77" }
+                            .parse()
+                            .unwrap(),
+                    ),
+                    subnet: Some("10.0.0.0/24".parse().unwrap()),
+                    ..exposed
+                },
                 IpNet::V4(_) => exposed,
                 IpNet::V6(_) => proxying(exposed, &["2001:db8::"]),
             }
@@ -77,13 +94,13 @@ proptest! {
         let mut wiring = Wiring::default();
         wiring.set_facts(facts());
         let mut exposures = BTreeSet::new();
-        let mut held: BTreeMap<IpNet, Wish> = BTreeMap::new();
+        let mut held: BTreeMap<Holder, Wish> = BTreeMap::new();
         for edit in edits {
             let wishes = match edit {
                 Edit::Facts(facts) => wiring.set_facts(facts),
                 Edit::Toggle(exposure) => wiring.update(&toggle(&mut exposures, exposure)),
             };
-            held.extend(wishes.into_iter().map(|wish| (wish.prefix, wish)));
+            held.extend(wishes.into_iter().map(|wish| (wish.holder, wish)));
         }
         let whole = desired(&exposures, wiring.facts());
         prop_assert_eq!(sum(&wiring, held), whole);
@@ -107,16 +124,16 @@ fn toggle(exposures: &mut BTreeSet<Arc<Exposure>>, exposure: Exposure) -> Delta 
 }
 
 /// What a reconciler has that was told the base and every wish.
-fn sum(wiring: &Wiring, held: BTreeMap<IpNet, Wish>) -> Desired {
+fn sum(wiring: &Wiring, held: BTreeMap<Holder, Wish>) -> Desired {
     let mut sum = Desired {
         objects: wiring.base().into_iter().collect(),
         adverts: BTreeMap::new(),
     };
-    for (prefix, wish) in held {
+    for (holder, wish) in held {
         for (key, value) in wish.objects {
             sum.objects.entry(key).or_insert(value);
         }
-        if let Some(advert) = wish.advert {
+        if let (Holder::Prefix(prefix), Some(advert)) = (holder, wish.advert) {
             sum.adverts.insert(prefix, advert);
         }
     }

@@ -3,7 +3,9 @@
 mod base;
 mod exposures;
 mod histories;
+mod node;
 mod reconciled;
+mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;

@@ -1,78 +1,8 @@
 //! Wishes told to a reconciler: wired before advertised, withdrawn before unwired.
 
-use std::sync::Arc;
-
-use super::super::{Facts, Wiring, Wish};
+use super::node::Node;
 use super::{exposure, facts, proxying};
-use crate::exposure::{Delta, Exposure};
-use crate::reconcile::object::{Link, LinkKind};
-use crate::reconcile::{Found, Holder, Key, Reconciler, Step, Value};
-
-struct Node {
-    wiring: Wiring,
-    reconciler: Reconciler,
-}
-
-impl Node {
-    /// A node with the bridge br-ex and nothing else.
-    fn new(facts: Facts) -> Self {
-        let mut node = Self {
-            wiring: Wiring::default(),
-            reconciler: Reconciler::new(),
-        };
-        let bridge = Link {
-            kind: LinkKind::Foreign,
-            up: true,
-        };
-        let name = Arc::from("br-ex");
-        let found = Found::foreign(Value::Link(bridge));
-        node.reconciler.observe(Key::Link { name }, Some(found));
-        node.facts(facts);
-        node
-    }
-
-    fn facts(&mut self, facts: Facts) -> Vec<Step> {
-        let wishes = self.wiring.set_facts(facts);
-        self.reconciler.hold(Holder::Base, self.wiring.base());
-        self.tell(wishes)
-    }
-
-    fn add(&mut self, exposure: Exposure) -> Vec<Step> {
-        let wishes = self.wiring.update(&Delta {
-            added: vec![Arc::new(exposure)],
-            removed: Vec::new(),
-        });
-        self.tell(wishes)
-    }
-
-    fn remove(&mut self, exposure: Exposure) -> Vec<Step> {
-        let wishes = self.wiring.update(&Delta {
-            added: Vec::new(),
-            removed: vec![Arc::new(exposure)],
-        });
-        self.tell(wishes)
-    }
-
-    /// Takes every step, and answers them in order.
-    fn tell(&mut self, wishes: Vec<Wish>) -> Vec<Step> {
-        for wish in wishes {
-            self.reconciler
-                .hold(Holder::Prefix(wish.prefix), wish.objects);
-            self.reconciler.set_advert(wish.prefix, wish.advert);
-        }
-        let mut taken = Vec::new();
-        loop {
-            let plan = self.reconciler.next_steps();
-            if plan.steps.is_empty() {
-                return taken;
-            }
-            for step in plan.steps {
-                self.reconciler.succeeded(&step);
-                taken.push(step);
-            }
-        }
-    }
-}
+use crate::reconcile::{Key, Step};
 
 fn advertises(steps: &[Step]) -> bool {
     steps

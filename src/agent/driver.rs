@@ -1,0 +1,179 @@
+//! The driver that the configuration chose, over replicas of the databases it decides by. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::config::Driver;
+use crate::exposure::{Decision, Delta, Exposure, Node, Options, northbound};
+use crate::ovn::{Northbound, RowProblem, Southbound, southbound};
+use crate::ovsdb::{Change, Condition};
+use crate::wiring::{self, Localnet};
+
+/// What OVN says, as far as the driver asks, and what the driver has made of it.
+#[derive(Debug)]
+pub(super) struct Ovn {
+    driver: Driver,
+    northbound: Northbound,
+    southbound: Southbound,
+    /// Whether the Northbound driver goes by the Southbound database: it is connected, or was lately.
+    southbound_counts: bool,
+    standing: Standing,
+    /// Every decision is to be taken again.
+    stale: bool,
+}
+
+/// The exposures in force.
+#[derive(Debug)]
+enum Standing {
+    Northbound(northbound::Standing),
+}
+
+/// What followed from the rows that changed.
+#[derive(Debug, Default)]
+pub(super) struct Consequences {
+    pub(super) delta: Delta,
+    /// [`Ovn::localnets`] may have changed.
+    pub(super) localnets: bool,
+}
+
+impl Default for Ovn {
+    fn default() -> Self {
+        Self::new(Driver::default())
+    }
+}
+
+impl Ovn {
+    /// Empty, for this driver.
+    pub(super) fn new(driver: Driver) -> Self {
+        Self {
+            driver,
+            northbound: Northbound::default(),
+            southbound: Southbound::new(scope(driver)),
+            southbound_counts: false,
+            standing: Standing::Northbound(northbound::Standing::default()),
+            stale: false,
+        }
+    }
+
+    /// What the Northbound database says.
+    pub(super) fn northbound(&self) -> &Northbound {
+        &self.northbound
+    }
+
+    pub(super) fn take_northbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        self.northbound.apply(changes)
+    }
+
+    pub(super) fn take_southbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        self.southbound.apply(changes)
+    }
+
+    /// The rows of OVN_Northbound that matter, given those that are there: for each table that is not
+    /// wanted whole, or not as [`crate::ovn::northbound::monitor`] asks for it.
+    pub(super) fn northbound_interest(&self) -> BTreeMap<String, Condition> {
+        BTreeMap::new()
+    }
+
+    /// The same of OVN_Southbound.
+    pub(super) fn southbound_interest(&self) -> BTreeMap<String, Condition> {
+        BTreeMap::new()
+    }
+
+    pub(super) fn forget_northbound(&mut self) {
+        self.northbound = Northbound::default();
+        self.stale = true;
+    }
+
+    pub(super) fn forget_southbound(&mut self) {
+        self.southbound = Southbound::new(scope(self.driver));
+        self.stale = true;
+    }
+
+    /// Whether the Northbound driver goes by the Southbound database from now on.
+    pub(super) fn heed_southbound(&mut self, counts: bool) {
+        self.stale |= self.southbound_counts != counts;
+        self.southbound_counts = counts;
+    }
+
+    /// Whether it does.
+    pub(super) fn heeds_southbound(&self) -> bool {
+        self.southbound_counts
+    }
+
+    /// The node has changed, which every decision is about.
+    pub(super) fn decide_again(&mut self) {
+        self.stale = true;
+    }
+
+    /// Takes again the decisions that what changed since the last call may concern.
+    pub(super) fn update(&mut self, node: &Node, options: &Options) -> Consequences {
+        let from_south = self.southbound.take_affected();
+        if matches!(self.standing, Standing::Northbound(_)) {
+            for port in &from_south.rebound {
+                self.northbound.affect_port_named(port);
+            }
+        }
+        let mut from_north = self.northbound.take_affected();
+        let stale = std::mem::take(&mut self.stale);
+        from_north.everything |= stale;
+        let localnets = stale || from_north.localnets || from_south.localnets;
+        let southbound = self.southbound_counts.then_some(&self.southbound);
+        let delta = match &mut self.standing {
+            Standing::Northbound(standing) if from_north != Default::default() => {
+                let inputs = northbound::Inputs {
+                    northbound: &self.northbound,
+                    southbound,
+                    node,
+                    options,
+                };
+                standing.update(inputs, from_north)
+            }
+            Standing::Northbound(_) => Delta::default(),
+        };
+        Consequences { delta, localnets }
+    }
+
+    /// Everything, with what is withheld and why.
+    pub(super) fn decide(&self, node: &Node, options: &Options) -> Decision {
+        match &self.standing {
+            Standing::Northbound(_) => northbound::decide(northbound::Inputs {
+                northbound: &self.northbound,
+                southbound: self.southbound_counts.then_some(&self.southbound),
+                node,
+                options,
+            }),
+        }
+    }
+
+    /// The exposures in force, in no particular order.
+    pub(super) fn exposures(&self) -> Box<dyn Iterator<Item = &Arc<Exposure>> + '_> {
+        match &self.standing {
+            Standing::Northbound(standing) => Box::new(standing.exposures()),
+        }
+    }
+
+    /// True when traffic enters OVN through this node, so that its bridges are wired.
+    pub(super) fn is_wired(&self) -> bool {
+        self.driver != Driver::StretchedL2
+    }
+
+    /// The localnet ports of all provider networks.
+    pub(super) fn localnets(&self) -> Vec<Localnet> {
+        match &self.standing {
+            Standing::Northbound(_) => wiring::localnets(&self.northbound),
+        }
+    }
+}
+
+/// How much of OVN_Southbound a driver follows.
+pub(super) fn scope(driver: Driver) -> southbound::Scope {
+    match driver {
+        Driver::Northbound => southbound::Scope::Bindings,
+        _ => southbound::Scope::Everything,
+    }
+}
+
+/// True for the driver that decides by OVN_Northbound; the others need OVN_Southbound alone.
+pub(super) fn needs_northbound(driver: Driver) -> bool {
+    driver == Driver::Northbound
+}

@@ -1,0 +1,83 @@
+//! What one holder needs, and what it waits for.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::reconcile::{Advert, Holder, Key, Reconciler, Value};
+
+/// What a prefix or a subnet needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    pub holder: Holder,
+    /// Empty when it is not exposed any more.
+    pub objects: Vec<(Key, Value)>,
+    /// Of a prefix; `None` when it is not exposed any more.
+    pub advert: Option<Advert>,
+}
+
+impl Wish {
+    /// That of a holder of which nothing is exposed.
+    pub(super) fn nothing(holder: Holder) -> Self {
+        Self {
+            holder,
+            objects: Vec::new(),
+            advert: None,
+        }
+    }
+
+    /// Tells the reconciler.
+    pub fn tell(self, reconciler: &mut Reconciler) {
+        reconciler.hold(self.holder, self.objects);
+        if let Holder::Prefix(prefix) = self.holder {
+            reconciler.set_advert(prefix, self.advert);
+        }
+    }
+}
+
+/// What keeps a prefix from being advertised although it is exposed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pending {
+    /// No routing table for the bridge.
+    NoTable { bridge: Arc<str> },
+    /// ovn-controller has not made the patch port yet, or OVS has given it no port number.
+    NoPatchPort {
+        bridge: Arc<str>,
+        localnet: Arc<str>,
+    },
+    /// The bridge has no interface in the kernel, so its MAC is not known.
+    NoBridgeMac { bridge: Arc<str> },
+    /// The rule for its subnet looks up another bridge's table: an overlapping subnet of another router.
+    SubnetElsewhere {
+        subnet: IpNet,
+        /// The gateway that the subnet's traffic goes to.
+        via: IpAddr,
+    },
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTable { bridge } => write!(
+                f,
+                "bridge {bridge} has no routing table: none could be allocated in rt_tables"
+            ),
+            Self::NoPatchPort { bridge, localnet } => write!(
+                f,
+                "waiting for ovn-controller to make the patch port of localnet port {localnet} on \
+                 bridge {bridge}"
+            ),
+            Self::NoBridgeMac { bridge } => write!(
+                f,
+                "bridge {bridge} has no interface in the kernel: create it in Open vSwitch"
+            ),
+            Self::SubnetElsewhere { subnet, via } => write!(
+                f,
+                "traffic to {subnet} goes to gateway {via} on another bridge: two routers here have \
+                 overlapping subnets, of which one can be exposed"
+            ),
+        }
+    }
+}
