@@ -7,6 +7,9 @@ mod filter;
 mod node;
 pub mod northbound;
 mod options;
+pub mod southbound;
+pub mod stretched_l2;
+mod verdict;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -101,6 +104,13 @@ pub enum Reason {
         port: Arc<str>,
         host: Arc<str>,
     },
+    /// A floating IP of a port that is up and bound to this chassis, as the `nat_addresses` of
+    /// `Port_Binding` `patch` say.
+    NatAddressOfPortHere {
+        patch: Arc<str>,
+        port: Arc<str>,
+        chassis: Arc<str>,
+    },
     /// A floating IP that the router's gateway answers for, which this chassis hosts. `nat` names its row: a
     /// NAT row's id, or the patch port in whose `Port_Binding.nat_addresses` it is.
     FipOnGatewayHere { nat: Arc<str>, lrp: Arc<str> },
@@ -133,6 +143,14 @@ impl fmt::Display for Reason {
             Self::FipOfPortHere { nat, port, host } => write!(
                 f,
                 "NAT {nat} is the floating IP of port {port}, up on {host}"
+            ),
+            Self::NatAddressOfPortHere {
+                patch,
+                port,
+                chassis,
+            } => write!(
+                f,
+                "nat_addresses of {patch} have the floating IP of port {port}, up on this chassis ({chassis})"
             ),
             Self::GatewayHere { lrp, chassis } => write!(
                 f,

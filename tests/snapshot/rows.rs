@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use ovn_bgp_agent::exposure::Node;
-use ovn_bgp_agent::ovn::{Northbound, Vswitch, northbound, vswitch};
+use ovn_bgp_agent::ovn::{Northbound, Southbound, Vswitch, northbound, southbound, vswitch};
 use ovn_bgp_agent::ovsdb::Change;
 use serde_json::Value;
 use uuid::Uuid;
@@ -25,6 +25,16 @@ pub(crate) fn northbound_rows(dir: &Path) -> Vec<Change> {
     insertions(&dir.join("nb.db.gz"), |table| {
         Some(northbound::Table::named(table)?.columns())
     })
+}
+
+/// `sb.db.gz` of a snapshot.
+pub(crate) fn southbound(dir: &Path) -> Southbound {
+    let mut sb = Southbound::default();
+    let problems = sb.apply(&insertions(&dir.join("sb.db.gz"), |table| {
+        southbound::Table::named(table)?.columns(southbound::Scope::Everything)
+    }));
+    assert_eq!(problems, [], "{}", dir.display());
+    sb
 }
 
 /// The node whose Open_vSwitch is `ovs-<host>.db.gz` of a snapshot.

@@ -71,6 +71,12 @@ impl<'a> Interface<'a> {
 }
 
 impl Southbound {
+    /// The datapaths known to be routers, in no particular order.
+    pub fn routers(&self) -> impl Iterator<Item = Uuid> {
+        let rows = self.datapaths.values();
+        rows.filter(|row| row.is_router).map(|row| row.uuid)
+    }
+
     /// The gateway ports of a router. Chassis-redirect ports that switches have since OVN 24.03 are none.
     pub fn gateways(&self, router: Uuid) -> impl Iterator<Item = Gateway<'_>> {
         let is_router = self.is_router(router);

@@ -1,0 +1,93 @@
+//! Floating IPs whose ports are forwarded: Neutron makes a load balancer per floating IP and protocol
+//! of them, on the router that forwards.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{Inputs, Verdict, Why, balancer, on_link, router};
+use crate::exposure::{Code, Kind, Reason, Withheld};
+use crate::ovn::southbound::{Gateway, LoadBalancer};
+
+/// How Neutron names them.
+pub(super) const PREFIX: &str = "pf-floatingip-";
+
+/// Decides about the floating IPs of such a load balancer, over all its rows.
+pub(super) fn decide(inputs: Inputs<'_>, name: &str, verdict: &mut Verdict) {
+    let rows: Vec<_> = inputs.southbound.balancers_named(name).collect();
+    for address in balancer::addresses(&rows) {
+        match gateways(inputs, &rows, address) {
+            Ok(gateways) => {
+                for gateway in &gateways {
+                    one(inputs, name, gateway, address, verdict);
+                }
+            }
+            Err(why) => withhold(name, &Arc::from(""), address, why, verdict),
+        }
+    }
+}
+
+/// The gateways that answer for the address: of several those on its network.
+fn gateways<'a>(
+    inputs: Inputs<'a>,
+    rows: &[&Arc<LoadBalancer>],
+    address: IpAddr,
+) -> Result<Vec<Gateway<'a>>, Why> {
+    let sb = inputs.southbound;
+    let routers = balancer::routers(sb, rows, None);
+    if routers.is_empty() {
+        return Err((Code::NotRouted, "it is on no router".to_owned()));
+    }
+    let gateways = routers.iter().flat_map(|router| sb.gateways(*router));
+    let mut gateways: Vec<_> = gateways.collect();
+    let on_its_network =
+        |gateway: &Gateway<'_>| gateway.nets().any(|(net, _)| net.contains(&address));
+    if gateways.iter().any(on_its_network) {
+        gateways.retain(on_its_network);
+    }
+    if gateways.is_empty() {
+        return Err((Code::NoGateway, "its router has no gateway port".to_owned()));
+    }
+    Ok(gateways)
+}
+
+fn one(
+    inputs: Inputs<'_>,
+    name: &str,
+    gateway: &Gateway<'_>,
+    address: IpAddr,
+    verdict: &mut Verdict,
+) {
+    match router::hosted(inputs, gateway) {
+        Ok(host) => {
+            let reason = Reason::ForwardedByGateway {
+                balancer: name.into(),
+                lrp: gateway.lrp.clone(),
+            };
+            verdict.expose(on_link(
+                address.into(),
+                Kind::PortForwarding,
+                gateway.lrp,
+                host.network,
+                host.attachment,
+                reason,
+            ));
+        }
+        Err((Code::ElsewhereBound | Code::NotBound, why)) => {
+            let why = (Code::GatewayElsewhere, why);
+            withhold(name, gateway.lrp, address, why, verdict);
+        }
+        Err(why) => withhold(name, gateway.lrp, address, why, verdict),
+    }
+}
+
+fn withhold(name: &str, lrp: &Arc<str>, address: IpAddr, (code, why): Why, verdict: &mut Verdict) {
+    verdict.withhold(|| Withheld {
+        prefix: IpNet::from(address),
+        kind: Kind::PortForwarding,
+        port: lrp.clone(),
+        code,
+        reason: format!("Load_Balancer {name}: {why}"),
+    });
+}
