@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::conditions::Rows;
 use super::inputs::{InputError, News};
 use super::report::Report;
 use super::steps::Taken;
@@ -85,7 +86,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
             Wake::SpeakerEnded(ended) => return Err(DaemonError::from(ended).into()),
             Wake::Reconcile => running.reconcile(),
             Wake::Retry => running.retry()?,
-            Wake::Due => {}
+            Wake::Due => running.agent.decide(),
         }
         running.proceed().await?;
     }
@@ -127,7 +128,7 @@ impl Running {
         let front = Front::open(&config, &speaker, Some(Arc::clone(&ovn_to_advert)))?;
         Ok(Self {
             speaker,
-            agent: Agent::open(config, rt_tables)?,
+            agent: Agent::open(config, rt_tables, Rows::Needed)?,
             report: Report::default(),
             ovn_to_advert,
             news_at: None,
@@ -231,6 +232,8 @@ impl Running {
         let agent = &mut self.agent;
         agent.inputs.kernel.refresh();
         agent.inputs.switch.refresh();
+        agent.conditions.retry();
+        agent.ask();
         let reconciler = agent.core.reconciler_mut();
         reconciler.full();
         reconciler.retry();
@@ -263,6 +266,7 @@ impl Running {
             patience(FLOWS_PATIENCE),
             patience(SOUTHBOUND_PATIENCE),
             agent.doubt_at(),
+            agent.held_until(),
         ];
         times.into_iter().flatten().filter(|at| *at > now).min()
     }

@@ -1,4 +1,4 @@
-//! Random changes of a Northbound database, row by row: rows go and come back, ports and gateways move,
+//! Random changes of OVN's databases, row by row: rows go and come back, ports and gateways move,
 //! names change. Not all of it is what Neutron would do.
 
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use uuid::Uuid;
 use crate::server::Server;
 
 const PORT: &str = "Logical_Switch_Port";
+const BINDING: &str = "Port_Binding";
+const DATAPATH: &str = "Datapath_Binding";
+const GROUP: &str = "Logical_DP_Group";
 
 type Key = (Arc<str>, Uuid);
 
@@ -22,7 +25,7 @@ pub(crate) struct Edits {
 }
 
 impl Edits {
-    pub(crate) fn new(_server: &Server, other: Node, this: &Node, seed: u64) -> Self {
+    pub(crate) fn new(other: Node, this: &Node, seed: u64) -> Self {
         Self {
             random: fastrand::Rng::with_seed(seed),
             nodes: [other, this.clone()],
@@ -40,6 +43,7 @@ impl Edits {
         match self.random.u8(0..10) {
             0 | 1 => self.remove(server),
             2 | 3 => self.restore(server),
+            4..=7 if server.monitor.tables.contains_key(BINDING) => self.bind(server),
             4 | 5 => self.move_port(server),
             6 | 7 => self.move_gateway(server),
             8 => self.flip_up(server),
@@ -55,18 +59,15 @@ impl Edits {
         self.random.choice(keys).cloned()
     }
 
-    /// A switch goes with its ports: they are no roots of the database.
     fn remove(&mut self, server: &mut Server) -> String {
         let Some(key) = self.pick(server, None) else {
             return "nothing".to_owned();
         };
-        let ports = match &*key.0 {
-            "Logical_Switch" => server.value(&key.0, &server.rows[&key], "ports").cloned(),
-            _ => None,
-        };
-        let ports: Vec<_> = ports.iter().flat_map(Datum::uuids).collect();
-        let ports = ports.into_iter().map(|uuid| (PORT.into(), uuid));
-        let keys: Vec<Key> = ports.chain([key.clone()]).collect();
+        if is_topology(server, &key) {
+            return "nothing".to_owned();
+        }
+        let mut keys = ports_of(server, &key);
+        keys.push(key.clone());
         let rows = keys.into_iter().filter_map(|key| {
             let row = server.rows.remove(&key)?;
             Some((key, row))
@@ -122,8 +123,28 @@ impl Edits {
         format!("{key:?} is hosted by {chassis:?}")
     }
 
+    /// To some chassis, or to none.
+    fn bind(&mut self, server: &mut Server) -> String {
+        let (Some(key), Some((_, chassis))) = (
+            self.pick(server, Some(BINDING)),
+            self.pick(server, Some("Chassis")),
+        ) else {
+            return "nothing".to_owned();
+        };
+        let chassis = match self.random.u8(0..4) {
+            0 => Datum::empty(),
+            _ => Datum::from(chassis),
+        };
+        set(server, &key, "chassis", chassis.clone());
+        format!("{key:?} is bound to {chassis}")
+    }
+
     fn flip_up(&mut self, server: &mut Server) -> String {
-        let Some(key) = self.pick(server, Some(PORT)) else {
+        let table = match server.monitor.tables.contains_key(BINDING) {
+            true => BINDING,
+            false => PORT,
+        };
+        let Some(key) = self.pick(server, Some(table)) else {
             return "nothing".to_owned();
         };
         let up = Datum::from(self.random.bool());
@@ -141,19 +162,80 @@ impl Edits {
         let Some(other) = self.pick(server, Some(&key.0)) else {
             return "nothing".to_owned();
         };
+        if *key.0 == *DATAPATH || is_topology(server, &key) || is_topology(server, &other) {
+            return "nothing".to_owned();
+        }
         let columns = server.monitor.tables[&*key.0].columns.clone();
         let Some(column) = self.random.choice(&columns) else {
             return "nothing".to_owned();
         };
-        if ["name", "ports", "nat", "type", "addresses"].contains(&column.as_str()) {
+        let kept = [
+            "name",
+            "ports",
+            "nat",
+            "type",
+            "addresses",
+            "logical_port",
+            "datapath",
+            "mac",
+        ];
+        if kept.contains(&column.as_str()) {
             return "nothing".to_owned();
         }
         let value = server.value(&key.0, &server.rows[&other], column).cloned();
         if let Some(value) = value {
             set(server, &key, column, value);
         }
+        source_is_host(server, &key);
         format!("{key:?} takes {column} of {}", other.1)
     }
+}
+
+/// While a port migrates, Neutron has the source in its `neutron:host_id`.
+fn source_is_host(server: &mut Server, key: &Key) {
+    let options = server.value(&key.0, &server.rows[key], "options");
+    let list = options.and_then(|options| options.value_str("requested-chassis"));
+    let source = list.and_then(|list| Some(list.split_once(',')?.0.to_owned()));
+    if let Some(source) = source.filter(|_| *key.0 == *PORT) {
+        put(server, key, "external_ids", "neutron:host_id", &source);
+    }
+}
+
+/// Whether a Southbound row is a part of how routers hang together with switches, which northd changes in one
+/// transaction with all that depends on it.
+fn is_topology(server: &Server, key: &Key) -> bool {
+    let value = |column| server.value(&key.0, &server.rows[key], column);
+    match &*key.0 {
+        BINDING => value("type").and_then(Datum::as_str) == Some("patch"),
+        // Load balancers refer to it.
+        GROUP => true,
+        DATAPATH => {
+            value("external_ids").is_some_and(|ids| ids.value_str("logical-router").is_some())
+        }
+        _ => false,
+    }
+}
+
+/// The ports of a switch, which go with it.
+fn ports_of(server: &Server, key: &Key) -> Vec<Key> {
+    if *key.0 == *DATAPATH {
+        let on = |(other, row): &(&Key, &Arc<Row>)| {
+            let datapath = server.value(&other.0, row, "datapath");
+            *other.0 == *BINDING && datapath.and_then(Datum::as_uuid) == Some(key.1)
+        };
+        return server
+            .rows
+            .iter()
+            .filter(on)
+            .map(|(key, _)| key.clone())
+            .collect();
+    }
+    let ports = match &*key.0 {
+        "Logical_Switch" => server.value(&key.0, &server.rows[key], "ports"),
+        _ => None,
+    };
+    let ports = ports.into_iter().flat_map(Datum::uuids);
+    ports.map(|uuid| (PORT.into(), uuid)).collect()
 }
 
 /// Puts a pair into a map, or takes it out if the text is empty.

@@ -16,8 +16,10 @@ const CHASSIS: &str = "Chassis";
 /// Port bindings and chassis.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bindings {
-    /// `None` where the database is not connected.
+    /// `None` where the database is not followed.
     columns: Option<(Columns, Columns)>,
+    /// The driver does not go by what is known, because the database has been lost for long.
+    disregarded: bool,
     bindings: FxHashMap<Uuid, Binding>,
     chassis: FxHashMap<Uuid, Option<Arc<str>>>,
 }
@@ -43,8 +45,21 @@ impl Bindings {
         self.chassis.clear();
     }
 
-    pub(super) fn is_connected(&self) -> bool {
+    /// Whether the database is followed.
+    pub(super) fn is_followed(&self) -> bool {
         self.columns.is_some()
+    }
+
+    /// Whether ports that are bound here are found by it.
+    pub(super) fn is_heeded(&self) -> bool {
+        self.is_followed() && !self.disregarded
+    }
+
+    /// True if that makes a difference.
+    pub(super) fn heed(&mut self, heeded: bool) -> bool {
+        let differs = self.disregarded == heeded;
+        self.disregarded = !heeded;
+        differs && self.is_followed()
     }
 
     /// True if something differs.

@@ -153,6 +153,11 @@ impl Interest {
         self.northbound_read = true;
     }
 
+    /// Whether the driver goes by the Southbound database from now on.
+    pub fn heed_southbound(&mut self, heeded: bool) {
+        self.stale |= self.bindings.heed(heeded);
+    }
+
     /// Works out anew what is needed, if anything that decides it has changed since the last call.
     /// True if that differs from before, in either database.
     pub fn refresh(&mut self) -> bool {
@@ -197,6 +202,11 @@ impl Interest {
         self.placement.complete(&mut change, &self.columns.port);
         self.stale |= self.note(&change);
         Some(change)
+    }
+
+    /// Ports that no switch was found for are unplaced again.
+    pub fn forget_failures(&mut self) {
+        self.placement.forget_failures();
     }
 
     /// True if what a row leads to has changed.

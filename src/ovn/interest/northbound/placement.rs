@@ -76,6 +76,14 @@ impl Placement {
         self.ports.contains_key(&port)
     }
 
+    pub(super) fn forget_failures(&mut self) {
+        for (_, network) in self.ports.values_mut() {
+            if *network == Network::None {
+                *network = Network::Unknown;
+            }
+        }
+    }
+
     pub(super) fn unplaced(&self) -> impl Iterator<Item = Uuid> + '_ {
         let unknown = self.ports.iter();
         unknown

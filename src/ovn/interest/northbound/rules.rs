@@ -60,7 +60,7 @@ impl<'a> Rules<'a> {
     fn new(view: &'a View<'a>) -> Self {
         let mut rules = Self {
             northbound: Wanted::none_of(&TABLES),
-            southbound: match view.bindings.is_connected() {
+            southbound: match view.bindings.is_followed() {
                 true => Wanted::none_of(&[BINDING]),
                 false => Wanted::default(),
             },
@@ -140,11 +140,11 @@ impl<'a> Rules<'a> {
             let Some(name) = &port.name else { continue };
             names.insert(name);
             self.want(NAT, Want::Text("logical_port", Arc::clone(name)));
-            // Neutron writes no host on subports. Where OVN_Southbound is connected it has them by name.
-            if !self.view.bindings.is_connected() && port.parent.is_none() {
+            // Neutron writes no host on subports. OVN_Southbound has them by name.
+            if !self.view.bindings.is_heeded() && port.parent.is_none() {
                 self.want(PORT, Want::Text("parent_name", Arc::clone(name)));
             }
-            if port.migrates() && self.view.bindings.is_connected() {
+            if port.migrates() && self.view.bindings.is_followed() {
                 let binding = Want::Text("logical_port", Arc::clone(name));
                 self.southbound.want(BINDING, binding);
             }
@@ -228,7 +228,7 @@ impl<'a> Rules<'a> {
         if let Some(name) = port
             .name
             .as_ref()
-            .filter(|_| self.view.bindings.is_connected())
+            .filter(|_| self.view.bindings.is_followed())
         {
             let binding = Want::Text("logical_port", format!("cr-{name}").into());
             self.southbound.want(BINDING, binding);
@@ -318,16 +318,22 @@ impl<'a> Rules<'a> {
                 .is_some_and(|name| balancers.contains(name))
             {
                 for uuid in &switch.balancers {
-                    self.want(BALANCER, Want::this(*uuid));
+                    self.without_router(*uuid);
                 }
             }
         }
         for balancer in self.view.leads.balancers.values() {
             self.names.extend(&balancer.vip_port);
-            // Its members are those of all its rows.
-            if let Some(port) = balancer.vip_port.as_ref().filter(|_| !balancer.has_router) {
-                self.balancer_of(port);
-            }
+        }
+    }
+
+    /// A load balancer that may have no router. Its members are those of all its rows.
+    fn without_router(&mut self, balancer: Uuid) {
+        self.want(BALANCER, Want::this(balancer));
+        let row = self.view.leads.balancers.get(&balancer);
+        let row = row.filter(|row| !row.has_router);
+        if let Some(port) = row.and_then(|row| row.vip_port.as_ref()) {
+            self.balancer_of(port);
         }
     }
 
