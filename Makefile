@@ -25,7 +25,7 @@ test: setup
 SOAK ?= 60
 bench: setup
 	$(CARGO) build --release --bin ovn-bgp-agent
-	$(CARGO) run --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK)
+	$(CARGO) run --release --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK)
 	$(CARGO) run --quiet -p interop --bin lab -- latency --agent target/release/ovn-bgp-agent
 	$(CARGO) bench --workspace
 

@@ -51,12 +51,14 @@
 
 pub mod bfd;
 pub mod discovery;
+mod hash;
 mod policy;
 mod rib;
 mod session;
 mod speaker;
 pub mod wire;
 
+pub use hash::{AddressHash, AddressMap, AddressSet};
 pub use policy::{
     Filter, Filters, Match, Policy, PrefixList, PrefixRule, Set, Term, is_host_prefix,
 };

@@ -249,7 +249,7 @@ fn route(prefix: IpNet, announcement: &Announcement) -> Route {
     let attributes = &announcement.attributes;
     Route {
         prefix,
-        attributes: RouteAttributes {
+        attributes: Arc::new(RouteAttributes {
             next_hop: announcement.next_hop,
             communities: attributes.communities.to_vec(),
             local_pref: attributes.local_pref,
@@ -257,7 +257,7 @@ fn route(prefix: IpNet, announcement: &Announcement) -> Route {
             // Tenant subnets and stretched networks are exposed on purpose.
             as_network: !bgp::is_host_prefix(&prefix),
             ..RouteAttributes::default()
-        },
+        }),
     }
 }
 

@@ -4,9 +4,10 @@
 //! and an operator has originated it by hand. Each source holds its own; a prefix goes when the last
 //! source lets go of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map;
+use std::sync::Arc;
 
-use bgp::{Route, RouteAttributes};
+use bgp::{AddressMap, AddressSet, Route, RouteAttributes};
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -37,38 +38,61 @@ pub struct Changes {
 /// Every originated prefix with the sources that hold it.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    held: BTreeMap<IpNet, Held>,
+    held: AddressMap<IpNet, Held>,
 }
 
-/// Who holds a prefix, the greatest source last. Rarely more than one does.
+/// What each source gives a prefix.
 #[derive(Clone, Debug, Default)]
-struct Held(Vec<(Source, RouteAttributes)>);
+struct Held {
+    connected: Given,
+    configuration: Given,
+    ovn: Given,
+    operator: Given,
+}
+
+type Given = Option<Arc<RouteAttributes>>;
 
 impl Held {
-    fn position(&self, source: Source) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&source, |(source, _)| *source)
+    fn of(&self, source: Source) -> &Given {
+        match source {
+            Source::Connected => &self.connected,
+            Source::Configuration => &self.configuration,
+            Source::Ovn => &self.ovn,
+            Source::Operator => &self.operator,
+        }
+    }
+
+    fn of_mut(&mut self, source: Source) -> &mut Given {
+        match source {
+            Source::Connected => &mut self.connected,
+            Source::Configuration => &mut self.configuration,
+            Source::Ovn => &mut self.ovn,
+            Source::Operator => &mut self.operator,
+        }
+    }
+
+    /// Who holds it, the greatest first.
+    fn holders(&self) -> impl DoubleEndedIterator<Item = (Source, &Arc<RouteAttributes>)> {
+        let greatest_first = [
+            Source::Operator,
+            Source::Ovn,
+            Source::Configuration,
+            Source::Connected,
+        ];
+        let given = |source| Some((source, self.of(source).as_ref()?));
+        greatest_first.into_iter().filter_map(given)
     }
 
     /// What is sent.
-    fn attributes(&self) -> Option<&RouteAttributes> {
-        self.0.last().map(|(_, attributes)| attributes)
+    fn attributes(&self) -> Option<&Arc<RouteAttributes>> {
+        self.holders().next().map(|(_, attributes)| attributes)
     }
 
-    /// True when that changes what is sent.
-    fn put(&mut self, source: Source, attributes: RouteAttributes) -> bool {
-        match self.position(source) {
-            Ok(at) => {
-                let last = at + 1 == self.0.len();
-                let slot = self.0.get_mut(at).map(|(_, held)| held);
-                let before = slot.map(|held| std::mem::replace(held, attributes));
-                last && before.as_ref() != self.attributes()
-            }
-            Err(at) => {
-                let before = self.attributes().cloned();
-                self.0.insert(at, (source, attributes));
-                before.as_ref() != self.attributes()
-            }
-        }
+    /// Has a source give something else; true when that changes what is sent.
+    fn set(&mut self, source: Source, given: Given) -> bool {
+        let before = self.attributes().cloned();
+        *self.of_mut(source) = given;
+        before.as_ref() != self.attributes()
     }
 }
 
@@ -78,11 +102,9 @@ impl Changes {
         self.originate.is_empty() && self.withdraw.is_empty()
     }
 
-    fn originate(&mut self, prefix: IpNet, attributes: &RouteAttributes) {
-        self.originate.push(Route {
-            prefix,
-            attributes: attributes.clone(),
-        });
+    fn originate(&mut self, prefix: IpNet, attributes: &Arc<RouteAttributes>) {
+        let attributes = Arc::clone(attributes);
+        self.originate.push(Route { prefix, attributes });
     }
 }
 
@@ -97,7 +119,7 @@ impl Origins {
         for route in routes {
             let prefix = route.prefix.trunc();
             let held = self.held.entry(prefix).or_default();
-            if held.put(source, route.attributes)
+            if held.set(source, Some(route.attributes))
                 && let Some(attributes) = held.attributes()
             {
                 changes.originate(prefix, attributes);
@@ -122,7 +144,7 @@ impl Origins {
     /// A source wants exactly these prefixes.
     pub fn replace(&mut self, source: Source, routes: impl IntoIterator<Item = Route>) -> Changes {
         let routes: Vec<Route> = routes.into_iter().collect();
-        let kept: BTreeSet<IpNet> = routes.iter().map(|route| route.prefix.trunc()).collect();
+        let kept: AddressSet<IpNet> = routes.iter().map(|route| route.prefix.trunc()).collect();
         let gone: Vec<IpNet> = self.of(source).filter(|p| !kept.contains(p)).collect();
         let mut changes = self.originate(source, routes);
         for prefix in gone {
@@ -140,23 +162,22 @@ impl Origins {
     pub fn sources(&self, prefix: &IpNet) -> impl Iterator<Item = Source> + '_ {
         let held = self.held.get(prefix);
         held.into_iter()
-            .flat_map(|held| &held.0)
-            .map(|(source, _)| *source)
+            .flat_map(|held| held.holders().rev())
+            .map(|(source, _)| source)
     }
 
-    /// The prefixes that a source holds, sorted.
+    /// The prefixes that a source holds, in no particular order.
     pub fn of(&self, source: Source) -> impl Iterator<Item = IpNet> + '_ {
-        let holds =
-            move |(prefix, held): (&IpNet, &Held)| held.position(source).is_ok().then_some(*prefix);
-        self.held.iter().filter_map(holds)
+        let held = self.held.iter();
+        held.filter_map(move |(prefix, held)| held.of(source).is_some().then_some(*prefix))
     }
 
-    /// All that is originated, sorted by prefix.
+    /// All that is originated, in no particular order.
     pub fn routes(&self) -> impl Iterator<Item = Route> + '_ {
         self.held.iter().filter_map(|(prefix, held)| {
             Some(Route {
                 prefix: *prefix,
-                attributes: held.attributes()?.clone(),
+                attributes: Arc::clone(held.attributes()?),
             })
         })
     }
@@ -172,21 +193,16 @@ impl Origins {
     }
 
     fn let_go(&mut self, source: Source, prefix: IpNet, changes: &mut Changes) {
-        let Some(held) = self.held.get_mut(&prefix) else {
+        let hash_map::Entry::Occupied(mut known) = self.held.entry(prefix) else {
             return;
         };
-        let Ok(at) = held.position(source) else {
-            return;
-        };
-        let (_, before) = held.0.remove(at);
-        match held.attributes() {
+        let changed = known.get_mut().set(source, None);
+        match known.get().attributes() {
             None => {
-                self.held.remove(&prefix);
+                known.remove();
                 changes.withdraw.push(prefix);
             }
-            Some(left) if at == held.0.len() && *left != before => {
-                changes.originate(prefix, left);
-            }
+            Some(left) if changed => changes.originate(prefix, left),
             Some(_) => {}
         }
     }
@@ -207,10 +223,10 @@ mod tests {
     fn route(prefix: &str, med: u32) -> Route {
         Route {
             prefix: net(prefix),
-            attributes: RouteAttributes {
+            attributes: Arc::new(RouteAttributes {
                 med: Some(med),
                 ..RouteAttributes::default()
-            },
+            }),
         }
     }
 
@@ -263,7 +279,8 @@ mod tests {
         assert_eq!(changes.withdraw, [net("192.0.2.2/32")]);
         let left: Vec<IpNet> = origins.of(Source::Connected).collect();
         assert_eq!(left, [net("192.0.2.3/32")]);
-        assert_eq!(origins.withdraw_all(Source::Connected).withdraw, left);
+        let gone = origins.withdraw_all(Source::Connected).withdraw;
+        assert_eq!(gone, left);
         assert_eq!(origins.len(), 1);
     }
 
@@ -314,7 +331,7 @@ mod tests {
         #[test]
         fn the_changes_add_up_to_the_routes(acts in acts()) {
             let mut origins = Origins::default();
-            let mut speaker: BTreeMap<IpNet, RouteAttributes> = BTreeMap::new();
+            let mut speaker = BTreeMap::new();
             for act in acts {
                 let changes = match act {
                     Act::Originate(source, n, med) => origins.originate(source, [route(&numbered(n), med)]),

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::config::Driver;
-use crate::exposure::{Decision, Delta, Exposure, Node, Options, northbound};
-use crate::ovn::{Northbound, RowProblem, Southbound, southbound};
+use crate::exposure::{Decision, Delta, Exposure, Node, Options};
+use crate::exposure::{northbound, southbound, stretched_l2};
+use crate::ovn::southbound::Scope;
+use crate::ovn::{Northbound, RowProblem, Southbound};
 use crate::ovsdb::Change;
 use crate::wiring::{self, Localnet};
 
@@ -25,6 +27,8 @@ pub(super) struct Ovn {
 #[derive(Debug)]
 enum Standing {
     Northbound(northbound::Standing),
+    Southbound(southbound::Standing),
+    StretchedL2(stretched_l2::Standing),
 }
 
 /// What followed from the rows that changed.
@@ -49,7 +53,7 @@ impl Ovn {
             northbound: Northbound::default(),
             southbound: Southbound::new(scope(driver)),
             southbound_counts: false,
-            standing: Standing::Northbound(northbound::Standing::default()),
+            standing: Standing::of(driver),
             stale: false,
         }
     }
@@ -95,7 +99,7 @@ impl Ovn {
 
     /// Takes again the decisions that what changed since the last call may concern.
     pub(super) fn update(&mut self, node: &Node, options: &Options) -> Consequences {
-        let from_south = self.southbound.take_affected();
+        let mut from_south = self.southbound.take_affected();
         if matches!(self.standing, Standing::Northbound(_)) {
             for port in &from_south.rebound {
                 self.northbound.affect_port_named(port);
@@ -104,30 +108,55 @@ impl Ovn {
         let mut from_north = self.northbound.take_affected();
         let stale = std::mem::take(&mut self.stale);
         from_north.everything |= stale;
+        from_south.everything |= stale;
         let localnets = stale || from_north.localnets || from_south.localnets;
-        let southbound = self.southbound_counts.then_some(&self.southbound);
+        let southbound = &self.southbound;
         let delta = match &mut self.standing {
-            Standing::Northbound(standing) if from_north != Default::default() => {
+            Standing::Northbound(standing) => {
                 let inputs = northbound::Inputs {
                     northbound: &self.northbound,
-                    southbound,
+                    southbound: self.southbound_counts.then_some(southbound),
                     node,
                     options,
                 };
                 standing.update(inputs, from_north)
             }
-            Standing::Northbound(_) => Delta::default(),
+            Standing::Southbound(standing) => {
+                let inputs = southbound::Inputs {
+                    southbound,
+                    node,
+                    options,
+                };
+                standing.update(inputs, from_south)
+            }
+            Standing::StretchedL2(standing) => {
+                let inputs = stretched_l2::Inputs {
+                    southbound,
+                    options,
+                };
+                standing.update(inputs, from_south)
+            }
         };
         Consequences { delta, localnets }
     }
 
     /// Everything, with what is withheld and why.
     pub(super) fn decide(&self, node: &Node, options: &Options) -> Decision {
+        let southbound = &self.southbound;
         match &self.standing {
             Standing::Northbound(_) => northbound::decide(northbound::Inputs {
                 northbound: &self.northbound,
-                southbound: self.southbound_counts.then_some(&self.southbound),
+                southbound: self.southbound_counts.then_some(southbound),
                 node,
+                options,
+            }),
+            Standing::Southbound(_) => southbound::decide(southbound::Inputs {
+                southbound,
+                node,
+                options,
+            }),
+            Standing::StretchedL2(_) => stretched_l2::decide(stretched_l2::Inputs {
+                southbound,
                 options,
             }),
         }
@@ -137,27 +166,43 @@ impl Ovn {
     pub(super) fn exposures(&self) -> Box<dyn Iterator<Item = &Arc<Exposure>> + '_> {
         match &self.standing {
             Standing::Northbound(standing) => Box::new(standing.exposures()),
+            Standing::Southbound(standing) => Box::new(standing.exposures()),
+            Standing::StretchedL2(standing) => Box::new(standing.exposures()),
         }
     }
 
     /// True when traffic enters OVN through this node, so that its bridges are wired.
     pub(super) fn is_wired(&self) -> bool {
-        self.driver != Driver::StretchedL2
+        !matches!(self.standing, Standing::StretchedL2(_))
     }
 
     /// The localnet ports of all provider networks.
     pub(super) fn localnets(&self) -> Vec<Localnet> {
         match &self.standing {
             Standing::Northbound(_) => wiring::localnets(&self.northbound),
+            Standing::Southbound(_) | Standing::StretchedL2(_) => {
+                wiring::southbound_localnets(&self.southbound)
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// Nothing exposed. The EVPN driver is refused before it comes here.
+    fn of(driver: Driver) -> Self {
+        match driver {
+            Driver::Northbound => Self::Northbound(northbound::Standing::default()),
+            Driver::Southbound | Driver::Evpn => Self::Southbound(southbound::Standing::default()),
+            Driver::StretchedL2 => Self::StretchedL2(stretched_l2::Standing::default()),
         }
     }
 }
 
 /// How much of OVN_Southbound a driver follows.
-pub(super) fn scope(driver: Driver) -> southbound::Scope {
+pub(super) fn scope(driver: Driver) -> Scope {
     match driver {
-        Driver::Northbound => southbound::Scope::Bindings,
-        _ => southbound::Scope::Everything,
+        Driver::Northbound => Scope::Bindings,
+        Driver::Southbound | Driver::StretchedL2 | Driver::Evpn => Scope::Everything,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::drain::Drain;
 use super::lines::{Lines, NoLine};
 use super::message::{
-    Done, DrainOrder, Fib, Originate, ResetOrder, Routes, RoutesQuery, Taken, Withdraw,
+    Done, DrainOrder, Fib, Line, Originate, ResetOrder, Routes, RoutesQuery, Taken, Withdraw,
 };
 use super::speaker::{self, Table};
 use super::watch::{Journal, Watch};
@@ -211,11 +211,11 @@ impl Desk {
     /// The speaker gets each line's prefixes at once: the first are with the neighbours while the last
     /// are still read.
     async fn originate(&self, wanted: Originate, lines: &mut Lines) -> Result<Reply, NoLine> {
-        let attributes = bgp::RouteAttributes::from(wanted.attributes);
+        let attributes = Arc::new(bgp::RouteAttributes::from(wanted.attributes));
         let originate = |prefixes: Vec<IpNet>| {
             let routes = prefixes.into_iter().map(|prefix| bgp::Route {
                 prefix,
-                attributes: attributes.clone(),
+                attributes: Arc::clone(&attributes),
             });
             self.origination.originate(Source::Operator, routes);
         };
@@ -250,13 +250,12 @@ async fn each_line(
         return Ok(Reply::Taken(taken));
     }
     loop {
-        let prefixes: Vec<IpNet> =
-            serde_json::from_slice(lines.more().await?).map_err(|error| {
-                let taken = taken.prefixes;
-                NoLine::Malformed(format!(
-                    "not a list of prefixes: {error}; {taken} before it were taken"
-                ))
-            })?;
+        let Line { prefixes } = serde_json::from_slice(lines.more().await?).map_err(|error| {
+            let taken = taken.prefixes;
+            NoLine::Malformed(format!(
+                "not a list of prefixes: {error}; {taken} before it were taken"
+            ))
+        })?;
         if prefixes.is_empty() {
             return Ok(Reply::Taken(taken));
         }

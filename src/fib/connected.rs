@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bgp::RouteAttributes;
 use ipnet::IpNet;
@@ -26,7 +27,7 @@ pub struct Settings {
     /// The connected subnets as well, for neighbours whose export filter lets more pass than host prefixes.
     pub subnets: bool,
     /// What the routes carry.
-    pub attributes: RouteAttributes,
+    pub attributes: Arc<RouteAttributes>,
 }
 
 impl Default for Settings {
@@ -37,7 +38,7 @@ impl Default for Settings {
             exclude: Vec::new(),
             hosts: true,
             subnets: true,
-            attributes: RouteAttributes::default(),
+            attributes: RouteAttributes::none(),
         }
     }
 }

@@ -20,6 +20,7 @@
 //! that it is not taught again until the peers have told all they have, or [`Settings::stale_hold`] is over.
 
 pub mod connected;
+mod dirty;
 mod message;
 mod next_hops;
 mod node;
@@ -29,6 +30,7 @@ mod resolve;
 mod route;
 mod run;
 mod settings;
+mod shared;
 mod snapshot;
 mod table;
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bgp::{LearnedPath, Via};
+use bgp::{AddressSet, LearnedPath, Via};
 use ipnet::IpNet;
-use rustc_hash::FxHashSet;
 
 use super::resolve::{Firm, Resolution, Target};
 use super::table::{MANY, Table};
@@ -76,7 +75,7 @@ impl Table {
     /// ineligible are followed, some of them; the others compete again, and are found again.
     pub(super) fn forget_next_hops(&mut self) {
         let paths = self.learned.values().flat_map(|paths| paths.iter());
-        let used: FxHashSet<Target> = paths.map(Target::of).collect();
+        let used: AddressSet<Target> = paths.map(Target::of).collect();
         let mut left = MANY;
         self.resolved.retain(|target, _| {
             let followed = self.ineligible.contains(target) && left > 0;
@@ -95,7 +94,7 @@ impl Table {
         if !std::mem::take(&mut self.moved) {
             return;
         }
-        let mut elsewhere = FxHashSet::default();
+        let mut elsewhere = AddressSet::default();
         for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
             self.judge(&target);
             let resolution = self.resolve(&target);
@@ -113,7 +112,6 @@ impl Table {
                 .any(|path| elsewhere.contains(&Target::of(path)))
         };
         let concerned = self.learned.iter().filter(|(_, paths)| uses(paths));
-        self.dirty
-            .extend(concerned.map(|(prefix, _)| (prefix.prefix_len(), *prefix)));
+        self.dirty.extend(concerned.map(|(prefix, _)| *prefix));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::AddressMap;
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use super::route::{Hop, Seen};
 use crate::kernel::LinkFacts;
@@ -39,8 +39,8 @@ pub(super) struct Other {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
     links: BTreeMap<u32, LinkFacts>,
-    addresses: FxHashMap<(u32, IpNet), Address>,
-    others: FxHashMap<IpNet, Vec<Other>>,
+    addresses: AddressMap<(u32, IpNet), Address>,
+    others: AddressMap<IpNet, Vec<Other>>,
     count: usize,
 }
 

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::AddressMap;
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
-use rustc_hash::FxHashMap;
 
 use super::message;
 use super::node::{Address, Node};
@@ -71,7 +71,7 @@ impl Table {
         self.touch_all();
         self.node = dump.node;
         self.taken.clear();
-        let mut installed = FxHashMap::default();
+        let mut installed = AddressMap::default();
         for seen in dump.taken {
             if self.is_ours(&seen, adopting) {
                 let state = self.as_seen(&seen);
@@ -112,7 +112,7 @@ impl Table {
 
     fn as_seen(&mut self, seen: &Seen) -> Installed {
         if seen.plain {
-            Installed::As(self.share(seen.route.clone()))
+            Installed::As(self.shared.share(seen.route.clone()))
         } else {
             Installed::Doubtful
         }

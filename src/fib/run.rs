@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -341,7 +342,7 @@ impl Shell {
         }
         let routes = connected.iter().map(|prefix| Route {
             prefix: *prefix,
-            attributes: settings.attributes.clone(),
+            attributes: Arc::clone(&settings.attributes),
         });
         self.origination.replace(Source::Connected, routes);
         self.connected = connected;

@@ -1,24 +1,25 @@
 //! The routes that the kernel shall have, those it has, and the steps from one to the other. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bgp::wire::Family;
-use bgp::{LearnedPath, Via};
+use bgp::{AddressMap, AddressSet, LearnedPath, Via};
 use ipnet::IpNet;
-use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::dirty::Dirty;
 use super::message::Put;
 use super::node::Node;
 use super::resolve::{Resolution, Target, follows_learned};
 use super::route::{Hop, KernelRoute, Place};
 use super::settings::Settings;
+use super::shared::SharedRoutes;
 use crate::kernel::connection::Refusal;
 use crate::peering::LearnedNews;
 
-/// Next hops and routes kept before those that nothing uses are looked for.
+/// Next hops kept before those that nothing uses are looked for.
 pub(super) const MANY: usize = 1024;
 
 /// A route of ours in the kernel.
@@ -71,30 +72,26 @@ pub(super) enum Step {
 pub(super) struct Table {
     pub(super) settings: Settings,
     pub(super) node: Node,
-    pub(super) learned: FxHashMap<IpNet, Arc<[LearnedPath]>>,
-    pub(super) resolved: FxHashMap<Target, Resolution>,
+    pub(super) learned: AddressMap<IpNet, Arc<[LearnedPath]>>,
+    pub(super) resolved: AddressMap<Target, Resolution>,
     /// Those of them that the speaker shall not choose.
-    pub(super) ineligible: FxHashSet<Target>,
+    pub(super) ineligible: AddressSet<Target>,
     /// What it has yet to be told of that.
     pub(super) verdicts: Vec<(Via, bool)>,
-    pub(super) installed: FxHashMap<IpNet, Installed>,
+    pub(super) installed: AddressMap<IpNet, Installed>,
     /// Routes of an earlier process that this one has not been taught yet.
-    pub(super) stale: FxHashSet<IpNet>,
+    pub(super) stale: AddressSet<IpNet>,
     /// Until when, by family: IPv4, IPv6.
     hold: [Option<Instant>; 2],
     /// Protocols of the routes in the places that ours would have.
-    pub(super) taken: FxHashMap<IpNet, u8>,
+    pub(super) taken: AddressMap<IpNet, u8>,
     /// Routes in places of before a change of table or metric: they go once all others have come.
     former: Vec<(IpNet, Place)>,
-    /// To be looked at, shortest prefixes first: a default route carries more than any other.
-    pub(super) dirty: BTreeSet<(u8, IpNet)>,
+    pub(super) dirty: Dirty,
     /// What the kernel has refused, in its words.
     pub(super) refused: BTreeMap<IpNet, String>,
-    /// Equal routes are one allocation.
-    shared: FxHashSet<Arc<KernelRoute>>,
-    /// Unused ones are dropped when there are so many.
-    share_until: usize,
-    /// The same of `resolved`: peers may teach ever new next hops.
+    pub(super) shared: SharedRoutes,
+    /// Resolved next hops that nothing uses are dropped when there are so many: peers may teach ever new ones.
     pub(super) resolve_until: usize,
     /// The node has changed: next hops may lead elsewhere.
     pub(super) moved: bool,
@@ -113,19 +110,18 @@ impl Table {
         Self {
             settings,
             node: Node::default(),
-            learned: FxHashMap::default(),
-            resolved: FxHashMap::default(),
-            ineligible: FxHashSet::default(),
+            learned: AddressMap::default(),
+            resolved: AddressMap::default(),
+            ineligible: AddressSet::default(),
             verdicts: Vec::new(),
-            installed: FxHashMap::default(),
-            stale: FxHashSet::default(),
+            installed: AddressMap::default(),
+            stale: AddressSet::default(),
             hold: [Some(until); 2],
-            taken: FxHashMap::default(),
+            taken: AddressMap::default(),
             former: Vec::new(),
-            dirty: BTreeSet::new(),
+            dirty: Dirty::default(),
             refused: BTreeMap::new(),
-            shared: FxHashSet::default(),
-            share_until: MANY,
+            shared: SharedRoutes::default(),
             resolve_until: MANY,
             moved: false,
             taught: false,
@@ -220,14 +216,13 @@ impl Table {
 
     /// Has this prefix looked at.
     pub(super) fn touch(&mut self, prefix: IpNet) {
-        self.dirty.insert((prefix.prefix_len(), prefix));
+        self.dirty.insert(prefix);
     }
 
     /// Has all prefixes looked at.
     pub(super) fn touch_all(&mut self) {
         let all = self.learned.keys().chain(self.installed.keys());
-        self.dirty
-            .extend(all.map(|prefix| (prefix.prefix_len(), *prefix)));
+        self.dirty.extend(all.copied());
     }
 
     /// Tries again what the kernel has refused.
@@ -253,7 +248,7 @@ impl Table {
         self.follow_next_hops();
         let (mut puts, mut removals) = (Vec::new(), Vec::new());
         while puts.len() + removals.len() < limit
-            && let Some((_, prefix)) = self.dirty.pop_first()
+            && let Some(prefix) = self.dirty.pop()
         {
             match self.step(prefix) {
                 Some(Step::Remove) => removals.push(self.change(prefix, Step::Remove)),
@@ -294,8 +289,8 @@ impl Table {
                     self.refused.remove(&prefix);
                     None
                 }
-                Some(_) => Some(Step::Put(self.share(route), Put::Over)),
-                None => Some(Step::Put(self.share(route), Put::New)),
+                Some(_) => Some(Step::Put(self.shared.share(route), Put::Over)),
+                None => Some(Step::Put(self.shared.share(route), Put::New)),
             },
         }
     }
@@ -371,25 +366,6 @@ impl Table {
     fn source(&self, prefix: &IpNet) -> Option<IpAddr> {
         let source = self.settings.source(prefix)?;
         self.node.owns(source).then_some(source)
-    }
-
-    #[cfg(test)]
-    pub(super) fn shared_count(&self) -> usize {
-        self.shared.len()
-    }
-
-    /// The one allocation of equal routes.
-    pub(super) fn share(&mut self, route: KernelRoute) -> Arc<KernelRoute> {
-        if let Some(shared) = self.shared.get(&route) {
-            return Arc::clone(shared);
-        }
-        if self.shared.len() >= self.share_until {
-            self.shared.retain(|route| Arc::strong_count(route) > 1);
-            self.share_until = MANY.max(2 * self.shared.len());
-        }
-        let route = Arc::new(route);
-        self.shared.insert(Arc::clone(&route));
-        route
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::AddressMap;
 use ipnet::IpNet;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
@@ -42,11 +43,11 @@ pub(super) struct State {
     indexes: FxHashMap<Arc<str>, u32>,
     /// With the protocol each is marked with, 0 for none.
     addresses: BTreeMap<(u32, IpNet), u8>,
-    routes: FxHashMap<RouteId, RouteFacts>,
+    routes: AddressMap<RouteId, RouteFacts>,
     rules: Rules,
-    neighbours: FxHashMap<(u32, IpAddr), NeighbourFacts>,
+    neighbours: AddressMap<(u32, IpAddr), NeighbourFacts>,
     /// With the protocol each is marked with, 0 for none.
-    proxies: FxHashMap<(u32, Ipv6Addr), u8>,
+    proxies: AddressMap<(u32, Ipv6Addr), u8>,
     sysctls: BTreeMap<Arc<str>, Arc<str>>,
     /// VLAN devices with names we give that answer ARP and NDP for others.
     answering: BTreeSet<u32>,

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use bgp::{ConnectionId, Event, Input, Output, PeerId, Route, Speaker, State};
 use bytes::Bytes;
-use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -15,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::connection::{Connection, words};
 use super::handle::{Call, View};
-use super::learned::{self, LearnedRoutes};
+use super::learned::{self, LearnedRoutes, Teacher};
 use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
 use super::mailbox::Mailbox;
@@ -82,7 +81,7 @@ pub(super) struct Driver {
     changed_at: Option<Instant>,
     /// How long until somebody is.
     told_after: Arc<Histogram>,
-    learned: Option<LearnedRoutes>,
+    teacher: Option<Teacher>,
     /// Once a neighbour wants its path watched.
     pub(super) liveness: Option<Liveness>,
 }
@@ -112,7 +111,7 @@ impl Driver {
             inbox,
             notices,
             path_notices,
-            learned: None,
+            teacher: None,
             liveness: None,
             changed_at: None,
             told_after: Arc::default(),
@@ -127,7 +126,10 @@ impl Driver {
 
     /// Learned routes go there.
     pub(super) fn teaching(self, learned: Option<LearnedRoutes>) -> Self {
-        Self { learned, ..self }
+        Self {
+            teacher: learned.map(Teacher::new),
+            ..self
+        }
     }
 
     /// Runs until told to stop, or until nobody is left to tell it anything: then it ends without a word,
@@ -162,7 +164,7 @@ impl Driver {
                     None => return,
                 },
                 failure = liveness::failure(&mut self.liveness) => self.lose_path(&failure),
-                verdicts = learned::verdicts(&self.learned) => self.heed(&verdicts),
+                verdicts = learned::verdicts(&self.teacher) => self.heed(&verdicts),
                 () = sleep_until(deadline) => self.handle_timeout(),
             }
         }
@@ -171,14 +173,13 @@ impl Driver {
     fn change_routes(&mut self, mailbox: &Mailbox) {
         let (changes, since) = mailbox.take();
         self.changed_at = since;
-        let (wanted, unwanted): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|(_, route)| route.is_some());
         let now = Instant::now();
-        let gone = unwanted.into_iter().map(|(prefix, _): (IpNet, _)| prefix);
-        self.speaker.withdraw(gone, now);
-        let routes = wanted
-            .into_iter()
-            .filter_map(|(_, route): (_, Option<Route>)| route);
+        let gone = changes.iter().filter(|(_, wanted)| wanted.is_none());
+        self.speaker.withdraw(gone.map(|(prefix, _)| *prefix), now);
+        let routes = changes.into_iter().filter_map(|(prefix, wanted)| {
+            let attributes = wanted?;
+            Some(Route { prefix, attributes })
+        });
         self.speaker.originate(routes, now);
     }
 
@@ -319,6 +320,7 @@ impl Driver {
                 Output::Timeout(deadline) => {
                     // What is told later waits for a neighbour, not for us.
                     self.changed_at = None;
+                    self.teacher.iter_mut().for_each(Teacher::put);
                     return deadline;
                 }
             }
@@ -379,14 +381,14 @@ impl Driver {
             self.discoveries
                 .set_established(*peer, *to == State::Established);
         }
-        if let Some(learned) = &self.learned {
-            learned.follow(&event);
+        if let Some(teacher) = &mut self.teacher {
+            teacher.follow(&event);
         }
-        // Fails only when nobody watches.
-        let _ = self.notices.send(Notice {
-            at: Instant::now(),
-            event,
-        });
+        if self.notices.receiver_count() > 0 {
+            let at = Instant::now();
+            // Fails when the last of them has just gone.
+            let _ = self.notices.send(Notice { at, event });
+        }
     }
 
     fn log(&self, event: &Event) {

@@ -58,16 +58,12 @@ impl fmt::Debug for Call {
 impl Handle {
     /// Originate these routes, replacing those for the same prefixes. Returns at once.
     pub fn originate(&self, routes: impl IntoIterator<Item = Route>) {
-        let changes = routes
-            .into_iter()
-            .map(|route| (route.prefix.trunc(), Some(route)));
-        self.mailbox.put(changes);
+        self.mailbox.originate(routes);
     }
 
     /// Stop originating these prefixes. Returns at once.
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
-        self.mailbox
-            .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+        self.mailbox.withdraw(prefixes);
     }
 
     /// From a change of what is originated to the first UPDATE that was handed to a session for it.

@@ -6,9 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bgp::wire::Family;
-use bgp::{Event, LearnedPath, Via};
+use bgp::{AddressMap, Event, LearnedPath, Via};
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 /// What peers teach. Clones are handles to the same; one side fills it, one takes from it.
@@ -20,7 +19,7 @@ struct Shared {
     news: Mutex<LearnedNews>,
     filled: Notify,
     /// The way back: next hops that paths may lead by, or may not.
-    verdicts: Mutex<FxHashMap<Via, bool>>,
+    verdicts: Mutex<AddressMap<Via, bool>>,
     judged: Notify,
 }
 
@@ -28,7 +27,7 @@ struct Shared {
 #[derive(Debug, Default)]
 pub struct LearnedNews {
     /// The paths in use, best first; `None`: no peer teaches it any more.
-    pub routes: FxHashMap<IpNet, Option<Arc<[LearnedPath]>>>,
+    pub routes: AddressMap<IpNet, Option<Arc<[LearnedPath]>>>,
     /// Families of which every peer that is up has told all it has, after `routes`.
     pub converged: Vec<Family>,
 }
@@ -36,15 +35,25 @@ pub struct LearnedNews {
 impl LearnedRoutes {
     /// Puts these paths in use; none: the prefix is lost.
     pub fn put(&self, prefix: IpNet, paths: Option<Arc<[LearnedPath]>>) {
-        self.lock().routes.insert(prefix, paths);
-        self.0.filled.notify_one();
+        self.put_all([(prefix, paths)], []);
     }
 
     /// All that is to come of a family after a restart has come.
     pub fn converged(&self, family: Family) {
+        self.put_all([], [family]);
+    }
+
+    fn put_all(
+        &self,
+        routes: impl IntoIterator<Item = (IpNet, Option<Arc<[LearnedPath]>>)>,
+        converged: impl IntoIterator<Item = Family>,
+    ) {
         let mut news = self.lock();
-        if !news.converged.contains(&family) {
-            news.converged.push(family);
+        news.routes.extend(routes);
+        for family in converged {
+            if !news.converged.contains(&family) {
+                news.converged.push(family);
+            }
         }
         drop(news);
         self.0.filled.notify_one();
@@ -69,19 +78,9 @@ impl LearnedRoutes {
     }
 
     /// What was last said of each next hop, once something was. May be dropped while it waits.
-    pub async fn verdicts(&self) -> FxHashMap<Via, bool> {
+    pub async fn verdicts(&self) -> AddressMap<Via, bool> {
         self.0.judged.notified().await;
         std::mem::take(&mut *lock(&self.0.verdicts))
-    }
-
-    /// Takes in what the speaker tells, where it is about learned routes.
-    pub(super) fn follow(&self, event: &Event) {
-        match event {
-            Event::RouteLearned { prefix, paths } => self.put(*prefix, Some(Arc::clone(paths))),
-            Event::RouteLost { prefix } => self.put(*prefix, None),
-            Event::Converged { family } => self.converged(*family),
-            _ => {}
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, LearnedNews> {
@@ -94,10 +93,50 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The end of the speaker, which tells of one route at a time: what an input brings is put at once, so that neither side
+/// wakes the other for each.
+#[derive(Debug)]
+pub(super) struct Teacher {
+    learned: LearnedRoutes,
+    /// Yet to be put.
+    news: Vec<(IpNet, Option<Arc<[LearnedPath]>>)>,
+    converged: Vec<Family>,
+}
+
+impl Teacher {
+    pub(super) fn new(learned: LearnedRoutes) -> Self {
+        Self {
+            learned,
+            news: Vec::new(),
+            converged: Vec::new(),
+        }
+    }
+
+    /// Takes in what the speaker tells, where it is about learned routes.
+    pub(super) fn follow(&mut self, event: &Event) {
+        match event {
+            Event::RouteLearned { prefix, paths } => {
+                self.news.push((*prefix, Some(Arc::clone(paths))));
+            }
+            Event::RouteLost { prefix } => self.news.push((*prefix, None)),
+            Event::Converged { family } => self.converged.push(*family),
+            _ => {}
+        }
+    }
+
+    /// Puts what was taken in.
+    pub(super) fn put(&mut self) {
+        if !(self.news.is_empty() && self.converged.is_empty()) {
+            let (news, converged) = (self.news.drain(..), self.converged.drain(..));
+            self.learned.put_all(news, converged);
+        }
+    }
+}
+
 /// [`LearnedRoutes::verdicts`]; none where nobody takes what peers teach.
-pub(super) async fn verdicts(learned: &Option<LearnedRoutes>) -> FxHashMap<Via, bool> {
-    match learned {
-        Some(learned) => learned.verdicts().await,
+pub(super) async fn verdicts(teacher: &Option<Teacher>) -> AddressMap<Via, bool> {
+    match teacher {
+        Some(teacher) => teacher.learned.verdicts().await,
         None => std::future::pending().await,
     }
 }
@@ -110,12 +149,15 @@ mod tests {
     fn changes_of_one_prefix_collapse() {
         let learned = LearnedRoutes::default();
         let prefix: IpNet = "0.0.0.0/0".parse().unwrap();
+        let mut teacher = Teacher::new(learned.clone());
         for _ in 0..1000 {
-            learned.put(prefix, Some(Arc::from([])));
-            learned.follow(&Event::RouteLost { prefix });
-            learned.follow(&Event::Converged {
+            let paths = Arc::from([]);
+            teacher.follow(&Event::RouteLearned { prefix, paths });
+            teacher.follow(&Event::RouteLost { prefix });
+            teacher.follow(&Event::Converged {
                 family: Family::IPV4_UNICAST,
             });
+            teacher.put();
         }
         let news = learned.take();
         assert_eq!(

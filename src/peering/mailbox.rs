@@ -3,18 +3,18 @@
 //! A slot per prefix rather than a queue: the agent never waits, and however far the speaker is behind,
 //! memory is bounded by the number of prefixes.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use bgp::Route;
+use bgp::{AddressHash, Route, RouteAttributes};
+use indexmap::IndexMap;
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
 use crate::metrics::Histogram;
 
-/// What shall become of a prefix: a route, or nothing.
-pub(super) type Changes = BTreeMap<IpNet, Option<Route>>;
+/// What shall become of a prefix: a route, or nothing. In the order in which they were first asked for.
+pub(super) type Changes = IndexMap<IpNet, Option<Arc<RouteAttributes>>, AddressHash>;
 
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
@@ -32,8 +32,19 @@ struct Slots {
 }
 
 impl Mailbox {
-    /// Later changes of a prefix replace earlier ones.
-    pub(super) fn put(&self, changes: impl IntoIterator<Item = (IpNet, Option<Route>)>) {
+    /// Puts routes. Later changes of a prefix replace earlier ones.
+    pub(super) fn originate(&self, routes: impl IntoIterator<Item = Route>) {
+        let changes = routes.into_iter();
+        self.put(changes.map(|route| (route.prefix.trunc(), Some(route.attributes))));
+    }
+
+    /// Puts withdrawals.
+    pub(super) fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
+        let changes = prefixes.into_iter();
+        self.put(changes.map(|prefix| (prefix.trunc(), None)));
+    }
+
+    fn put(&self, changes: impl Iterator<Item = (IpNet, Option<Arc<RouteAttributes>>)>) {
         let now = Instant::now();
         {
             let mut slots = self.lock();
@@ -69,12 +80,12 @@ mod tests {
         let mailbox = Mailbox::default();
         let prefix: IpNet = "192.0.2.1/32".parse().unwrap();
         for _ in 0..1000 {
-            mailbox.put([(prefix, Some(Route::new(prefix)))]);
-            mailbox.put([(prefix, None)]);
+            mailbox.originate([Route::new(prefix)]);
+            mailbox.withdraw([prefix]);
         }
         let (changes, since) = mailbox.take();
-        assert_eq!(changes, Changes::from([(prefix, None)]));
+        assert_eq!(changes, Changes::from_iter([(prefix, None)]));
         assert!(since.is_some());
-        assert_eq!(mailbox.take(), (Changes::new(), None));
+        assert_eq!(mailbox.take(), (Changes::default(), None));
     }
 }

@@ -120,11 +120,7 @@ impl Peering {
             .enable_all()
             .build()?;
         let mailbox = Arc::new(Mailbox::default());
-        mailbox.put(
-            routes
-                .into_iter()
-                .map(|route| (route.prefix.trunc(), Some(route))),
-        );
+        mailbox.originate(routes);
         let (commands, requests) = mpsc::channel(16);
         let (notices, _) = broadcast::channel(NOTICES);
         let (path_notices, _) = broadcast::channel(NOTICES);
@@ -151,16 +147,12 @@ impl Peering {
 
     /// Originate these routes, replacing those for the same prefixes. Returns at once.
     pub fn originate(&self, routes: impl IntoIterator<Item = Route>) {
-        let changes = routes
-            .into_iter()
-            .map(|route| (route.prefix.trunc(), Some(route)));
-        self.mailbox.put(changes);
+        self.mailbox.originate(routes);
     }
 
     /// Stop originating these prefixes. Returns at once.
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
-        self.mailbox
-            .put(prefixes.into_iter().map(|prefix| (prefix.trunc(), None)));
+        self.mailbox.withdraw(prefixes);
     }
 
     /// Returns once the UPDATEs of every change so far are with the kernel, as far as each peer's socket

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use bgp::{Event, PeerId, State, Via};
-use rustc_hash::FxHashMap;
+use bgp::{AddressMap, Event, PeerId, State, Via};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -73,7 +72,7 @@ impl Driver {
     }
 
     /// Whoever brings routes to the kernel says where ways lead.
-    pub(super) fn heed(&mut self, verdicts: &FxHashMap<Via, bool>) {
+    pub(super) fn heed(&mut self, verdicts: &AddressMap<Via, bool>) {
         for (via, reachable) in verdicts {
             self.speaker.set_reachable(via, *reachable, Instant::now());
         }

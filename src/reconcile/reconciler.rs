@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bgp::{AddressMap, AddressSet};
 use ipnet::IpNet;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::diff::{Made, Verdict, judge, link_key, satisfies};
 use super::object::{Key, LinkKind, Value};
@@ -49,9 +50,9 @@ impl Domain {
 /// depends on what the steps of this one came to.
 #[derive(Debug, Default)]
 pub struct Reconciler {
-    wishes: FxHashMap<Key, Vec<(Holder, Value)>>,
-    held: FxHashMap<Holder, Arc<[Key]>>,
-    observed: FxHashMap<Key, Found>,
+    wishes: AddressMap<Key, Vec<(Holder, Value)>>,
+    held: AddressMap<Holder, Arc<[Key]>>,
+    observed: AddressMap<Key, Found>,
     adverts: BTreeMap<IpNet, Advert>,
     advertised: BTreeMap<IpNet, Announcement>,
     dirty: BTreeSet<Key>,
@@ -60,9 +61,9 @@ pub struct Reconciler {
     failed_adverts: BTreeSet<IpNet>,
     blocked: BTreeMap<Key, BlockReason>,
     /// Blocked objects by the interface whose change could help.
-    awaiting_link: FxHashMap<Arc<str>, FxHashSet<Key>>,
+    awaiting_link: FxHashMap<Arc<str>, AddressSet<Key>>,
     /// Adverts not out yet, by the first object found missing.
-    awaiting_object: FxHashMap<Key, BTreeSet<IpNet>>,
+    awaiting_object: AddressMap<Key, BTreeSet<IpNet>>,
 }
 
 impl Reconciler {
@@ -78,7 +79,7 @@ impl Reconciler {
         } else {
             self.held.insert(holder, keys)
         };
-        let mut gone: FxHashSet<Key> = before.iter().flat_map(|b| b.iter().cloned()).collect();
+        let mut gone: AddressSet<Key> = before.iter().flat_map(|b| b.iter().cloned()).collect();
         for (key, value) in objects {
             gone.remove(&key);
             self.wish(holder, key, value);
@@ -122,7 +123,7 @@ impl Reconciler {
         domain: &Domain,
         objects: impl IntoIterator<Item = (Key, Found)>,
     ) {
-        let mut gone: FxHashSet<Key> = self
+        let mut gone: AddressSet<Key> = self
             .observed
             .keys()
             .filter(|key| domain.covers(key))

@@ -21,7 +21,7 @@ pub use self::wish::{Pending, Wish};
 use crate::exposure::{Delta, Exposure};
 use crate::mac::MacAddr;
 use crate::ovn::vswitch::PatchPort;
-use crate::ovn::{BridgeMappings, Northbound, Vswitch};
+use crate::ovn::{BridgeMappings, Northbound, Southbound, Vswitch};
 use crate::reconcile::object::TableId;
 use crate::reconcile::{Advert, Announcement, Desired, Holder, Key, Value};
 
@@ -92,15 +92,24 @@ impl BridgeFacts {
 /// The localnet ports of all provider networks, as [`Facts`] wants them. They change when
 /// [`crate::ovn::northbound::Affected::localnets`] says so.
 pub fn localnets(nb: &Northbound) -> Vec<Localnet> {
-    let localnets: BTreeSet<_> = nb
-        .all_localnets()
-        .filter_map(|port| {
-            Some(Localnet {
-                physical_network: port.physical_network.clone()?,
-                vlan: port.tag.filter(|tag| *tag != 0),
-            })
+    let ports = nb.all_localnets();
+    sorted(ports.map(|port| (port.physical_network.as_ref(), port.tag)))
+}
+
+/// The same from the Southbound database.
+pub fn southbound_localnets(sb: &Southbound) -> Vec<Localnet> {
+    let ports = sb.all_localnets();
+    sorted(ports.map(|port| (port.physical_network.as_ref(), port.vlan)))
+}
+
+fn sorted<'a>(ports: impl Iterator<Item = (Option<&'a Arc<str>>, Option<u16>)>) -> Vec<Localnet> {
+    let localnet = |(physical_network, tag): (Option<&Arc<str>>, Option<u16>)| {
+        Some(Localnet {
+            physical_network: physical_network?.clone(),
+            vlan: tag.filter(|tag| *tag != 0),
         })
-        .collect();
+    };
+    let localnets: BTreeSet<_> = ports.filter_map(localnet).collect();
     localnets.into_iter().collect()
 }
 

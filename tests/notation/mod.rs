@@ -22,7 +22,7 @@ pub(crate) fn insertion(
     }
 }
 
-fn datum(value: &Value) -> Datum {
+pub(crate) fn datum(value: &Value) -> Datum {
     match tagged(value) {
         Some(("set", Value::Array(atoms))) => Datum::set(atoms.iter().map(atom)),
         Some(("map", Value::Array(pairs))) => {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 #[path = "../notation/mod.rs"]
-mod notation;
+pub(crate) mod notation;
 
 /// `nb.db.gz` of a snapshot.
 pub(crate) fn northbound(dir: &Path) -> Northbound {

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::import::Importer;
 use super::learned_path::{LearnedPath, Stale};
+use crate::hash::AddressMap;
 use crate::wire::{Community, Family, NextHop, PathAttributes};
 
 /// What an UPDATE says of each of its destinations.
@@ -22,7 +23,7 @@ pub(crate) struct Received {
 /// Adj-RIB-In of one peer, all families.
 #[derive(Debug, Default)]
 pub(crate) struct AdjRibIn {
-    routes: FxHashMap<IpNet, Paths>,
+    routes: AddressMap<IpNet, Paths>,
     len: usize,
     unconfirmed: usize,
 }
@@ -240,7 +241,7 @@ impl AdjRibIn {
 }
 
 fn entries_of(
-    routes: &mut FxHashMap<IpNet, Paths>,
+    routes: &mut AddressMap<IpNet, Paths>,
     family: Family,
 ) -> impl Iterator<Item = (&IpNet, &mut Entry)> {
     let of_family = routes

@@ -1,11 +1,12 @@
 //! What the peers of an update group should have: the Adj-RIB-Out they share.
 
+use std::collections::hash_map;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use super::export::ExportedRoute;
+use crate::hash::AddressMap;
 
 /// Where a route stands in the order in which prefixes came, for those who walk through all of them. A prefix that
 /// is withdrawn and comes again takes a new place, behind everybody's.
@@ -20,7 +21,7 @@ impl Place {
 /// The routes of one family that a group of peers should have.
 #[derive(Debug, Default)]
 pub(crate) struct AdjRibOut {
-    routes: FxHashMap<IpNet, Entry>,
+    routes: AddressMap<IpNet, Entry>,
     next_place: u64,
     /// By place; kept only while somebody walks. A prefix that left or moved is still in its old place.
     order: Option<Vec<(Place, IpNet)>>,
@@ -58,20 +59,23 @@ impl AdjRibOut {
                 after,
             });
         };
-        let known = self.routes.get_mut(&prefix);
-        if known
-            .as_ref()
-            .is_some_and(|known| Arc::ptr_eq(&known.route, &route))
-        {
-            return None;
-        }
-        let (before, after) = match known {
-            Some(entry) => {
-                let before = entry.clone();
-                entry.route = route;
-                (Some(before), entry.clone())
+        let (before, after) = match self.routes.entry(prefix) {
+            hash_map::Entry::Occupied(known) if Arc::ptr_eq(&known.get().route, &route) => {
+                return None;
             }
-            None => (None, self.append(prefix, route)),
+            hash_map::Entry::Occupied(mut known) => {
+                let place = known.get().place;
+                let after = Entry { route, place };
+                (Some(known.insert(after.clone())), after)
+            }
+            hash_map::Entry::Vacant(vacant) => {
+                let place = Place(self.next_place);
+                self.next_place += 1;
+                if let Some(order) = &mut self.order {
+                    order.push((place, prefix));
+                }
+                (None, vacant.insert(Entry { route, place }).clone())
+            }
         };
         Some(Change {
             prefix,
@@ -115,17 +119,6 @@ impl AdjRibOut {
             let entry = self.routes.get(prefix)?;
             (entry.place == *place).then_some((prefix, entry))
         })
-    }
-
-    fn append(&mut self, prefix: IpNet, route: Arc<ExportedRoute>) -> Entry {
-        let place = Place(self.next_place);
-        self.next_place += 1;
-        let entry = Entry { route, place };
-        self.routes.insert(prefix, entry.clone());
-        if let Some(order) = &mut self.order {
-            order.push((place, prefix));
-        }
-        entry
     }
 
     /// Churn while somebody walks must not make the order grow for ever.

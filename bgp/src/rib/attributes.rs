@@ -1,6 +1,7 @@
 //! What an originated route carries besides its prefix, stored once however many routes share it.
 
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
 use crate::wire::{Community, ExtendedCommunity, LargeCommunity, Origin, PathAttributes};
 
@@ -43,6 +44,13 @@ impl Default for RouteAttributes {
 }
 
 impl RouteAttributes {
+    /// The default, shared by all who ask.
+    #[must_use]
+    pub fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<RouteAttributes>> = LazyLock::new(Arc::default);
+        Arc::clone(&NONE)
+    }
+
     /// The attributes before any session has added its own.
     pub(crate) fn path_attributes(&self) -> PathAttributes {
         PathAttributes {

@@ -3,9 +3,8 @@
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv4Addr};
 
-use rustc_hash::FxHashSet;
-
 use super::learned_path::{LearnedPath, Via};
+use crate::hash::AddressSet;
 use crate::speaker::Multipath;
 use crate::wire::{Origin, RouterId};
 
@@ -13,7 +12,7 @@ use crate::wire::{Origin, RouterId};
 pub(crate) struct Decision<'a> {
     pub(crate) multipath: Multipath,
     /// Where no way leads at present.
-    pub(crate) unreachable: &'a FxHashSet<Via>,
+    pub(crate) unreachable: &'a AddressSet<Via>,
 }
 
 impl Decision<'_> {

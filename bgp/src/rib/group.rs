@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use super::adj_out::AdjRibOut;
 use super::attributes::RouteAttributes;
 use super::export::{ExportMemo, ExportProfile, ExportedRoute};
 use super::intern::Interner;
 use super::reader::{Batch, Reader};
+use crate::hash::AddressMap;
 use crate::speaker::PeerId;
 
 /// Prefixes encoded at a time: the host prefixes of eight full messages, so that the window is respected to within
@@ -392,5 +392,5 @@ impl UpdateGroup {
 pub(crate) struct Left {
     pub(crate) peer: PeerId,
     reader: Reader,
-    held: FxHashMap<IpNet, Arc<ExportedRoute>>,
+    held: AddressMap<IpNet, Arc<ExportedRoute>>,
 }

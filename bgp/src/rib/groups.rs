@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use super::attributes::RouteAttributes;
 use super::export::{ExportProfile, ExportedRoute};
 use super::group::{Told, UpdateGroup, Window};
 use super::intern::Interner;
+use crate::hash::AddressMap;
 use crate::speaker::PeerId;
 use crate::wire::Family;
 
 /// What this node originates.
-pub(crate) type Originated = FxHashMap<IpNet, Arc<RouteAttributes>>;
+pub(crate) type Originated = AddressMap<IpNet, Arc<RouteAttributes>>;
 
 /// The update groups of all families.
 #[derive(Debug, Default)]

@@ -36,17 +36,38 @@ impl<T: Eq + Hash> Interner<T> {
         shared
     }
 
-    fn find_or_insert(&mut self, value: T) -> Arc<T> {
-        if let Some(known) = self.values.get(&value) {
-            return Arc::clone(known);
+    /// The shared copy of a value that its giver shares already.
+    pub(crate) fn intern_shared(&mut self, value: &Arc<T>) -> Arc<T> {
+        // Whoever gives many routes mostly gives them the same one, which is equal at a glance.
+        if let Some(recent) = self.recent.as_ref().filter(|recent| *recent == value) {
+            return Arc::clone(recent);
         }
+        let shared = self.find(value).unwrap_or_else(|| {
+            self.insert(Arc::clone(value));
+            Arc::clone(value)
+        });
+        self.recent = Some(Arc::clone(&shared));
+        shared
+    }
+
+    fn find_or_insert(&mut self, value: T) -> Arc<T> {
+        self.find(&value).unwrap_or_else(|| {
+            let shared = Arc::new(value);
+            self.insert(Arc::clone(&shared));
+            shared
+        })
+    }
+
+    fn find(&self, value: &T) -> Option<Arc<T>> {
+        self.values.get(value).map(Arc::clone)
+    }
+
+    fn insert(&mut self, shared: Arc<T>) {
         if self.values.len() >= self.sweep_at {
             self.values.retain(|value| Arc::strong_count(value) > 1);
             self.sweep_at = (self.values.len() * 2).max(64);
         }
-        let shared = Arc::new(value);
-        self.values.insert(Arc::clone(&shared));
-        shared
+        self.values.insert(shared);
     }
 }
 
@@ -60,6 +81,17 @@ mod tests {
         let first = interner.intern("a".to_owned());
         let second = interner.intern("a".to_owned());
         assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn a_shared_value_is_kept_as_it_is_unless_an_equal_one_is_known() {
+        let mut interner = Interner::default();
+        let given = Arc::new("a".to_owned());
+        assert!(Arc::ptr_eq(&given, &interner.intern_shared(&given)));
+        let other = interner.intern("b".to_owned());
+        assert!(Arc::ptr_eq(&given, &interner.intern("a".to_owned())));
+        let copy = Arc::new("b".to_owned());
+        assert!(Arc::ptr_eq(&other, &interner.intern_shared(&copy)));
     }
 
     #[test]

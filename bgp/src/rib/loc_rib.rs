@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::best_path::Decision;
 use super::learned_path::{LearnedPath, Via};
+use crate::hash::{AddressMap, AddressSet};
 use crate::speaker::Multipath;
 
 /// What is in use.
 #[derive(Debug)]
 pub(crate) struct LocRib {
-    paths: FxHashMap<IpNet, Arc<[LearnedPath]>>,
+    paths: AddressMap<IpNet, Arc<[LearnedPath]>>,
     /// What was chosen last: routes of one UPDATE mostly share it.
     recent: Option<Arc<[LearnedPath]>>,
     multipath: Multipath,
     /// Where no way leads at present; a handful.
-    unreachable: FxHashSet<Via>,
+    unreachable: AddressSet<Via>,
 }
 
 /// What choosing again has changed.
@@ -31,10 +31,10 @@ pub(crate) enum Choice {
 impl LocRib {
     pub(crate) fn new(multipath: Multipath) -> Self {
         Self {
-            paths: FxHashMap::default(),
+            paths: AddressMap::default(),
             recent: None,
             multipath,
-            unreachable: FxHashSet::default(),
+            unreachable: AddressSet::default(),
         }
     }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
+use super::adj_out::Entry;
 use super::export::ExportedRoute;
+use super::reader::{same, wanted};
 
 /// Attribute sets in one batch: each may fill a message, and a batch must not be much more than a window.
 pub(super) const MAX_RUNS: usize = 64;
@@ -30,8 +32,20 @@ struct Bucket {
 }
 
 impl Queue {
+    /// A prefix is to be told as the table has it, where that is not what is held.
+    pub(super) fn push_due(
+        &mut self,
+        prefix: IpNet,
+        held: &Option<Arc<ExportedRoute>>,
+        entry: Option<&Entry>,
+    ) {
+        if !same(held.as_ref(), wanted(entry)) {
+            self.push(prefix, wanted(entry));
+        }
+    }
+
     /// A prefix is to be told with this route, or to be withdrawn.
-    pub(super) fn push(&mut self, prefix: IpNet, route: Option<&Arc<ExportedRoute>>) {
+    fn push(&mut self, prefix: IpNet, route: Option<&Arc<ExportedRoute>>) {
         self.len += 1;
         let Some(route) = route else {
             self.withdrawals.push_back(prefix);

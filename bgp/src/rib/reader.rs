@@ -5,17 +5,20 @@
 //! waits. Whoever has just come, or has asked for a refresh, walks through the table instead of holding a record
 //! for each of its routes.
 
+use std::collections::hash_map;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use super::adj_out::{AdjRibOut, Change, Entry, Place};
 use super::export::ExportedRoute;
 use super::queue::{ByRoute, MAX_RUNS, Queue};
+use crate::hash::AddressMap;
 
 /// What is held for a prefix; `None`: nothing.
 type Held = Option<Arc<ExportedRoute>>;
+/// Where that is noted.
+type Record<'a> = hash_map::OccupiedEntry<'a, IpNet, Held>;
 
 /// One message's worth of changes, or a few.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub(crate) enum Batch {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reader {
     /// What is held where it is not what goes without saying.
-    records: FxHashMap<IpNet, Held>,
+    records: AddressMap<IpNet, Held>,
     queue: Queue,
     walk: Option<Walk>,
     /// One more walk is to follow this one.
@@ -78,7 +81,7 @@ impl Reader {
     /// Comes from another table, where it was due what `predecessor` was: it holds `held` and is due what differs.
     pub(crate) fn successor(
         predecessor: &Self,
-        mut held: FxHashMap<IpNet, Arc<ExportedRoute>>,
+        mut held: AddressMap<IpNet, Arc<ExportedRoute>>,
         table: &AdjRibOut,
     ) -> Self {
         let refresh = predecessor.refresh_due || predecessor.walk.is_some_and(|walk| walk.refresh);
@@ -151,11 +154,23 @@ impl Reader {
 
     /// The table has changed.
     pub(crate) fn note(&mut self, change: &Change, table: &AdjRibOut) {
-        let held = match self.records.get(&change.prefix) {
-            Some(held) => held.clone(),
-            None => self.unrecorded(change.before.as_ref()).cloned(),
-        };
-        self.record(change.prefix, held, change.after.as_ref());
+        let (prefix, after) = (change.prefix, change.after.as_ref());
+        let without_saying = unrecorded(self.walk, after);
+        match self.records.entry(prefix) {
+            hash_map::Entry::Occupied(record) if same(record.get().as_ref(), without_saying) => {
+                record.remove();
+            }
+            hash_map::Entry::Occupied(record) => {
+                self.queue.push_due(prefix, record.get(), after);
+            }
+            hash_map::Entry::Vacant(vacant) => {
+                let held = unrecorded(self.walk, change.before.as_ref());
+                if !same(held, without_saying) {
+                    let held = vacant.insert(held.cloned());
+                    self.queue.push_due(prefix, held, after);
+                }
+            }
+        }
         if self.queue.len() > 2 * self.records.len() + 64 {
             self.requeue(table);
         }
@@ -169,7 +184,7 @@ impl Reader {
     ) -> Option<&'a Arc<ExportedRoute>> {
         match self.records.get(prefix) {
             Some(held) => held.as_ref(),
-            None => self.unrecorded(table.get(prefix)),
+            None => unrecorded(self.walk, table.get(prefix)),
         }
     }
 
@@ -179,7 +194,7 @@ impl Reader {
         table: &'a AdjRibOut,
     ) -> impl Iterator<Item = (&'a IpNet, &'a Arc<ExportedRoute>)> {
         let unrecorded = table.iter().filter_map(|(prefix, entry)| {
-            let route = self.unrecorded(Some(entry))?;
+            let route = unrecorded(self.walk, Some(entry))?;
             (!self.records.contains_key(prefix)).then_some((prefix, route))
         });
         let recorded = self.records.iter();
@@ -244,32 +259,21 @@ impl Reader {
         self.end_of_rib_due || self.end_of_refresh_due
     }
 
-    /// What is held of a prefix that has no record.
-    fn unrecorded<'a>(&self, entry: Option<&'a Entry>) -> Option<&'a Arc<ExportedRoute>> {
-        let entry = entry?;
-        let unheard = |walk: Walk| !walk.refresh && entry.place >= walk.next;
-        (!self.walk.is_some_and(unheard)).then_some(&entry.route)
-    }
-
     /// Note what is held of a prefix, where it does not go without saying, and queue what is due for it.
     fn record(&mut self, prefix: IpNet, held: Held, entry: Option<&Entry>) {
-        if same(held.as_ref(), self.unrecorded(entry)) {
-            self.records.remove(&prefix);
-            return;
+        if !same(held.as_ref(), unrecorded(self.walk, entry)) {
+            self.queue.push_due(prefix, &held, entry);
+            self.records.insert(prefix, held);
         }
-        if !same(held.as_ref(), wanted(entry)) {
-            self.queue.push(prefix, wanted(entry));
-        }
-        self.records.insert(prefix, held);
     }
 
-    /// The peer holds what the table has.
-    fn settle(&mut self, prefix: &IpNet, entry: Option<&Entry>) {
+    /// The record of a prefix, once the peer holds what the table has.
+    fn settle(walk: Option<Walk>, mut record: Record<'_>, entry: Option<&Entry>) {
         // Ahead of a first walk that does not go without saying.
-        if same(wanted(entry), self.unrecorded(entry)) {
-            self.records.remove(prefix);
+        if same(wanted(entry), unrecorded(walk, entry)) {
+            record.remove();
         } else {
-            self.records.insert(*prefix, wanted(entry).cloned());
+            record.insert(wanted(entry).cloned());
         }
     }
 
@@ -277,10 +281,7 @@ impl Reader {
     fn requeue(&mut self, table: &AdjRibOut) {
         self.queue = Queue::default();
         for (prefix, held) in &self.records {
-            let wanted = wanted(table.get(prefix));
-            if !same(held.as_ref(), wanted) {
-                self.queue.push(*prefix, wanted);
-            }
+            self.queue.push_due(*prefix, held, table.get(prefix));
         }
     }
 
@@ -289,9 +290,11 @@ impl Reader {
         while taken.len() < limit
             && let Some(prefix) = self.queue.next_withdrawal()
         {
-            let is_held = matches!(self.records.get(&prefix), Some(Some(_)));
-            if is_held && table.get(&prefix).is_none() {
-                self.settle(&prefix, None);
+            if let hash_map::Entry::Occupied(record) = self.records.entry(prefix)
+                && record.get().is_some()
+                && table.get(&prefix).is_none()
+            {
+                Self::settle(self.walk, record, None);
                 taken.push(prefix);
             }
         }
@@ -311,11 +314,13 @@ impl Reader {
         {
             let mut due = Vec::with_capacity(prefixes.len());
             for prefix in prefixes {
+                let hash_map::Entry::Occupied(record) = self.records.entry(prefix) else {
+                    continue;
+                };
                 let entry = table.get(&prefix);
-                let recorded = self.records.get(&prefix);
-                let differs = recorded.is_some_and(|held| !same(held.as_ref(), Some(&route)));
+                let differs = !same(record.get().as_ref(), Some(&route));
                 if differs && same(wanted(entry), Some(&route)) {
-                    self.settle(&prefix, entry);
+                    Self::settle(self.walk, record, entry);
                     due.push(prefix);
                 }
             }
@@ -364,19 +369,26 @@ impl Reader {
     /// What a burst needed is given back.
     fn shrink(&mut self) {
         if self.records.is_empty() {
-            self.records = FxHashMap::default();
+            self.records = AddressMap::default();
             self.queue = Queue::default();
         }
     }
 }
 
+/// What is held of a prefix that has no record, on such a walk.
+fn unrecorded(walk: Option<Walk>, entry: Option<&Entry>) -> Option<&Arc<ExportedRoute>> {
+    let entry = entry?;
+    let unheard = |walk: Walk| !walk.refresh && entry.place >= walk.next;
+    (!walk.is_some_and(unheard)).then_some(&entry.route)
+}
+
 /// What the table has.
-fn wanted(entry: Option<&Entry>) -> Option<&Arc<ExportedRoute>> {
+pub(super) fn wanted(entry: Option<&Entry>) -> Option<&Arc<ExportedRoute>> {
     entry.map(|entry| &entry.route)
 }
 
 /// Routes are interned: equal ones are the same.
-fn same(one: Option<&Arc<ExportedRoute>>, other: Option<&Arc<ExportedRoute>>) -> bool {
+pub(super) fn same(one: Option<&Arc<ExportedRoute>>, other: Option<&Arc<ExportedRoute>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
         (None, None) => true,

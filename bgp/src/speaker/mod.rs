@@ -129,7 +129,7 @@ impl Speaker {
         self.core.now = now;
         for route in routes {
             let prefix = route.prefix.trunc();
-            let attributes = self.attributes.intern(route.attributes);
+            let attributes = self.attributes.intern_shared(&route.attributes);
             self.groups.offer(prefix, Some(&attributes));
             self.originated.insert(prefix, attributes);
         }

@@ -20,8 +20,8 @@ pub struct PeerId(pub u32);
 pub struct Route {
     /// Where to.
     pub prefix: IpNet,
-    /// With what.
-    pub attributes: RouteAttributes,
+    /// With what: one copy for all routes that have the same.
+    pub attributes: Arc<RouteAttributes>,
 }
 
 impl Route {
@@ -29,7 +29,7 @@ impl Route {
     pub fn new(prefix: IpNet) -> Self {
         Self {
             prefix,
-            attributes: RouteAttributes::default(),
+            attributes: RouteAttributes::none(),
         }
     }
 }

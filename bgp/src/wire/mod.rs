@@ -43,9 +43,9 @@ mod route_refresh;
 mod update;
 
 pub use attribute::{
-    Aggregator, AsPath, AsPathSegment, Community, ExtendedCommunity, LargeCommunity, MpReach,
-    MpUnreach, Origin, ParseCommunityError, PathAttributes, SegmentKind, UnknownAttribute,
-    attribute_code,
+    Aggregator, AsPath, AsPathSegment, Asns, Community, ExtendedCommunity, LargeCommunity, MpReach,
+    MpUnreach, Origin, ParseCommunityError, PathAttributes, SegmentKind, Segments,
+    UnknownAttribute, attribute_code,
 };
 pub use capability::{
     AddPath, Capability, ExtendedNextHop, GracefulRestart, LongLivedFamily, RestartFamily,

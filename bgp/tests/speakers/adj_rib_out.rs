@@ -138,6 +138,7 @@ impl World {
         let prefix = prefix(number);
         self.originated.insert(prefix, attributes.clone());
         let now = self.several.now;
+        let attributes = attributes.into();
         let route = Route { prefix, attributes };
         self.several.speaker.originate([route], now);
     }
@@ -250,7 +251,7 @@ fn a_peer_that_does_not_read_holds_nobody_back_and_catches_up_with_one_change_pe
     for round in 0..rounds {
         let routes = (0..40).map(|number| Route {
             prefix: host(number),
-            attributes: with_med(round, 900),
+            attributes: with_med(round, 900).into(),
         });
         several.speaker.originate(routes.clone(), now);
         several.drain();
@@ -333,7 +334,7 @@ fn a_route_that_no_message_holds_is_withdrawn_and_harms_no_other() {
     let originate = |several: &mut Several, number, communities| {
         let route = Route {
             prefix: host(number),
-            attributes: with_med(1, communities),
+            attributes: with_med(1, communities).into(),
         };
         several.speaker.originate([route], now);
     };

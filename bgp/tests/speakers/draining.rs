@@ -34,7 +34,8 @@ fn everything_is_told_again_with_the_community_and_back() {
         attributes: RouteAttributes {
             communities: vec![Community(0xfde9_0001)],
             ..RouteAttributes::default()
-        },
+        }
+        .into(),
     };
     pair.speakers[A].originate([Route::new(host(1)), tagged], pair.now);
     pair.drain(A);

@@ -209,7 +209,7 @@ fn an_export_policy_prepends_behind_our_as_and_sets_what_it_names() {
     };
     let route = bgp::Route {
         prefix: host(1),
-        attributes: own,
+        attributes: own.into(),
     };
     pair.speakers[A].originate([route], pair.now);
     pair.drain(A);

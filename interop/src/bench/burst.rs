@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::dut::{Kind, Setup};
+use super::dut::{Kind, Order, Setup};
 use super::stage::{Cost, Stage};
 use super::table::{Table, quantile};
 use super::tester::Tester;
-use super::trigger::{self, Order, Trigger};
+use super::trigger::{self, Trigger};
 use super::wire::Family;
 use super::{Options, PATIENCE};
 use crate::Generation;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::burst::put;
-use super::dut::{Kind, Setup};
+use super::dut::{Kind, Order, Setup};
 use super::stage::Stage;
 use super::table::{Table, quantile};
 use super::tester::Tester;
-use super::trigger::{self, Order};
+use super::trigger;
 use super::wire::Family;
 use super::{Options, PATIENCE};
 

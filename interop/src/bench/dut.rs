@@ -16,16 +16,25 @@ use crate::Generation;
 
 /// A running daemon under test. Its sessions are eBGP, it only listens, nothing is filtered.
 pub(super) trait Dut {
-    /// Originates these numbered routes; returns when they are asked for, not when they are out.
-    fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()>;
-    /// Takes them back.
-    fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()>;
+    /// The order as this daemon is given it: found before the clock starts.
+    fn words(&self, order: &Order) -> Result<String>;
+    /// Gives the order; returns when that is done, not when the routes are out.
+    fn tell(&mut self, words: &str) -> Result<()>;
     /// How many routes its table has that peers taught.
     fn learned(&mut self) -> Result<usize>;
     /// Every process that it is made of.
     fn pids(&self) -> Vec<u32>;
     /// Ends it at once (SIGKILL), and waits until it is gone.
     fn kill(self: Box<Self>);
+}
+
+/// What a daemon is to do.
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// Originate these numbered routes.
+    Announce(Family, Range<u32>),
+    /// Take them back.
+    Withdraw(Family, Range<u32>),
 }
 
 /// Which daemon.

@@ -1,20 +1,11 @@
 //! A thread that asks the daemon while the tester listens, and says when it did.
 
-use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::dut::Dut;
-use super::wire::Family;
-
-/// What to ask.
-#[derive(Clone, Debug)]
-pub(super) enum Order {
-    Announce(Family, Range<u32>),
-    Withdraw(Family, Range<u32>),
-}
+use super::dut::{Dut, Order};
 
 /// The tester's end.
 pub(super) struct Trigger {
@@ -44,12 +35,11 @@ pub(super) fn with<T: Send>(
     std::thread::scope(|scope| {
         scope.spawn(move || {
             for order in inbox {
-                let at = Instant::now();
-                let asked = match order {
-                    Order::Announce(family, routes) => dut.announce(family, routes),
-                    Order::Withdraw(family, routes) => dut.withdraw(family, routes),
-                };
-                if outbox.send(asked.map(|()| at)).is_err() {
+                let asked = dut.words(&order).and_then(|words| {
+                    let at = Instant::now();
+                    dut.tell(&words).map(|()| at)
+                });
+                if outbox.send(asked).is_err() {
                     return;
                 }
             }

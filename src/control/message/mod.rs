@@ -20,6 +20,7 @@ pub use neighbors::{
     Neighbors, Offer,
 };
 pub use orders::{Done, DrainOrder, ResetOrder};
+pub(super) use origination::Line;
 pub use origination::{Attributes, Originate, Taken, Withdraw};
 pub use routes::{Hop, OfNeighbor, RouteLine, Routes, RoutesQuery};
 pub use watch::{Happened, Happening};

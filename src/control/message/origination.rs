@@ -1,19 +1,20 @@
 //! Routes by hand: `originate` and `withdraw`.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use bgp::RouteAttributes;
 use bgp::wire::{Community, LargeCommunity};
 use ipnet::IpNet;
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `originate`: these routes, in place of those that the operator gave for the same prefixes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Originate {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub prefixes: Vec<IpNet>,
     /// Of all of them.
     #[serde(flatten)]
@@ -27,7 +28,7 @@ pub struct Originate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Withdraw {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "listed")]
     pub prefixes: Vec<IpNet>,
     /// All of it, whatever `prefixes` says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -35,6 +36,14 @@ pub struct Withdraw {
     /// As in [`Originate`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+}
+
+/// A line of prefixes behind a request that says `more`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::control) struct Line {
+    #[serde(deserialize_with = "listed")]
+    pub(in crate::control) prefixes: Vec<IpNet>,
 }
 
 /// What a route by hand carries.
@@ -76,6 +85,43 @@ pub struct Taken {
     pub prefixes: usize,
 }
 
+/// Prefixes come by the ten thousand, and [`IpNet`]'s own way of reading allocates twice for each.
+fn listed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let prefixes = Vec::<Listed>::deserialize(deserializer)?;
+    Ok(prefixes.into_iter().map(|Listed(prefix)| prefix).collect())
+}
+
+struct Listed(IpNet);
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Listed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a prefix, as 192.0.2.0/24 or 2001:db8::1/128")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Listed, E> {
+                let unexpected = || E::invalid_value(Unexpected::Str(text), &self);
+                prefix(text).map(Listed).ok_or_else(unexpected)
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
+
+fn prefix(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    // The number's own reader would take a sign, and zeros in front.
+    let is_plain = length == "0" || !length.starts_with(['0', '+']);
+    let length = length.parse().ok().filter(|_| is_plain)?;
+    IpNet::new(address.parse().ok()?, length).ok()
+}
+
 /// Values as their text.
 mod texts {
     use super::*;
@@ -97,5 +143,40 @@ mod texts {
         parsed
             .collect::<Result<_, _>>()
             .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// It reads nothing otherwise, and refuses zeros in front of an address's numbers, which some take as octal.
+        #[test]
+        fn a_listed_prefix_is_what_its_type_reads(text in "[0-9a-f:.+/ ]{0,20}|[0-9]{1,3}(\\.[0-9]{1,3}){3}/[+]?[0-9]{0,3}") {
+            if let Some(read) = prefix(&text) {
+                prop_assert_eq!(Some(read), text.parse().ok());
+            }
+        }
+
+        #[test]
+        fn every_prefix_is_read(address: IpAddr, length in 0..=128u8) {
+            if let Ok(net) = IpNet::new(address, length) {
+                prop_assert_eq!(prefix(&net.to_string()), Some(net));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_is_named() {
+        assert_eq!(prefix("010.0.0.0/8"), None);
+        assert_eq!(prefix("10.0.0.0/+8"), None);
+        let error = serde_json::from_str::<Line>(r#"["192.0.2.1/32", "host"]"#).unwrap_err();
+        assert!(
+            error.to_string().contains("\"host\", expected a prefix"),
+            "{error}"
+        );
     }
 }

@@ -202,7 +202,7 @@ where
             if routes.any(|next_hop| network.contains(&next_hop)) {
                 return Some((gateway, network.addr()));
             }
-            first.get_or_insert((gateway, network.addr()));
+            first.get_or_insert_with(|| (gateway, network.addr()));
         }
     }
     first

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::place::{self, Place};
 use super::{Inputs, Why};
 use crate::exposure::{Attachment, Code, is_routable};
+use crate::mac::MacAddr;
 use crate::ovn::southbound::{Gateway, Interface};
 
 /// Where a gateway that this chassis hosts is attached.
@@ -59,6 +60,8 @@ pub(super) struct Way<'a> {
     pub(super) attachment: Attachment,
     /// Next hop, of the prefix's family.
     pub(super) via: IpAddr,
+    /// The gateway's.
+    pub(super) mac: MacAddr,
 }
 
 /// The ways to a prefix behind a router interface, one for each gateway of the router that is here;
@@ -106,7 +109,7 @@ fn way<'a>(inputs: Inputs<'a>, gateway: Gateway<'a>, prefix: IpNet) -> Result<Wa
         Code::ElsewhereBound | Code::NotBound => (Code::GatewayElsewhere, why),
         _ => (code, why),
     })?;
-    let via = next_hop(&gateway, prefix).ok_or_else(|| {
+    let (via, mac) = answering(&gateway, prefix).ok_or_else(|| {
         let why = format!("gateway port {} has no address of its family", gateway.lrp);
         (Code::NoNextHop, why)
     })?;
@@ -115,12 +118,13 @@ fn way<'a>(inputs: Inputs<'a>, gateway: Gateway<'a>, prefix: IpNet) -> Result<Wa
         network: host.network,
         attachment: host.attachment,
         via,
+        mac,
     })
 }
 
-/// The gateway's first address of the prefix's family.
-pub(super) fn next_hop(gateway: &Gateway<'_>, prefix: IpNet) -> Option<IpAddr> {
-    let addresses = gateway.nets().map(|(net, _)| net.addr());
-    let mut addresses = addresses.filter(|ip| is_routable(*ip));
-    addresses.find(|ip| ip.is_ipv4() == prefix.addr().is_ipv4())
+/// The gateway's first address of the prefix's family, and the MAC that answers for it.
+fn answering(gateway: &Gateway<'_>, prefix: IpNet) -> Option<(IpAddr, MacAddr)> {
+    let addresses = gateway.nets().map(|(net, mac)| (net.addr(), mac));
+    let mut addresses = addresses.filter(|(ip, _)| is_routable(*ip));
+    addresses.find(|(ip, _)| ip.is_ipv4() == prefix.addr().is_ipv4())
 }

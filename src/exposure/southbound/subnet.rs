@@ -30,6 +30,7 @@ fn one(inputs: Inputs<'_>, interface: &Interface<'_>, prefix: IpNet, verdict: &m
                 };
                 verdict.expose(Exposure {
                     via: Some(way.via),
+                    mac: Some(way.mac),
                     subnet: Some(prefix),
                     ..on_link(
                         prefix,

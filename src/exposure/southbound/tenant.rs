@@ -88,6 +88,7 @@ pub(super) fn conclude(
                     let reason = reason(&way);
                     verdict.expose(Exposure {
                         via: Some(way.via),
+                        mac: Some(way.mac),
                         subnet: Some(subnet),
                         ..on_link(ip.into(), kind, port, way.network, way.attachment, reason)
                     });

@@ -232,9 +232,10 @@ fn next_hops_and_routes_that_nothing_uses_are_forgotten() {
         lab.learn(DEFAULT, [path(address.into(), None)]);
         lab.table.wanted(&net(DEFAULT));
         lab.table
+            .shared
             .share(KernelRoute::new(vec![hop(&address.to_string(), 2)], None));
     }
-    let (hops, routes) = (lab.table.resolved.len(), lab.table.shared_count());
+    let (hops, routes) = (lab.table.resolved.len(), lab.table.shared.len());
     assert!(
         hops <= 1026 && routes <= 1026,
         "{hops} next hops, {routes} routes"

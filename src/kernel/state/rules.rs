@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bgp::AddressMap;
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
 
 use crate::reconcile::object::{Key, TableId};
 
@@ -15,11 +15,11 @@ pub(crate) type RuleId = (u32, IpNet, TableId);
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     /// How many of each: the kernel allows twins.
-    ours: FxHashMap<RuleId, u32>,
+    ours: AddressMap<RuleId, u32>,
     /// Of these, the destinations with host bits, by the rule without.
-    with_host_bits: FxHashMap<RuleId, BTreeSet<IpNet>>,
+    with_host_bits: AddressMap<RuleId, BTreeSet<IpNet>>,
     /// Rules of others that a request to delete one of ours could hit: those with more selectors.
-    look_alikes: FxHashMap<RuleId, u32>,
+    look_alikes: AddressMap<RuleId, u32>,
 }
 
 impl Rules {
@@ -83,7 +83,7 @@ pub(super) fn key(id: &RuleId) -> Key {
 }
 
 /// Whether any is left.
-fn count(counts: &mut FxHashMap<RuleId, u32>, id: RuleId, present: bool) -> bool {
+fn count(counts: &mut AddressMap<RuleId, u32>, id: RuleId, present: bool) -> bool {
     let count = counts.entry(id).or_default();
     *count = if present {
         count.saturating_add(1)

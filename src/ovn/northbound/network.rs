@@ -2,8 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use bgp::AddressMap;
 use ipnet::{IpNet, Ipv6Net};
-use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use super::rows::{RouterPort, SwitchPort};
@@ -22,9 +22,9 @@ pub struct Network {
     /// Its ports of type `router`, sorted.
     pub(super) interfaces: Vec<Uuid>,
     /// IPv6 addresses of ports on it, with how many ports have them.
-    owned: FxHashMap<Ipv6Addr, u32>,
+    owned: AddressMap<Ipv6Addr, u32>,
     /// IPv6 subnets of ports on it, with how many ports are in them.
-    subnets: FxHashMap<Ipv6Net, u32>,
+    subnets: AddressMap<Ipv6Net, u32>,
 }
 
 impl Network {
@@ -124,7 +124,7 @@ fn ipv6(net: &IpNet) -> Option<Ipv6Net> {
 }
 
 /// Counts up or down; true if the key appeared or went.
-fn count<K: std::hash::Hash + Eq>(counts: &mut FxHashMap<K, u32>, key: K, present: bool) -> bool {
+fn count<K: std::hash::Hash + Eq>(counts: &mut AddressMap<K, u32>, key: K, present: bool) -> bool {
     use std::collections::hash_map::Entry;
     match counts.entry(key) {
         Entry::Vacant(entry) => {

@@ -1,7 +1,7 @@
 //! AS numbers of four octets through a peer that knows two (RFC 6793 §4.2.3).
 
 use super::super::Asn;
-use super::{Aggregator, AsPath, AsPathSegment};
+use super::{Aggregator, AsPath, AsPathSegment, Segments};
 
 /// Joins what a two-octet peer said itself with what it passed on. The order of the attributes in the message
 /// plays no part: this is called when all have been read.
@@ -28,7 +28,7 @@ fn join_paths(as_path: &mut AsPath, as4_path: AsPath) {
         // Routers on the way shortened the path; AS4_PATH is out of date.
         return;
     };
-    let mut joined = Vec::with_capacity(as4_path.segments.len() + 1);
+    let mut joined = Segments::with_capacity(as4_path.segments.len() + 1);
     for mut segment in std::mem::take(&mut as_path.segments) {
         if segment.is_confederation() {
             joined.push(segment);
@@ -50,7 +50,7 @@ fn join_paths(as_path: &mut AsPath, as4_path: AsPath) {
 }
 
 /// Two sequences in a row are one, as the path was before it was cut.
-fn append(joined: &mut Vec<AsPathSegment>, segment: AsPathSegment) {
+fn append(joined: &mut Segments, segment: AsPathSegment) {
     match joined.last_mut() {
         Some(last) if last.kind == super::SegmentKind::Sequence && segment.kind == last.kind => {
             last.asns.extend(segment.asns);
@@ -61,6 +61,8 @@ fn append(joined: &mut Vec<AsPathSegment>, segment: AsPathSegment) {
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::super::SegmentKind;
     use super::*;
 
@@ -89,7 +91,7 @@ mod tests {
     fn a_set_in_front_counts_as_one() {
         let set = AsPathSegment {
             kind: SegmentKind::Set,
-            asns: vec![Asn(1), Asn(2)],
+            asns: smallvec![Asn(1), Asn(2)],
         };
         let mut path = AsPath::sequence([Asn(23456)]);
         path.segments.insert(0, set);

@@ -2,14 +2,22 @@
 
 use std::fmt;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::super::Asn;
 
 /// The ASes a route has gone through, nearest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AsPath {
     /// The segments, nearest first. Empty for a route of the peer's own AS.
-    pub segments: Vec<AsPathSegment>,
+    pub segments: Segments,
 }
+
+/// The segments of a path. One is the rule, and takes no allocation.
+pub type Segments = SmallVec<[AsPathSegment; 1]>;
+
+/// The ASes of a segment. As few as a data centre's paths have take no allocation.
+pub type Asns = SmallVec<[Asn; 4]>;
 
 /// One segment. Any number of ASes: the encoder splits at 255.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +25,7 @@ pub struct AsPathSegment {
     /// Ordered or not, inside a confederation or not.
     pub kind: SegmentKind,
     /// At least one AS.
-    pub asns: Vec<Asn>,
+    pub asns: Asns,
 }
 
 /// Path segment type.
@@ -38,12 +46,12 @@ impl AsPath {
     /// A path of one sequence; the empty path for no AS.
     #[must_use]
     pub fn sequence(asns: impl IntoIterator<Item = Asn>) -> Self {
-        let asns: Vec<Asn> = asns.into_iter().collect();
+        let asns: Asns = asns.into_iter().collect();
         if asns.is_empty() {
             return Self::default();
         }
         Self {
-            segments: vec![AsPathSegment {
+            segments: smallvec![AsPathSegment {
                 kind: SegmentKind::Sequence,
                 asns,
             }],
@@ -108,7 +116,7 @@ impl AsPath {
                 0,
                 AsPathSegment {
                     kind: SegmentKind::Sequence,
-                    asns: vec![asn],
+                    asns: smallvec![asn],
                 },
             ),
         }

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 
 use bytes::Bytes;
 
-pub use as_path::{AsPath, AsPathSegment, SegmentKind};
+pub use as_path::{AsPath, AsPathSegment, Asns, SegmentKind, Segments};
 pub use community::{Community, ExtendedCommunity, LargeCommunity, ParseCommunityError};
 
 pub(super) use decode::Attributes;

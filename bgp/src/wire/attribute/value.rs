@@ -7,7 +7,7 @@ use super::super::notification::update_subcode as subcode;
 use super::super::{Asn, CodecOptions};
 use super::decode::{Fault, length_fault, withdraw};
 use super::{
-    Aggregator, AsPath, AsPathSegment, ExtendedCommunity, LargeCommunity, Origin, SegmentKind,
+    Aggregator, AsPath, AsPathSegment, Asns, ExtendedCommunity, LargeCommunity, Origin, SegmentKind,
 };
 
 /// RFC 7606 §7.1.
@@ -36,10 +36,7 @@ pub(super) fn as_path(value: &[u8], options: &CodecOptions) -> Result<AsPath, Fa
 }
 
 pub(super) fn segments(value: &[u8], wide: bool) -> Result<AsPath, Malformed> {
-    let mut path = AsPath {
-        // One sequence is the rule.
-        segments: Vec::with_capacity(usize::from(!value.is_empty())),
-    };
+    let mut path = AsPath::default();
     each(value, |input| {
         let (input, segment) = segment(input, wide)?;
         path.segments.push(segment);
@@ -63,7 +60,7 @@ fn segment(input: &[u8], wide: bool) -> Parsed<'_, AsPathSegment> {
     }
     let width = if wide { 4 } else { 2 };
     let (input, body) = take(input, usize::from(count) * width)?;
-    let mut asns = Vec::with_capacity(count.into());
+    let mut asns = Asns::with_capacity(count.into());
     each(body, |input| {
         let (input, asn) = asn(input, wide)?;
         asns.push(asn);

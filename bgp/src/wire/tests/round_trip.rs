@@ -56,8 +56,13 @@ fn any_as_path() -> impl Strategy<Value = AsPath> {
         1 => Just(SegmentKind::ConfedSet),
     ];
     let asn = prop_oneof![1..=65535_u32, 1..=u32::MAX].prop_map(Asn);
-    let segment = (kind, vec(asn, 1..=20)).prop_map(|(kind, asns)| AsPathSegment { kind, asns });
-    vec(segment, 0..4).prop_map(|segments| AsPath { segments })
+    let segment = (kind, vec(asn, 1..=20)).prop_map(|(kind, asns)| AsPathSegment {
+        kind,
+        asns: asns.into(),
+    });
+    vec(segment, 0..4).prop_map(|segments| AsPath {
+        segments: segments.into(),
+    })
 }
 
 fn any_unknown() -> impl Strategy<Value = Vec<UnknownAttribute>> {

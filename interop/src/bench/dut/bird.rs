@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Dut, Setup};
+use super::{Dut, Order, Setup};
 use crate::bench::stage::Stage;
 use crate::bench::tester::{ASN, DUT, DUT_ASN, address};
 use crate::bench::wire::Family;
@@ -95,18 +95,17 @@ impl Bird {
         })
     }
 
-    fn tell(&mut self, line: &str) -> Result<String> {
+    fn ask(&mut self, line: &str) -> Result<String> {
         self.control
             .get_mut()
             .write_all(format!("{line}\n").as_bytes())?;
         reply(&mut self.control).with_context(|| line.to_owned())
     }
 
-    fn switch(&mut self, word: &str, family: Family, routes: &Range<u32>) -> Result<()> {
+    fn switch(&self, word: &str, family: Family, routes: &Range<u32>) -> Result<String> {
         let known = self.blocks.contains(&(family, routes.clone()));
         ensure!(known, "no block {routes:?} in BIRD's configuration");
-        self.tell(&format!("{word} {}", block(family, routes)))
-            .map(drop)
+        Ok(format!("{word} {}", block(family, routes)))
     }
 }
 
@@ -132,16 +131,19 @@ fn reply(control: &mut BufReader<UnixStream>) -> Result<String> {
 }
 
 impl Dut for Bird {
-    fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        self.switch("enable", family, &routes)
+    fn words(&self, order: &Order) -> Result<String> {
+        match order {
+            Order::Announce(family, routes) => self.switch("enable", *family, routes),
+            Order::Withdraw(family, routes) => self.switch("disable", *family, routes),
+        }
     }
 
-    fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        self.switch("disable", family, &routes)
+    fn tell(&mut self, words: &str) -> Result<()> {
+        self.ask(words).map(drop)
     }
 
     fn learned(&mut self) -> Result<usize> {
-        let text = self.tell("show route count where source = RTS_BGP")?;
+        let text = self.ask("show route count where source = RTS_BGP")?;
         // "1007-50000 of 50000 routes for 50000 networks in table master4"
         let line = text
             .lines()

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Dut, Setup};
+use super::{Dut, Order, Setup};
 use crate::bench::stage::Stage;
 use crate::bench::tester::{ASN, DUT, DUT_ASN, address};
 use crate::bench::wire::Family;
@@ -103,16 +103,16 @@ impl Frr {
             dir: dir.to_owned(),
         })
     }
+}
 
-    fn feed(&mut self, word: &str, family: Family, routes: Range<u32>) -> Result<()> {
-        let mut text = String::new();
-        for i in routes {
-            // Through a device that is up: zebra redistributes no blackholes of the kernel's.
-            writeln!(text, "route {word} {} dev eth0", family.prefix(i)).unwrap_or_default();
-        }
-        self.lines.write_all(text.as_bytes())?;
-        Ok(self.lines.flush()?)
+/// Lines for `ip -batch`.
+fn batch(word: &str, family: Family, routes: Range<u32>) -> Result<String> {
+    let mut text = String::new();
+    for i in routes {
+        // Through a device that is up: zebra redistributes no blackholes of the kernel's.
+        writeln!(text, "route {word} {} dev eth0", family.prefix(i))?;
     }
+    Ok(text)
 }
 
 /// The daemons run as user frr, whose number the generation's tree knows.
@@ -145,12 +145,16 @@ fn ask(dir: &Path, daemon: &str, command: &str) -> Result<String> {
 }
 
 impl Dut for Frr {
-    fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        self.feed("add", family, routes)
+    fn words(&self, order: &Order) -> Result<String> {
+        match order {
+            Order::Announce(family, routes) => batch("add", *family, routes.clone()),
+            Order::Withdraw(family, routes) => batch("del", *family, routes.clone()),
+        }
     }
 
-    fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        self.feed("del", family, routes)
+    fn tell(&mut self, words: &str) -> Result<()> {
+        self.lines.write_all(words.as_bytes())?;
+        Ok(self.lines.flush()?)
     }
 
     fn learned(&mut self) -> Result<usize> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Dut, Setup};
+use super::{Dut, Order, Setup};
 use crate::bench::stage::Stage;
 use crate::bench::tester::{ASN, DUT, DUT_ASN, address};
 use crate::bench::wire::Family;
@@ -126,27 +126,26 @@ fn family_word(family: Family) -> &'static str {
 }
 
 impl Dut for Gobgp {
-    fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        if routes.len() == 1 {
-            let (prefix, word) = (family.prefix(routes.start), family_word(family));
-            return self
-                .run(&format!("global rib add {prefix} -a {word}"))
-                .map(drop);
-        }
-        let file = dump(&self.dir, family, &routes);
-        self.run(&format!("mrt inject global {}", file.display()))
-            .map(drop)
+    fn words(&self, order: &Order) -> Result<String> {
+        let (Order::Announce(family, routes) | Order::Withdraw(family, routes)) = order;
+        let (prefix, word) = (family.prefix(routes.start), family_word(*family));
+        Ok(match order {
+            Order::Announce(..) if routes.len() == 1 => {
+                format!("global rib add {prefix} -a {word}")
+            }
+            Order::Announce(..) => {
+                let file = dump(&self.dir, *family, routes);
+                format!("mrt inject global {}", file.display())
+            }
+            Order::Withdraw(..) if routes.len() == 1 => {
+                format!("global rib del {prefix} -a {word}")
+            }
+            Order::Withdraw(..) => format!("global rib del all -a {word}"),
+        })
     }
 
-    fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        let word = family_word(family);
-        if routes.len() == 1 {
-            let prefix = family.prefix(routes.start);
-            return self
-                .run(&format!("global rib del {prefix} -a {word}"))
-                .map(drop);
-        }
-        self.run(&format!("global rib del all -a {word}")).map(drop)
+    fn tell(&mut self, words: &str) -> Result<()> {
+        self.run(words).map(drop)
     }
 
     fn learned(&mut self) -> Result<usize> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Dut, Setup};
+use super::{Dut, Order, Setup};
 use crate::bench::stage::Stage;
 use crate::bench::tester::{ASN, DUT, DUT_ASN, address};
 use crate::bench::wire::Family;
@@ -71,30 +71,33 @@ impl Ours {
         ensure!(answer["reply"] != "error", "{answer}");
         Ok(answer)
     }
+}
 
-    /// One request; the prefixes follow in lines of bounded length.
-    fn change(&mut self, query: &str, family: Family, routes: Range<u32>) -> Result<()> {
-        let prefixes: Vec<String> = routes.map(|i| family.prefix(i).to_string()).collect();
-        if prefixes.len() <= LINE {
-            let line = json!({"query": query, "prefixes": prefixes});
-            return self.ask(&format!("{line}\n")).map(drop);
-        }
-        let mut lines = format!("{}\n", json!({"query": query, "more": true}));
-        for chunk in prefixes.chunks(LINE) {
-            writeln!(lines, "{}", json!(chunk))?;
-        }
-        lines.push_str("[]\n");
-        self.ask(&lines).map(drop)
+/// One request; the prefixes follow in lines of bounded length.
+fn request(query: &str, family: Family, routes: Range<u32>) -> Result<String> {
+    let prefixes: Vec<String> = routes.map(|i| family.prefix(i).to_string()).collect();
+    if prefixes.len() <= LINE {
+        let line = json!({"query": query, "prefixes": prefixes});
+        return Ok(format!("{line}\n"));
     }
+    let mut lines = format!("{}\n", json!({"query": query, "more": true}));
+    for chunk in prefixes.chunks(LINE) {
+        writeln!(lines, "{}", json!(chunk))?;
+    }
+    lines.push_str("[]\n");
+    Ok(lines)
 }
 
 impl Dut for Ours {
-    fn announce(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        self.change("originate", family, routes)
+    fn words(&self, order: &Order) -> Result<String> {
+        match order {
+            Order::Announce(family, routes) => request("originate", *family, routes.clone()),
+            Order::Withdraw(family, routes) => request("withdraw", *family, routes.clone()),
+        }
     }
 
-    fn withdraw(&mut self, family: Family, routes: Range<u32>) -> Result<()> {
-        self.change("withdraw", family, routes)
+    fn tell(&mut self, words: &str) -> Result<()> {
+        self.ask(words).map(drop)
     }
 
     fn learned(&mut self) -> Result<usize> {

@@ -1,0 +1,58 @@
+//! Maps and sets whose keys are addresses, prefixes, or have one in them.
+//!
+//! FxHash, fastest for small integers, only multiplies. An IPv6 address is hashed as one number with its last octets at
+//! the top, where a product lets the bits of them leave nothing below: the hosts of one subnet land in a few buckets, and
+//! the map becomes a list. This hash folds the whole product and costs as little.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+
+/// A map from addresses or prefixes. The same keys are in the same order in every run.
+pub type AddressMap<K, V> = HashMap<K, V, AddressHash>;
+
+/// A set of addresses or prefixes.
+pub type AddressSet<K> = HashSet<K, AddressHash>;
+
+/// What hashes them.
+pub type AddressHash = FixedState;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use ipnet::IpNet;
+
+    use super::*;
+
+    /// The hosts of a subnet, a bit of whose address at a time counts them.
+    fn hosts(v6: bool, lowest_bit: u32) -> impl Iterator<Item = IpNet> {
+        (0..1024u32).map(move |n| {
+            let address: IpAddr = if v6 {
+                let subnet = 0x2001_0db8_ffff_0000_0000_0000_0000_0000;
+                Ipv6Addr::from(subnet + (u128::from(n) << lowest_bit)).into()
+            } else {
+                Ipv4Addr::from(0x0a00_0000 + (n << lowest_bit)).into()
+            };
+            address.into()
+        })
+    }
+
+    #[test]
+    fn hosts_that_differ_anywhere_land_in_different_buckets() {
+        let places = [(false, 0..14), (true, 0..54)];
+        for (v6, bits) in places {
+            for bit in bits {
+                // The map looks for a bucket by the lower bits, and in it by the upper seven.
+                let hash = |host| AddressHash::default().hash_one(host);
+                let buckets: HashSet<_> = hosts(v6, bit).map(|h| hash(h) % 1024).collect();
+                let marks: HashSet<_> = hosts(v6, bit).map(|h| hash(h) >> 57).collect();
+                // By chance 647 buckets of 1024 are taken, and all 128 marks.
+                assert!(buckets.len() > 300, "{v6} {bit}: {}", buckets.len());
+                assert!(marks.len() > 50, "{v6} {bit}: {}", marks.len());
+            }
+        }
+    }
+}
