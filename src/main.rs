@@ -95,7 +95,7 @@ fn check(loaded: &Loaded, args: &check::Args) -> Result<u8> {
     let facts = || runtime.block_on(agent::node_facts(&loaded.config));
     let (report, status) = check::run(args, loaded, facts);
     print!("{report}");
-    if !args.json && !args.config_only && loaded.is_valid() {
+    if !args.json && !args.config_only {
         print!("{}", check::reload_preview(&loaded.config));
     }
     Ok(status)

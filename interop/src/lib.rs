@@ -15,6 +15,8 @@
 //! | [`scrape`] | metrics, as Prometheus reads them |
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
 //! | [`topology`], [`runner`] | containerlab files, and playing them here |
+//! | [`cloud`] | a living OVN with an agent per chassis, leaves, and what Neutron writes |
+//! | [`chaos`] | random legal changes on it, and what must hold after them |
 //! | [`mod@bench`] | our speaker against the others |
 //! | [`demo`] | the whole way of a floating IP, for people to watch |
 //! | [`requirement`] | [`require!`]: skip with a reason, fail instead in CI |
@@ -28,6 +30,8 @@
 pub mod adoption;
 pub mod bench;
 pub mod bird;
+pub mod chaos;
+pub mod cloud;
 pub mod collector;
 pub mod demo;
 pub mod exabgp;

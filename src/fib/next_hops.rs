@@ -76,7 +76,7 @@ impl Table {
     pub(super) fn forget_next_hops(&mut self) {
         let paths = self.learned.values().flat_map(|paths| paths.iter());
         let used: AddressSet<Target> = paths.map(Target::of).collect();
-        let mut left = MANY;
+        let mut left = MANY / 4;
         self.resolved.retain(|target, _| {
             let followed = self.ineligible.contains(target) && left > 0;
             left -= usize::from(followed);

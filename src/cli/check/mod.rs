@@ -54,7 +54,11 @@ pub fn reload_preview(config: &Config) -> String {
     let told = match orders::reload(ReloadArgs { dry_run: true }, config) {
         Ok(lines) => lines,
         Err(AskError::NotRunning(_) | AskError::TurnedOff) => return String::new(),
-        Err(error) => format!("the running agent does not say: {error}"),
+        // Its first line says why; what follows are findings.
+        Err(error) => {
+            let error = error.to_string();
+            format!("do nothing: {}", error.lines().next().unwrap_or_default())
+        }
     };
     let line = |line: &str| format!("reload would: {line}\n");
     told.lines().map(line).collect()

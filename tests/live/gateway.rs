@@ -1,0 +1,64 @@
+//! A router's gateway port, hosted by one chassis or the other. Real BFD over real tunnels decides.
+
+use anyhow::Result;
+use interop::cloud::objects::host_prefix;
+use interop::cloud::{Basics, Cloud, HOSTS};
+use interop::{Generation, PATIENCE, wait_until};
+
+use crate::{NEEDS, cloud};
+
+#[test]
+fn a_gateway_is_at_the_leaf_where_it_is_hosted_through_failovers() {
+    if interop::requirement::is_met(NEEDS) {
+        fail_over().unwrap();
+    }
+}
+
+fn fail_over() -> Result<()> {
+    let mut cloud = cloud(Generation::Bookworm, 2, "")?;
+    let basics = cloud.furnish(&[0, 1], false)?;
+    follow(&cloud, &basics, 0, None)?;
+    cloud.nodes[0].wait_logged("Add BGP route for CR-LRP Port with ip 172.24.4.40")?;
+
+    cloud.neutron.prefer_gateways(&[HOSTS[1].1, HOSTS[0].1])?;
+    follow(&cloud, &basics, 1, Some(0))?;
+
+    cloud.nodes[1].chassis.stop_controller();
+    follow(&cloud, &basics, 0, Some(1))?;
+
+    cloud.nodes[1].chassis.start_controller()?;
+    follow(&cloud, &basics, 1, Some(0))
+}
+
+/// Waits until `host` has the gateway, for OVN and for the leaf.
+pub(crate) fn follow(
+    cloud: &Cloud,
+    basics: &Basics,
+    host: usize,
+    before: Option<usize>,
+) -> Result<()> {
+    let hosted = || {
+        let chassis = cloud
+            .neutron
+            .hosting_chassis(&basics.router, &basics.public);
+        chassis.is_ok_and(|chassis| chassis == HOSTS[host].1)
+    };
+    wait_until(
+        PATIENCE,
+        &format!("{} to host the gateway", HOSTS[host].0),
+        hosted,
+    )?;
+    let own = basics.gateway.host;
+    let addresses = [basics.public.v4(own), basics.public.v6(own)];
+    for address in &addresses {
+        let prefix = host_prefix(address);
+        cloud.settle(&[(&prefix, Some(host))])?;
+        cloud.check_never_two(&prefix, before)?;
+    }
+    let addresses = addresses.each_ref().map(String::as_str);
+    for node in &cloud.nodes {
+        node.wait_steered(&addresses, node.number == host)?;
+    }
+    cloud.forget();
+    Ok(())
+}
