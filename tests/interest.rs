@@ -10,13 +10,18 @@ mod snapshot;
 #[path = "interest/south.rs"]
 mod south;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use edits::Edits;
+use interop::ovsdb::OvsdbServer;
+use interop::{Need, Place, require};
 use node::{Cloud, Filtered};
 use ovn_bgp_agent::exposure::{Exposure, Node, Options};
 use ovn_bgp_agent::ovn::southbound::Scope;
+use ovn_bgp_agent::ovsdb::{Client, ClientConfig, Remote, until_synced};
 use south::Driver;
 
 /// How often something changes in each history.
@@ -185,4 +190,34 @@ fn a_node_holds_few_of_the_rows() {
         0,
         "nothing changed, so nothing is asked"
     );
+}
+
+/// What the tests above take for a server.
+#[tokio::test]
+async fn a_real_server_sends_the_rows_that_match() {
+    require!(Need::Program("ovsdb-server"));
+    let scratch = interop::scratch().unwrap();
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/snap/19_kitchen_sink_centralized");
+    let nb = OvsdbServer::from_file(&Place::host(), scratch.path(), "nb", &dir.join("nb.db.gz"));
+    let nb = nb.unwrap();
+    let cloud = Cloud::northbound_only(&dir);
+    for host in hosts(&dir) {
+        let node = snapshot::rows::node(&dir, &host);
+        let options = snapshot::combos(&dir, "nb").swap_remove(0).options;
+        let mut filtered = Filtered::new(&cloud, &node, &options);
+        filtered.settle(&cloud);
+        let monitor = filtered.monitor();
+        let remotes = Remote::parse_list(&nb.unix()).unwrap();
+        let config = ClientConfig::new("OVN_Northbound", remotes);
+        let (_handle, mut events) = Client::spawn(config, monitor.clone());
+        let sent = until_synced("OVN_Northbound", &mut events, 0, Duration::from_secs(30)).await;
+        let by_row = |changes: Vec<ovn_bgp_agent::ovsdb::Change>| -> BTreeMap<_, _> {
+            let rows = changes.into_iter();
+            rows.map(|c| ((c.table.to_string(), c.uuid), c.new))
+                .collect()
+        };
+        let expected = server::Replica::default().follow(&cloud.northbound, &monitor);
+        assert_eq!(by_row(sent.unwrap()), by_row(expected), "{host}");
+    }
 }

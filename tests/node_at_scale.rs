@@ -47,6 +47,10 @@ fn lab(role: Role, options: &str) -> Option<Lab> {
     let meter = Meter::before(&nb.socket(), &dir.path().join("meter.sock")).unwrap();
     let node = Node::new(dir, &meter.remote());
     node.configure(options);
+    for number in 0..size.provider_networks {
+        let localnet = scale::localnet(number);
+        node.switch.add_localnet_patch("br-ex", &localnet).unwrap();
+    }
     Some(Lab {
         nb,
         meter,
@@ -79,6 +83,16 @@ impl Lab {
         }
     }
 
+    /// How many prefixes `plan` exposes.
+    fn plan(&self) -> usize {
+        let mut command = self.node.agent_command(&["plan", "--json"]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        plan["exposures"].as_array().unwrap().len()
+    }
+
     /// CPU time and resident memory (kB) of the agent.
     fn usage(&self) -> (Duration, u64) {
         let pid = self.node.agent.as_ref().unwrap().pid();
@@ -107,6 +121,17 @@ fn a_compute_node_reads_less_than_200_kb_and_takes_up_a_change() {
     lab.start(wanted, "compute node");
     let received = lab.meter.received();
     assert!(received < 200_000, "{received} bytes received");
+
+    // `plan` reads everything, and comes to the same.
+    let planned = lab.plan();
+    let read = lab.meter.received() - received;
+    println!(
+        "with all rows: {planned} prefixes, {} kB received",
+        read / 1000
+    );
+    assert_eq!(planned, wanted);
+    assert!(read > 10 * received, "{read} bytes");
+    let received = lab.meter.received();
 
     // A port that is on some other host is none of this node's business.
     let mut stream = UnixStream::connect(lab.nb.socket()).unwrap();

@@ -163,3 +163,52 @@ impl Serialize for Condition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(held: Datum, function: Function, value: impl Into<Datum>) -> bool {
+        Clause::new("column", function, value).matches(Some(&held))
+    }
+
+    #[test]
+    fn sets_and_maps_include_and_exclude_by_member_and_pair() {
+        let set = || Datum::set(["a", "b"]);
+        assert!(matches(set(), Function::Includes, "a"));
+        assert!(matches(set(), Function::Includes, Datum::empty()));
+        assert!(!matches(set(), Function::Includes, Datum::set(["a", "c"])));
+        assert!(matches(set(), Function::Excludes, "c"));
+        assert!(!matches(set(), Function::Excludes, Datum::set(["a", "c"])));
+        let map = || Datum::map([("k", "1"), ("l", "2")]);
+        assert!(matches(map(), Function::Includes, Datum::map([("k", "1")])));
+        assert!(!matches(
+            map(),
+            Function::Includes,
+            Datum::map([("k", "2")])
+        ));
+        assert!(!matches(
+            map(),
+            Function::Includes,
+            Datum::map([("k", "1"), ("m", "1")])
+        ));
+    }
+
+    #[test]
+    fn an_optional_column_without_value_equals_nothing_that_is_one() {
+        assert!(!matches(Datum::empty(), Function::Equal, "a"));
+        assert!(matches(Datum::empty(), Function::NotEqual, "a"));
+        assert!(!matches(Datum::empty(), Function::Includes, "a"));
+        assert!(!matches(Datum::empty(), Function::GreaterOrEqual, 0));
+        assert!(matches(Datum::from(5), Function::GreaterOrEqual, 5));
+        assert!(matches(Datum::from(5), Function::Less, 6));
+    }
+
+    #[test]
+    fn no_clause_holds_for_a_column_that_the_server_lacks() {
+        let clause = Clause::new("column", Function::NotEqual, "a");
+        assert!(!clause.matches(None));
+        assert!(Condition::All.matches(|_| None));
+        assert!(!Condition::none().matches(|_| None));
+    }
+}

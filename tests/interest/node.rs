@@ -178,6 +178,11 @@ impl Filtered {
         )
     }
 
+    /// What it asks OVN_Northbound for.
+    pub(crate) fn monitor(&self) -> Monitor {
+        self.interest.restrict_northbound(nb::monitor())
+    }
+
     /// How many rows it holds of OVN_Northbound.
     pub(crate) fn rows(&self) -> usize {
         self.northbound.len()

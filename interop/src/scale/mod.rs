@@ -20,7 +20,7 @@ use self::rows::Rows;
 pub struct Scale {
     /// Hosts; the first tenth of them also host gateways.
     pub chassis: usize,
-    /// Provider networks: a flat one, the others VLANs, all on `physnet1`.
+    /// Provider networks, all on `physnet1`.
     pub provider_networks: usize,
     /// VMs on provider networks.
     pub provider_ports: usize,
@@ -99,6 +99,11 @@ impl Share {
     pub fn with_tenants(&self) -> usize {
         self.without_tenants() + self.tenants + self.balancers
     }
+}
+
+/// Name of the localnet port of a provider network.
+pub fn localnet(number: usize) -> String {
+    format!("provnet-{}", rows::id("localnet", number))
 }
 
 /// Puts the cloud into the OVN_Northbound at this socket, which has nothing but its `NB_Global` row. The same arguments give the same rows. Answers

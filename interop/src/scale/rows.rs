@@ -78,16 +78,12 @@ impl<'a> Rows<'a> {
 
     fn provider(&mut self, number: usize) -> Vec<Value> {
         let mut network = Network::new(provider_name(number));
-        let mut localnet = json!({
-            "name": format!("provnet-{}", id("localnet", number)), "type": "localnet", "addresses": "unknown",
+        // Without VLANs, which not every kernel that runs labs can wire.
+        let localnet = json!({
+            "name": super::localnet(number), "type": "localnet", "addresses": "unknown",
             "options": map(&[("network_name", "physnet1"), ("localnet_learn_fdb", "false"),
                 ("mcast_flood", "false"), ("mcast_flood_reports", "true")]),
         });
-        if number > 0
-            && let Some(row) = localnet.as_object_mut()
-        {
-            row.insert("tag".to_owned(), json!(100 + number));
-        }
         network.port("localnet", localnet);
         let share = self.scale.provider_ports / self.scale.provider_networks;
         for place in 0..share {
@@ -318,7 +314,7 @@ fn provider_net(number: usize) -> u32 {
 }
 
 /// An id that looks like those of Neutron: the same for the same thing.
-fn id(kind: &str, number: usize) -> String {
+pub(super) fn id(kind: &str, number: usize) -> String {
     let mut bits = kind.bytes().fold(0x6c62_272e_07bb_0142_u128, |hash, byte| {
         (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
