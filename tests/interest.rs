@@ -25,7 +25,7 @@ use ovn_bgp_agent::ovsdb::{Client, ClientConfig, Remote, until_synced};
 use south::Driver;
 
 /// How often something changes in each history.
-const STEPS: usize = 25;
+const STEPS: usize = 15;
 
 /// Calls `run` for every node of every snapshot, with the options of every combination of a driver.
 fn everywhere(driver: &str, run: impl Fn(&Path, &Node, &[(String, Options)], &str)) {

@@ -152,7 +152,7 @@ impl<'a> Rows<'a> {
         let number = self.fips;
         self.fips += 1;
         let provider = tenant % self.scale.provider_networks;
-        let outside = Ipv4Addr::from(provider_net(provider) + 4096 + (number as u32 % 4000));
+        let outside = Ipv4Addr::from(provider_net(provider) + 2600 + number as u32);
         let (port, mac) = (id("vm", vm), mac(100_000 + number));
         insert(
             "NAT",
