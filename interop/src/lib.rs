@@ -11,6 +11,7 @@
 //! | [`ovs`], [`ovn`] | Open vSwitch, northd, chassis, VMs |
 //! | [`frr`], [`bird`], [`gobgp`] | routers |
 //! | [`collector`] | a BGP peer that only listens and records |
+//! | [`scale`] | an OVN_Northbound of any size, and a meter of what is read of it |
 //! | [`scrape`] | metrics, as Prometheus reads them |
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
 //! | [`topology`], [`runner`] | containerlab files, and playing them here |
@@ -49,6 +50,7 @@ pub mod requirement;
 pub mod rootfs;
 pub mod router;
 pub mod runner;
+pub mod scale;
 pub mod scrape;
 pub mod topology;
 pub mod vm;

@@ -11,7 +11,7 @@ use crate::exposure::{Decision, Delta, Exposure, Node, Options};
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
-use crate::ovsdb::{Change, Condition};
+use crate::ovsdb::Change;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::{Leak, Scope};
 use crate::reconcile::{Holder, Key, Reconciler};
@@ -79,17 +79,6 @@ impl Core {
     /// Takes in changes of OVN_Southbound. Answers the rows that do not parse.
     pub fn take_southbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         self.ovn.take_southbound(changes)
-    }
-
-    /// The rows of OVN_Northbound that matter, given those that are there: for each table that is not
-    /// wanted whole, or not as [`crate::ovn::northbound::monitor`] asks for it.
-    pub fn northbound_interest(&self) -> BTreeMap<String, Condition> {
-        self.ovn.northbound_interest()
-    }
-
-    /// The same of OVN_Southbound.
-    pub fn southbound_interest(&self) -> BTreeMap<String, Condition> {
-        self.ovn.southbound_interest()
     }
 
     /// Another Northbound database is followed from now on: what the old one said is void once the new

@@ -117,6 +117,11 @@ impl Database {
         }
     }
 
+    /// To run transactions.
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// True once the server has delivered what was asked for last.
     pub(super) fn is_complete(&self) -> bool {
         self.asked.is_delivered()

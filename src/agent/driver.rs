@@ -1,6 +1,5 @@
 //! The driver that the configuration chose, over replicas of the databases it decides by. Pure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Driver;
@@ -8,7 +7,7 @@ use crate::exposure::{Decision, Delta, Exposure, Node, Options};
 use crate::exposure::{northbound, southbound, stretched_l2};
 use crate::ovn::southbound::Scope;
 use crate::ovn::{Northbound, RowProblem, Southbound};
-use crate::ovsdb::{Change, Condition};
+use crate::ovsdb::Change;
 use crate::wiring::{self, Localnet};
 
 /// What OVN says, as far as the driver asks, and what the driver has made of it.
@@ -70,17 +69,6 @@ impl Ovn {
 
     pub(super) fn take_southbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         self.southbound.apply(changes)
-    }
-
-    /// The rows of OVN_Northbound that matter, given those that are there: for each table that is not
-    /// wanted whole, or not as [`crate::ovn::northbound::monitor`] asks for it.
-    pub(super) fn northbound_interest(&self) -> BTreeMap<String, Condition> {
-        BTreeMap::new()
-    }
-
-    /// The same of OVN_Southbound.
-    pub(super) fn southbound_interest(&self) -> BTreeMap<String, Condition> {
-        BTreeMap::new()
     }
 
     pub(super) fn forget_northbound(&mut self) {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::database::{Database, Source};
 use super::inputs::InputError;
-use super::{Agent, SOUTHBOUND_PATIENCE, SOUTHBOUND_TRUST, driver, log_event};
+use super::{Agent, SOUTHBOUND_PATIENCE, SOUTHBOUND_TRUST, conditions, driver, log_event};
 use crate::config::Driver;
 use crate::ovn::northbound::FipMode;
 use crate::ovn::{northbound, southbound};
@@ -26,21 +26,18 @@ impl Agent {
         let remotes = configured.or_else(|| Some(ids?.northbound.as_ref()?.to_string()));
         let followed = self.inputs.northbound.as_ref();
         let remotes = remotes.ok_or(InputError::NoNorthbound);
-        let follow = |remotes: &str| {
-            Database::follow(
-                Source::NORTHBOUND,
-                remotes,
-                &self.config,
-                northbound::monitor(),
-            )
-        };
+        let monitor = self.conditions.northbound(northbound::monitor());
+        let follow =
+            |remotes: &str| Database::follow(Source::NORTHBOUND, remotes, &self.config, monitor);
         match another(followed, remotes, follow)? {
             None => {}
             Some(database) => {
                 if followed.is_some() {
                     // Nothing is changed before the other database has been read, and then only what differs.
                     self.core.forget_northbound();
-                    self.seen.northbound = false;
+                    self.conditions.forget_northbound();
+                    self.inputs.placed = None;
+                    (self.seen.northbound, self.seen.decided) = (false, false);
                 }
                 self.inputs.northbound = Some(database);
             }
@@ -60,6 +57,7 @@ impl Agent {
         let followed = self.inputs.southbound.as_ref();
         let remotes = remotes.ok_or(InputError::NoSouthbound);
         let monitor = southbound::monitor(driver::scope(driver));
+        let monitor = self.conditions.southbound(monitor);
         let follow =
             |remotes: &str| Database::follow(Source::SOUTHBOUND, remotes, &self.config, monitor);
         match another(followed, remotes, follow)? {
@@ -67,8 +65,9 @@ impl Agent {
             Some(database) => {
                 if followed.is_some() {
                     self.core.forget_southbound();
+                    self.conditions.forget_southbound();
                     self.core.heed_southbound(false);
-                    self.seen.southbound = false;
+                    (self.seen.southbound, self.seen.decided) = (false, false);
                 }
                 self.inputs.southbound = Some(database);
             }
@@ -79,9 +78,10 @@ impl Agent {
     /// Asks the databases for the rows that are of interest by now. A database counts as read once all of
     /// them are there: rows lead to rows.
     pub(super) fn ask(&mut self) {
-        if let Some(northbound) = &mut self.inputs.northbound {
-            northbound.ask(self.core.northbound_interest());
-            if northbound.is_complete() && !self.seen.northbound {
+        self.ask_for_rows();
+        let placed = self.ports_are_placed();
+        if let Some(northbound) = &self.inputs.northbound {
+            if northbound.is_complete() && placed && !self.seen.northbound {
                 self.seen.northbound = true;
                 if self.core.northbound().fip_mode() == FipMode::Unset {
                     tracing::warn!(
@@ -90,8 +90,7 @@ impl Agent {
                 }
             }
         }
-        if let Some(southbound) = &mut self.inputs.southbound {
-            southbound.ask(self.core.southbound_interest());
+        if let Some(southbound) = &self.inputs.southbound {
             if southbound.is_complete() && southbound.lost_at().is_none() {
                 self.seen.southbound = true;
                 self.core.heed_southbound(true);
@@ -101,6 +100,7 @@ impl Agent {
 
     pub(super) fn take_northbound_state(&self, event: &Event) {
         log_event("OVN_Northbound", event);
+        conditions::note_method("OVN_Northbound", event);
         if let Event::Connected(facts) = event
             && lacks(facts, "Logical_Router_Port", "status")
         {

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::conditions::Placed;
 use super::database::{Database, Source};
 use crate::config::Config;
 use crate::kernel::{Kernel, KernelError, Observation};
@@ -41,6 +43,7 @@ pub(super) enum News {
     Vswitch(Event),
     Northbound(Event),
     Southbound(Event),
+    Placed(Placed),
     Kernel(Result<Observation, KernelError>),
     Flows(openflow::Observation),
 }
@@ -52,6 +55,8 @@ pub(super) struct Inputs {
     pub northbound: Option<Database>,
     /// The same.
     pub southbound: Option<Database>,
+    /// The answer that will tell which networks some ports are on.
+    pub placed: Option<oneshot::Receiver<Placed>>,
     pub kernel: Kernel,
     pub switch: Switch,
     kernel_pause: Option<Instant>,
@@ -71,6 +76,7 @@ impl Inputs {
             vswitch,
             northbound: None,
             southbound: None,
+            placed: None,
             kernel: Kernel::open(rt_tables)?,
             switch: Switch::new(run_dir(&ovn.ovsdb_connection)),
             kernel_pause: None,
@@ -84,6 +90,7 @@ impl Inputs {
             event = self.vswitch.next() => News::Vswitch(event),
             event = next_of(self.northbound.as_mut()) => News::Northbound(event),
             event = next_of(self.southbound.as_mut()) => News::Southbound(event),
+            placed = answer(&mut self.placed) => News::Placed(placed),
             news = observe(&mut self.kernel, pause) => News::Kernel(news),
             flows = self.switch.observe() => News::Flows(flows),
         };
@@ -100,6 +107,20 @@ impl Inputs {
             news = self.next() => Some(news),
             () = std::future::ready(()) => None,
         }
+    }
+}
+
+/// Takes the answer away when it comes.
+async fn answer(placed: &mut Option<oneshot::Receiver<Placed>>) -> Placed {
+    let answer = match placed {
+        Some(placed) => placed.await,
+        None => std::future::pending().await,
+    };
+    *placed = None;
+    match answer {
+        Ok(answer) => answer,
+        // The question was dropped unanswered: the runtime ends.
+        Err(_) => std::future::pending().await,
     }
 }
 

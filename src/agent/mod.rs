@@ -4,6 +4,7 @@
 //! one to the other. [`plan()`] stops there; [`run()`] takes the steps and answers the operator.
 
 mod announce;
+mod conditions;
 pub mod core;
 mod database;
 mod driver;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::conditions::{Conditions, Rows};
 pub use self::core::Core;
 pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
@@ -61,6 +63,8 @@ pub struct Agent {
     leak: Leak,
     /// FRR's running configuration, once it is looked after.
     frr: Option<Upkeep>,
+    rows: Rows,
+    conditions: Conditions,
     seen: Seen,
     /// When all that must be read had been, but for flows.
     read_at: Option<Instant>,
@@ -77,11 +81,13 @@ struct Seen {
     flows: BTreeSet<Arc<str>>,
     /// Bridges that did not answer in time are done without.
     flows_given_up: bool,
+    /// It has been decided by all of it.
+    decided: bool,
 }
 
 impl Agent {
     /// Connects. `rt_tables` is the file with the names of routing tables.
-    pub fn open(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, InputError> {
+    fn open(config: Arc<Config>, rt_tables: PathBuf, rows: Rows) -> Result<Self, InputError> {
         let host = own_hostname();
         let leak = leak(&config);
         let options = Options::from(&config.agent);
@@ -95,6 +101,8 @@ impl Agent {
             frr: None,
             config,
             rt_tables,
+            rows,
+            conditions: Conditions::default(),
             seen: Seen::default(),
             read_at: None,
         })
@@ -106,9 +114,8 @@ impl Agent {
         while let Some(news) = self.inputs.next_now().await {
             self.take_one(news)?;
         }
-        self.core.update();
         self.ask();
-        self.watch();
+        self.decide();
         Ok(())
     }
 
@@ -138,7 +145,8 @@ impl Agent {
     fn take_one(&mut self, news: News) -> Result<(), InputError> {
         match news {
             News::Vswitch(Event::Changes(changes)) => self.take_vswitch(&changes)?,
-            News::Northbound(Event::Changes(changes)) => {
+            News::Northbound(Event::Changes(mut changes)) => {
+                self.conditions.take_northbound(&mut changes);
                 warn_of_rows(&self.core.take_northbound(&changes));
             }
             News::Vswitch(event) => {
@@ -146,10 +154,15 @@ impl Agent {
                 log_event("Open_vSwitch", &event);
             }
             News::Southbound(Event::Changes(changes)) => {
+                self.conditions.take_southbound(&changes);
                 warn_of_rows(&self.core.take_southbound(&changes));
             }
             News::Northbound(event) => self.take_northbound_state(&event),
-            News::Southbound(event) => log_event("OVN_Southbound", &event),
+            News::Southbound(event) => {
+                log_event("OVN_Southbound", &event);
+                conditions::note_method("OVN_Southbound", &event);
+            }
+            News::Placed(placed) => self.take_placed(placed),
             News::Kernel(Ok(observation)) => self.take_kernel(observation),
             News::Kernel(Err(error)) => tracing::warn!(%error, "the kernel cannot be observed"),
             News::Flows(flows) => {
@@ -176,6 +189,8 @@ impl Agent {
     /// Open vSwitch says who this node is, or that it has changed.
     fn take_node(&mut self) {
         let Some(node) = self.core.node() else { return };
+        let (driver, options) = (self.config.agent.driver, Options::from(&self.config.agent));
+        self.conditions.set_node(self.rows, driver, &options, node);
         tracing::info!(hostname = %node.hostname, "Loaded chassis {}.", node.chassis);
         for invalid in node.mappings.invalid() {
             tracing::warn!("{invalid}");
@@ -223,6 +238,7 @@ impl Agent {
     fn is_ready(&self) -> bool {
         self.node_is_read()
             && self.ovn_is_read()
+            && self.seen.decided
             && !self.waits_for_southbound()
             && (self.seen.flows_given_up || self.flows_seen())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::conditions::Rows;
 use super::explain::explain;
 use super::inputs::{InputError, News};
 use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
@@ -90,7 +91,7 @@ fn no_node() -> PlanError {
 /// Reads every input once.
 async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, PlanError> {
     let patience = config.ovn.ovsdb_connection_timeout.min(PATIENCE);
-    let mut agent = Agent::open(config, rt_tables)?;
+    let mut agent = Agent::open(config, rt_tables, Rows::All)?;
     agent.leak.sweep();
     let deadline = Instant::now() + patience;
     let mut last = None;

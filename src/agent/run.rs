@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::conditions::Rows;
 use super::inputs::{InputError, News};
 use super::noted::Noted;
 use super::report::Report;
@@ -89,7 +90,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
             Wake::SpeakerEnded(ended) => return Err(DaemonError::from(ended).into()),
             Wake::Reconcile => running.reconcile(),
             Wake::Retry => running.retry().await?,
-            Wake::Due => {}
+            Wake::Due => running.agent.decide(),
         }
         running.proceed().await?;
     }
@@ -134,7 +135,7 @@ impl Running {
             let agent = &config.agent;
             Noted::beside(&agent.control_socket, &agent.driver.to_string())
         };
-        let mut agent = Agent::open(config, rt_tables)?;
+        let mut agent = Agent::open(config, rt_tables, Rows::Needed)?;
         if agent.config.agent.bgp_backend != Backend::Embedded {
             agent.keep_frr();
         }
@@ -278,6 +279,8 @@ impl Running {
         let agent = &mut self.agent;
         agent.inputs.kernel.refresh();
         agent.inputs.switch.refresh();
+        agent.conditions.retry();
+        agent.ask();
         let reconciler = agent.core.reconciler_mut();
         reconciler.full();
         reconciler.retry();
@@ -312,6 +315,7 @@ impl Running {
             patience(FLOWS_PATIENCE),
             patience(SOUTHBOUND_PATIENCE),
             agent.doubt_at(),
+            agent.held_until(),
         ];
         times.into_iter().flatten().filter(|at| *at > now).min()
     }

@@ -4,6 +4,7 @@
 //! column, why), again when it changes and still fails, and left out: nothing else stops.
 
 mod index;
+pub mod interest;
 mod mappings;
 pub mod northbound;
 mod row;

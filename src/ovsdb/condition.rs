@@ -1,11 +1,13 @@
 //! Which rows: clauses of RFC 7047 §5.1 `<condition>`.
 
+use std::cmp::Ordering;
+
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
-use super::datum::Datum;
+use super::datum::{Atom, Datum};
 
 /// How a column is compared (RFC 7047 §5.1 `<function>`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum Function {
     /// The column is less than the value.
     #[serde(rename = "<")]
@@ -34,7 +36,7 @@ pub enum Function {
 }
 
 /// One comparison: `[column, function, value]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Clause {
     /// Column of the table; `_uuid` is one too.
     pub column: String,
@@ -63,6 +65,38 @@ impl Clause {
     pub fn includes(column: &str, value: impl Into<Datum>) -> Self {
         Self::new(column, Function::Includes, value)
     }
+
+    /// Whether the server takes the clause to hold for a row with this value in the column (RFC 7047
+    /// §5.1 `<condition>`). `None` is a column that the server lacks: no clause holds for it.
+    pub fn matches(&self, held: Option<&Datum>) -> bool {
+        let Some(held) = held else { return false };
+        let ordering = || match (held.single(), self.value.single()) {
+            (Some(held), Some(value)) => Some(held.cmp(value)),
+            // An optional column without a value is neither more nor less than anything.
+            _ => None,
+        };
+        match self.function {
+            Function::Equal => *held == self.value,
+            Function::NotEqual => *held != self.value,
+            Function::Includes => count_held(held, &self.value) == len(&self.value),
+            Function::Excludes => count_held(held, &self.value) == 0,
+            Function::Less => ordering().is_some_and(Ordering::is_lt),
+            Function::LessOrEqual => ordering().is_some_and(Ordering::is_le),
+            Function::GreaterOrEqual => ordering().is_some_and(Ordering::is_ge),
+            Function::Greater => ordering().is_some_and(Ordering::is_gt),
+        }
+    }
+}
+
+fn len(value: &Datum) -> usize {
+    value.atoms().len() + value.pairs().len()
+}
+
+/// How many members, or pairs, of `value` the column holds.
+fn count_held(held: &Datum, value: &Datum) -> usize {
+    let atom = |atom: &&Atom| held.atoms().binary_search(atom).is_ok();
+    let pair = |(key, value): &&(Atom, Atom)| held.value(key) == Some(value);
+    value.atoms().iter().filter(atom).count() + value.pairs().iter().filter(pair).count()
 }
 
 impl Serialize for Clause {
@@ -91,6 +125,17 @@ impl Condition {
         Self::AnyOf(Vec::new())
     }
 
+    /// Whether the server sends a row; `column` gives its values, those of columns that are not
+    /// monitored and `_uuid` included.
+    pub fn matches<'a>(&self, column: impl Fn(&str) -> Option<&'a Datum>) -> bool {
+        match self {
+            Self::All => true,
+            Self::AnyOf(clauses) => clauses
+                .iter()
+                .any(|clause| clause.matches(column(&clause.column))),
+        }
+    }
+
     /// The condition without the clauses on columns that `has` denies: such a clause can hold for
     /// no row of that server.
     #[must_use]
@@ -116,5 +161,54 @@ impl Serialize for Condition {
             Self::AnyOf(clauses) if clauses.is_empty() => [false].serialize(serializer),
             Self::AnyOf(clauses) => clauses.serialize(serializer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(held: Datum, function: Function, value: impl Into<Datum>) -> bool {
+        Clause::new("column", function, value).matches(Some(&held))
+    }
+
+    #[test]
+    fn sets_and_maps_include_and_exclude_by_member_and_pair() {
+        let set = || Datum::set(["a", "b"]);
+        assert!(matches(set(), Function::Includes, "a"));
+        assert!(matches(set(), Function::Includes, Datum::empty()));
+        assert!(!matches(set(), Function::Includes, Datum::set(["a", "c"])));
+        assert!(matches(set(), Function::Excludes, "c"));
+        assert!(!matches(set(), Function::Excludes, Datum::set(["a", "c"])));
+        let map = || Datum::map([("k", "1"), ("l", "2")]);
+        assert!(matches(map(), Function::Includes, Datum::map([("k", "1")])));
+        assert!(!matches(
+            map(),
+            Function::Includes,
+            Datum::map([("k", "2")])
+        ));
+        assert!(!matches(
+            map(),
+            Function::Includes,
+            Datum::map([("k", "1"), ("m", "1")])
+        ));
+    }
+
+    #[test]
+    fn an_optional_column_without_value_equals_nothing_that_is_one() {
+        assert!(!matches(Datum::empty(), Function::Equal, "a"));
+        assert!(matches(Datum::empty(), Function::NotEqual, "a"));
+        assert!(!matches(Datum::empty(), Function::Includes, "a"));
+        assert!(!matches(Datum::empty(), Function::GreaterOrEqual, 0));
+        assert!(matches(Datum::from(5), Function::GreaterOrEqual, 5));
+        assert!(matches(Datum::from(5), Function::Less, 6));
+    }
+
+    #[test]
+    fn no_clause_holds_for_a_column_that_the_server_lacks() {
+        let clause = Clause::new("column", Function::NotEqual, "a");
+        assert!(!clause.matches(None));
+        assert!(Condition::All.matches(|_| None));
+        assert!(!Condition::none().matches(|_| None));
     }
 }

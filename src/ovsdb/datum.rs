@@ -163,7 +163,7 @@ impl From<Uuid> for Atom {
 ///
 /// Build sets and maps with [`Datum::set`] and [`Datum::map`], which bring them into canonical
 /// form; the variants are public for matching.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Datum {
     /// A set of exactly one atom.
     Atom(Atom),

@@ -175,8 +175,9 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// The columns read.
-    pub const COLUMNS: &[&str] = &["name", "ports"];
+    /// The columns read. `load_balancer` is what leads to load balancers without router
+    /// ([`crate::ovn::interest`]); `ports` is the last, because conditions do without it.
+    pub const COLUMNS: &[&str] = &["name", "load_balancer", "ports"];
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {

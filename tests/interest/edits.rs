@@ -1,0 +1,264 @@
+//! Random changes of OVN's databases, row by row: rows go and come back, ports and gateways move,
+//! names change. Not all of it is what Neutron would do.
+
+use std::sync::Arc;
+
+use ovn_bgp_agent::exposure::Node;
+use ovn_bgp_agent::ovsdb::{Atom, Datum, Row};
+use uuid::Uuid;
+
+use crate::server::Server;
+
+const PORT: &str = "Logical_Switch_Port";
+const BINDING: &str = "Port_Binding";
+const DATAPATH: &str = "Datapath_Binding";
+const GROUP: &str = "Logical_DP_Group";
+
+type Key = (Arc<str>, Uuid);
+
+/// A seeded source of changes.
+pub(crate) struct Edits {
+    random: fastrand::Rng,
+    nodes: [Node; 2],
+    /// Rows that went together.
+    gone: Vec<Vec<(Key, Arc<Row>)>>,
+}
+
+impl Edits {
+    pub(crate) fn new(other: Node, this: &Node, seed: u64) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            nodes: [other, this.clone()],
+            gone: Vec::new(),
+        }
+    }
+
+    /// Some changes at once; says which.
+    pub(crate) fn apply(&mut self, server: &mut Server) -> Vec<String> {
+        let count = self.random.usize(1..4);
+        (0..count).map(|_| self.one(server)).collect()
+    }
+
+    fn one(&mut self, server: &mut Server) -> String {
+        match self.random.u8(0..10) {
+            0 | 1 => self.remove(server),
+            2 | 3 => self.restore(server),
+            4..=7 if server.monitor.tables.contains_key(BINDING) => self.bind(server),
+            4 | 5 => self.move_port(server),
+            6 | 7 => self.move_gateway(server),
+            8 => self.flip_up(server),
+            _ => self.swap_column(server),
+        }
+    }
+
+    fn pick(&mut self, server: &Server, table: Option<&str>) -> Option<Key> {
+        let keys = server.rows.keys();
+        let keys: Vec<_> = keys
+            .filter(|(name, _)| table.is_none_or(|table| **name == *table))
+            .collect();
+        self.random.choice(keys).cloned()
+    }
+
+    fn remove(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, None) else {
+            return "nothing".to_owned();
+        };
+        if is_topology(server, &key) {
+            return "nothing".to_owned();
+        }
+        let mut keys = ports_of(server, &key);
+        keys.push(key.clone());
+        let rows = keys.into_iter().filter_map(|key| {
+            let row = server.rows.remove(&key)?;
+            Some((key, row))
+        });
+        self.gone.push(rows.collect());
+        format!("{key:?} goes")
+    }
+
+    fn restore(&mut self, server: &mut Server) -> String {
+        if self.gone.is_empty() {
+            return "nothing".to_owned();
+        }
+        let rows = self.gone.swap_remove(self.random.usize(..self.gone.len()));
+        let orphan = |(key, _): &(Key, _)| *key.0 == *PORT && server.switch_of(key.1).is_none();
+        if rows.len() == 1 && rows.iter().any(orphan) {
+            self.gone.push(rows);
+            return "nothing".to_owned();
+        }
+        let keys: Vec<_> = rows.iter().map(|(key, _)| key.clone()).collect();
+        server.rows.extend(rows);
+        format!("{keys:?} come back")
+    }
+
+    /// To one node, to the other, from one to the other, or nowhere. While it migrates, the source is its
+    /// host: Neutron changes that when the destination takes over.
+    fn move_port(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, Some(PORT)) else {
+            return "nothing".to_owned();
+        };
+        let hosts = [&self.nodes[0].hostname, &self.nodes[1].hostname];
+        let (requested, host) = match self.random.u8(0..5) {
+            0 => (hosts[0].to_string(), hosts[0].to_string()),
+            1 => (hosts[1].to_string(), hosts[1].to_string()),
+            2 => (format!("{},{}", hosts[0], hosts[1]), hosts[0].to_string()),
+            3 => (format!("{},{}", hosts[1], hosts[0]), hosts[1].to_string()),
+            _ => (String::new(), String::new()),
+        };
+        put(server, &key, "options", "requested-chassis", &requested);
+        put(server, &key, "external_ids", "neutron:host_id", &host);
+        format!("{key:?} is on {requested:?}")
+    }
+
+    fn move_gateway(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, Some("Logical_Router_Port")) else {
+            return "nothing".to_owned();
+        };
+        let chassis = match self.random.u8(0..3) {
+            0 => self.nodes[0].chassis.to_string(),
+            1 => self.nodes[1].chassis.to_string(),
+            _ => String::new(),
+        };
+        put(server, &key, "status", "hosting-chassis", &chassis);
+        format!("{key:?} is hosted by {chassis:?}")
+    }
+
+    /// To some chassis, or to none.
+    fn bind(&mut self, server: &mut Server) -> String {
+        let (Some(key), Some((_, chassis))) = (
+            self.pick(server, Some(BINDING)),
+            self.pick(server, Some("Chassis")),
+        ) else {
+            return "nothing".to_owned();
+        };
+        let chassis = match self.random.u8(0..4) {
+            0 => Datum::empty(),
+            _ => Datum::from(chassis),
+        };
+        set(server, &key, "chassis", chassis.clone());
+        format!("{key:?} is bound to {chassis}")
+    }
+
+    fn flip_up(&mut self, server: &mut Server) -> String {
+        let table = match server.monitor.tables.contains_key(BINDING) {
+            true => BINDING,
+            false => PORT,
+        };
+        let Some(key) = self.pick(server, Some(table)) else {
+            return "nothing".to_owned();
+        };
+        let up = Datum::from(self.random.bool());
+        set(server, &key, "up", up.clone());
+        format!("{key:?} up is {up}")
+    }
+
+    /// A row takes a column from another one of its table. Names stay: they are indexes, and Neutron never
+    /// changes them. So do lists of ports, because each port is in one, and addresses, which no two ports of a
+    /// network share.
+    fn swap_column(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, None) else {
+            return "nothing".to_owned();
+        };
+        let Some(other) = self.pick(server, Some(&key.0)) else {
+            return "nothing".to_owned();
+        };
+        if *key.0 == *DATAPATH || is_topology(server, &key) || is_topology(server, &other) {
+            return "nothing".to_owned();
+        }
+        let columns = server.monitor.tables[&*key.0].columns.clone();
+        let Some(column) = self.random.choice(&columns) else {
+            return "nothing".to_owned();
+        };
+        let kept = [
+            "name",
+            "ports",
+            "nat",
+            "type",
+            "addresses",
+            "logical_port",
+            "datapath",
+            "mac",
+        ];
+        if kept.contains(&column.as_str()) {
+            return "nothing".to_owned();
+        }
+        let value = server.value(&key.0, &server.rows[&other], column).cloned();
+        if let Some(value) = value {
+            set(server, &key, column, value);
+        }
+        source_is_host(server, &key);
+        format!("{key:?} takes {column} of {}", other.1)
+    }
+}
+
+/// While a port migrates, Neutron has the source in its `neutron:host_id`.
+fn source_is_host(server: &mut Server, key: &Key) {
+    let options = server.value(&key.0, &server.rows[key], "options");
+    let list = options.and_then(|options| options.value_str("requested-chassis"));
+    let source = list.and_then(|list| Some(list.split_once(',')?.0.to_owned()));
+    if let Some(source) = source.filter(|_| *key.0 == *PORT) {
+        put(server, key, "external_ids", "neutron:host_id", &source);
+    }
+}
+
+/// Whether a Southbound row is a part of how routers hang together with switches, which northd changes in one
+/// transaction with all that depends on it.
+fn is_topology(server: &Server, key: &Key) -> bool {
+    let value = |column| server.value(&key.0, &server.rows[key], column);
+    match &*key.0 {
+        BINDING => value("type").and_then(Datum::as_str) == Some("patch"),
+        // Load balancers refer to it.
+        GROUP => true,
+        DATAPATH => {
+            value("external_ids").is_some_and(|ids| ids.value_str("logical-router").is_some())
+        }
+        _ => false,
+    }
+}
+
+/// The ports of a switch, which go with it.
+fn ports_of(server: &Server, key: &Key) -> Vec<Key> {
+    if *key.0 == *DATAPATH {
+        let on = |(other, row): &(&Key, &Arc<Row>)| {
+            let datapath = server.value(&other.0, row, "datapath");
+            *other.0 == *BINDING && datapath.and_then(Datum::as_uuid) == Some(key.1)
+        };
+        return server
+            .rows
+            .iter()
+            .filter(on)
+            .map(|(key, _)| key.clone())
+            .collect();
+    }
+    let ports = match &*key.0 {
+        "Logical_Switch" => server.value(&key.0, &server.rows[key], "ports"),
+        _ => None,
+    };
+    let ports = ports.into_iter().flat_map(Datum::uuids);
+    ports.map(|uuid| (PORT.into(), uuid)).collect()
+}
+
+/// Puts a pair into a map, or takes it out if the text is empty.
+fn put(server: &mut Server, key: &Key, column: &str, name: &str, text: &str) {
+    let held = server.value(&key.0, &server.rows[key], column);
+    let pairs = held.into_iter().flat_map(|held| held.pairs().to_vec());
+    let mut pairs: Vec<_> = pairs
+        .filter(|(held, _)| held.as_str() != Some(name))
+        .collect();
+    if !text.is_empty() {
+        pairs.push((Atom::from(name), Atom::from(text)));
+    }
+    set(server, key, column, Datum::map(pairs));
+}
+
+fn set(server: &mut Server, key: &Key, column: &str, value: Datum) {
+    let columns = &server.monitor.tables[&*key.0].columns;
+    let at = columns.iter().position(|name| name == column);
+    let row = &server.rows[key];
+    let cells = (0..row.len()).map(|index| match Some(index) == at {
+        true => Some(value.clone()),
+        false => row.get(index).cloned(),
+    });
+    let row = Arc::new(Row::new(cells));
+    server.rows.insert(key.clone(), row);
+}

@@ -1,0 +1,96 @@
+//! Nodes with the Southbound drivers: one that asks for what it needs, and one that reads everything.
+
+use std::sync::Arc;
+
+use ovn_bgp_agent::exposure::{Exposure, Node, Options, southbound, stretched_l2};
+use ovn_bgp_agent::ovn::Southbound;
+use ovn_bgp_agent::ovn::interest::ByTable;
+use ovn_bgp_agent::ovn::interest::southbound::{Interest, Reach};
+use ovn_bgp_agent::ovn::southbound::Scope;
+
+use crate::node::{own, tenant_rows};
+use crate::server::{Replica, Server};
+
+/// The two drivers that decide by OVN_Southbound, by their word in `expected.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Southbound,
+    StretchedL2,
+}
+
+impl Driver {
+    pub(crate) const ALL: [(Self, &str); 2] =
+        [(Self::Southbound, "sb"), (Self::StretchedL2, "stretched")];
+
+    fn exposures(self, sb: &Southbound, node: &Node, options: &Options) -> Vec<Arc<Exposure>> {
+        let decision = match self {
+            Self::Southbound => southbound::decide(southbound::Inputs {
+                southbound: sb,
+                node,
+                options,
+            }),
+            Self::StretchedL2 => stretched_l2::decide(stretched_l2::Inputs {
+                southbound: sb,
+                options,
+            }),
+        };
+        decision.exposures
+    }
+}
+
+/// What a node that reads everything exposes.
+pub(crate) fn exposures_of_all(
+    driver: Driver,
+    server: &Server,
+    node: &Node,
+    options: &Options,
+) -> Vec<Arc<Exposure>> {
+    let mut southbound = Southbound::new(Scope::Everything);
+    southbound.apply(&Replica::default().follow(server, &server.monitor));
+    driver.exposures(&southbound, node, options)
+}
+
+/// Asks for what it needs.
+pub(crate) struct Filtered {
+    driver: Driver,
+    interest: Interest,
+    replica: Replica,
+    southbound: Southbound,
+}
+
+impl Filtered {
+    pub(crate) fn new(driver: Driver, server: &Server, node: &Node, options: &Options) -> Self {
+        let reach = match driver {
+            Driver::Southbound => Reach::Node(tenant_rows(options)),
+            Driver::StretchedL2 => Reach::Routers,
+        };
+        Self {
+            driver,
+            interest: Interest::new(own(node), reach, &server.monitor),
+            replica: Replica::default(),
+            southbound: Southbound::new(Scope::Everything),
+        }
+    }
+
+    /// Follows the server until nothing more is asked for.
+    pub(crate) fn settle(&mut self, server: &Server) {
+        for _ in 0..20 {
+            let monitor = self.interest.wanted().restrict(server.monitor.clone());
+            let changes = self.replica.follow(server, &monitor);
+            self.interest.take(&changes);
+            self.southbound.apply(&changes);
+            if !self.interest.refresh() {
+                return;
+            }
+        }
+        panic!("no fixpoint: {:#?}", self.interest.wanted().conditions());
+    }
+
+    pub(crate) fn exposures(&self, node: &Node, options: &Options) -> Vec<Arc<Exposure>> {
+        self.driver.exposures(&self.southbound, node, options)
+    }
+
+    pub(crate) fn conditions(&self) -> ByTable {
+        self.interest.wanted().conditions()
+    }
+}
