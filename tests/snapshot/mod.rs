@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ovn_bgp_agent::exposure::{Decision, Options};
 use serde_json::Value;
 
+pub(crate) mod recording;
 pub(crate) mod rows;
 pub(crate) mod timeline;
 
