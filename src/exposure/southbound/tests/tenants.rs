@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::cloud::{
-    Cloud, gateway, gateway_of, id, interface, link, localnet, nets, redirect_on, scoped, vm,
+    Cloud, LRP_MAC, gateway, gateway_of, id, interface, link, localnet, nets, redirect_on, scoped,
+    vm,
 };
 use crate::config::TenantAdvertisement;
 use crate::exposure::{Code, Kind, TenantExposure};
@@ -38,7 +39,7 @@ fn b143_hosts_behind_a_gateway_here_are_exposed_wherever_they_are() {
     assert_eq!(exposure.bridge().map(|b| &**b), Some("br-ex"));
     assert_eq!(exposure.via, Some("172.24.4.146".parse().unwrap()));
     assert_eq!(exposure.subnet, Some(SUBNET.parse().unwrap()));
-    assert_eq!((exposure.mac, exposure.next_hop), (None, None));
+    assert_eq!((exposure.mac, exposure.next_hop), (Some(LRP_MAC), None));
 }
 
 #[test]
