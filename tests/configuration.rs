@@ -149,7 +149,7 @@ fn neighbours_take_from_bgp_what_they_do_not_set() {
 }
 
 #[test]
-fn nothing_set_gives_upstreams_defaults_and_asks_for_the_driver() {
+fn nothing_set_gives_upstreams_defaults() {
     let loaded = read("");
     let config = &loaded.config;
     assert_eq!(config.agent.reconcile_interval, Duration::from_secs(300));
@@ -177,12 +177,7 @@ fn nothing_set_gives_upstreams_defaults_and_asks_for_the_driver() {
     );
     assert!(config.agent.delete_vrf_on_disconnect && config.bgp.graceful_restart);
     let errors = lines(&loaded, Severity::Error);
-    assert_eq!(
-        errors,
-        [
-            "default: [DEFAULT] driver: 'ovn_bgp_driver' is not implemented in this version; set driver = nb_ovn_bgp_driver"
-        ]
-    );
+    assert_eq!(errors, [] as [String; 0]);
 }
 
 #[test]
@@ -414,11 +409,9 @@ fn the_drivers_of_this_version_with_their_options_are_accepted() {
     ] {
         let loaded = read(&format!("{VALID}[DEFAULT]\n{options}"));
         assert!(loaded.is_valid(), "{options}: {:?}", loaded.problems);
-        assert_eq!(
-            lines(&loaded, Severity::Warning),
-            [] as [String; 0],
-            "{options}"
-        );
+        let mut warnings = lines(&loaded, Severity::Warning);
+        warnings.retain(|line| !line.contains("set before"));
+        assert_eq!(warnings, [] as [String; 0], "{options}");
     }
 }
 

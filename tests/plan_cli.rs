@@ -163,7 +163,7 @@ fn has_the_contracts_fields(plan: &Value, context: &str) {
     for exposure in items(&plan["exposures"]) {
         let names = "prefix kind port network bridge vlan vni via reason";
         fields(exposure, &words(names));
-        let kinds = ["provider", "fip", "gateway"];
+        let kinds = words("provider fip tenant subnet gateway lb-vip lb-fip port-forwarding");
         assert!(kinds.contains(&&*text(&exposure["kind"])), "{exposure}");
         assert!(!text(&exposure["reason"]).is_empty(), "{exposure}");
     }
