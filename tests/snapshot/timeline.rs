@@ -24,7 +24,7 @@ pub(crate) fn messages(
         rows: BTreeMap::new(),
     };
     let text = gunzip(&dir.join(format!("{database}.jsonl.gz")));
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line));
+    let lines = text.lines().map(serde_json::from_str::<Value>);
     let received = lines.filter_map(|line| line.unwrap().get("recv").cloned());
     let updates = received.filter_map(|message| {
         // The reply's third element, then those of `update3` (ovsdb-server(7) 4.1.15).
