@@ -392,18 +392,36 @@ fn the_drivers_of_this_version_with_their_options_are_accepted() {
     }
 }
 
+#[test]
+fn what_a_driver_cannot_see_is_told_by_name() {
+    for driver in ["ovn_bgp_driver", "ovn_stretched_l2_bgp_driver"] {
+        let loaded = read(&format!(
+            "{VALID}[DEFAULT]\ndriver = {driver}\nrequire_snat_disabled_for_tenant_networks = true\n"
+        ));
+        assert!(loaded.is_valid());
+        let warnings = lines(&loaded, Severity::Warning);
+        let told = |line: &String| {
+            line.starts_with("a.conf:6: [DEFAULT] require_snat_disabled_for_tenant_networks: ")
+                && line.contains(&format!("{driver} cannot see"))
+        };
+        assert!(warnings.iter().any(told), "{warnings:?}");
+    }
+}
+
 /// B13.
 #[test]
-fn what_a_driver_cannot_honour_stops_the_start_by_name() {
-    for driver in ["ovn_bgp_driver", "ovn_stretched_l2_bgp_driver"] {
+fn a_method_that_no_driver_here_honours_stops_the_start() {
+    for driver in [
+        "nb_ovn_bgp_driver",
+        "ovn_bgp_driver",
+        "ovn_stretched_l2_bgp_driver",
+    ] {
         let errors = errors(&format!(
-            "[DEFAULT]\ndriver = {driver}\nrequire_snat_disabled_for_tenant_networks = true\n"
+            "[DEFAULT]\ndriver = {driver}\nexposing_method = ovn\nexpose_tenant_networks = true\n"
         ));
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(
-            errors[0]
-                .starts_with("a.conf:6: [DEFAULT] require_snat_disabled_for_tenant_networks: ")
-                && errors[0].contains(driver),
+            errors[0].starts_with("a.conf:6: [DEFAULT] exposing_method: 'ovn' is not implemented"),
             "{errors:?}"
         );
     }

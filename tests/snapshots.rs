@@ -10,6 +10,7 @@ use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::ovn::Northbound;
 use ovn_bgp_agent::ovn::northbound::Affected;
 
+use ovn_bgp_agent::ovn::southbound::Scope;
 use snapshot::rows::{node, northbound, southbound};
 
 /// Calls back with every snapshot, combination of options and node. Answers how many there were.
@@ -85,7 +86,7 @@ fn every_node_exposes_what_is_expected() {
 #[test]
 fn southbound_agrees_where_gateways_are() {
     for dir in snapshot::all() {
-        let (nb, sb) = (northbound(&dir), southbound(&dir));
+        let (nb, sb) = (northbound(&dir), southbound(&dir, Scope::Bindings));
         for combo in snapshot::combos(&dir, "nb") {
             for (host, expected) in &combo.advertised {
                 let inputs = Inputs {

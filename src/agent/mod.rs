@@ -11,6 +11,7 @@ mod explain;
 mod follow;
 mod inputs;
 mod nodes;
+mod noted;
 mod plan;
 mod report;
 mod run;

@@ -59,8 +59,8 @@ impl Lint<'_> {
         }
     }
 
-    /// What a driver cannot honour is refused, so that nobody believes in it (B13); what it has no use for is
-    /// told.
+    /// What a driver has no use for, and what it cannot see: told, because the Python agent's configurations
+    /// have it and start.
     fn tenants(&mut self, config: &Config) {
         let agent = &config.agent;
         let exposed = agent.expose_tenant_networks || agent.expose_ipv6_gua_tenant_networks;
@@ -84,17 +84,11 @@ impl Lint<'_> {
             }
         }
         if without_snat && agent.driver != Driver::Northbound {
-            let what = format!(
-                "{} cannot see whether a router has SNAT: that is in OVN_Northbound",
+            let why = format!(
+                "{} cannot see whether a router has SNAT, only nb_ovn_bgp_driver can",
                 agent.driver
             );
-            let remedy = "set driver = nb_ovn_bgp_driver, or leave it out";
-            self.conflict(
-                "DEFAULT",
-                "require_snat_disabled_for_tenant_networks",
-                what,
-                remedy,
-            );
+            self.no_effect("require_snat_disabled_for_tenant_networks", &why);
         }
         if exposed || agent.driver == Driver::StretchedL2 {
             return;

@@ -92,7 +92,7 @@ struct Hop {
 
 impl Hop {
     fn of(exposure: &Exposure, attachment: &Attachment) -> Self {
-        let answering = exposure.via.unwrap_or(exposure.prefix.addr());
+        let answering = exposure.via.unwrap_or_else(|| exposure.prefix.addr());
         Self {
             dev: device(attachment),
             via: exposure.via,

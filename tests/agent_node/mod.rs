@@ -131,6 +131,14 @@ impl Node {
         .unwrap();
     }
 
+    /// Puts a line in place of the one that begins so.
+    pub fn replace_line(&self, start: &str, line: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        let changed = |l: &str| if l.starts_with(start) { line } else { l }.to_owned();
+        let lines: Vec<String> = text.lines().map(changed).collect();
+        std::fs::write(&self.config, lines.join("\n")).unwrap();
+    }
+
     /// Starts the agent, each time with a log of its own.
     pub fn launch_agent(&mut self) {
         assert!(self.agent.is_none(), "an agent runs");

@@ -28,11 +28,11 @@ pub(crate) fn northbound_rows(dir: &Path) -> Vec<Change> {
     })
 }
 
-/// `sb.db.gz` of a snapshot.
-pub(crate) fn southbound(dir: &Path) -> Southbound {
-    let mut sb = Southbound::default();
+/// `sb.db.gz` of a snapshot, as far as `scope` goes.
+pub(crate) fn southbound(dir: &Path, scope: Scope) -> Southbound {
+    let mut sb = Southbound::new(scope);
     let problems = sb.apply(&insertions(&dir.join("sb.db.gz"), |table| {
-        southbound::Table::named(table)?.columns(Scope::Everything)
+        southbound::Table::named(table)?.columns(scope)
     }));
     assert_eq!(problems, [], "{}", dir.display());
     sb

@@ -32,7 +32,8 @@ pub(crate) enum Verdict {
 impl Filter {
     /// The prefix list first, it is the cheaper one.
     pub(crate) fn judge(&self, route: &Candidate<'_>) -> Verdict {
-        if !self.permits(route.prefix) && !(route.as_network && self.is_host_prefixes()) {
+        let passes = self.permits(route.prefix) || (route.as_network && self.is_host_prefixes());
+        if !passes {
             return Verdict::Denied;
         }
         match &self.policy {

@@ -11,6 +11,7 @@ mod collision;
 mod connect_retry;
 mod convergence;
 mod draining;
+mod duplicates;
 mod dynamic_peers;
 mod enhanced_refresh;
 mod establishment;

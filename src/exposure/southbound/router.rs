@@ -122,12 +122,7 @@ fn way<'a>(inputs: Inputs<'a>, gateway: Gateway<'a>, prefix: IpNet) -> Result<Wa
     })
 }
 
-/// The gateway's first address of the prefix's family.
-pub(super) fn next_hop(gateway: &Gateway<'_>, prefix: IpNet) -> Option<IpAddr> {
-    answering(gateway, prefix).map(|(ip, _)| ip)
-}
-
-/// That address, and the MAC that answers for it.
+/// The gateway's first address of the prefix's family, and the MAC that answers for it.
 fn answering(gateway: &Gateway<'_>, prefix: IpNet) -> Option<(IpAddr, MacAddr)> {
     let addresses = gateway.nets().map(|(net, mac)| (net.addr(), mac));
     let mut addresses = addresses.filter(|(ip, _)| is_routable(*ip));
