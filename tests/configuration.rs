@@ -342,11 +342,7 @@ fn a_bad_secret_is_reported_without_its_value() {
 
 #[test]
 fn what_this_version_lacks_stops_the_start_and_says_so() {
-    for (option, value) in [
-        ("driver", "ovn_evpn_driver"),
-        ("exposing_method", "vrf"),
-        ("bgp_backend", "frr"),
-    ] {
+    for (option, value) in [("driver", "ovn_evpn_driver"), ("exposing_method", "vrf")] {
         let errors = errors(&format!("[DEFAULT]\n{option} = {value}\n"));
         let expected = format!(
             "a.conf:5: [DEFAULT] {option}: '{value}' is not implemented in this version; set "
@@ -354,6 +350,40 @@ fn what_this_version_lacks_stops_the_start_and_says_so() {
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with(&expected), "{errors:?}");
     }
+}
+
+#[test]
+fn neighbours_are_frrs_where_frr_has_the_sessions() {
+    let nobody = read("[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_backend = frr\n");
+    assert_eq!(lines(&nobody, Severity::Warning), [""; 0], "FRR has them");
+    let loaded = read(&format!("{VALID}[DEFAULT]\nbgp_backend = frr\n"));
+    assert!(loaded.is_valid());
+    let warnings = lines(&loaded, Severity::Warning);
+    assert!(
+        warnings[0].contains("the sessions are FRR's"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn the_frr_on_this_node_is_a_neighbour_that_the_agent_makes_up() {
+    let loaded =
+        read("[DEFAULT]\ndriver = nb_ovn_bgp_driver\nbgp_backend = frr-peer\nbgp_AS = 64512\n");
+    assert!(loaded.is_valid(), "{:?}", loaded.problems);
+    assert_eq!(lines(&loaded, Severity::Warning), [""; 0]);
+    let config = loaded.config;
+    let [frr] = config.neighbours.as_slice() else {
+        panic!("{:?}", config.neighbours)
+    };
+    assert_eq!(frr.name, "local-frr");
+    assert_eq!(frr.session.shown_as(config.bgp.asn), 4_200_000_000);
+    assert_eq!(frr.session.next_hop_ipv4, Some([169, 254, 255, 0].into()));
+    assert!(config.bgp.listen.is_empty(), "FRR has the port");
+    assert_eq!(
+        config.bgp.fib.import.unwrap().rules.len(),
+        0,
+        "and the routes"
+    );
 }
 
 #[test]

@@ -167,6 +167,7 @@ fn summary() -> Reply {
             changes_applied: 12,
             changes_failed: 1,
             writes: 40,
+            frr: None,
             duplicates: 1,
         }),
     })

@@ -9,8 +9,8 @@ use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
 use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::ovn::Northbound;
 use ovn_bgp_agent::ovn::northbound::Affected;
-use ovn_bgp_agent::ovn::southbound::Scope;
 
+use ovn_bgp_agent::ovn::southbound::Scope;
 use snapshot::rows::{node, northbound, southbound};
 
 /// Calls back with every snapshot, combination of options and node. Answers how many there were.

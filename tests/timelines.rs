@@ -137,7 +137,7 @@ fn with_both_databases_a_timeline_ends_there_too() {
             let mut follower = Follower::new(&node, &combo.options);
             for (_, message) in &messages {
                 match message {
-                    Message::Northbound(changes) => follower.take(&[changes.clone()]),
+                    Message::Northbound(changes) => follower.take(std::slice::from_ref(changes)),
                     Message::Southbound(changes) => follower.take_southbound(changes),
                 }
                 follower.exposed();

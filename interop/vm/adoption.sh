@@ -4,46 +4,6 @@
 set -eu
 . /share/node.sh
 
-start_frr() {
-  cat > /etc/frr/frr.conf <<'X'
-router bgp 64999
- bgp router-id 172.30.1.1
- no bgp default ipv4-unicast
- no bgp ebgp-requires-policy
- bgp graceful-restart
- neighbor 100.65.1.1 remote-as internal
- neighbor 100.65.1.1 timers connect 1
- neighbor fd00:65::1 remote-as internal
- neighbor fd00:65::1 timers connect 1
- address-family ipv4 unicast
-  redistribute connected
-  neighbor 100.65.1.1 activate
-  neighbor 100.65.1.1 prefix-list only-host-prefixes out
- exit-address-family
- address-family ipv6 unicast
-  redistribute connected
-  neighbor fd00:65::1 activate
-  neighbor fd00:65::1 prefix-list only-host-prefixes out
- exit-address-family
-ip prefix-list only-host-prefixes permit 0.0.0.0/0 ge 32
-ipv6 prefix-list only-host-prefixes permit ::/0 ge 128
-X
-  : > /etc/frr/vtysh.conf
-  chown frr:frr /etc/frr/frr.conf /etc/frr/vtysh.conf
-  mkdir -p /run/frr; chown frr:frr /run/frr
-  for d in mgmtd zebra bgpd staticd; do
-    file='-f /dev/null'
-    case $d in mgmtd | staticd) file= ;; esac # they have no file of their own
-    /usr/lib/frr/$d -d -A 127.0.0.1 $file
-    wait_for 60 "$d" test -S /run/frr/$d.vty
-  done
-  vtysh -b
-}
-
-stop_frr() {
-  for d in bgpd staticd zebra mgmtd; do kill -9 "$(cat /run/frr/$d.pid)"; done
-}
-
 start_python() {
   mkdir -p /etc/ovn-bgp-agent /var/lib/ovn-bgp-agent /var/log/ovn-bgp-agent
   cat > /etc/ovn-bgp-agent/bgp-agent.conf <<'X'

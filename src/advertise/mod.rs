@@ -1,7 +1,8 @@
-//! Where prefixes go. One backend so far: the speaker in this process.
+//! Where prefixes go: to the speaker in this process, or to an FRR beside it.
 
 mod boot;
 mod embedded;
+pub mod frr;
 mod kernel_side;
 mod live;
 mod origination;

@@ -13,7 +13,7 @@ use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
 use crate::ovsdb::{Change, Condition};
 use crate::reconcile::object::TableId;
-use crate::reconcile::ownership::Scope;
+use crate::reconcile::ownership::{Leak, Scope};
 use crate::reconcile::{Holder, Key, Reconciler};
 use crate::wiring::{BridgeFacts, Facts, Wiring, Wish};
 
@@ -33,6 +33,8 @@ pub struct Core {
     retiring: BTreeSet<Arc<str>>,
     wiring: Wiring,
     reconciler: Reconciler,
+    /// What FRR leaks, or has leaked for a former backend.
+    leak: Option<Leak>,
     /// IPv6 addresses this process answers, or has answered, neighbour solicitations for.
     proxied: BTreeSet<IpNet>,
     /// The facts have to be gathered again.
@@ -193,6 +195,11 @@ impl Core {
         }
     }
 
+    /// Has what FRR leaks, or has leaked for a former backend, looked at.
+    pub fn watch_leak(&mut self, names: Leak) {
+        self.leak = Some(names);
+    }
+
     /// The part of the node that concerns the agent.
     pub fn scope(&self) -> Scope {
         let sysctls = self
@@ -211,6 +218,7 @@ impl Core {
             proxied: self.proxied.iter().copied().collect(),
             sysctls: sysctls.collect(),
             interfaces: self.watched_bridges().cloned().collect(),
+            leak: self.leak.clone(),
         }
     }
 

@@ -10,6 +10,7 @@ mod driver;
 mod explain;
 mod follow;
 mod inputs;
+mod leaks;
 mod nodes;
 mod noted;
 mod plan;
@@ -32,12 +33,13 @@ use self::inputs::{Inputs, News};
 pub use self::nodes::node_facts;
 pub use self::plan::{PlanError, explain_without_agent, plan};
 pub use self::run::{RunError, run};
-use crate::config::Config;
+use crate::advertise::frr::{Leak, Upkeep};
+use crate::config::{Config, frr_peer};
 use crate::exposure::Options;
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
-use crate::reconcile::{Domain, Found, Key};
+use crate::reconcile::{Domain, Found, Key, ownership};
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
@@ -55,6 +57,10 @@ pub struct Agent {
     rt_tables: PathBuf,
     inputs: Inputs,
     core: Core,
+    /// What FRR is given, or was given by a former backend.
+    leak: Leak,
+    /// FRR's running configuration, once it is looked after.
+    frr: Option<Upkeep>,
     seen: Seen,
     /// When all that must be read had been, but for flows.
     read_at: Option<Instant>,
@@ -77,14 +83,16 @@ impl Agent {
     /// Connects. `rt_tables` is the file with the names of routing tables.
     pub fn open(config: Arc<Config>, rt_tables: PathBuf) -> Result<Self, InputError> {
         let host = own_hostname();
+        let leak = leak(&config);
+        let options = Options::from(&config.agent);
+        let table = config.agent.bgp_vrf_table_id;
+        let mut core = Core::new(&host, table, config.agent.driver, options);
+        core.watch_leak(leak.names().clone());
         Ok(Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
-            core: Core::new(
-                &host,
-                config.agent.bgp_vrf_table_id,
-                config.agent.driver,
-                Options::from(&config.agent),
-            ),
+            core,
+            leak,
+            frr: None,
             config,
             rt_tables,
             seen: Seen::default(),
@@ -187,12 +195,20 @@ impl Agent {
         let reconciler = self.core.reconciler_mut();
         match observation {
             Observation::Dump(objects) => {
+                let (leaked, objects): (Vec<_>, Vec<_>) = objects
+                    .into_iter()
+                    .partition(|(key, _)| self.leak.takes(key));
+                self.leak.observe_all(leaked);
                 reconciler.observe_all(&Domain::Kernel, objects);
                 self.seen.kernel = true;
             }
             Observation::Changes(changes) => {
                 for (key, found) in changes {
-                    reconciler.observe(key, found);
+                    if self.leak.takes(&key) {
+                        self.leak.observe(key, found);
+                    } else {
+                        reconciler.observe(key, found);
+                    }
                 }
             }
         }
@@ -238,6 +254,18 @@ impl Agent {
     fn observed(&self) -> std::collections::BTreeMap<Key, Found> {
         self.core.reconciler().all_observed()
     }
+}
+
+/// What FRR leaks, by its configured names.
+fn leak(config: &Config) -> Leak {
+    let agent = &config.agent;
+    let names = ownership::Leak {
+        vrf: agent.bgp_vrf.as_str().into(),
+        table: agent.bgp_vrf_table_id,
+        nic: agent.bgp_nic.as_str().into(),
+        loopback: frr_peer::addresses().into(),
+    };
+    Leak::new(names, agent.bgp_backend)
 }
 
 fn warn_of_rows(problems: &[RowProblem]) {

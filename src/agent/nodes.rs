@@ -1,10 +1,12 @@
 //! What `check` wants to know of the node that only a database tells.
 
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use crate::cli::check::{NodeFacts, SocketFact};
-use crate::config::Config;
+use crate::advertise::frr::Vtysh;
+use crate::cli::check::{FrrFacts, NodeFacts, SocketFact};
+use crate::config::{Backend, Config};
 use crate::ovsdb::{
     Change, Client, ClientConfig, Condition, Datum, Monitor, Remote, Unreachable, until_synced,
 };
@@ -23,7 +25,24 @@ pub async fn node_facts(config: &Config) -> NodeFacts {
         }
         Err(error) => facts.ovsdb = reach(&config.ovn.ovsdb_connection, &error),
     }
+    if config.agent.bgp_backend != Backend::Embedded {
+        facts.frr = Some(frr_facts(config).await);
+    }
     facts
+}
+
+async fn frr_facts(config: &Config) -> FrrFacts {
+    let agent = &config.agent;
+    let bgpd = UnixStream::connect(agent.frr_vty_socket.join("bgpd.vty"));
+    let vtysh = Vtysh {
+        program: agent.frr_vtysh.clone(),
+        sockets: agent.frr_vty_socket.clone(),
+    };
+    let running = vtysh.show("show running-config").await;
+    FrrFacts {
+        bgpd: bgpd.map(drop).into(),
+        running: running.map_err(|error| error.to_string()),
+    }
 }
 
 async fn read_vswitch(connection: &str) -> Result<Vec<Change>, String> {
@@ -39,11 +58,7 @@ async fn read_vswitch(connection: &str) -> Result<Vec<Change>, String> {
 /// For a unix socket its own error says more than the client's.
 fn reach(connection: &str, error: &str) -> SocketFact {
     let path = connection.strip_prefix("unix:");
-    match path.map(|path| {
-        std::os::unix::net::UnixStream::connect(path)
-            .map(drop)
-            .into()
-    }) {
+    match path.map(|path| UnixStream::connect(path).map(drop).into()) {
         None | Some(SocketFact::Reachable) => SocketFact::Failed(error.to_owned()),
         Some(fact) => fact,
     }

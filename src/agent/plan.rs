@@ -42,7 +42,7 @@ pub enum PlanError {
 
 /// What the agent would do on this node.
 pub async fn plan(config: Arc<Config>, rt_tables: PathBuf) -> Result<Plan, PlanError> {
-    let agent = read_all(config, rt_tables).await?;
+    let mut agent = read_all(config, rt_tables).await?;
     let node = agent.core.node().ok_or_else(no_node)?;
     let mut plan = Plan {
         chassis_name: node.hostname.to_string(),
@@ -57,7 +57,8 @@ pub async fn plan(config: Arc<Config>, rt_tables: PathBuf) -> Result<Plan, PlanE
         objects: agent.observed(),
         ..Observed::default()
     };
-    let steps = diff(&desired, &observed).steps;
+    let mut steps = diff(&desired, &observed).steps;
+    steps.extend(agent.plan_leak());
     plan.changes = steps.into_iter().filter_map(change).collect();
     Ok(plan)
 }
@@ -90,6 +91,7 @@ fn no_node() -> PlanError {
 async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, PlanError> {
     let patience = config.ovn.ovsdb_connection_timeout.min(PATIENCE);
     let mut agent = Agent::open(config, rt_tables)?;
+    agent.leak.sweep();
     let deadline = Instant::now() + patience;
     let mut last = None;
     while !agent.is_ready() {

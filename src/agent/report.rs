@@ -42,12 +42,16 @@ impl Report {
         match query {
             Query::Summary => Reply::Summary(self.summary(agent, speaker).await),
             Query::Exposures => {
-                let any_peer = !told(speaker, None).await.established.is_empty();
+                let any_peer =
+                    agent.leak.is_wanted() || !told(speaker, None).await.established.is_empty();
                 let duplicates = duplicates(speaker).await;
                 Reply::Exposures(exposures(agent, any_peer, &duplicates))
             }
             Query::Explain { ip } => {
-                let mut told = told(speaker, Some(*ip)).await;
+                let mut told = match agent.leak.is_wanted() {
+                    true => leaked(agent, *ip),
+                    false => told(speaker, Some(*ip)).await,
+                };
                 let covering = duplicates(speaker).await.into_iter();
                 let covering = covering.filter(|(prefix, _)| prefix.contains(ip));
                 told.also_from = covering.flat_map(|(_, others)| others).collect();
@@ -73,7 +77,8 @@ impl Report {
             databases.extend(state.map(|state| (name.to_owned(), state)));
         }
         let mut blocked = agent.core.reconciler().blocked();
-        let problem = speaker.problem().map(str::to_owned).or_else(|| {
+        let problem = speaker.problem().map(str::to_owned);
+        let problem = problem.or_else(|| agent.frr_problem()).or_else(|| {
             let (key, reason) = blocked.next()?;
             Some(format!("{key}: {reason}"))
         });
@@ -89,6 +94,7 @@ impl Report {
                 withheld: decision.withheld.len(),
                 changes_applied: self.changes_applied,
                 changes_failed: self.changes_failed,
+                frr: agent.frr_state(),
                 writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
                 duplicates: duplicates(speaker).await.len(),
             }),
@@ -109,6 +115,19 @@ async fn told(speaker: &Embedded, ip: Option<IpAddr>) -> Told {
     Told {
         to,
         established,
+        ..Told::default()
+    }
+}
+
+/// What FRR has been given.
+fn leaked(agent: &Agent, ip: IpAddr) -> Told {
+    let exposures = agent.core.exposures();
+    let mut covering = exposures.filter(|e| e.prefix.contains(&ip));
+    let out = covering.any(|e| agent.leak.is_out(&e.prefix));
+    let frr = || vec!["FRR".to_owned()];
+    Told {
+        to: if out { frr() } else { Vec::new() },
+        established: frr(),
         ..Told::default()
     }
 }

@@ -12,7 +12,7 @@ use super::report::Report;
 use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
 use crate::advertise::Embedded;
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use crate::control::{Query, Reply, Request};
 use crate::daemon::{DaemonError, Front, Order, Signals, start_speaker};
 use crate::exposure::NoSystemId;
@@ -24,6 +24,9 @@ use crate::reload::Source;
 /// How long OVN's database may keep a restarted agent from its neighbours. Then what the
 /// agent before it wired is advertised as it is.
 const ADOPT_AFTER: Duration = Duration::from_secs(5);
+
+/// What a former backend had FRR advertise is left alone for so long while no session comes up.
+const SWEEP_AFTER: Duration = Duration::from_secs(30);
 
 /// Between two attempts at what failed.
 const RETRY: Duration = Duration::from_secs(5);
@@ -85,7 +88,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
             }
             Wake::SpeakerEnded(ended) => return Err(DaemonError::from(ended).into()),
             Wake::Reconcile => running.reconcile(),
-            Wake::Retry => running.retry()?,
+            Wake::Retry => running.retry().await?,
             Wake::Due => {}
         }
         running.proceed().await?;
@@ -127,12 +130,18 @@ impl Running {
         let speaker = Embedded::new(Arc::clone(&config));
         let ovn_to_advert = Arc::new(Histogram::default());
         let front = Front::open(&config, &speaker, Some(Arc::clone(&ovn_to_advert)))?;
-        let agent = &config.agent;
-        let noted = Noted::beside(&agent.control_socket, &agent.driver.to_string());
+        let noted = {
+            let agent = &config.agent;
+            Noted::beside(&agent.control_socket, &agent.driver.to_string())
+        };
+        let mut agent = Agent::open(config, rt_tables)?;
+        if agent.config.agent.bgp_backend != Backend::Embedded {
+            agent.keep_frr();
+        }
         Ok(Self {
             speaker,
             noted,
-            agent: Agent::open(config, rt_tables)?,
+            agent,
             report: Report::default(),
             ovn_to_advert,
             news_at: None,
@@ -166,6 +175,9 @@ impl Running {
 
     async fn pass(&mut self) -> Result<(), RunError> {
         if !self.started {
+            if self.agent.leak.is_wanted() {
+                self.agent.adopt_leak();
+            }
             self.agent.adopt_adverts(self.speaker.adverts());
             if !self.agent.wired_before().is_empty() {
                 self.speaker.took_over();
@@ -201,6 +213,13 @@ impl Running {
 
     /// OVN's database does not answer: advertise what is wired.
     fn adopt(&mut self) -> Result<(), RunError> {
+        self.speakable = true;
+        if self.agent.leak.is_wanted() {
+            tracing::warn!(
+                "OVN_Northbound cannot be reached: FRR goes on with what it was given before"
+            );
+            return Ok(());
+        }
         let mut known = self.agent.still_led(self.noted.read());
         for prefix in self.agent.wired_before() {
             known.entry(prefix).or_default();
@@ -215,13 +234,12 @@ impl Running {
         }
         let adverts: Vec<_> = known.iter().map(|(p, said)| (*p, said)).collect();
         self.speaker.advertise(&adverts, &[]);
-        self.speakable = true;
         self.start_speaker()
     }
 
     /// Starts the sessions, once there is something to say.
     fn start_speaker(&mut self) -> Result<(), RunError> {
-        if self.speakable {
+        if self.speakable && !self.agent.leak.is_wanted() {
             start_speaker(&mut self.speaker).map_err(DaemonError::from)?;
         }
         Ok(())
@@ -229,13 +247,30 @@ impl Running {
 
     async fn reload(&mut self, source: &Source) -> Reply {
         let config = &mut self.agent.config;
-        self.front.reload(source, config, &mut self.speaker).await
+        let reply = self.front.reload(source, config, &mut self.speaker).await;
+        self.agent.change_frr();
+        reply
     }
 
-    fn retry(&mut self) -> Result<(), RunError> {
+    async fn retry(&mut self) -> Result<(), RunError> {
         self.noted.keep(self.speaker.adverts());
         self.agent.core.reconciler_mut().retry();
-        self.start_speaker()
+        self.agent.leak.retry();
+        self.start_speaker()?;
+        self.sweep_former_backend().await;
+        Ok(())
+    }
+
+    /// Once the neighbours have from us what they had through FRR, or none has come for a while.
+    async fn sweep_former_backend(&mut self) {
+        if !self.agent.leak.is_patient() || !self.speaker.is_started() {
+            return;
+        }
+        let neighbors = self.speaker.status().await.unwrap_or_default().neighbors;
+        let told = neighbors.iter().any(|n| n.state == "Established");
+        if told || self.started_at.elapsed() > SWEEP_AFTER {
+            self.agent.sweep_leak();
+        }
     }
 
     fn reconcile(&mut self) {
@@ -246,6 +281,8 @@ impl Running {
         let reconciler = agent.core.reconciler_mut();
         reconciler.full();
         reconciler.retry();
+        agent.leak.full();
+        agent.leak.retry();
     }
 
     async fn answer(&mut self, request: Request, source: &Source) {

@@ -45,6 +45,7 @@ impl Agent {
                 report(blocked);
             }
             if plan.steps.is_empty() {
+                self.settle_leak(&mut taken).await;
                 self.retire();
                 return taken;
             }
@@ -61,6 +62,7 @@ impl Agent {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
+            Some(Executor::Speaker) if self.leak.is_wanted() => self.leak(steps).await,
             Some(Executor::Speaker) => {
                 self.advertise(steps, speaker).await;
                 vec![Ok(()); steps.len()]
@@ -103,12 +105,20 @@ impl Agent {
         if !withdraw.is_empty() {
             speaker.flushed().await;
         }
-        for (prefix, _) in originate {
-            let exposure = self.core.wiring().chosen(prefix);
-            tracing::info!("{}", announce::added(prefix, exposure.map(AsRef::as_ref)));
+        for step in steps {
+            self.log_advert(step);
         }
-        for prefix in withdraw {
-            tracing::info!("{}", announce::removed(prefix));
+    }
+
+    /// The Python agent's line for an advert that has come or gone.
+    pub(super) fn log_advert(&self, step: &Step) {
+        match step {
+            Step::Advertise { prefix, .. } => {
+                let exposure = self.core.wiring().chosen(*prefix);
+                tracing::info!("{}", announce::added(*prefix, exposure.map(AsRef::as_ref)));
+            }
+            Step::Withdraw { prefix } => tracing::info!("{}", announce::removed(*prefix)),
+            _ => {}
         }
     }
 
@@ -172,11 +182,11 @@ impl Agent {
     }
 }
 
-fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Result<(), String>> {
+pub(super) fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Result<(), String>> {
     let text = |result: Result<(), E>| result.map_err(|error| error.to_string());
     results.into_iter().map(text).collect()
 }
 
-fn report(blocked: &Blocked) {
+pub(super) fn report(blocked: &Blocked) {
     tracing::warn!(object = %blocked.key, "{}", blocked.reason);
 }

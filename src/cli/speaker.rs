@@ -1,6 +1,6 @@
 //! `speaker`: which problems of the configuration concern a speaker without OVN.
 
-use crate::config::{Loaded, Problem};
+use crate::config::{Backend, Loaded, Problem};
 
 /// Options of `[DEFAULT]` that a speaker reads.
 const READ: &[&str] = &["bgp_AS", "bgp_router_id", "control_socket"];
@@ -8,6 +8,8 @@ const READ: &[&str] = &["bgp_AS", "bgp_router_id", "control_socket"];
 /// Leaves out what is wrong with the driver, OVN and the wiring: nothing of that is read.
 pub fn configuration(mut loaded: Loaded) -> Loaded {
     loaded.problems.retain(concerns_speaker);
+    // Whoever runs the speaker alone has no other that would tell the fabric.
+    loaded.config.agent.bgp_backend = Backend::Embedded;
     loaded
 }
 

@@ -42,13 +42,6 @@ impl Lint<'_> {
                 "set exposing_method = underlay",
             );
         }
-        if agent.bgp_backend != Backend::Embedded {
-            self.missing(
-                "bgp_backend",
-                agent.bgp_backend,
-                "set bgp_backend = embedded",
-            );
-        }
         for (option, set) in [
             ("evpn_local_ip", agent.evpn_local_ip.is_some()),
             ("evpn_nic", agent.evpn_nic.is_some()),
@@ -105,7 +98,13 @@ impl Lint<'_> {
     }
 
     fn bgp(&mut self, config: &Config) {
-        if config.neighbours.is_empty() && config.listen_ranges.is_empty() {
+        let nobody = config.neighbours.is_empty() && config.listen_ranges.is_empty();
+        if config.agent.bgp_backend == Backend::Frr {
+            if !nobody {
+                let why = "with bgp_backend = frr the sessions are FRR's: sections [bgp_neighbor] and [bgp_listen] are not used";
+                self.no_effect("bgp_backend", why);
+            }
+        } else if nobody {
             let fault = Fault::Conflict(
                 "no [bgp_neighbor NAME]: addresses are wired but advertised to nobody".into(),
                 "add one section per neighbour".into(),

@@ -8,6 +8,7 @@ mod bgp;
 mod choice;
 mod convert;
 mod frr;
+pub mod frr_peer;
 mod given;
 mod ini;
 mod interpolate;
@@ -65,17 +66,23 @@ pub struct Agent {
     pub bgp_backend: Backend,
     /// Between two full comparisons; the safety net behind the notifications.
     pub reconcile_interval: Duration,
-    /// Between two checks of FRR's configuration; only `bgp_backend = frr` has any.
+    /// Between two checks of FRR's configuration.
     pub frr_reconcile_interval: Duration,
+    /// Our AS number towards the FRR on this node; only `bgp_backend = frr-peer` has any.
+    pub frr_peer_as: u32,
+    /// The program vtysh.
+    pub frr_vtysh: PathBuf,
+    /// The directory with the sockets of FRR's daemons.
+    pub frr_vty_socket: PathBuf,
     pub expose_tenant_networks: bool,
     pub expose_ipv6_gua_tenant_networks: bool,
     pub advertisement_method_tenant_networks: TenantAdvertisement,
     pub require_snat_disabled_for_tenant_networks: bool,
     /// Filter for tenant networks; empty is no filter.
     pub address_scopes: Vec<String>,
-    /// Name of the dummy device that the Python agent puts addresses on.
+    /// Name of the dummy device that has what FRR advertises.
     pub bgp_nic: String,
-    /// Name of the VRF device that the Python agent leaks from.
+    /// Name of the VRF device that FRR leaks from.
     pub bgp_vrf: String,
     /// Routing table of `bgp_vrf`, 1–4294967295 but 253–255; bridge tables avoid it.
     pub bgp_vrf_table_id: u32,

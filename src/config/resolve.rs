@@ -9,7 +9,8 @@ use std::net::IpAddr;
 
 use super::Config;
 use super::bgp::{Endpoint, ListenRange, Neighbour};
-use super::choice::{Prefixes, Shutdown};
+use super::choice::{Backend, Prefixes, Shutdown};
+use super::frr_peer;
 use super::given::{Given, label};
 use super::options::{
     BGP_SECTION, Draft, LISTEN, ListenDraft, NEIGHBOUR, Named, NeighbourDraft, SECTIONS,
@@ -48,6 +49,12 @@ pub(super) fn resolve(given: &mut Given) -> Config {
     };
     config.neighbours = resolver.neighbours();
     config.listen_ranges = resolver.listen_ranges();
+    if config.agent.bgp_backend == Backend::FrrPeer {
+        let section = Named::Neighbour.section(frr_peer::NEIGHBOUR);
+        let session = resolver.session(&section, None);
+        let session = resolver.names.session(session, false);
+        frr_peer::peer_with_frr(&mut config, session);
+    }
     config
 }
 

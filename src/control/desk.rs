@@ -16,6 +16,7 @@ use super::speaker::{self, Table};
 use super::watch::{Journal, Watch};
 use super::{Query, Reply, TIMEOUT, WATCHERS};
 use crate::advertise::{Embedded, Live, Origination, Source};
+use crate::config::Backend;
 use crate::{bfd, fib};
 
 /// A question for the agent's loop. Dropping `reply` tells the client that there is no answer.
@@ -38,6 +39,21 @@ pub struct Desk {
     journal: Journal,
     drain: Drain,
     watchers: Arc<Semaphore>,
+}
+
+/// Why an order is not carried out that only a speaker of ours could.
+const FRRS: &str = "with bgp_backend = frr the sessions are FRR's: give this order to FRR";
+
+/// True for orders, not for questions: to these there is an answer, an empty one.
+fn is_for_speaker(query: &Query) -> bool {
+    matches!(
+        query,
+        Query::Originate(_)
+            | Query::Withdraw(_)
+            | Query::Drain(_)
+            | Query::Undrain
+            | Query::Reset(_)
+    )
 }
 
 impl Desk {
@@ -68,6 +84,9 @@ impl Desk {
                 Err(error) => return refuse(&mut lines, error).await,
             };
             let reply = match query {
+                Ok(query) if is_for_speaker(&query) && self.frr_has_the_sessions() => {
+                    return Ok(lines.send(&Reply::Error(FRRS.into())).await?);
+                }
                 Ok(Query::Originate(wanted)) => self.originate(wanted, &mut lines).await,
                 Ok(Query::Withdraw(unwanted)) => self.withdraw(unwanted, &mut lines).await,
                 Ok(Query::Drain(order)) => Ok(self.begin_drain(order).await),
@@ -104,6 +123,10 @@ impl Desk {
             Ok(None) => Reply::Error("the agent is stopping".into()),
             Err(_) => Reply::Error("the agent is busy: no answer in time".into()),
         }
+    }
+
+    fn frr_has_the_sessions(&self) -> bool {
+        self.live.borrow().config.agent.bgp_backend == Backend::Frr
     }
 
     fn live(&self) -> Live {

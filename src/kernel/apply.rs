@@ -165,6 +165,10 @@ impl Kernel {
                 return Ok(Action::Sysctl(Arc::clone(path), Arc::clone(value)));
             }
             (Key::Link { name }, Value::Link(link)) => return self.put_link(name, link, exists),
+            (Key::Master { dev }, Value::Master { master }) => {
+                let enslave = request::set_master(self.index(dev)?, Some(self.index(master)?));
+                return Ok(Action::Link(vec![enslave], Arc::clone(dev)));
+            }
             (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
             (Key::Route { .. }, Value::Route(route)) => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
@@ -190,21 +194,19 @@ impl Kernel {
         Ok(Action::Request(request))
     }
 
-    /// Sets an interface up, creates a VLAN device, or deletes one and creates another in its place.
+    /// Sets an interface up, creates one, or deletes one and creates another in its place.
     fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
-        let LinkKind::Vlan { parent, id } = &link.kind else {
+        let Some(create) = self.creation(name, &link.kind)? else {
             let up = vec![request::set_up(self.index(name)?)];
             return Ok(Action::Link(up, Arc::clone(name)));
         };
-        let parent = self.index(parent)?;
         let found = self.state.link(name).filter(|_| exists);
         let requests = match found {
-            Some(found) if found.vlan == Some((parent, *id)) => vec![request::set_up(found.index)],
+            Some(found) if self.state.kind(found) == link.kind => {
+                vec![request::set_up(found.index)]
+            }
             _ => {
-                let mut requests = vec![
-                    request::add_vlan(name, parent, *id),
-                    request::mark_and_set_up(name),
-                ];
+                let mut requests = vec![create, request::mark_and_set_up(name)];
                 let before = found.map(|found| request::remove_link(found.index));
                 requests.splice(..0, before);
                 requests
@@ -213,9 +215,22 @@ impl Kernel {
         Ok(Action::Link(requests, Arc::clone(name)))
     }
 
+    /// `None` for what is not ours to create.
+    fn creation(&self, name: &str, kind: &LinkKind) -> Result<Option<Request>, ApplyError> {
+        Ok(match kind {
+            LinkKind::Foreign => None,
+            LinkKind::Vlan { parent, id } => {
+                Some(request::add_vlan(name, self.index(parent)?, *id))
+            }
+            LinkKind::Vrf { table } => Some(request::add_vrf(name, *table)),
+            LinkKind::Dummy => Some(request::add_dummy(name)),
+        })
+    }
+
     fn remove(&self, key: &Key, value: &Value) -> Result<Request, ApplyError> {
         Ok(match key {
             Key::Link { name } => request::remove_link(self.index(name)?),
+            Key::Master { dev } => request::set_master(self.index(dev)?, None),
             Key::Address { dev, address } => request::remove_address(self.index(dev)?, address),
             Key::Route { .. } | Key::StrayRoute { .. } => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;

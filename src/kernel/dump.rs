@@ -26,7 +26,7 @@ pub(super) async fn state(scope: Scope) -> Result<State, KernelError> {
     let mut state = State::new(scope);
     fill(reader, &mut state, "interfaces", links()).await?;
     fill(reader, &mut state, "addresses", addresses()).await?;
-    let mut tables: Vec<TableId> = state.scope().bridges.values().copied().collect();
+    let mut tables: Vec<TableId> = state.scope().tables().collect();
     tables.sort_unstable();
     tables.dedup();
     for family in FAMILIES {

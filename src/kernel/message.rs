@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVlan, InfoVrf, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -35,6 +35,11 @@ pub struct LinkFacts {
     pub alias: Option<Arc<str>>,
     /// Index of the parent and id, of an 802.1Q device.
     pub vlan: Option<(u32, u16)>,
+    /// Table of a VRF device.
+    pub vrf: Option<TableId>,
+    pub is_dummy: bool,
+    /// Index of the device it is enslaved to.
+    pub master: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +152,9 @@ pub(crate) fn link(message: &LinkMessage) -> Option<LinkFacts> {
         mac: None,
         alias: None,
         vlan: None,
+        vrf: None,
+        is_dummy: false,
+        master: None,
     };
     let (mut parent, mut id) = (None, None);
     for attribute in &message.attributes {
@@ -155,7 +163,12 @@ pub(crate) fn link(message: &LinkMessage) -> Option<LinkFacts> {
             LinkAttribute::IfAlias(alias) => facts.alias = Some(Arc::from(alias.as_str())),
             LinkAttribute::Address(bytes) => facts.mac = mac(bytes),
             LinkAttribute::Link(index) => parent = Some(*index),
-            LinkAttribute::LinkInfo(infos) => id = infos.iter().find_map(vlan_id),
+            LinkAttribute::Controller(index) => facts.master = Some(*index).filter(|i| *i != 0),
+            LinkAttribute::LinkInfo(infos) => {
+                id = infos.iter().find_map(vlan_id);
+                facts.vrf = infos.iter().find_map(vrf_table);
+                facts.is_dummy = infos.contains(&LinkInfo::Kind(InfoKind::Dummy));
+            }
             _ => {}
         }
     }
@@ -169,6 +182,16 @@ fn vlan_id(info: &LinkInfo) -> Option<u16> {
     };
     attributes.iter().find_map(|attribute| match attribute {
         InfoVlan::Id(id) => Some(*id),
+        _ => None,
+    })
+}
+
+fn vrf_table(info: &LinkInfo) -> Option<TableId> {
+    let LinkInfo::Data(InfoData::Vrf(attributes)) = info else {
+        return None;
+    };
+    attributes.iter().find_map(|attribute| match attribute {
+        InfoVrf::TableId(table) => Some(*table),
         _ => None,
     })
 }

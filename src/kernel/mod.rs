@@ -152,7 +152,7 @@ impl Kernel {
     async fn dump(&mut self) -> Result<Vec<(Key, Found)>, KernelError> {
         let scope = self.state.scope().clone();
         // What was announced up to here the dump sees; what comes later is on top of it.
-        let interest = Interest::in_tables(scope.bridges.values().copied());
+        let interest = Interest::in_tables(scope.tables());
         self.announcements = Announcements::open(interest)?;
         self.state = dump::state(scope).await?;
         self.read_files();

@@ -13,7 +13,9 @@ use netlink_packet_route::neighbour::{
 use netlink_packet_route::route::{RouteProtocol, RouteScope};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{AddressMessageBuilder, LinkUnspec, LinkVlan, RouteMessageBuilder};
+use rtnetlink::{
+    AddressMessageBuilder, LinkDummy, LinkUnspec, LinkVlan, LinkVrf, RouteMessageBuilder,
+};
 
 use super::connection::Request;
 use super::message::RouteId;
@@ -207,6 +209,35 @@ pub(super) fn add_vlan(name: &str, parent: u32, id: u16) -> Request {
     Request {
         message: RouteNetlinkMessage::NewLink(vlan.build()),
         flags: NLM_F_CREATE | NLM_F_EXCL,
+    }
+}
+
+/// A VRF device, down; [`mark_and_set_up`] follows.
+pub(super) fn add_vrf(name: &str, table: TableId) -> Request {
+    Request {
+        message: RouteNetlinkMessage::NewLink(LinkVrf::new(name, table).build()),
+        flags: NLM_F_CREATE | NLM_F_EXCL,
+    }
+}
+
+/// A dummy device, down; [`mark_and_set_up`] follows.
+pub(super) fn add_dummy(name: &str) -> Request {
+    Request {
+        message: RouteNetlinkMessage::NewLink(LinkDummy::new(name).build()),
+        flags: NLM_F_CREATE | NLM_F_EXCL,
+    }
+}
+
+/// Enslaves a device; to nothing when `master` is `None`.
+pub(super) fn set_master(index: u32, master: Option<u32>) -> Request {
+    let link = LinkUnspec::new_with_index(index);
+    let link = match master {
+        Some(master) => link.controller(master),
+        None => link.nocontroller(),
+    };
+    Request {
+        message: RouteNetlinkMessage::SetLink(link.build()),
+        flags: 0,
     }
 }
 

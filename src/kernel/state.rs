@@ -3,6 +3,8 @@
 //! Only what the [`Scope`] covers is kept, so that a node with a full routing table or thousands of
 //! taps costs nothing.
 
+mod leak;
+mod links;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +29,7 @@ use super::message::{
 };
 use crate::mac::MacAddr;
 use crate::reconcile::Found;
-use crate::reconcile::object::{Key, Link, LinkKind, Route, TableId, Value};
+use crate::reconcile::object::{Key, Link, Route, TableId, Value};
 use crate::reconcile::ownership::{
     PROTOCOL, RULE_PRIORITY, RuleFacts, Scope, VlanFacts, is_helper_address,
 };
@@ -122,6 +124,10 @@ impl State {
         self.links.get(self.indexes.get(name)?)
     }
 
+    pub(super) fn mac(&self, name: &str) -> Option<MacAddr> {
+        self.link(name)?.mac
+    }
+
     pub(super) fn links(&self) -> impl Iterator<Item = &LinkFacts> {
         self.links.values()
     }
@@ -161,6 +167,7 @@ impl State {
     pub(super) fn objects(&self) -> Vec<(Key, Found)> {
         let mut keys: Vec<Key> = Vec::with_capacity(self.routes.len() + self.rules.len() + 64);
         keys.extend(self.links.values().map(|l| link_key(&l.name)));
+        keys.extend(self.master_keys());
         keys.extend(self.routes.keys().map(RouteId::key));
         keys.extend(self.rules.keys());
         for (index, address) in self.addresses.keys() {
@@ -189,12 +196,13 @@ impl State {
     pub(super) fn found(&self, key: &Key) -> Option<Found> {
         match key {
             Key::Link { name } => self.found_link(name),
+            Key::Master { dev } => self.found_master(dev),
             Key::Address { dev, address } => {
                 let index = *self.indexes.get(dev)?;
                 self.addresses.get(&(index, *address))?;
                 Some(Found {
                     value: Value::Address {},
-                    owned: is_helper_address(address),
+                    owned: is_helper_address(address) || self.owns_leaked_address(index, address),
                 })
             }
             Key::Route { .. } | Key::StrayRoute { .. } => self.found_route(key),
@@ -235,27 +243,22 @@ impl State {
     fn found_link(&self, name: &Arc<str>) -> Option<Found> {
         let link = self.link(name)?;
         let vlan = self.vlan(link);
-        let wanted = self.scope.interfaces.contains(name) || self.is_device(link);
+        let wanted = self.scope.interfaces.contains(name) || self.concerns_us(link);
         if !wanted && !self.is_name_we_need(name) {
             return None;
         }
-        let kind = match vlan {
-            Some((parent, id)) => LinkKind::Vlan {
-                parent: Arc::clone(parent),
-                id,
-            },
-            None => LinkKind::Foreign,
-        };
-        let owned = vlan.is_some_and(|(parent, id)| {
-            self.scope.owns_vlan(&VlanFacts {
-                name,
-                parent,
-                id,
-                alias: link.alias.as_deref(),
-                has_helper_address: self.has_helper_address(link.index),
-                answers_for_others: self.answers_for_others(link.index, parent),
-            })
-        });
+        let kind = self.kind(link);
+        let owned = self.owns_leaking(link)
+            || vlan.is_some_and(|(parent, id)| {
+                self.scope.owns_vlan(&VlanFacts {
+                    name,
+                    parent,
+                    id,
+                    alias: link.alias.as_deref(),
+                    has_helper_address: self.has_helper_address(link.index),
+                    answers_for_others: self.answers_for_others(link.index, parent),
+                })
+            });
         let value = Value::Link(Link { kind, up: link.up });
         Some(Found { value, owned })
     }
@@ -306,25 +309,10 @@ impl State {
             })
     }
 
-    /// The parent and id of a VLAN device.
-    fn vlan<'a>(&'a self, link: &'a LinkFacts) -> Option<(&'a Arc<str>, u16)> {
-        let (parent, id) = link.vlan?;
-        Some((&self.links.get(&parent)?.name, id))
-    }
-
     /// True for a mapped bridge or a VLAN device with the name we give.
     fn is_device(&self, link: &LinkFacts) -> bool {
         let vlan = self.vlan(link).map(|(parent, id)| (&**parent, id));
-        self.scope.has_device(&link.name, vlan)
-    }
-
-    /// True for a name that we would give a VLAN device, whatever bears it.
-    fn is_name_we_need(&self, name: &str) -> bool {
-        let Some((stem, id)) = name.rsplit_once('.') else {
-            return false;
-        };
-        let cut = |bridge: &Arc<str>| bridge.chars().take(10).eq(stem.chars());
-        id.parse::<u16>().is_ok() && self.scope.bridges.keys().any(cut)
+        self.scope.has_device(&link.name, vlan) || self.is_leak_device(&link.name)
     }
 
     fn device_name(&self, index: u32) -> Option<Arc<str>> {
@@ -349,7 +337,8 @@ impl State {
             return;
         };
         let before = self.links.get(&link.index);
-        let ours_before = before.is_some_and(|b| self.is_device(b));
+        let ours_before = before.is_some_and(|b| self.concerns_us(b));
+        let moved = self.note_master(before, &link, touched);
         let renamed = before.is_some_and(|b| b.name != link.name);
         let went_down = before.is_some_and(|b| b.up && !link.up);
         let came_up = link.up && before.is_none_or(|b| !b.up);
@@ -364,17 +353,19 @@ impl State {
         self.indexes.insert(Arc::clone(&link.name), link.index);
         let index = link.index;
         self.links.insert(index, link);
-        let ours = ours_before || self.links.get(&index).is_some_and(|l| self.is_device(l));
-        // A kernel that takes an interface down flushes its IPv4 routes without announcing it.
-        touched.stale |= (renamed || went_down) && ours;
+        let ours = ours_before || self.links.get(&index).is_some_and(|l| self.concerns_us(l));
+        // A kernel that takes an interface down flushes its IPv4 routes without announcing it. It
+        // does so too when a device enters or leaves a VRF.
+        touched.stale |= (renamed || went_down || moved) && ours;
     }
 
     fn del_link(&mut self, message: &LinkMessage, touched: &mut Touched) {
         let Some(link) = self.links.get(&message.header.index) else {
             return;
         };
-        touched.stale |= self.is_device(link);
+        touched.stale |= self.concerns_us(link);
         touched.keys.insert(link_key(&link.name));
+        touched.keys.insert(leak::master_key(&link.name));
         self.answering.remove(&message.header.index);
         if let Some(link) = self.links.remove(&message.header.index)
             && self.indexes.get(&link.name) == Some(&link.index)
@@ -404,7 +395,7 @@ impl State {
         } else {
             self.addresses.remove(&(index, address));
             // With the last IPv4 address all IPv4 routes of the interface go unannounced.
-            touched.stale |= address.addr().is_ipv4();
+            touched.stale |= address.addr().is_ipv4() && !self.has_ipv4_address(index);
         }
     }
 
@@ -412,7 +403,8 @@ impl State {
         let Some((id, facts)) = message::route(message) else {
             return;
         };
-        if !self.scope.owns_route(id.table, facts.protocol) {
+        let leaked = self.is_leaked_route(&id, &facts);
+        if !leaked && !self.scope.owns_route(id.table, facts.protocol) {
             return;
         }
         touched.keys.insert(id.key());
@@ -478,13 +470,6 @@ impl State {
 fn link_key(name: &Arc<str>) -> Key {
     Key::Link {
         name: Arc::clone(name),
-    }
-}
-
-/// The MAC address of an interface.
-impl State {
-    pub(super) fn mac(&self, name: &str) -> Option<MacAddr> {
-        self.link(name)?.mac
     }
 }
 

@@ -162,7 +162,13 @@ fn replace(key: &Key, wish: &Value, found: &Found) -> Verdict {
         (Key::TableName { name }, Value::TableName { id }) => {
             format!("rt_tables already has {id} for {name}")
         }
-        (Key::Link { name }, _) => format!("an interface {name} of another kind exists"),
+        (Key::Link { name }, Value::Link(link)) => match link.kind {
+            LinkKind::Vrf { table } => format!("a VRF {name} with table {table} exists"),
+            _ => format!("an interface {name} of another kind exists"),
+        },
+        (Key::Master { dev }, Value::Master { master }) => {
+            format!("somebody else's interface {dev} is a member of {master}")
+        }
         (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
             format!("somebody else's permanent neighbour {address} {mac} is on {dev}")
         }

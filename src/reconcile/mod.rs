@@ -8,8 +8,8 @@
 //! The order of steps is make before break:
 //!
 //! 1. withdraw what is not wished any more;
-//! 2. add and replace wiring, in the order of [`Key`]'s variants: table names, links, sysctls,
-//!    addresses, routes, neighbours, proxies, rules, flows;
+//! 2. add and replace wiring, in the order of [`Key`]'s variants: table names, links, masters,
+//!    sysctls, addresses, routes, neighbours, proxies, rules, flows;
 //! 3. advertise prefixes whose wiring has been seen in place;
 //! 4. remove unwanted wiring, in the reverse order.
 //!

@@ -26,6 +26,10 @@ pub enum Key {
     Link {
         name: Arc<str>,
     },
+    /// What a link is enslaved to: a VRF.
+    Master {
+        dev: Arc<str>,
+    },
     /// `path` is below `/proc/sys`, as in `net/ipv4/conf/br-ex.123/proxy_arp`.
     Sysctl {
         path: Arc<str>,
@@ -98,7 +102,10 @@ impl Key {
     pub fn device<'a>(&'a self, value: &'a Value) -> Option<&'a str> {
         match (self, value) {
             (
-                Self::Address { dev, .. } | Self::Neighbour { dev, .. } | Self::Proxy { dev, .. },
+                Self::Address { dev, .. }
+                | Self::Neighbour { dev, .. }
+                | Self::Proxy { dev, .. }
+                | Self::Master { dev },
                 _,
             ) => Some(dev),
             (_, Value::Route(route)) => Some(&route.dev),
@@ -133,6 +140,9 @@ pub enum Value {
         id: TableId,
     },
     Link(Link),
+    Master {
+        master: Arc<str>,
+    },
     /// The text of the sysctl, without newline.
     Sysctl {
         value: Arc<str>,
@@ -166,6 +176,10 @@ pub enum LinkKind {
     Foreign,
     /// An 802.1Q device on `parent`.
     Vlan { parent: Arc<str>, id: u16 },
+    /// A VRF device, whose members' routes are in `table`.
+    Vrf { table: TableId },
+    /// A dummy device.
+    Dummy,
 }
 
 /// The kind of an 802.1Q device.

@@ -23,7 +23,7 @@ pub const RULE_PRIORITY: u32 = 32000;
 /// Cookie of our flows, and of the Python agent's: 999.
 pub const FLOW_COOKIE: u64 = 0x3e7;
 
-/// `IFLA_IFALIAS` of the VLAN devices we create.
+/// `IFLA_IFALIAS` of the devices we create.
 pub const LINK_ALIAS: &str = "ovn-bgp-agent";
 
 /// Route protocols that are never ours, whatever the table: the kernel's and BGP's.
@@ -41,6 +41,34 @@ pub struct Scope {
     pub sysctls: Vec<Arc<str>>,
     /// Other interfaces whose state is wanted, which have no object of ours on them.
     pub interfaces: Vec<Arc<str>>,
+    /// Where FRR is told what to advertise, or was by a former backend.
+    pub leak: Option<Leak>,
+}
+
+/// The VRF that FRR leaks into its default instance, and the dummy device in it: what is an address or
+/// a route of that device is advertised (upstream.md 6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    /// `bgp_vrf`
+    pub vrf: Arc<str>,
+    /// `bgp_vrf_table_id`
+    pub table: TableId,
+    /// `bgp_nic`
+    pub nic: Arc<str>,
+    /// What `bgp_backend = frr-peer` puts on [`LOOPBACK`].
+    pub loopback: Arc<[IpNet]>,
+}
+
+/// The loopback device.
+pub const LOOPBACK: &str = "lo";
+
+/// A device with the name of [`Leak::nic`], as far as ownership asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NicFacts<'a> {
+    pub is_dummy: bool,
+    pub alias: Option<&'a str>,
+    /// The device it is enslaved to.
+    pub master: Option<&'a str>,
 }
 
 /// A routing rule, as far as ownership asks.
@@ -89,6 +117,12 @@ impl Scope {
         self.bridges.values().any(|t| *t == table)
     }
 
+    /// The tables that have routes of ours, or may have.
+    pub fn tables(&self) -> impl Iterator<Item = TableId> + '_ {
+        let leak = self.leak.iter().map(|leak| leak.table);
+        self.bridges.values().copied().chain(leak)
+    }
+
     /// True for a device that can carry objects of ours: a mapped bridge, or a VLAN device on one
     /// with the name we would give it.
     pub fn has_device(&self, name: &str, vlan: Option<(&str, u16)>) -> bool {
@@ -133,6 +167,34 @@ impl Scope {
         let address = IpAddr::V6(address);
         protocol == PROTOCOL
             || (protocol == 0 && self.proxied.iter().any(|net| net.contains(&address)))
+    }
+}
+
+impl Leak {
+    /// The VRF with the name and the table that are configured, as long as nobody else has put a device
+    /// into it.
+    pub fn owns_vrf(&self, name: &str, table: TableId, has_other_members: bool) -> bool {
+        name == &*self.vrf && table == self.table && !has_other_members
+    }
+
+    /// A dummy device with our alias, or in the VRF: the Python agent's.
+    pub fn owns_nic(&self, nic: &NicFacts<'_>) -> bool {
+        nic.is_dummy && (nic.alias == Some(LINK_ALIAS) || nic.master == Some(&*self.vrf))
+    }
+
+    /// Host prefixes, whoever put them on the device (b011), but the kernel's own link-local ones.
+    pub fn owns_address(&self, address: &IpNet) -> bool {
+        let host = address.prefix_len() == address.max_prefix_len();
+        host && match address.addr() {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+        }
+    }
+
+    /// Routes of the VRF's table by way of the device with our mark or the Python agent's. Those of FRR
+    /// and of the kernel are not (b012).
+    pub fn owns_route(&self, table: TableId, protocol: u8) -> bool {
+        table == self.table && [PROTOCOL, libc::RTPROT_BOOT].contains(&protocol)
     }
 }
 
@@ -241,6 +303,60 @@ mod tests {
         assert!(!scope().owns_proxy(0, "2001:db8:200::1".parse().unwrap()));
         assert!(scope().owns_proxy(PROTOCOL, "2001:db8:200::1".parse().unwrap()));
         assert!(!scope().owns_proxy(4, "2001:db8:100::".parse().unwrap()));
+    }
+
+    fn leak() -> Leak {
+        Leak {
+            vrf: "bgp-vrf".into(),
+            table: 10,
+            nic: "bgp-nic".into(),
+            loopback: ["169.254.255.1/31".parse().unwrap()].into(),
+        }
+    }
+
+    #[test]
+    fn a_vrf_that_serves_others_or_has_another_table_is_not_ours() {
+        assert!(leak().owns_vrf("bgp-vrf", 10, false));
+        assert!(!leak().owns_vrf("bgp-vrf", 11, false));
+        assert!(!leak().owns_vrf("bgp-vrf", 10, true));
+        assert!(!leak().owns_vrf("vrf-x", 10, false));
+    }
+
+    #[test]
+    fn a_dummy_is_ours_by_mark_or_by_its_vrf() {
+        let nic = |is_dummy, alias, master| NicFacts {
+            is_dummy,
+            alias,
+            master,
+        };
+        assert!(leak().owns_nic(&nic(true, Some(LINK_ALIAS), None)));
+        assert!(leak().owns_nic(&nic(true, None, Some("bgp-vrf"))));
+        assert!(!leak().owns_nic(&nic(true, None, None)), "an operator's");
+        assert!(!leak().owns_nic(&nic(true, None, Some("br0"))));
+        assert!(!leak().owns_nic(&nic(false, Some(LINK_ALIAS), Some("bgp-vrf"))));
+    }
+
+    #[test]
+    fn b011_host_addresses_on_the_dummy_are_ours_whoever_put_them_there() {
+        for (text, ours) in [
+            ("172.24.4.10/32", true),
+            ("2001:db8::10/128", true),
+            ("172.24.4.10/24", false),
+            ("2001:db8::10/64", false),
+            ("fe80::1/128", false),
+        ] {
+            assert_eq!(leak().owns_address(&text.parse().unwrap()), ours, "{text}");
+        }
+    }
+
+    #[test]
+    fn b012_routes_of_bgp_and_of_the_kernel_in_the_vrf_are_never_ours() {
+        assert!(leak().owns_route(10, PROTOCOL));
+        assert!(leak().owns_route(10, libc::RTPROT_BOOT));
+        for protocol in [186, 196, libc::RTPROT_KERNEL, libc::RTPROT_STATIC] {
+            assert!(!leak().owns_route(10, protocol), "{protocol}");
+        }
+        assert!(!leak().owns_route(254, PROTOCOL));
     }
 
     #[test]

@@ -9,6 +9,7 @@ impl fmt::Display for Key {
         match self {
             Self::TableName { name } => write!(f, "rt_tables entry {name}"),
             Self::Link { name } => write!(f, "link {name}"),
+            Self::Master { dev } => write!(f, "master of {dev}"),
             Self::Sysctl { path } => write!(f, "sysctl {path}"),
             Self::Address { dev, address } => write!(f, "address {address} dev {dev}"),
             Self::Route { table, prefix } => write!(f, "route {prefix} table {table}"),

@@ -313,5 +313,6 @@ pub fn scope() -> Scope {
         proxied: vec![net("2001:db8:100::/64")],
         sysctls: sysctls_of_all,
         interfaces: vec![],
+        leak: None,
     }
 }

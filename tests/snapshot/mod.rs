@@ -9,7 +9,6 @@ use serde_json::Value;
 
 pub(crate) mod recording;
 pub(crate) mod rows;
-pub(crate) mod timeline;
 
 /// What each node exposes, by driver and options.
 pub(crate) struct Combo {

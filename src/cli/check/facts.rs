@@ -29,6 +29,17 @@ pub struct NodeFacts {
     pub rt_tables: Result<String, String>,
     /// The machine's name.
     pub hostname: Option<String>,
+    /// Looked at only where FRR has a part.
+    pub frr: Option<FrrFacts>,
+}
+
+/// The FRR beside the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrrFacts {
+    /// bgpd's socket.
+    pub bgpd: SocketFact,
+    /// Its running configuration, or why vtysh cannot tell.
+    pub running: Result<String, String>,
 }
 
 /// An OVS bridge.
@@ -59,6 +70,7 @@ impl NodeFacts {
             hostname: fs::read_to_string("/proc/sys/kernel/hostname")
                 .ok()
                 .map(|name| name.trim().to_owned()),
+            frr: None,
             ovsdb: SocketFact::default(),
             external_ids: BTreeMap::new(),
             bridges: BTreeMap::new(),

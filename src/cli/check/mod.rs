@@ -1,9 +1,10 @@
 //! `check`: every problem of the configuration and of the node, its place and its remedy.
 
 mod facts;
+mod frr;
 mod node;
 
-pub use facts::{BridgeFact, NodeFacts, SocketFact};
+pub use facts::{BridgeFact, FrrFacts, NodeFacts, SocketFact};
 pub use node::node_findings;
 
 use serde::Serialize;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::frr::frr_findings;
 use super::{Finding, NodeFacts, SocketFact};
 use crate::config::{Config, Severity};
 
@@ -13,6 +14,7 @@ pub fn node_findings(facts: &NodeFacts, config: &Config) -> Vec<Finding> {
     node.database(facts, config);
     node.bridges(facts);
     node.tables(facts, config);
+    node.findings.extend(frr_findings(facts, config));
     node.findings
 }
 
@@ -262,6 +264,7 @@ mod tests {
             bridges: [("br-ex".to_owned(), BridgeFact { is_up: true })].into(),
             rt_tables: Ok("254 main\n201 br-ex\n".into()),
             hostname: Some("h1".into()),
+            frr: None,
         }
     }
 

@@ -215,6 +215,9 @@ fn summary(s: &Summary) -> String {
         for (name, state) in &agent.databases {
             line(name, state.clone());
         }
+        if let Some(frr) = &agent.frr {
+            line("FRR", frr.clone());
+        }
         line(
             "exposures",
             format!("{}, {} withheld", agent.exposures, agent.withheld),

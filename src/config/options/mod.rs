@@ -86,7 +86,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "bgp_backend",
         Some("embedded"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.bgp_backend),
-        "who carries the BGP sessions (new); this version has embedded only",
+        "who carries the BGP sessions (new): the speaker in this process, an FRR on this node that takes addresses and routes from bgp_vrf, or an FRR on this node that the speaker feeds over a session of theirs",
     ),
     row(
         "bgp_AS",
@@ -132,13 +132,13 @@ const DEFAULT: &[Row<Draft>] = &[
         "bgp_nic",
         Some("bgp-nic"),
         &At(Device, |d: &mut Draft| &mut d.config.agent.bgp_nic),
-        "the dummy device that the Python agent puts addresses on",
+        "bgp_backend frr: the dummy device whose addresses and routes FRR advertises; other backends remove it",
     ),
     row(
         "bgp_vrf",
         Some("bgp-vrf"),
         &At(Device, |d: &mut Draft| &mut d.config.agent.bgp_vrf),
-        "the VRF device that the Python agent leaks from",
+        "bgp_backend frr: the VRF device that FRR leaks from; other backends remove it",
     ),
     row(
         "bgp_vrf_table_id",
@@ -232,9 +232,26 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Seconds(1, DAY), |d: &mut Draft| {
             &mut d.config.agent.frr_reconcile_interval
         }),
-        "bgp_backend frr: between two checks of its configuration",
-    )
-    .later(),
+        "between two checks of FRR's configuration; its restart is noticed at once",
+    ),
+    row(
+        "frr_peer_as",
+        Some("4200000000"),
+        &At(AsNumber, |d: &mut Draft| &mut d.config.agent.frr_peer_as),
+        "bgp_backend frr-peer: our AS number towards the FRR on this node, which takes it out of paths again (new)",
+    ),
+    row(
+        "frr_vtysh",
+        Some("/usr/bin/vtysh"),
+        &At(FilePath, |d: &mut Draft| &mut d.config.agent.frr_vtysh),
+        "the program that talks to FRR (new)",
+    ),
+    row(
+        "frr_vty_socket",
+        Some("/run/frr/"),
+        &At(FilePath, |d: &mut Draft| &mut d.config.agent.frr_vty_socket),
+        "the directory with the sockets of FRR's daemons (new)",
+    ),
 ];
 
 const OVN: &[Row<Draft>] = &[

@@ -116,6 +116,9 @@ pub struct AgentSummary {
     /// Changes that failed; they are tried again.
     #[serde(default)]
     pub changes_failed: u64,
+    /// How FRR stands, with `bgp_backend = frr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frr: Option<String>,
     /// Requests that wrote to the kernel or a bridge.
     #[serde(default)]
     pub writes: u64,
