@@ -5,6 +5,7 @@
 mod audit;
 mod change;
 mod hands;
+mod legal;
 mod world;
 
 use std::path::PathBuf;

@@ -271,7 +271,8 @@ impl Cloud {
         self.check_never_two(prefix, Some(from))
     }
 
-    /// Fails if two agents announced the prefix at the same time since the last [`Self::forget`], but for [`SAME_MOMENT`].
+    /// Fails if two agents announced the prefix at the same time since the last [`Self::forget`], but for half a second: one
+    /// transaction moves it, and two processes read that.
     /// `before` had announced it then.
     pub fn check_never_two(&self, prefix: &str, before: Option<usize>) -> Result<()> {
         let changes = self.timed_changes(prefix);
