@@ -1,7 +1,7 @@
 # What one does here. `make test` and `make demo` install what a fresh Debian machine lacks (as root).
 
 .DEFAULT_GOAL := build
-.PHONY: build release demo test bench lint fmt fuzz-smoke setup lab image clean
+.PHONY: build release demo test bench chaos lint fmt fuzz-smoke setup lab image clean
 
 CARGO ?= cargo
 FUZZ_SECONDS ?= 20
@@ -28,6 +28,14 @@ bench: setup
 	$(CARGO) run --release --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK)
 	$(CARGO) run --quiet -p interop --bin lab -- latency --agent target/release/ovn-bgp-agent
 	$(CARGO) bench --workspace
+
+# So many random changes on a living OVN with three agents and two leaves; the same ones for the same seed.
+CHANGES ?= 10000
+SEED ?= 1
+DRIVER ?= nb
+chaos: setup
+	$(CARGO) build --release --bin ovn-bgp-agent
+	$(CARGO) run --quiet -p interop --bin lab -- chaos --agent target/release/ovn-bgp-agent --driver $(DRIVER) --changes $(CHANGES) --seed $(SEED)
 
 fmt:
 	$(CARGO) fmt --all

@@ -5,7 +5,6 @@
     reason = "the agent is a program here, and iproute2 the judge"
 )]
 
-#[allow(dead_code, reason = "decisions are compared elsewhere")]
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,8 @@ use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::ovn::Northbound;
 use ovn_bgp_agent::ovn::northbound::Affected;
 
-use snapshot::rows::{node, northbound};
+use ovn_bgp_agent::ovn::southbound::Scope;
+use snapshot::rows::{node, northbound, southbound};
 
 /// Calls back with every snapshot, combination of options and node. Answers how many there were.
 fn with_every_node(mut look: impl FnMut(&Case<'_>)) -> usize {
@@ -80,6 +81,25 @@ fn every_node_exposes_what_is_expected() {
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(compared >= 20 * 3 * 9, "{compared}");
+}
+
+#[test]
+fn southbound_agrees_where_gateways_are() {
+    for dir in snapshot::all() {
+        let (nb, sb) = (northbound(&dir), southbound(&dir, Scope::Bindings));
+        for combo in snapshot::combos(&dir, "nb") {
+            for (host, expected) in &combo.advertised {
+                let inputs = Inputs {
+                    northbound: &nb,
+                    southbound: Some(&sb),
+                    node: &node(&dir, host),
+                    options: &combo.options,
+                };
+                let exposed = snapshot::prefixes(&decide(inputs));
+                assert_eq!(exposed, *expected, "{} {}", dir.display(), combo.name);
+            }
+        }
+    }
 }
 
 #[test]

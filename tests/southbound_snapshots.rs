@@ -8,13 +8,14 @@ use std::path::Path;
 
 use ovn_bgp_agent::exposure::{Decision, southbound, stretched_l2};
 
+use ovn_bgp_agent::ovn::southbound::Scope;
 use snapshot::rows;
 
 #[test]
 fn every_node_exposes_what_is_expected_with_every_option() {
     let mut compared = 0;
     for dir in snapshot::all() {
-        let sb = rows::southbound(&dir);
+        let sb = rows::southbound(&dir, Scope::Everything);
         for combo in snapshot::combos(&dir, "sb") {
             for (host, expected) in &combo.advertised {
                 let decision = southbound::decide(southbound::Inputs {
@@ -38,7 +39,7 @@ fn every_node_exposes_what_is_expected_with_every_option() {
 fn every_node_stretches_what_is_expected_with_every_option() {
     let mut compared = 0;
     for dir in snapshot::all() {
-        let sb = rows::southbound(&dir);
+        let sb = rows::southbound(&dir, Scope::Everything);
         for combo in snapshot::combos(&dir, "stretched") {
             for (host, expected) in &combo.advertised {
                 let decision = stretched_l2::decide(stretched_l2::Inputs {

@@ -11,7 +11,7 @@ use ovn_bgp_agent::ovn::Southbound;
 use ovn_bgp_agent::ovn::southbound::{Scope, Table};
 use ovn_bgp_agent::ovsdb::Change;
 
-use snapshot::{rows, timeline};
+use snapshot::{recording, rows};
 
 #[test]
 fn a_replay_in_any_batching_ends_in_what_the_last_snapshot_gives() {
@@ -79,7 +79,9 @@ fn add_up(sum: &mut Vec<Arc<Exposure>>, delta: Delta) {
 }
 
 fn messages(dir: &Path) -> Vec<Vec<Change>> {
-    timeline::messages(dir, "sb", |table| {
+    let messages = recording::messages(dir, "sb", |table| {
         Table::named(table)?.columns(Scope::Everything)
-    })
+    });
+    let changes = messages.into_iter().map(|(_, changes)| changes);
+    changes.filter(|changes| !changes.is_empty()).collect()
 }

@@ -294,3 +294,24 @@ fn the_python_agents_rule_with_host_bits_is_adopted_as_it_is_and_goes_with_its_s
             .contains(&Event::Announced(host("10.10.1.1")))
     );
 }
+
+#[test]
+fn b014_hosts_of_tenant_networks_stay_when_the_agent_restarts_without_a_database() {
+    require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let mut lab = Lab::new("nb_ovn_bgp_driver", "expose_tenant_networks = true").started();
+    lab.expect("nb/tenant");
+    lab.nb.stop();
+    lab.node.kill_agent();
+    lab.node.stop_peer();
+    lab.node.start_peer();
+    lab.node.launch_agent();
+    lab.node
+        .wait_for_log("OVN_Northbound cannot be reached: advertising");
+    lab.expect("nb/tenant");
+    lab.node.expect_end_of_rib(1);
+    lab.nb.start().unwrap();
+    lab.node.wait_for_log("BGP Agent Started...");
+    assert_eq!(lab.node.withdrawn(), []);
+    lab.copy_to_northbound(OTHER_CHASSIS);
+    lab.expect_routes(&[]);
+}

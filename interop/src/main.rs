@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use interop::adoption::{Handover, KINDS};
+use interop::cloud::Driver;
 use interop::runner::{Lab, state_file};
 use interop::topology::Topology;
 use interop::{Generation, Namespace, PATIENCE, matrix, rootfs, vm, wait_until};
@@ -27,6 +28,8 @@ lab demo --agent BINARY                   from a row in OVN to a route in a leaf
 lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
 lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [BENCHMARK...]
                                           our speaker, BIRD, FRR and GoBGP, by one tester in one run
+lab chaos --agent BINARY [--driver nb|nb+sb|sb] [--changes N] [--seed N]
+                                          random legal changes on a living OVN; all must agree in every quiet moment
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
 lab matrix                                writes the outcomes of the interop matrix's tests into docs/interop.md
 lab rootfs [python-agent]                 makes the Debian 13 tree (with the Python agent) and prints where it is";
@@ -76,6 +79,7 @@ fn dispatch(words: &[String]) -> Result<()> {
             only: only.iter().map(ToString::to_string).collect(),
             daemons: options.daemons.clone(),
         }),
+        ["chaos"] => chaos(&options),
         ["adoption"] => adoption(options.agent.as_deref()),
         ["matrix"] => write_matrix(),
         ["rootfs"] => {
@@ -98,6 +102,9 @@ struct Options {
     runs: Option<usize>,
     soak: Option<u64>,
     daemons: Vec<String>,
+    driver: Driver,
+    changes: Option<usize>,
+    seed: Option<u64>,
 }
 
 impl Options {
@@ -119,6 +126,9 @@ impl Options {
                 "--runs" => this.runs = Some(value()?.parse()?),
                 "--soak" => this.soak = Some(value()?.parse()?),
                 "--daemon" => this.daemons.push(value()?.clone()),
+                "--driver" => this.driver = driver(value()?)?,
+                "--changes" => this.changes = Some(value()?.parse()?),
+                "--seed" => this.seed = Some(value()?.parse()?),
                 "--vm" => this.vm = true,
                 _ => rest.push(word.clone()),
             }
@@ -133,6 +143,27 @@ fn write_matrix() -> Result<()> {
     let written = matrix::document(&std::fs::read_to_string(page)?, &section)?;
     std::fs::write(page, written)?;
     print!("{section}");
+    Ok(())
+}
+
+fn driver(word: &str) -> Result<Driver> {
+    Ok(match word {
+        "nb" => Driver::Northbound,
+        "nb+sb" => Driver::NorthboundAndSouthbound,
+        "sb" => Driver::Southbound,
+        _ => bail!("--driver is nb, nb+sb or sb, not {word}"),
+    })
+}
+
+fn chaos(options: &Options) -> Result<()> {
+    let agent = options.agent.clone();
+    let told = interop::chaos::run(&interop::chaos::Settings {
+        agent: agent.context("chaos needs --agent BINARY")?,
+        driver: options.driver,
+        changes: options.changes.unwrap_or(10_000),
+        seed: options.seed.unwrap_or(1),
+    })?;
+    println!("{told}");
     Ok(())
 }
 

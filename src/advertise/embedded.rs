@@ -246,6 +246,11 @@ impl Embedded {
 
 /// What the speaker originates for an advert.
 fn route(prefix: IpNet, announcement: &Announcement) -> Route {
+    let as_network = !bgp::is_host_prefix(&prefix);
+    if !as_network && *announcement == Announcement::default() {
+        // One copy for all of these.
+        return Route::new(prefix);
+    }
     let attributes = &announcement.attributes;
     Route {
         prefix,
@@ -255,7 +260,7 @@ fn route(prefix: IpNet, announcement: &Announcement) -> Route {
             local_pref: attributes.local_pref,
             med: attributes.med,
             // Tenant subnets and stretched networks are exposed on purpose.
-            as_network: !bgp::is_host_prefix(&prefix),
+            as_network,
             ..RouteAttributes::default()
         }),
     }

@@ -12,6 +12,7 @@ mod explain;
 mod follow;
 mod inputs;
 mod nodes;
+mod noted;
 mod plan;
 mod report;
 mod run;

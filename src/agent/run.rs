@@ -8,6 +8,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::conditions::Rows;
 use super::inputs::{InputError, News};
+use super::noted::Noted;
 use super::report::Report;
 use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
@@ -19,7 +20,6 @@ use crate::exposure::NoSystemId;
 use crate::kernel::clear_table;
 use crate::metrics::Histogram;
 use crate::peering::Ended;
-use crate::reconcile::Announcement;
 use crate::reload::Source;
 
 /// How long OVN's database may keep a restarted agent from its neighbours. Then what the
@@ -66,6 +66,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
         match wake {
             Wake::Order(Order::Stop(signal)) => {
                 tracing::info!("{signal}: stopping; everything stays as it is");
+                running.noted.keep_now(running.speaker.adverts());
                 return Ok(());
             }
             Wake::Order(Order::Reload) => {
@@ -114,6 +115,7 @@ struct Running {
     /// When the news came that the next pass acts on.
     news_at: Option<Instant>,
     front: Front,
+    noted: Noted,
     started_at: Instant,
     /// What the speaker originates is complete: its sessions may start.
     speakable: bool,
@@ -126,8 +128,11 @@ impl Running {
         let speaker = Embedded::new(Arc::clone(&config));
         let ovn_to_advert = Arc::new(Histogram::default());
         let front = Front::open(&config, &speaker, Some(Arc::clone(&ovn_to_advert)))?;
+        let agent = &config.agent;
+        let noted = Noted::beside(&agent.control_socket, &agent.driver.to_string());
         Ok(Self {
             speaker,
+            noted,
             agent: Agent::open(config, rt_tables, Rows::Needed)?,
             report: Report::default(),
             ovn_to_advert,
@@ -169,6 +174,10 @@ impl Running {
         }
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
+        if taken.adverts > 0 {
+            self.noted.outdated();
+            self.noted.keep(self.speaker.adverts());
+        }
         if let Some(at) = self.news_at.take()
             && taken.adverts > 0
         {
@@ -193,17 +202,19 @@ impl Running {
 
     /// OVN's database does not answer: advertise what is wired.
     fn adopt(&mut self) -> Result<(), RunError> {
-        let prefixes = self.agent.wired_before();
+        let mut known = self.agent.still_led(self.noted.read());
+        for prefix in self.agent.wired_before() {
+            known.entry(prefix).or_default();
+        }
         tracing::warn!(
-            prefixes = prefixes.len(),
+            prefixes = known.len(),
             "{} cannot be reached: advertising what an agent before this one has wired",
             self.agent.ovn_name()
         );
-        if !prefixes.is_empty() {
+        if !known.is_empty() {
             self.speaker.took_over();
         }
-        let as_ever = Announcement::default();
-        let adverts: Vec<_> = prefixes.iter().map(|p| (*p, &as_ever)).collect();
+        let adverts: Vec<_> = known.iter().map(|(p, said)| (*p, said)).collect();
         self.speaker.advertise(&adverts, &[]);
         self.speakable = true;
         self.start_speaker()
@@ -223,6 +234,7 @@ impl Running {
     }
 
     fn retry(&mut self) -> Result<(), RunError> {
+        self.noted.keep(self.speaker.adverts());
         self.agent.core.reconciler_mut().retry();
         self.start_speaker()
     }

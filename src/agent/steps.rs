@@ -113,25 +113,45 @@ impl Agent {
     }
 
     /// Prefixes that an agent before this one has wired: a rule and a route into a bridge's table.
-    /// They stay advertised while the Northbound database cannot be reached.
+    /// They stay advertised while OVN's database cannot be reached.
     pub(super) fn wired_before(&self) -> Vec<IpNet> {
+        let routed = self.routed_before();
+        let hosts = routed.filter(bgp::is_host_prefix);
+        hosts.collect()
+    }
+
+    /// Of what an agent before this one has advertised, as it noted, that whose traffic still has its way: a
+    /// rule and a route of the prefix or of its subnet, or a next hop that is not this node.
+    pub(super) fn still_led(
+        &self,
+        mut noted: BTreeMap<IpNet, Announcement>,
+    ) -> BTreeMap<IpNet, Announcement> {
+        let routed: Vec<IpNet> = self.routed_before().collect();
+        noted.retain(|prefix, announcement| {
+            announcement.next_hop.is_some() || routed.iter().any(|to| to.contains(prefix))
+        });
+        noted
+    }
+
+    /// What rules and routes lead into bridges' tables.
+    fn routed_before(&self) -> impl Iterator<Item = IpNet> + use<> {
         let observed = self.observed();
-        let rules =
-            observed
-                .iter()
-                .filter(|(_, found)| found.owned)
-                .filter_map(|(key, _)| match key {
-                    Key::Rule { to, table, .. } if bgp::is_host_prefix(to) => Some((*to, *table)),
-                    _ => None,
-                });
-        let routed = |(prefix, table): &(IpNet, u32)| {
+        let rules: Vec<_> = observed
+            .iter()
+            .filter(|(_, found)| found.owned)
+            .filter_map(|(key, _)| match key {
+                Key::Rule { to, table, .. } => Some((*to, *table)),
+                _ => None,
+            })
+            .collect();
+        let routed = move |(prefix, table): &(IpNet, u32)| {
             let route = Key::Route {
                 table: *table,
                 prefix: *prefix,
             };
             observed.contains_key(&route)
         };
-        rules.filter(routed).map(|(prefix, _)| prefix).collect()
+        rules.into_iter().filter(routed).map(|(prefix, _)| prefix)
     }
 
     /// Counts as advertised what was advertised before the first pass, so that the pass withdraws

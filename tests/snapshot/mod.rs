@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use ovn_bgp_agent::exposure::{Decision, Options};
 use serde_json::Value;
 
+pub(crate) mod recording;
 pub(crate) mod rows;
-pub(crate) mod timeline;
 
 /// What each node exposes, by driver and options.
 pub(crate) struct Combo {

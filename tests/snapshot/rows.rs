@@ -4,7 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use ovn_bgp_agent::exposure::Node;
-use ovn_bgp_agent::ovn::{Northbound, Southbound, Vswitch, northbound, southbound, vswitch};
+use ovn_bgp_agent::ovn::southbound::{self, Scope};
+use ovn_bgp_agent::ovn::{Northbound, Southbound, Vswitch, northbound, vswitch};
 use ovn_bgp_agent::ovsdb::Change;
 use serde_json::Value;
 use uuid::Uuid;
@@ -27,11 +28,11 @@ pub(crate) fn northbound_rows(dir: &Path) -> Vec<Change> {
     })
 }
 
-/// `sb.db.gz` of a snapshot.
-pub(crate) fn southbound(dir: &Path) -> Southbound {
-    let mut sb = Southbound::default();
+/// `sb.db.gz` of a snapshot, as far as `scope` goes.
+pub(crate) fn southbound(dir: &Path, scope: Scope) -> Southbound {
+    let mut sb = Southbound::new(scope);
     let problems = sb.apply(&insertions(&dir.join("sb.db.gz"), |table| {
-        southbound::Table::named(table)?.columns(southbound::Scope::Everything)
+        southbound::Table::named(table)?.columns(scope)
     }));
     assert_eq!(problems, [], "{}", dir.display());
     sb
@@ -48,25 +49,13 @@ pub(crate) fn node(dir: &Path, host: &str) -> Node {
     Node::new(vswitch.node_ids().unwrap(), host).unwrap()
 }
 
-/// Rows of a standalone database file: records `OVSDB JSON <length> <sha1>` and a line of JSON; the
-/// first is the schema, the others are transactions, of which a backup has one.
+/// The rows of a standalone database file.
 pub(crate) fn insertions(
     path: &Path,
     columns: impl Fn(&str) -> Option<&'static [&'static str]>,
 ) -> Vec<Change> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).unwrap();
-    flate2::read::GzDecoder::new(file)
-        .read_to_string(&mut text)
-        .unwrap();
-    let records: Vec<_> = text.lines().filter(|line| line.starts_with('{')).collect();
-    assert_eq!(
-        records.len(),
-        2,
-        "{}: a schema and one transaction",
-        path.display()
-    );
-    let json: Value = serde_json::from_str(records[1]).unwrap();
+    let [_schema, transaction] = records(path);
+    let json: Value = serde_json::from_str(&transaction).unwrap();
     let mut changes = Vec::new();
     for (table, rows) in json.as_object().unwrap() {
         let Some(columns) = columns(table) else {
@@ -78,4 +67,24 @@ pub(crate) fn insertions(
         }
     }
     changes
+}
+
+/// The records of a standalone database file, `OVSDB JSON <length> <sha1>` and a line of JSON each: the
+/// first is the schema, the others are transactions, of which a backup has one.
+pub(super) fn records(path: &Path) -> [String; 2] {
+    let text = unpacked(path);
+    let records = text.lines().filter(|line| line.starts_with('{'));
+    let records: Vec<_> = records.map(str::to_owned).collect();
+    records
+        .try_into()
+        .unwrap_or_else(|_| panic!("{}: a schema and one transaction", path.display()))
+}
+
+pub(super) fn unpacked(path: &Path) -> String {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
+    text
 }

@@ -57,7 +57,8 @@ fn b169_a_network_that_is_offered_as_such_passes_the_filter_of_host_prefixes_and
             attributes: RouteAttributes {
                 as_network: true,
                 ..RouteAttributes::default()
-            },
+            }
+            .into(),
         };
         let now = pair.now;
         pair.speakers[A].originate([network, Route::new(net("10.2.0.0/24"))], now);
@@ -83,7 +84,8 @@ fn b161_an_explicit_next_hop_is_kept_towards_both_kinds_of_peers() {
             attributes: RouteAttributes {
                 next_hop: Some("10.0.0.99".parse().unwrap()),
                 ..RouteAttributes::default()
-            },
+            }
+            .into(),
         };
         let now = pair.now;
         pair.speakers[A].originate([route], now);

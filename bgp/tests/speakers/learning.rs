@@ -68,13 +68,14 @@ fn a_route_with_an_as_set_is_as_good_as_withdrawn_unless_sets_are_accepted() {
         segments: vec![
             AsPathSegment {
                 kind: SegmentKind::Sequence,
-                asns: vec![Asn(65002)],
+                asns: vec![Asn(65002)].into(),
             },
             AsPathSegment {
                 kind: SegmentKind::Set,
-                asns: vec![Asn(65009), Asn(65010)],
+                asns: vec![Asn(65009), Asn(65010)].into(),
             },
-        ],
+        ]
+        .into(),
     };
     for accept in [false, true] {
         let mut raw = RawPeer::established(|config| config.accept_as_sets = accept);

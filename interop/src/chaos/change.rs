@@ -549,7 +549,7 @@ mod tests {
     #[test]
     fn thousands_of_changes_are_legal_and_can_be_undone() {
         let mut rng = Rng::with_seed(7);
-        let mut world = World::new(Network::provider(1, "physnet1"));
+        let mut world = World::new(Network::provider(1, "physnet1"), true);
         let mut kinds = std::collections::BTreeSet::new();
         for _ in 0..5000 {
             let change = Change::random(&world, &mut rng, 3);
@@ -582,7 +582,7 @@ mod tests {
         let changes = |seed| {
             let (mut rng, mut world) = (
                 Rng::with_seed(seed),
-                World::new(Network::provider(1, "physnet1")),
+                World::new(Network::provider(1, "physnet1"), true),
             );
             let one = |_| {
                 let change = Change::random(&world, &mut rng, 3);

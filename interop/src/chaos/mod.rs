@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 
 use crate::cloud::objects::Network;
-use crate::cloud::{Cloud, Plan};
+use crate::cloud::{Cloud, Driver, Plan};
 use crate::{Generation, PATIENCE, wait_until};
 use change::Change;
 use hands::Hands;
@@ -25,6 +25,8 @@ use world::World;
 pub struct Settings {
     /// The agent's program.
     pub agent: PathBuf,
+    /// What the agents read.
+    pub driver: Driver,
     /// How many changes, before everything is taken down again.
     pub changes: usize,
     /// Makes the changes.
@@ -40,12 +42,14 @@ pub fn run(settings: &Settings) -> Result<String> {
         agent: settings.agent.clone(),
         leaves: Generation::ALL.into(),
         nodes: 3,
+        driver: settings.driver,
         options: "expose_tenant_networks = True".to_owned(),
     };
     let public = Network::provider(1, "physnet1");
     let mut chaos = Chaos {
         hands: Hands::new(Cloud::build(&plan)?),
-        world: World::new(public.clone()),
+        // SB has no word of `enabled`
+        world: World::new(public.clone(), settings.driver != Driver::Southbound),
         recent: Vec::new(),
         quiet: 0,
     };
@@ -62,6 +66,10 @@ pub fn run(settings: &Settings) -> Result<String> {
         chaos
             .burst(&mut rng, burst)
             .with_context(|| format!("seed {}, {left} changes before the end", settings.seed))?;
+        if chaos.quiet.is_multiple_of(100) {
+            let told = start.elapsed().as_secs();
+            println!("{left} changes left after {told} s: {}", chaos.world);
+        }
     }
     for change in Change::teardown(&chaos.world.clone()) {
         chaos.make(change)?;
@@ -70,7 +78,8 @@ pub fn run(settings: &Settings) -> Result<String> {
     chaos.settle().context("after everything was deleted")?;
     chaos.check_nothing_is_left(&before)?;
     Ok(format!(
-        "seed {}: {} changes, {} quiet moments in which all agreed, nothing left; {} s",
+        "{:?}, seed {}: {} changes, {} quiet moments in which all agreed, nothing left; {} s",
+        settings.driver,
         settings.seed,
         settings.changes,
         chaos.quiet,

@@ -2,6 +2,7 @@
 //! agent's own cannot hide a mistake.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router, host_prefix};
 
@@ -54,14 +55,17 @@ pub(super) struct World {
     pub(super) guests: Vec<Guest>,
     pub(super) balancers: Vec<Balanced>,
     pub(super) forwardings: Vec<Forwarded>,
+    /// Whether the driver withholds ports with `enabled = false`.
+    sees_enabled: bool,
     /// How many ports there ever were: makes ids.
     pub(super) born: u16,
 }
 
 impl World {
-    pub(super) fn new(public: Network) -> Self {
+    pub(super) fn new(public: Network, sees_enabled: bool) -> Self {
         Self {
             public,
+            sees_enabled,
             networks: Vec::new(),
             joints: Vec::new(),
             guests: Vec::new(),
@@ -85,7 +89,7 @@ impl World {
                 self.expect_behind(joint, gateway, node, &mut expected);
             }
         }
-        for guest in self.guests.iter().filter(|guest| guest.is_up()) {
+        for guest in self.guests.iter().filter(|guest| self.is_up(guest)) {
             if guest.port.network.is_provider() {
                 for address in [guest.port.v4(), guest.port.v6()] {
                     expected.insert(host_prefix(&address), guest.node);
@@ -110,7 +114,8 @@ impl World {
             gateway.network.v4(gateway.host),
             gateway.network.v6(gateway.host),
         ];
-        let inside = |guest: &&Guest| guest.is_up() && joint.inside.contains(&guest.port.network);
+        let inside =
+            |guest: &&Guest| self.is_up(guest) && joint.inside.contains(&guest.port.network);
         for guest in self.guests.iter().filter(inside) {
             addresses.extend([guest.port.v4(), guest.port.v6()]);
         }
@@ -123,6 +128,10 @@ impl World {
         let forwarded = self.forwardings.iter().filter(|f| f.router == joint.router);
         addresses.extend(forwarded.map(|f| f.fip.address.clone()));
         expected.extend(addresses.iter().map(|address| (host_prefix(address), node)));
+    }
+
+    fn is_up(&self, guest: &Guest) -> bool {
+        guest.plugged && (guest.enabled || !self.sees_enabled)
     }
 
     /// The router that a tenant network is behind.
@@ -159,9 +168,18 @@ impl World {
     }
 }
 
-impl Guest {
-    fn is_up(&self) -> bool {
-        self.plugged && self.enabled
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} networks, {} routers, {} VMs, {} floating IPs, {} load balancers, {} forwardings",
+            self.networks.len() + 1,
+            self.joints.len(),
+            self.guests.len(),
+            self.fips().count(),
+            self.balancers.len(),
+            self.forwardings.len()
+        )
     }
 }
 
@@ -172,7 +190,7 @@ mod tests {
     #[test]
     fn what_is_behind_a_gateway_is_where_the_gateway_is_and_a_fip_where_its_vm_is() {
         let (public, tenant) = (Network::provider(1, "physnet1"), Network::tenant(8));
-        let mut world = World::new(public.clone());
+        let mut world = World::new(public.clone(), true);
         world.joints.push(Joint {
             router: Router::new(1),
             gateway: Some(Gateway {

@@ -43,6 +43,18 @@ pub const HOSTS: [(&str, &str); 3] = [
 /// microsecond, and either may be first: for no longer than this, on busy cores.
 const SAME_MOMENT: Duration = Duration::from_millis(500);
 
+/// What the agents read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Driver {
+    /// `nb_ovn_bgp_driver` with OVN_Northbound alone.
+    #[default]
+    Northbound,
+    /// `nb_ovn_bgp_driver`, with OVN_Southbound beside it.
+    NorthboundAndSouthbound,
+    /// `ovn_bgp_driver`.
+    Southbound,
+}
+
 /// What a cloud shall be.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -52,6 +64,8 @@ pub struct Plan {
     pub leaves: Vec<Generation>,
     /// How many chassis: 1 to 3.
     pub nodes: usize,
+    /// What the agents read.
+    pub driver: Driver,
     /// Lines for the `[DEFAULT]` section of every agent.
     pub options: String,
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::fabric::{Cable, Leaf, join_underlay, tunnel_address};
 use super::objects::Port;
-use super::{HOSTS, Plan};
+use super::{Driver, HOSTS, Plan};
 use crate::collector::Collector;
 use crate::ovn::{Central, Chassis, Identity, Vm};
 use crate::{Daemon, Generation, Namespace, PATIENCE, Place, output, wait_until};
@@ -265,10 +265,19 @@ fn agent_config(
     plan: &Plan,
 ) -> String {
     let first = Cable::between(number, 0);
+    let northbound = format!("ovn_nb_connection = {}", central.northbound.unix());
+    let southbound = format!("ovn_sb_connection = {}", central.southbound.unix());
+    let (driver, databases) = match plan.driver {
+        Driver::Northbound => ("nb_ovn_bgp_driver", northbound),
+        Driver::NorthboundAndSouthbound => {
+            ("nb_ovn_bgp_driver", format!("{northbound}\n{southbound}"))
+        }
+        Driver::Southbound => ("ovn_bgp_driver", southbound),
+    };
     let mut text = format!(
         "\
 [DEFAULT]
-driver = nb_ovn_bgp_driver
+driver = {driver}
 exposing_method = underlay
 ovsdb_connection = {vswitch}
 bgp_AS = 64999
@@ -277,7 +286,7 @@ control_socket = {control}
 {options}
 
 [ovn]
-ovn_nb_connection = {northbound}
+{databases}
 
 [bgp]
 connect_retry_time = 1
@@ -290,7 +299,6 @@ remote_as = internal
         own = first.node_v4(),
         control = dir.join("control.sock").display(),
         options = plan.options,
-        northbound = central.northbound.unix(),
         collector = first.collector_v4(),
     );
     for leaf in 0..leaves {

@@ -15,7 +15,9 @@ pub(super) fn decide(inputs: Inputs<'_>, port: &Arc<RouterPort>, verdict: &mut V
     if !router::is_gateway(inputs, port) {
         return;
     }
-    match router::hosted(inputs, port) {
+    let router = inputs.northbound.router_of_port(port.uuid);
+    let working = router.map_or(Ok(()), |router| router::enabled(router));
+    match router::hosted(inputs, port).and_then(|gateway| working.map(|()| gateway)) {
         Ok(gateway) => expose(inputs, &gateway, verdict),
         Err((code, why)) if verdict.withheld.is_some() => {
             let why = format!("Logical_Router_Port {}: {why}", port.name);

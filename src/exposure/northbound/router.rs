@@ -31,7 +31,8 @@ pub(super) fn is_gateway(inputs: Inputs<'_>, port: &RouterPort) -> bool {
     port.is_gateway || port.hosting_chassis.is_some() || binding(inputs, port).is_some()
 }
 
-/// A gateway port, if this chassis hosts it; else why that does not count.
+/// A gateway port, if this chassis hosts it; else why that does not count. Whether its router works is
+/// for the caller to ask.
 pub(super) fn hosted<'a>(
     inputs: Inputs<'a>,
     port: &'a Arc<RouterPort>,
@@ -39,9 +40,6 @@ pub(super) fn hosted<'a>(
     here(inputs, port)?;
     if !port.enabled {
         return Err((Code::RouterDisabled, "enabled is false".to_owned()));
-    }
-    if let Some(router) = inputs.northbound.router_of_port(port.uuid) {
-        enabled(router)?;
     }
     let not_mapped = |why| (Code::PhysicalNetworkNotMapped, why);
     let Some(network) = &port.network else {

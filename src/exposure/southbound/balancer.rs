@@ -85,17 +85,20 @@ impl Vip<'_> {
             return self.without_router(inputs, switch, verdict);
         }
         let gateways = routers.iter().flat_map(|router| sb.gateways(*router));
-        let mut decided = false;
-        for gateway in gateways.filter(|gateway| gateway.switch() == Some(switch)) {
-            self.on_gateway(inputs, &gateway, verdict);
-            decided = true;
+        let gateways = gateways.filter(|gateway| gateway.switch() == Some(switch));
+        let on_gateway = router::first(gateways, |gateway| self.on_gateway(inputs, gateway));
+        let mut decided = on_gateway.is_some();
+        match on_gateway {
+            Some(Ok(exposure)) => verdict.expose(exposure),
+            Some(Err(why)) => self.withhold(why, verdict),
+            None => {}
         }
         let interfaces = sb.interfaces_on(switch);
         for interface in interfaces.filter(|interface| routers.contains(&interface.router)) {
-            if let Some(ways) = tenant::way(inputs, &interface, self.address) {
+            if let Some(way) = tenant::way(inputs, &interface, self.address) {
                 let reason = |way: &router::Way<'_>| self.behind(way.lrp);
                 let candidate = (self.address, Kind::LbVip, &self.port.logical_port);
-                tenant::conclude(candidate, vec![ways], reason, verdict);
+                tenant::conclude(candidate, vec![way], reason, verdict);
                 decided = true;
             }
         }
@@ -105,18 +108,16 @@ impl Vip<'_> {
     }
 
     /// A router's gateway on the VIP's own network answers for it.
-    fn on_gateway(&self, inputs: Inputs<'_>, gateway: &Gateway<'_>, verdict: &mut Verdict) {
-        match router::hosted(inputs, gateway) {
-            Ok(host) => verdict.expose(on_link(
-                self.address.into(),
-                Kind::LbVip,
-                &self.port.logical_port,
-                host.network,
-                host.attachment,
-                self.behind(gateway.lrp),
-            )),
-            Err(why) => self.withhold(why, verdict),
-        }
+    fn on_gateway(&self, inputs: Inputs<'_>, gateway: &Gateway<'_>) -> Result<Exposure, Why> {
+        let host = router::hosted(inputs, gateway)?;
+        Ok(on_link(
+            self.address.into(),
+            Kind::LbVip,
+            &self.port.logical_port,
+            host.network,
+            host.attachment,
+            self.behind(gateway.lrp),
+        ))
     }
 
     /// Nobody answers for the address on the network, and the switch does not rewrite the MAC: frames
@@ -182,10 +183,6 @@ impl Vip<'_> {
     }
 
     fn withhold(&self, (code, why): Why, verdict: &mut Verdict) {
-        let code = match code {
-            Code::ElsewhereBound | Code::NotBound => Code::GatewayElsewhere,
-            code => code,
-        };
         verdict.withhold(|| Withheld {
             prefix: IpNet::from(self.address),
             kind: Kind::LbVip,

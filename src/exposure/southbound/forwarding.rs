@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{Inputs, Verdict, Why, balancer, on_link, router};
-use crate::exposure::{Code, Kind, Reason, Withheld};
+use crate::exposure::{Code, Exposure, Kind, Reason, Withheld};
 use crate::ovn::southbound::{Gateway, LoadBalancer};
 
 /// How Neutron names them.
@@ -17,18 +17,28 @@ pub(super) const PREFIX: &str = "pf-floatingip-";
 pub(super) fn decide(inputs: Inputs<'_>, name: &str, verdict: &mut Verdict) {
     let rows: Vec<_> = inputs.southbound.balancers_named(name).collect();
     for address in balancer::addresses(&rows) {
-        match gateways(inputs, &rows, address) {
-            Ok(gateways) => {
-                for gateway in &gateways {
-                    one(inputs, name, gateway, address, verdict);
-                }
-            }
-            Err(why) => withhold(name, &Arc::from(""), address, why, verdict),
+        let decided = gateways(inputs, &rows, address).and_then(|gateways| {
+            let gateways = gateways.into_iter();
+            let first = router::first(gateways, |gateway| {
+                on_gateway(inputs, name, gateway, address)
+            });
+            let none = || Err((Code::NoGateway, "its router has no gateway port".to_owned()));
+            first.unwrap_or_else(none)
+        });
+        match decided {
+            Ok(exposure) => verdict.expose(exposure),
+            Err((code, why)) => verdict.withhold(|| Withheld {
+                prefix: IpNet::from(address),
+                kind: Kind::PortForwarding,
+                port: name.into(),
+                code,
+                reason: format!("Load_Balancer {name}: {why}"),
+            }),
         }
     }
 }
 
-/// The gateways that answer for the address: of several those on its network.
+/// The gateways that may answer for the address: of several, those on its network.
 fn gateways<'a>(
     inputs: Inputs<'a>,
     rows: &[&Arc<LoadBalancer>],
@@ -46,48 +56,26 @@ fn gateways<'a>(
     if gateways.iter().any(on_its_network) {
         gateways.retain(on_its_network);
     }
-    if gateways.is_empty() {
-        return Err((Code::NoGateway, "its router has no gateway port".to_owned()));
-    }
     Ok(gateways)
 }
 
-fn one(
+fn on_gateway(
     inputs: Inputs<'_>,
     name: &str,
     gateway: &Gateway<'_>,
     address: IpAddr,
-    verdict: &mut Verdict,
-) {
-    match router::hosted(inputs, gateway) {
-        Ok(host) => {
-            let reason = Reason::ForwardedByGateway {
-                balancer: name.into(),
-                lrp: gateway.lrp.clone(),
-            };
-            verdict.expose(on_link(
-                address.into(),
-                Kind::PortForwarding,
-                gateway.lrp,
-                host.network,
-                host.attachment,
-                reason,
-            ));
-        }
-        Err((Code::ElsewhereBound | Code::NotBound, why)) => {
-            let why = (Code::GatewayElsewhere, why);
-            withhold(name, gateway.lrp, address, why, verdict);
-        }
-        Err(why) => withhold(name, gateway.lrp, address, why, verdict),
-    }
-}
-
-fn withhold(name: &str, lrp: &Arc<str>, address: IpAddr, (code, why): Why, verdict: &mut Verdict) {
-    verdict.withhold(|| Withheld {
-        prefix: IpNet::from(address),
-        kind: Kind::PortForwarding,
-        port: lrp.clone(),
-        code,
-        reason: format!("Load_Balancer {name}: {why}"),
-    });
+) -> Result<Exposure, Why> {
+    let host = router::hosted(inputs, gateway)?;
+    let reason = Reason::ForwardedByGateway {
+        balancer: name.into(),
+        lrp: gateway.lrp.clone(),
+    };
+    Ok(on_link(
+        address.into(),
+        Kind::PortForwarding,
+        gateway.lrp,
+        host.network,
+        host.attachment,
+        reason,
+    ))
 }

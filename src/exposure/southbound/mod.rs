@@ -15,6 +15,8 @@ mod reach;
 mod router;
 mod subnet;
 mod tenant;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
 use crate::ovn::Southbound;
-use crate::ovn::southbound::Affected;
+use crate::ovn::southbound::{Affected, BindingKind};
 
 /// What must be decided again.
 #[derive(Debug, Default)]
@@ -73,10 +73,15 @@ impl Reached {
         interfaces.map(|interface| interface.switch).collect()
     }
 
-    /// What is on a datapath: ports, the load balancers whose VIP they reserve, and its own.
+    /// What is on a datapath: ports, what is answered for at its gateways, the load balancers whose VIPs
+    /// its ports reserve, and its own.
     fn datapath(&mut self, sb: &Southbound, datapath: Uuid) {
         for binding in sb.all_on(datapath) {
             self.bindings.insert(binding.uuid);
+            if let BindingKind::ChassisRedirect { .. } = binding.kind {
+                self.bindings
+                    .extend(sb.answering_for(&binding.logical_port));
+            }
             self.balancers.extend(binding.vip_of.clone());
         }
         let balancers = sb.balancers_on(datapath);

@@ -1,4 +1,4 @@
-//! Ways into what is behind a router: through each of its gateways that this chassis hosts.
+//! The way into what is behind a router: through one of its gateways that this chassis hosts.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,37 +64,49 @@ pub(super) struct Way<'a> {
     pub(super) mac: MacAddr,
 }
 
-/// The ways to a prefix behind a router interface, one for each gateway of the router that is here;
-/// else why there is none.
-pub(super) fn ways<'a>(
+/// The way to a prefix behind a router interface: through the first of the router's gateways here, by
+/// name, that has an address of the prefix's family; else why there is none.
+pub(super) fn way<'a>(
     inputs: Inputs<'a>,
     interface: &Interface<'_>,
     prefix: IpNet,
-) -> Result<Vec<Way<'a>>, Why> {
+) -> Result<Way<'a>, Why> {
     admit(inputs, interface, prefix)?;
-    let mut ways = Vec::new();
-    let mut obstacle = None;
-    for gateway in inputs.southbound.gateways(interface.router) {
-        match way(inputs, gateway, prefix) {
-            Ok(way) => ways.push(way),
-            // What keeps a gateway that is here says more than that another is elsewhere.
-            Err(why) => {
-                if obstacle.is_none() || why.0 != Code::GatewayElsewhere {
-                    obstacle = Some(why);
-                }
-            }
+    let gateways = inputs.southbound.gateways(interface.router);
+    first(gateways, |gateway| through(inputs, gateway, prefix)).unwrap_or_else(|| {
+        let router = inputs.southbound.network_name(interface.router);
+        let why = format!("router {router} has no gateway port");
+        Err((Code::NoGateway, why))
+    })
+}
+
+/// The first gateway, by name, for which there is an answer; else why there is none for the first that
+/// is here, or for any. `None` without gateways.
+pub(super) fn first<'a, T>(
+    gateways: impl Iterator<Item = Gateway<'a>>,
+    answer: impl Fn(&Gateway<'a>) -> Result<T, Why>,
+) -> Option<Result<T, Why>> {
+    let mut gateways: Vec<_> = gateways.collect();
+    gateways.sort_by_key(|gateway| gateway.lrp);
+    let mut refusals = Vec::new();
+    for gateway in &gateways {
+        match answer(gateway) {
+            Ok(answer) => return Some(Ok(answer)),
+            Err((code, why)) => refusals.push((behind(code), why)),
         }
     }
-    if !ways.is_empty() {
-        return Ok(ways);
+    let here = |(code, _): &Why| *code != Code::GatewayElsewhere;
+    let told = refusals.iter().position(here).unwrap_or_default();
+    refusals.into_iter().nth(told).map(Err)
+}
+
+/// What it means for those behind a gateway that it is not here.
+fn behind(code: Code) -> Code {
+    match code {
+        Code::ElsewhereBound | Code::NotBound => Code::GatewayElsewhere,
+        Code::PhysicalNetworkNotMapped => Code::NoGateway,
+        other => other,
     }
-    Err(obstacle.unwrap_or_else(|| {
-        let router = inputs.southbound.network_name(interface.router);
-        (
-            Code::NoGateway,
-            format!("router {router} has no gateway port"),
-        )
-    }))
 }
 
 /// Whether the options admit a prefix behind an interface.
@@ -104,12 +116,9 @@ fn admit(inputs: Inputs<'_>, interface: &Interface<'_>, prefix: IpNet) -> Result
     admitted.map_err(|(code, why)| (code, format!("{}: {why}", interface.port.logical_port)))
 }
 
-fn way<'a>(inputs: Inputs<'a>, gateway: Gateway<'a>, prefix: IpNet) -> Result<Way<'a>, Why> {
-    let host = hosted(inputs, &gateway).map_err(|(code, why)| match code {
-        Code::ElsewhereBound | Code::NotBound => (Code::GatewayElsewhere, why),
-        _ => (code, why),
-    })?;
-    let (via, mac) = answering(&gateway, prefix).ok_or_else(|| {
+fn through<'a>(inputs: Inputs<'a>, gateway: &Gateway<'a>, prefix: IpNet) -> Result<Way<'a>, Why> {
+    let host = hosted(inputs, gateway)?;
+    let (via, mac) = answering(gateway, prefix).ok_or_else(|| {
         let why = format!("gateway port {} has no address of its family", gateway.lrp);
         (Code::NoNextHop, why)
     })?;

@@ -21,27 +21,25 @@ pub(super) fn decide(inputs: Inputs<'_>, port: &PortBinding, verdict: &mut Verdi
 
 fn one(inputs: Inputs<'_>, interface: &Interface<'_>, prefix: IpNet, verdict: &mut Verdict) {
     let name = &interface.port.logical_port;
-    match router::ways(inputs, interface, prefix) {
-        Ok(ways) => {
-            for way in ways {
-                let reason = Reason::SubnetBehindGateway {
-                    interface: name.clone(),
-                    lrp: way.lrp.clone(),
-                };
-                verdict.expose(Exposure {
-                    via: Some(way.via),
-                    mac: Some(way.mac),
-                    subnet: Some(prefix),
-                    ..on_link(
-                        prefix,
-                        Kind::Subnet,
-                        name,
-                        way.network,
-                        way.attachment,
-                        reason,
-                    )
-                });
-            }
+    match router::way(inputs, interface, prefix) {
+        Ok(way) => {
+            let reason = Reason::SubnetBehindGateway {
+                interface: name.clone(),
+                lrp: way.lrp.clone(),
+            };
+            verdict.expose(Exposure {
+                via: Some(way.via),
+                mac: Some(way.mac),
+                subnet: Some(prefix),
+                ..on_link(
+                    prefix,
+                    Kind::Subnet,
+                    name,
+                    way.network,
+                    way.attachment,
+                    reason,
+                )
+            });
         }
         Err((code, reason)) => verdict.withhold(|| Withheld {
             prefix,

@@ -35,8 +35,8 @@ pub(super) fn decide(inputs: Inputs<'_>, binding: &PortBinding, verdict: &mut Ve
     }
 }
 
-/// The ways to an address of a network, one list for each interface that covers it, with the subnet.
-pub(super) type Ways<'a> = Vec<Result<(Vec<Way<'a>>, IpNet), Why>>;
+/// The ways to an address of a network, one for each interface that covers it, with the subnet.
+pub(super) type Ways<'a> = Vec<Result<(Way<'a>, IpNet), Why>>;
 
 /// The ways to an address of a network. Empty when it is no candidate: on a provider network that no
 /// interface covers.
@@ -62,37 +62,34 @@ pub(super) fn way<'a>(
     inputs: Inputs<'a>,
     interface: &Interface<'_>,
     ip: IpAddr,
-) -> Option<Result<(Vec<Way<'a>>, IpNet), Why>> {
+) -> Option<Result<(Way<'a>, IpNet), Why>> {
     let subnet = interface.nets().find(|net| net.contains(&ip))?.trunc();
-    let ways = router::ways(inputs, interface, ip.into()).and_then(|ways| {
+    Some(router::way(inputs, interface, ip.into()).and_then(|way| {
         if inputs.options.hosts() {
-            return Ok((ways, subnet));
+            return Ok((way, subnet));
         }
         let why = format!("advertisement_method_tenant_networks is subnet: {subnet} is exposed");
         Err((Code::SubnetAdvertised, why))
-    });
-    Some(ways)
+    }))
 }
 
-/// Exposes an address through each way, or says why there is none.
+/// Exposes an address by each way, or says why there is none.
 pub(super) fn conclude(
     (ip, kind, port): (IpAddr, Kind, &Arc<str>),
     ways: Ways<'_>,
     reason: impl Fn(&Way<'_>) -> Reason,
     verdict: &mut Verdict,
 ) {
-    for ways in ways {
-        match ways {
-            Ok((ways, subnet)) => {
-                for way in ways {
-                    let reason = reason(&way);
-                    verdict.expose(Exposure {
-                        via: Some(way.via),
-                        mac: Some(way.mac),
-                        subnet: Some(subnet),
-                        ..on_link(ip.into(), kind, port, way.network, way.attachment, reason)
-                    });
-                }
+    for way in ways {
+        match way {
+            Ok((way, subnet)) => {
+                let reason = reason(&way);
+                verdict.expose(Exposure {
+                    via: Some(way.via),
+                    mac: Some(way.mac),
+                    subnet: Some(subnet),
+                    ..on_link(ip.into(), kind, port, way.network, way.attachment, reason)
+                });
             }
             Err((code, reason)) => verdict.withhold(|| Withheld {
                 prefix: ip.into(),

@@ -5,6 +5,8 @@
 //! [`decide`] says it for a whole snapshot, [`Standing`] keeps it by router.
 
 mod router;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -187,6 +187,11 @@ impl Southbound {
         rows.filter_map(|uuid| self.bindings.get(uuid))
     }
 
+    /// The patch ports whose `nat_addresses` name a port.
+    pub fn answering_for(&self, logical_port: &str) -> impl Iterator<Item = Uuid> {
+        self.answering_for.get(logical_port).iter().copied()
+    }
+
     /// Whether a port on the datapath has this address, one of the first two of a subnet.
     pub fn owns(&self, datapath: Uuid, address: Ipv6Addr) -> bool {
         !self.gateway_like.get(&(datapath, address)).is_empty()

@@ -102,14 +102,25 @@ impl Cloud {
         nat: &[&str],
         routes: &[&str],
     ) {
+        self.router_named("router", enabled, ports, nat, routes);
+    }
+
+    pub(super) fn router_named(
+        &mut self,
+        name: &str,
+        enabled: bool,
+        ports: &[&str],
+        nat: &[&str],
+        routes: &[&str],
+    ) {
         let ids = |names: &[&str]| {
             let mut ids: Vec<_> = names.iter().map(|name| id(name)).collect();
             ids.sort();
             ids
         };
         let router = Router {
-            uuid: id("router"),
-            name: "neutron-router".into(),
+            uuid: id(name),
+            name: format!("neutron-{name}").into(),
             enabled,
             ports: ids(ports),
             nat: ids(nat),
@@ -134,6 +145,10 @@ impl Cloud {
         let (uuid, logical_ip) = (id(subnet), subnet.parse().unwrap());
         let row = Row::Nat(Nat::Snat(Snat { uuid, logical_ip }));
         self.nb.replace(Table::Nat, uuid, Some(row));
+    }
+
+    pub(super) fn delete_router(&mut self, name: &str) {
+        self.nb.replace(Table::Router, id(name), None);
     }
 
     pub(super) fn balancer(&mut self, row: Balancer) {

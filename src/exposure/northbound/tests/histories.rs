@@ -2,21 +2,54 @@
 
 use proptest::prelude::*;
 
-use super::cloud::{Cloud, address, cidrs, fip, gateway, hosts, localnet_port, node, vm};
+use super::cloud::{
+    Cloud, address, balancer, cidrs, fip, gateway, hosts, inner_port, interface, localnet_port,
+    node, vip_port, vm,
+};
+use crate::config::TenantAdvertisement;
+use crate::exposure::{Options, TenantExposure};
 use crate::mac::MacAddr;
-use crate::ovn::northbound::{Fip, FipMode, PortKind, RouterPort, SwitchPort};
+use crate::ovn::AddressScopes;
+use crate::ovn::northbound::{
+    Balancer, Fip, FipMode, Octavia, PortKind, Purpose, RouterPort, SwitchPort,
+};
 
 const NETWORKS: [&str; 3] = ["provider", "tenant", "vlan"];
 const PORTS: [&str; 4] = ["p0", "p1", "p2", "p3"];
 const HOSTS: [&[&str]; 4] = [&["host-1"], &["host-2"], &["host-1", "host-2"], &[]];
-const IPS: [&[&str]; 4] = [
+const IPS: [&[&str]; 6] = [
     &["172.24.4.1"],
     &["172.24.4.2", "2001:db8::2"],
     &["2001:db8::1"],
+    &["10.0.0.5", "2a01::5"],
+    &["10.0.1.5", "fd00::5"],
     &[],
 ];
-const FIPS: [&str; 2] = ["172.24.4.100", "172.24.4.101"];
-const GATEWAYS: [&str; 2] = ["2001:db8::1", "2001:db8::fe"];
+const FIPS: [&str; 3] = ["172.24.4.100", "172.24.4.101", "172.24.4.60"];
+const NAT_PORTS: [Option<&str>; 4] = [Some("p0"), Some("p1"), Some("vip-port"), None];
+const ROUTES: [&str; 4] = ["2001:db8::1", "2001:db8::fe", "172.24.4.254", "192.0.2.254"];
+const ROUTERS: [&str; 2] = ["router", "another"];
+const GATEWAYS: [&str; 2] = ["lrp", "lrp-second"];
+const GATEWAY_NETWORKS: [&[&str]; 3] = [
+    &["172.24.4.146/24", "2001:db8::146/64"],
+    &["192.0.2.146/24", "172.24.4.147/24"],
+    &["2001:db8::147/64"],
+];
+const INTERFACES: [&str; 2] = ["if", "if2"];
+const SUBNETS: [&[&str]; 3] = [
+    &["10.0.0.1/24", "2a01::1/64"],
+    &["10.0.0.1/23", "fd00::1/64"],
+    &["172.24.4.200/24"],
+];
+const SNATS: [&str; 2] = ["10.0.0.0/24", "fd00::/64"];
+const BALANCERS: [&str; 2] = ["tcp", "udp"];
+const VIPS: [&[&str]; 4] = [
+    &["172.24.4.50"],
+    &["10.0.0.50", "172.24.4.60"],
+    &["2a01::50"],
+    &[],
+];
+const MEMBERS: [&[&str]; 3] = [&["172.24.4.1"], &["172.24.4.2", "10.0.0.5"], &[]];
 
 #[derive(Clone, Debug)]
 enum Edit {
@@ -27,13 +60,22 @@ enum Edit {
     Localnet(bool),
     Nat(usize, usize, bool, usize),
     DeleteNat(usize),
-    Gateway(bool, usize, bool),
-    DeleteGateway,
-    Router(bool, bool, bool),
+    Gateway(usize, bool, usize, usize, bool),
+    DeleteGateway(usize),
+    Interface(InterfaceEdit),
+    DeleteInterface(usize, bool),
+    Router(usize, bool, u8, u8),
+    DeleteRouter(usize),
     DefaultRoute(usize),
+    Snat(usize, bool),
+    Balancer(BalancerEdit),
+    DeleteBalancer(usize),
+    VipPort(Option<usize>),
     FipMode(bool),
     Bind(usize, bool),
+    BindGateway(usize, bool),
     Mappings(bool),
+    Options(usize, bool, bool, bool),
     Look,
 }
 
@@ -49,8 +91,29 @@ struct PortEdit {
     parent: Option<usize>,
 }
 
+#[derive(Clone, Debug)]
+struct InterfaceEdit {
+    interface: usize,
+    network: usize,
+    subnets: usize,
+    owner: Option<bool>,
+    router: Option<usize>,
+    up: bool,
+    scoped: bool,
+}
+
+#[derive(Clone, Debug)]
+struct BalancerEdit {
+    balancer: usize,
+    vips: usize,
+    members: usize,
+    purpose: usize,
+    router: Option<usize>,
+    fip: bool,
+}
+
 fn port_edit() -> impl Strategy<Value = PortEdit> {
-    let indexes = (0..4usize, 0..3usize, 0..4usize, 0..4usize);
+    let indexes = (0..4usize, 0..3usize, 0..4usize, 0..6usize);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (indexes, flags, proptest::option::of(0..4usize)).prop_map(
         |((port, network, hosts, ips), (up, enabled, kind), parent)| PortEdit {
@@ -66,26 +129,81 @@ fn port_edit() -> impl Strategy<Value = PortEdit> {
     )
 }
 
+fn interface_edit() -> impl Strategy<Value = InterfaceEdit> {
+    let indexes = (0..2usize, 0..3usize, 0..3usize);
+    let router = proptest::option::of(0..2usize);
+    let flags = (proptest::bool::weighted(0.8), any::<bool>());
+    (
+        indexes,
+        proptest::option::of(proptest::bool::weighted(0.8)),
+        router,
+        flags,
+    )
+        .prop_map(
+            |((interface, network, subnets), owner, router, (up, scoped))| InterfaceEdit {
+                interface,
+                network,
+                subnets,
+                owner,
+                router,
+                up,
+                scoped,
+            },
+        )
+}
+
+fn balancer_edit() -> impl Strategy<Value = BalancerEdit> {
+    let indexes = (0..2usize, 0..4usize, 0..3usize, 0..4usize);
+    let router = proptest::option::of(0..2usize);
+    (indexes, router, any::<bool>()).prop_map(
+        |((balancer, vips, members, purpose), router, fip)| BalancerEdit {
+            balancer,
+            vips,
+            members,
+            purpose,
+            router,
+            fip,
+        },
+    )
+}
+
 fn edit() -> impl Strategy<Value = Edit> {
     let vlan = || proptest::option::of(100..102u16);
-    prop_oneof![
+    let switched = prop_oneof![
         6 => port_edit().prop_map(Edit::Port),
         2 => (0..4usize).prop_map(Edit::DeletePort),
         2 => (0..3usize, any::<bool>(), vlan()).prop_map(|(n, p, v)| Edit::Network(n, p, v)),
         1 => (0..3usize).prop_map(Edit::DeleteNetwork),
         1 => any::<bool>().prop_map(Edit::Localnet),
-        3 => (0..2usize, 0..4usize, any::<bool>(), 0..3usize)
-            .prop_map(|(f, p, m, n)| Edit::Nat(f, p, m, n)),
-        1 => (0..2usize).prop_map(Edit::DeleteNat),
-        2 => (any::<bool>(), 0..3usize, any::<bool>()).prop_map(|(h, n, e)| Edit::Gateway(h, n, e)),
-        1 => Just(Edit::DeleteGateway),
-        2 => any::<(bool, bool, bool)>().prop_map(|(e, p, n)| Edit::Router(e, p, n)),
-        1 => (0..2usize).prop_map(Edit::DefaultRoute),
-        1 => any::<bool>().prop_map(Edit::FipMode),
         1 => (0..4usize, any::<bool>()).prop_map(|(p, c)| Edit::Bind(p, c)),
         1 => any::<bool>().prop_map(Edit::Mappings),
-        4 => Just(Edit::Look),
-    ]
+        1 => (0..3usize, any::<bool>(), any::<bool>(), any::<bool>())
+            .prop_map(|(t, s, n, a)| Edit::Options(t, s, n, a)),
+        5 => Just(Edit::Look),
+    ];
+    let routed = prop_oneof![
+        3 => (0..2usize, any::<bool>(), 0..3usize, 0..3usize, proptest::bool::weighted(0.8))
+            .prop_map(|(g, h, n, a, e)| Edit::Gateway(g, h, n, a, e)),
+        1 => (0..2usize).prop_map(Edit::DeleteGateway),
+        4 => interface_edit().prop_map(Edit::Interface),
+        1 => (0..2usize, any::<bool>()).prop_map(|(i, p)| Edit::DeleteInterface(i, p)),
+        4 => (0..2usize, proptest::bool::weighted(0.8), any::<u8>(), any::<u8>())
+            .prop_map(|(r, e, p, n)| Edit::Router(r, e, p, n)),
+        1 => (0..2usize).prop_map(Edit::DeleteRouter),
+        1 => (0..4usize).prop_map(Edit::DefaultRoute),
+        1 => (0..2usize, any::<bool>()).prop_map(|(s, p)| Edit::Snat(s, p)),
+        1 => (0..2usize, any::<bool>()).prop_map(|(g, h)| Edit::BindGateway(g, h)),
+    ];
+    let served = prop_oneof![
+        3 => (0..3usize, 0..4usize, any::<bool>(), 0..3usize)
+            .prop_map(|(f, p, m, n)| Edit::Nat(f, p, m, n)),
+        1 => (0..3usize).prop_map(Edit::DeleteNat),
+        4 => balancer_edit().prop_map(Edit::Balancer),
+        1 => (0..2usize).prop_map(Edit::DeleteBalancer),
+        2 => proptest::option::of(0..3usize).prop_map(Edit::VipPort),
+        1 => any::<bool>().prop_map(Edit::FipMode),
+    ];
+    prop_oneof![4 => switched, 4 => routed, 3 => served]
 }
 
 fn apply(cloud: &mut Cloud, edit: Edit) {
@@ -100,54 +218,146 @@ fn apply(cloud: &mut Cloud, edit: Edit) {
             network: Some("provider".into()),
             ..localnet_port("second", if mapped { "physnet2" } else { "physnet9" }, None)
         }),
+        Edit::Bind(port, here) => cloud.bind(PORTS[port], chassis(here)),
+        Edit::BindGateway(lrp, here) => {
+            cloud.bind(&format!("cr-{}", GATEWAYS[lrp]), chassis(here));
+        }
+        Edit::Mappings(both) => {
+            cloud.node = node(if both {
+                "physnet1:br-ex,physnet2:br-vlan"
+            } else {
+                "physnet1:br-ex"
+            });
+        }
+        Edit::Options(tenants, subnet, snat, scopes) => {
+            cloud.options = options(tenants, subnet, snat, scopes);
+        }
+        Edit::Look => drop(cloud.delta()),
+        Edit::FipMode(distributed) => cloud.fip_mode(if distributed {
+            FipMode::Distributed
+        } else {
+            FipMode::Centralised
+        }),
+        edit => apply_routed(cloud, edit),
+    }
+}
+
+fn apply_routed(cloud: &mut Cloud, edit: Edit) {
+    match edit {
         Edit::Nat(ip, port, mac, network) => {
-            let nat = fip(FIPS[ip], PORTS[port]);
+            let nat = fip(FIPS[ip], "");
             cloud.nat(Fip {
+                logical_port: NAT_PORTS[port].map(Into::into),
                 external_mac: nat.external_mac.filter(|_| mac),
                 network: Some(NETWORKS[network].into()),
                 ..nat
             });
         }
         Edit::DeleteNat(ip) => cloud.delete_nat(FIPS[ip]),
-        Edit::Gateway(here, network, enabled) => cloud.router_port(RouterPort {
-            hosting_chassis: Some(if here { "chassis-1" } else { "chassis-2" }.into()),
+        Edit::Gateway(lrp, here, network, addresses, enabled) => cloud.router_port(RouterPort {
+            hosting_chassis: Some(chassis(here).into()),
             network: Some(NETWORKS[network].into()),
             enabled,
-            ..gateway("lrp", &["172.24.4.146/24", "2001:db8::146/64"])
+            ..gateway(GATEWAYS[lrp], GATEWAY_NETWORKS[addresses])
         }),
-        Edit::DeleteGateway => cloud.delete_router_port("lrp"),
-        Edit::Router(enabled, port, nat) => cloud.router(
-            enabled,
-            if port { &["lrp"] } else { &[] },
-            if nat { &FIPS } else { &[] },
-        ),
-        Edit::DefaultRoute(gateway) => cloud.default_route(GATEWAYS[gateway]),
-        Edit::FipMode(distributed) => cloud.fip_mode(if distributed {
-            FipMode::Distributed
-        } else {
-            FipMode::Centralised
-        }),
-        Edit::Bind(port, here) => {
-            cloud.bind(PORTS[port], if here { "chassis-1" } else { "chassis-2" });
-        }
-        Edit::Mappings(both) => {
-            let text = if both {
-                "physnet1:br-ex,physnet2:br-vlan"
+        Edit::DeleteGateway(lrp) => cloud.delete_router_port(GATEWAYS[lrp]),
+        Edit::Interface(edit) => attach(cloud, &edit),
+        Edit::DeleteInterface(interface, router_port) => {
+            let name = INTERFACES[interface];
+            if router_port {
+                cloud.delete_router_port(&format!("lrp-{name}"));
             } else {
-                "physnet1:br-ex"
-            };
-            let mut affected = cloud.nb.take_affected();
-            cloud.node = node(text);
-            affected.everything = true;
-            let inputs = super::super::Inputs {
-                northbound: &cloud.nb,
-                southbound: cloud.sb.as_ref(),
-                node: &cloud.node,
-                options: &cloud.options,
-            };
-            cloud.standing.update(inputs, affected);
+                cloud.delete_port(name);
+            }
         }
-        Edit::Look => drop(cloud.delta()),
+        Edit::Router(router, enabled, ports, nat) => {
+            let names = ["lrp", "lrp-second", "lrp-if", "lrp-if2"];
+            let nats: Vec<_> = FIPS.into_iter().chain(SNATS).collect();
+            cloud.router_named(
+                ROUTERS[router],
+                enabled,
+                &some(&names, ports),
+                &some(&nats, nat),
+                &some(&ROUTES, ports >> 4),
+            );
+        }
+        Edit::DeleteRouter(router) => cloud.delete_router(ROUTERS[router]),
+        Edit::DefaultRoute(gateway) => cloud.default_route(ROUTES[gateway]),
+        Edit::Snat(subnet, true) => cloud.snat(SNATS[subnet]),
+        Edit::Snat(subnet, false) => cloud.delete_nat(SNATS[subnet]),
+        Edit::Balancer(edit) => cloud.balancer(balance(&edit)),
+        Edit::DeleteBalancer(row) => cloud.delete_balancer(BALANCERS[row]),
+        Edit::VipPort(Some(network)) => cloud.port(vip_port("vip-port", NETWORKS[network])),
+        Edit::VipPort(None) => cloud.delete_port("vip-port"),
+        _ => unreachable!("the other edits are applied before"),
+    }
+}
+
+fn chassis(here: bool) -> &'static str {
+    if here { "chassis-1" } else { "chassis-2" }
+}
+
+/// Those whose bit is set.
+fn some<'a>(names: &[&'a str], bits: u8) -> Vec<&'a str> {
+    let names = names.iter().enumerate();
+    let chosen = names.filter(|(at, _)| bits >> at & 1 == 1);
+    chosen.map(|(_, name)| *name).collect()
+}
+
+fn options(tenants: usize, subnet: bool, snat: bool, scopes: bool) -> Options {
+    use TenantExposure::{Everything, GlobalIpv6, Nothing};
+    Options {
+        tenants: [Everything, GlobalIpv6, Nothing][tenants],
+        advertisement: if subnet {
+            TenantAdvertisement::Subnet
+        } else {
+            TenantAdvertisement::Host
+        },
+        require_snat_disabled: snat,
+        address_scopes: scopes.then(|| "scope".into()).into_iter().collect(),
+    }
+}
+
+fn attach(cloud: &mut Cloud, edit: &InterfaceEdit) {
+    let (name, network) = (INTERFACES[edit.interface], NETWORKS[edit.network]);
+    cloud.router_port(inner_port(name, network, SUBNETS[edit.subnets]));
+    let mut port = interface(name, network);
+    port.up = edit.up;
+    if let Some(inside) = &mut port.interface {
+        let owner = |inner| match inner {
+            true => "network:router_interface".into(),
+            false => "network:router_gateway".into(),
+        };
+        inside.owner = edit.owner.map(owner);
+        inside.router = edit.router.map(|router| ROUTERS[router].into());
+        let scope = edit.scoped.then(|| "scope".into());
+        inside.scopes = AddressScopes {
+            v4: scope.clone(),
+            v6: scope,
+        };
+    }
+    cloud.port(port);
+}
+
+fn balance(edit: &BalancerEdit) -> Balancer {
+    let vips: Vec<_> = VIPS[edit.vips]
+        .iter()
+        .map(|vip| (*vip, MEMBERS[edit.members]))
+        .collect();
+    let router = edit.router.map(|router| ROUTERS[router].into());
+    let purpose = match edit.purpose {
+        0 => Purpose::PortForwarding { router },
+        1 => Purpose::Other,
+        _ => Purpose::LoadBalancing(Octavia {
+            vip: "172.24.4.50".parse().ok(),
+            fip: edit.fip.then(|| "172.24.4.60".parse().unwrap()),
+            port: "vip-port".into(),
+            router,
+        }),
+    };
+    Balancer {
+        purpose,
+        ..balancer(BALANCERS[edit.balancer], &vips)
     }
 }
 
@@ -170,12 +380,29 @@ fn port(edit: &PortEdit) -> SwitchPort {
     }
 }
 
+/// A cloud in which much is exposed already, or an empty one.
+fn start(routed: bool) -> Cloud {
+    let mut cloud = Cloud::new();
+    if routed {
+        cloud.options.tenants = TenantExposure::Everything;
+        cloud.router_port(gateway("lrp", GATEWAY_NETWORKS[0]));
+        cloud.interface("if", "tenant", SUBNETS[0]);
+        cloud.router(true, &["lrp", "lrp-if"], &FIPS);
+        cloud.port(vip_port("vip-port", "tenant"));
+        cloud.port(vm("p0", "tenant", IPS[3]));
+    }
+    cloud
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn standing_exposures_equal_a_fresh_decision(edits in proptest::collection::vec(edit(), 1..60)) {
-        let mut cloud = Cloud::new();
+    fn standing_exposures_equal_a_fresh_decision(
+        routed in any::<bool>(),
+        edits in proptest::collection::vec(edit(), 1..80),
+    ) {
+        let mut cloud = start(routed);
         for edit in edits {
             apply(&mut cloud, edit);
         }
@@ -185,13 +412,14 @@ proptest! {
     }
 
     #[test]
-    fn deltas_add_up(edits in proptest::collection::vec(edit(), 1..60)) {
-        let mut cloud = Cloud::new();
-        let mut sum = std::collections::BTreeSet::new();
-        for edit in edits {
-            if matches!(edit, Edit::Mappings(_)) {
-                continue;
-            }
+    fn deltas_add_up(
+        routed in any::<bool>(),
+        edits in proptest::collection::vec(edit(), 1..80),
+    ) {
+        let mut cloud = start(routed);
+        let mut sum: std::collections::BTreeSet<_> = cloud.delta().added.into_iter().collect();
+        // Looking is what each step ends with.
+        for edit in edits.into_iter().filter(|edit| !matches!(edit, Edit::Look)) {
             apply(&mut cloud, edit);
             let delta = cloud.delta();
             for exposure in &delta.removed {

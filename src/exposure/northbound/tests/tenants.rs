@@ -1,6 +1,6 @@
 //! Section 8.5: hosts of tenant networks behind the gateways that are here.
 
-use super::cloud::{Cloud, gateway, hosts, id, inner_port, interface, vm};
+use super::cloud::{Cloud, LRP_MAC, gateway, hosts, id, inner_port, interface, vm};
 use crate::exposure::{Code, Kind, Options, TenantExposure};
 use crate::ovn::AddressScopes;
 use crate::ovn::northbound::{FipMode, PortKind, SwitchPort};
@@ -49,7 +49,7 @@ fn b079_tenant_subnet_wiring() {
     assert_eq!(exposure.subnet, "10.0.0.0/24".parse().ok());
     assert_eq!(exposure.bridge().map(|b| &**b), Some("br-ex"));
     assert_eq!(&*exposure.network, "provider");
-    assert!(exposure.mac.is_some(), "the gateway's");
+    assert_eq!(exposure.mac, Some(LRP_MAC), "the gateway's");
     assert_eq!(
         exposure.reason.to_string(),
         "port vm of a tenant network is reached through gateway port lrp-gw, hosted by this chassis"

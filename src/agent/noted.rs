@@ -1,0 +1,218 @@
+//! What was advertised, noted beside the control socket for an agent that starts while OVN cannot be reached.
+//!
+//! The kernel remembers the wiring, but not every prefix shows in it: the hosts of a tenant subnet share one
+//! rule, and stretched networks have none. `/run` is empty after a reboot, as the kernel's tables are.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bgp::wire::Community;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::exposure::Attributes;
+use crate::reconcile::Announcement;
+
+/// Longer than the note of any node: a hundred thousand prefixes.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// Between two notes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where the note is, and whether it is up to date.
+#[derive(Debug)]
+pub(super) struct Noted {
+    /// `None` without a control socket.
+    path: Option<PathBuf>,
+    driver: String,
+    stale: bool,
+    written_at: Option<Instant>,
+}
+
+/// The file.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    driver: String,
+    adverts: Vec<Advert>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Advert {
+    prefix: IpNet,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_hop: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    communities: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local_pref: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    med: Option<u32>,
+}
+
+impl Noted {
+    /// The note of the agent with this control socket and driver.
+    pub(super) fn beside(control_socket: &Path, driver: &str) -> Self {
+        let named = control_socket.file_name().is_some();
+        Self {
+            path: named.then(|| control_socket.with_extension("adverts")),
+            driver: driver.to_owned(),
+            stale: false,
+            written_at: None,
+        }
+    }
+
+    /// What is advertised has changed.
+    pub(super) fn outdated(&mut self) {
+        self.stale = true;
+    }
+
+    /// Writes it down if it has changed, and not a moment ago.
+    pub(super) fn keep(&mut self, adverts: &BTreeMap<IpNet, Announcement>) {
+        let due = self.written_at.is_none_or(|at| at.elapsed() >= PAUSE);
+        if due {
+            self.keep_now(adverts);
+        }
+    }
+
+    /// Writes it down if it has changed. An error costs the next agent's neighbours some routes, if OVN is then
+    /// out of reach, and is told in the log.
+    pub(super) fn keep_now(&mut self, adverts: &BTreeMap<IpNet, Announcement>) {
+        let Some(path) = self.path.as_deref().filter(|_| self.stale) else {
+            return;
+        };
+        self.stale = false;
+        self.written_at = Some(Instant::now());
+        let note = Note {
+            driver: self.driver.clone(),
+            adverts: adverts.iter().map(Advert::of).collect(),
+        };
+        if let Err(error) = write(path, &note) {
+            tracing::warn!(path = %path.display(), %error, "cannot note what is advertised");
+        }
+    }
+
+    /// What an agent with the same driver has noted last.
+    pub(super) fn read(&self) -> BTreeMap<IpNet, Announcement> {
+        let Some(path) = self.path.as_deref() else {
+            return BTreeMap::new();
+        };
+        let note = read(path).unwrap_or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "cannot read what was advertised");
+            Note::default()
+        });
+        let adverts = note.adverts.into_iter();
+        adverts
+            .filter(|_| note.driver == self.driver)
+            .map(Advert::announcement)
+            .collect()
+    }
+}
+
+impl Advert {
+    fn of((prefix, announcement): (&IpNet, &Announcement)) -> Self {
+        let attributes = &announcement.attributes;
+        Self {
+            prefix: *prefix,
+            next_hop: announcement.next_hop,
+            communities: attributes.communities.iter().map(|c| c.0).collect(),
+            local_pref: attributes.local_pref,
+            med: attributes.med,
+        }
+    }
+
+    fn announcement(self) -> (IpNet, Announcement) {
+        let announcement = Announcement {
+            next_hop: self.next_hop,
+            attributes: Attributes {
+                communities: self.communities.into_iter().map(Community).collect(),
+                local_pref: self.local_pref,
+                med: self.med,
+                rule: None,
+            },
+        };
+        (self.prefix, announcement)
+    }
+}
+
+/// In one stroke: half a note would be believed.
+fn write(path: &Path, note: &Note) -> io::Result<()> {
+    let beside = path.with_extension("adverts-new");
+    std::fs::write(&beside, serde_json::to_vec(note)?)?;
+    std::fs::rename(&beside, path)
+}
+
+/// An empty one where there is none.
+fn read(path: &Path) -> io::Result<Note> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() && found.len() <= LONGEST => {
+            Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+        }
+        Ok(_) => Err(io::Error::other("it is no file of ours")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Note::default()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adverts() -> BTreeMap<IpNet, Announcement> {
+        let stretched = Announcement {
+            next_hop: "172.24.4.76".parse().ok(),
+            attributes: Attributes {
+                communities: [Community(65_000 << 16 | 7)].into(),
+                local_pref: Some(50),
+                ..Attributes::default()
+            },
+        };
+        [
+            ("10.0.0.5/32".parse().unwrap(), Announcement::default()),
+            ("10.0.1.0/24".parse().unwrap(), stretched),
+        ]
+        .into()
+    }
+
+    fn noted(dir: &tempfile::TempDir, driver: &str) -> Noted {
+        Noted::beside(&dir.path().join("control.sock"), driver)
+    }
+
+    #[test]
+    fn the_next_agent_reads_what_was_advertised_and_what_was_said_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut before = noted(&dir, "nb");
+        before.keep_now(&adverts());
+        assert!(noted(&dir, "nb").read().is_empty(), "nothing had changed");
+        before.outdated();
+        before.keep_now(&adverts());
+        assert_eq!(noted(&dir, "nb").read(), adverts());
+        assert!(noted(&dir, "sb").read().is_empty(), "another driver's");
+    }
+
+    #[test]
+    fn changes_in_quick_succession_are_written_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut before = noted(&dir, "nb");
+        before.outdated();
+        before.keep(&BTreeMap::new());
+        before.outdated();
+        before.keep(&adverts());
+        assert!(noted(&dir, "nb").read().is_empty());
+        before.keep_now(&adverts());
+        assert_eq!(noted(&dir, "nb").read(), adverts());
+    }
+
+    #[test]
+    fn a_file_of_somebody_elses_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("control.adverts"), "{\"adverts\": 7").unwrap();
+        assert!(noted(&dir, "nb").read().is_empty());
+        std::fs::remove_file(dir.path().join("control.adverts")).unwrap();
+        std::fs::create_dir(dir.path().join("control.adverts")).unwrap();
+        assert!(noted(&dir, "nb").read().is_empty());
+    }
+}

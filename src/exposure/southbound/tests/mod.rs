@@ -1,0 +1,9 @@
+//! Behaviours of upstream.md section 8, by number. `Cloud` is a Southbound database of a few rows.
+
+mod balancers;
+pub(in crate::exposure) mod cloud;
+mod fips;
+mod gateways;
+pub(in crate::exposure) mod histories;
+mod ports;
+mod tenants;
