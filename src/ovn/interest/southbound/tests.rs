@@ -45,33 +45,29 @@ fn wants(interest: &Interest, table: &str, clause: &Clause) -> bool {
     }
 }
 
+fn wants_binding(interest: &Interest, clause: &Clause) -> bool {
+    wants(interest, "Port_Binding", clause)
+}
+
 #[test]
 fn a_port_here_leads_to_its_switch_and_the_routers_on_it() {
-    let mut interest = interest(Reach::Node(TenantRows::None));
+    let interest = &mut interest(Reach::Node(TenantRows::None));
     assert!(take(
-        &mut interest,
+        interest,
         "Chassis",
         1,
         &[("name", "chassis-1".into())]
     ));
-    assert!(wants(
-        &interest,
-        "Port_Binding",
-        &Clause::equal("chassis", id(1))
-    ));
+    assert!(wants_binding(interest, &Clause::equal("chassis", id(1))));
     let vm = [
         ("logical_port", "vm".into()),
         ("chassis", Datum::from(id(1))),
         ("datapath", Datum::from(id(2))),
     ];
-    assert!(take(&mut interest, "Port_Binding", 3, &vm));
+    assert!(take(interest, "Port_Binding", 3, &vm));
+    assert!(wants_binding(interest, &Clause::equal("datapath", id(2))));
     assert!(wants(
-        &interest,
-        "Port_Binding",
-        &Clause::equal("datapath", id(2))
-    ));
-    assert!(wants(
-        &interest,
+        interest,
         "Datapath_Binding",
         &Clause::equal("_uuid", id(2))
     ));
@@ -83,45 +79,21 @@ fn a_port_here_leads_to_its_switch_and_the_routers_on_it() {
             ("datapath", Datum::from(id(datapath))),
         ]
     };
-    assert!(take(
-        &mut interest,
-        "Port_Binding",
-        4,
-        &patch("if", "lrp-if", 2)
-    ));
-    assert!(wants(
-        &interest,
-        "Port_Binding",
+    assert!(take(interest, "Port_Binding", 4, &patch("if", "lrp-if", 2)));
+    assert!(wants_binding(
+        interest,
         &Clause::equal("logical_port", "lrp-if")
     ));
-    assert!(take(
-        &mut interest,
-        "Port_Binding",
-        5,
-        &patch("lrp-if", "if", 6)
-    ));
-    assert!(wants(
-        &interest,
-        "Port_Binding",
-        &Clause::equal("datapath", id(6))
-    ));
-    assert!(take(
-        &mut interest,
-        "Port_Binding",
-        7,
-        &patch("lrp-gw", "gw", 6)
-    ));
+    assert!(take(interest, "Port_Binding", 5, &patch("lrp-if", "if", 6)));
+    assert!(wants_binding(interest, &Clause::equal("datapath", id(6))));
+    assert!(take(interest, "Port_Binding", 7, &patch("lrp-gw", "gw", 6)));
     let floating_ips = Clause::equal("logical_port", "gw");
-    assert!(wants(&interest, "Port_Binding", &floating_ips));
+    assert!(wants_binding(interest, &floating_ips));
 
     // The VM is unbound: nothing of it stays.
-    assert!(take(&mut interest, "Port_Binding", 3, &vm[..1]));
-    assert!(!wants(&interest, "Port_Binding", &floating_ips));
-    assert!(!wants(
-        &interest,
-        "Port_Binding",
-        &Clause::equal("datapath", id(2))
-    ));
+    assert!(take(interest, "Port_Binding", 3, &vm[..1]));
+    assert!(!wants_binding(interest, &floating_ips));
+    assert!(!wants_binding(interest, &Clause::equal("datapath", id(2))));
 }
 
 #[test]
