@@ -117,7 +117,9 @@ pub(crate) fn start_speaker(speaker: &mut Embedded) -> Result<(), EmbeddedError>
     let said = speaker.problem().is_some();
     match speaker.start() {
         Ok(router_id) => tracing::info!(%router_id, "the BGP sessions start"),
-        Err(EmbeddedError::NoRouterId) if said => {}
+        Err(error @ EmbeddedError::NoRouterId) if said => {
+            tracing::debug!(%error, "nothing is advertised yet, still");
+        }
         Err(error @ EmbeddedError::NoRouterId) => {
             tracing::error!(%error, "nothing is advertised yet; the rest goes on");
         }
