@@ -80,21 +80,24 @@ impl Agent {
     pub(super) fn ask(&mut self) {
         self.ask_for_rows();
         let placed = self.ports_are_placed();
-        if let Some(northbound) = &self.inputs.northbound {
-            if northbound.is_complete() && placed && !self.seen.northbound {
-                self.seen.northbound = true;
-                if self.core.northbound().fip_mode() == FipMode::Unset {
-                    tracing::warn!(
-                        "NB_Global.external_ids:neutron:fip-distributed is not set: floating IPs are taken as distributed"
-                    );
-                }
+        if let Some(northbound) = &self.inputs.northbound
+            && northbound.is_complete()
+            && placed
+            && !self.seen.northbound
+        {
+            self.seen.northbound = true;
+            if self.core.northbound().fip_mode() == FipMode::Unset {
+                tracing::warn!(
+                    "NB_Global.external_ids:neutron:fip-distributed is not set: floating IPs are taken as distributed"
+                );
             }
         }
-        if let Some(southbound) = &self.inputs.southbound {
-            if southbound.is_complete() && southbound.lost_at().is_none() {
-                self.seen.southbound = true;
-                self.core.heed_southbound(true);
-            }
+        if let Some(southbound) = &self.inputs.southbound
+            && southbound.is_complete()
+            && southbound.lost_at().is_none()
+        {
+            self.seen.southbound = true;
+            self.core.heed_southbound(true);
         }
     }
 

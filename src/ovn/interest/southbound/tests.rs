@@ -45,6 +45,16 @@ fn wants(interest: &Interest, table: &str, clause: &Clause) -> bool {
     }
 }
 
+/// One end of a link.
+fn patch<'a>(name: &str, peer: &str, datapath: u128) -> [(&'a str, Datum); 4] {
+    [
+        ("logical_port", name.into()),
+        ("type", "patch".into()),
+        ("options", Datum::map([("peer", peer)])),
+        ("datapath", Datum::from(id(datapath))),
+    ]
+}
+
 #[test]
 fn a_port_here_leads_to_its_switch_and_the_routers_on_it() {
     let mut interest = interest(Reach::Node(TenantRows::None));
@@ -75,14 +85,6 @@ fn a_port_here_leads_to_its_switch_and_the_routers_on_it() {
         "Datapath_Binding",
         &Clause::equal("_uuid", id(2))
     ));
-    let patch = |name: &str, peer: &str, datapath| {
-        [
-            ("logical_port", name.into()),
-            ("type", "patch".into()),
-            ("options", Datum::map([("peer", peer)])),
-            ("datapath", Datum::from(id(datapath))),
-        ]
-    };
     assert!(take(
         &mut interest,
         "Port_Binding",
