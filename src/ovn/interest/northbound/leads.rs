@@ -59,12 +59,10 @@ impl Port {
         matches!(self.kind, Kind::Workload | Kind::Vip)
     }
 
-    /// Whether its own row names this node, alone or among others.
+    /// Whether its own row names this node so that a clause finds it by that. A list of hosts is none: a port
+    /// that is found by other means must not count as here for what keeps it found.
     pub(super) fn names(&self, own: &Own) -> bool {
-        let requested = self.requested.iter().flat_map(|list| list.split(','));
-        let mut hosts = requested
-            .map(str::trim)
-            .chain(self.host_id.iter().map(|host| &**host));
+        let mut hosts = self.requested.iter().chain(&self.host_id);
         hosts.any(|host| own.is(host))
     }
 

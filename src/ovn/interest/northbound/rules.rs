@@ -364,8 +364,7 @@ impl<'a> Rules<'a> {
     }
 
     fn is_brought(&self, uuid: Uuid, port: &Port) -> bool {
-        let named = |host: &Option<Arc<str>>| host.as_ref().is_some_and(|h| self.view.own.is(h));
-        if port.kind == Kind::Localnet || named(&port.requested) || named(&port.host_id) {
+        if port.kind == Kind::Localnet || port.names(self.view.own) {
             return true;
         }
         // A network that was asked for separately is not in the row that the server holds.
