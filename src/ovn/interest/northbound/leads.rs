@@ -25,6 +25,8 @@ pub(super) struct Port {
     pub(super) host_id: Option<Arc<str>>,
     /// `external_ids:neutron:network_name`; Neutron writes none on localnet ports.
     pub(super) network: Option<Arc<str>>,
+    /// `options:router-port`: the router port behind it.
+    pub(super) peer: Option<Arc<str>>,
     pub(super) has_ipv6: bool,
 }
 
@@ -50,6 +52,7 @@ impl Port {
             requested: cells.entry("options", "requested-chassis").cloned(),
             host_id: cells.entry("external_ids", "neutron:host_id").cloned(),
             network: cells.entry("external_ids", "neutron:network_name").cloned(),
+            peer: cells.entry("options", "router-port").cloned(),
             has_ipv6: cidrs.is_some_and(|cidrs| cidrs.contains(':')),
         }
     }
