@@ -81,8 +81,7 @@ impl Edits {
             return "nothing".to_owned();
         }
         let rows = self.gone.swap_remove(self.random.usize(..self.gone.len()));
-        let orphan = |(key, _): &(Key, _)| *key.0 == *PORT && server.switch_of(key.1).is_none();
-        if rows.len() == 1 && rows.iter().any(orphan) {
+        if rows.len() == 1 && rows.iter().any(|(key, row)| is_orphan(server, key, row)) {
             self.gone.push(rows);
             return "nothing".to_owned();
         }
@@ -211,6 +210,19 @@ fn is_topology(server: &Server, key: &Key) -> bool {
         GROUP => true,
         DATAPATH => {
             value("external_ids").is_some_and(|ids| ids.value_str("logical-router").is_some())
+        }
+        _ => false,
+    }
+}
+
+/// A port whose switch or datapath is not there.
+fn is_orphan(server: &Server, key: &Key, row: &Row) -> bool {
+    match &*key.0 {
+        PORT => server.switch_of(key.1).is_none(),
+        BINDING => {
+            let datapath = server.value(BINDING, row, "datapath");
+            let datapath = datapath.and_then(Datum::as_uuid);
+            datapath.is_some_and(|uuid| !server.rows.contains_key(&(DATAPATH.into(), uuid)))
         }
         _ => false,
     }

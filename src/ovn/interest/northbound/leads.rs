@@ -25,6 +25,8 @@ pub(super) struct Port {
     pub(super) host_id: Option<Arc<str>>,
     /// `external_ids:neutron:network_name`; Neutron writes none on localnet ports.
     pub(super) network: Option<Arc<str>>,
+    /// `options:router-port`: the router port behind it.
+    pub(super) peer: Option<Arc<str>>,
     pub(super) has_ipv6: bool,
 }
 
@@ -50,6 +52,7 @@ impl Port {
             requested: cells.entry("options", "requested-chassis").cloned(),
             host_id: cells.entry("external_ids", "neutron:host_id").cloned(),
             network: cells.entry("external_ids", "neutron:network_name").cloned(),
+            peer: cells.entry("options", "router-port").cloned(),
             has_ipv6: cidrs.is_some_and(|cidrs| cidrs.contains(':')),
         }
     }
@@ -59,12 +62,10 @@ impl Port {
         matches!(self.kind, Kind::Workload | Kind::Vip)
     }
 
-    /// Whether its own row names this node, alone or among others.
+    /// Whether its own row names this node so that a clause finds it by that. A list of hosts is none: a port
+    /// that is found by other means must not count as here for what keeps it found.
     pub(super) fn names(&self, own: &Own) -> bool {
-        let requested = self.requested.iter().flat_map(|list| list.split(','));
-        let mut hosts = requested
-            .map(str::trim)
-            .chain(self.host_id.iter().map(|host| &**host));
+        let mut hosts = self.requested.iter().chain(&self.host_id);
         hosts.any(|host| own.is(host))
     }
 

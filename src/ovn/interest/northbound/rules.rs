@@ -50,8 +50,8 @@ struct Rules<'a> {
     provider: FxHashSet<&'a Arc<str>>,
     /// NAT rows by the router port that they name as their gateway.
     nats_by_gateway: FxHashMap<Uuid, Vec<Uuid>>,
-    /// Networks by the id of a router that has an interface to them.
-    interfaces: FxHashMap<&'a Arc<str>, Vec<&'a Arc<str>>>,
+    /// Interfaces by the id of their router.
+    interfaces: FxHashMap<&'a Arc<str>, Vec<&'a Port>>,
     /// Networks that ports and gateways here are on, and whether one of those has an IPv6 address.
     networks: FxHashSet<(&'a Arc<str>, bool)>,
 }
@@ -79,12 +79,9 @@ impl<'a> Rules<'a> {
     fn index(&mut self) {
         let leads = self.view.leads;
         for port in leads.ports.values() {
-            let Some(network) = &port.network else {
-                continue;
-            };
             match &port.kind {
-                Kind::Localnet => drop(self.provider.insert(network)),
-                Kind::Interface(router) => self.interfaces.entry(router).or_default().push(network),
+                Kind::Localnet => self.provider.extend(&port.network),
+                Kind::Interface(router) => self.interfaces.entry(router).or_default().push(port),
                 Kind::Workload | Kind::Vip | Kind::Other => {}
             }
         }
@@ -220,7 +217,7 @@ impl<'a> Rules<'a> {
                 self.want(BALANCER, Want::Pair("external_ids", key, Arc::clone(name)));
             }
         }
-        self.tenant_networks(&id);
+        self.tenant_networks(&id, &router.ports);
     }
 
     /// Where a gateway is, if the port is one: OVN_Southbound knows first.
@@ -277,15 +274,21 @@ impl<'a> Rules<'a> {
     }
 
     /// The networks that a router, by its id, has an interface to.
-    fn tenant_networks(&mut self, router: &Arc<str>) {
+    fn tenant_networks(&mut self, router: &Arc<str>, ports: &[Uuid]) {
         let interfaces = Want::Pair("external_ids", "neutron:device_id", Arc::clone(router));
         self.want(PORT, interfaces);
-        if self.view.tenants != TenantRows::Ports {
-            return;
-        }
-        for port in self.view.leads.ports.values() {
-            if let (Kind::Interface(id), Some(network)) = (&port.kind, &port.network)
-                && id == router
+        let router_ports = &self.view.leads.router_ports;
+        let names = ports
+            .iter()
+            .filter_map(|uuid| router_ports.get(uuid)?.name.as_ref());
+        let names: FxHashSet<_> = names.collect();
+        for interface in self.interfaces.get(router).cloned().unwrap_or_default() {
+            // The router port behind it is the router's, or should be.
+            if let Some(peer) = interface.peer.as_ref().filter(|peer| !names.contains(peer)) {
+                self.want(ROUTER_PORT, Want::Text("name", Arc::clone(peer)));
+            }
+            if let Some(network) = &interface.network
+                && self.view.tenants == TenantRows::Ports
             {
                 self.want(
                     PORT,
@@ -364,8 +367,7 @@ impl<'a> Rules<'a> {
     }
 
     fn is_brought(&self, uuid: Uuid, port: &Port) -> bool {
-        let named = |host: &Option<Arc<str>>| host.as_ref().is_some_and(|h| self.view.own.is(h));
-        if port.kind == Kind::Localnet || named(&port.requested) || named(&port.host_id) {
+        if port.kind == Kind::Localnet || port.names(self.view.own) {
             return true;
         }
         // A network that was asked for separately is not in the row that the server holds.

@@ -132,6 +132,17 @@ fn a_port_here_leads_to_its_floating_ips_and_no_further_once_it_is_gone() {
 }
 
 #[test]
+fn a_list_of_hosts_finds_nothing_and_so_leads_to_nothing() {
+    let mut interest = interest(false);
+    vm(&mut interest, 1, "vm", "host-2,host-1");
+    assert!(!wants(
+        &interest,
+        "NAT",
+        &Clause::equal("logical_port", "vm")
+    ));
+}
+
+#[test]
 fn a_port_that_is_up_or_down_leads_to_the_same() {
     let mut interest = interest(false);
     let port = |up: bool| {
@@ -187,7 +198,12 @@ fn b041_where_southbound_is_followed_it_is_asked_who_has_a_port_that_migrates() 
     let binding = Clause::equal("logical_port", "vm");
     vm(&mut interest, 1, "vm", "host-1");
     assert!(!wants(&interest, "Port_Binding", &binding));
-    vm(&mut interest, 1, "vm", "host-1,host-2");
+    let migrating = [
+        ("name", "vm".into()),
+        ("options", pairs(&[("requested-chassis", "host-1,host-2")])),
+        ("external_ids", pairs(&[("neutron:host_id", "host-1")])),
+    ];
+    take(&mut interest, "Logical_Switch_Port", 1, &migrating);
     assert!(wants(&interest, "Port_Binding", &binding));
 }
 
