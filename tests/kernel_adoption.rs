@@ -42,12 +42,10 @@ fn wish_what_python_did(node: &mut Node) {
     let mut objects = exposure(address, BRIDGE, 1);
     objects.push(proxy("2001:db8:100::", BRIDGE));
     node.expose(address, objects);
-    let subnet = net("10.10.0.1/24");
+    // Python's rule says 10.10.0.1/24: to the kernel that is this network.
+    let subnet = net("10.10.0.0/24");
     let via = Some("172.24.4.10".parse().unwrap());
-    node.expose(
-        subnet,
-        vec![rule(subnet), route(subnet.trunc(), BRIDGE, via)],
-    );
+    node.expose(subnet, vec![rule(subnet), route(subnet, BRIDGE, via)]);
 }
 
 #[test]

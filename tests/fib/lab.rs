@@ -1,5 +1,6 @@
 //! A node with two uplinks, each to a leaf of its own, and the thread under test in it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -137,10 +138,9 @@ impl Running {
 
     pub(crate) fn originated(&self) -> Vec<String> {
         let told = |origins: &ovn_bgp_agent::advertise::Origins| {
-            origins
-                .of(Source::Connected)
-                .map(|prefix| prefix.to_string())
-                .collect()
+            let prefixes = origins.of(Source::Connected);
+            let sorted: BTreeSet<String> = prefixes.map(|prefix| prefix.to_string()).collect();
+            sorted.into_iter().collect()
         };
         self.origination.with(told)
     }
