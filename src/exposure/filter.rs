@@ -19,7 +19,7 @@ pub fn is_routable(ip: IpAddr) -> bool {
 }
 
 /// Global unicast IPv6 by IANA's registries of 2024, pinned, so that a node's routes do not change with a
-/// library: 2000::/3 but for special purposes ([`EXCEPT`]), of which a few are global after all ([`GLOBAL`]).
+/// library: 2000::/3 but for special purposes (`EXCEPT`), of which a few are global after all (`GLOBAL`).
 pub fn is_global(ip: IpAddr) -> bool {
     let IpAddr::V6(ip) = ip else { return false };
     within(ip, &[GLOBAL_UNICAST]) && (!within(ip, EXCEPT) || within(ip, GLOBAL))

@@ -60,7 +60,7 @@ impl Leaking {
     /// The commands that are missing, as typed after `configure terminal`; none when all is in place.
     ///
     /// # Errors
-    /// Those of [`default_instance`].
+    /// Those of `default_instance`.
     pub fn missing(
         &self,
         running: &Running,
