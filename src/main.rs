@@ -126,7 +126,9 @@ fn explain(loaded: Loaded, args: &explain::Args) -> Result<u8> {
     let config = valid(loaded)?;
     let query = Query::Explain { ip: args.ip };
     let explanation = match control::ask(&config.agent.control_socket, &query) {
-        Ok(Reply::Explain(explanation)) => explanation,
+        Ok(Reply::Explain(answer)) => {
+            runtime()?.block_on(agent::explain_beyond(config, rt_tables_path(), answer))
+        }
         Ok(_) => bail!("the agent answered another question"),
         Err(AskError::NotRunning(_) | AskError::TurnedOff) => {
             let explained = agent::explain_without_agent(config, rt_tables_path(), args.ip);

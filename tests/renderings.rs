@@ -126,6 +126,7 @@ fn explain_for_people_and_scripts() {
             step("wiring", Verdict::Unknown, "the agent has not looked yet"),
             step("advertised", Verdict::No, "leaf0 is Active"),
         ],
+        no_row: false,
     };
     insta::assert_snapshot!("explain_text", explain::render_text(&explanation));
     insta::assert_snapshot!("explain_json", explain::render_json(&explanation).unwrap());

@@ -33,7 +33,13 @@ pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanati
             Some(withheld) => format!("{ip} is withheld: {}", withheld.reason),
             None => format!("{ip} is not exposed: no row of OVN that concerns this node has it"),
         };
-        return Explanation { ip, verdict, steps };
+        let no_row = decision.withheld.iter().all(|w| !w.prefix.contains(&ip));
+        return Explanation {
+            ip,
+            verdict,
+            steps,
+            no_row,
+        };
     };
     let (wired, wiring) = wired(core, exposure);
     steps.extend(wiring);
@@ -44,7 +50,16 @@ pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanati
         ip,
         verdict: format!("{ip} {verdict}"),
         steps,
+        no_row: false,
     }
+}
+
+/// The agent's answer, after all rows of OVN could not be read beside it.
+pub(super) fn unread(mut answer: Explanation, error: &impl std::fmt::Display) -> Explanation {
+    let detail = format!("what OVN has for other nodes cannot be read: {error}");
+    let unread = step("rows of other nodes", Verdict::Unknown, detail);
+    answer.steps.push(unread);
+    answer
 }
 
 fn step(step: &str, verdict: Verdict, detail: String) -> Step {

@@ -33,7 +33,7 @@ pub use self::core::Core;
 pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
 pub use self::nodes::node_facts;
-pub use self::plan::{PlanError, explain_without_agent, plan};
+pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
 use crate::advertise::frr::{Leak, Upkeep};
 use crate::config::{Config, frr_peer};

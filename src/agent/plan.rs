@@ -74,6 +74,23 @@ pub async fn explain_without_agent(
     Ok(explain(&agent.core, ip, None))
 }
 
+/// The running agent's answer; where it follows no row with the address, what all rows of OVN say. Those are read
+/// here, by whoever asks: a node of a large cloud must not hold what concerns others.
+pub async fn explain_beyond(
+    config: Arc<Config>,
+    rt_tables: PathBuf,
+    answer: Explanation,
+) -> Explanation {
+    if !answer.no_row {
+        return answer;
+    }
+    match explain_without_agent(config, rt_tables, answer.ip).await {
+        Ok(explained) if explained.no_row => answer,
+        Ok(explained) => explained,
+        Err(error) => super::explain::unread(answer, &error),
+    }
+}
+
 fn change(step: Step) -> Option<Change> {
     let (op, key, value) = match step {
         Step::Add { key, value } => (Op::Add, key, value),

@@ -181,6 +181,9 @@ pub struct Explanation {
     /// In one sentence, which names the address.
     pub verdict: String,
     pub steps: Vec<Step>,
+    /// The agent follows no row with the address. Rows that concern other nodes alone it does not follow.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_row: bool,
 }
 
 /// One question on the way, and its answer.
