@@ -123,7 +123,9 @@ fn a_watcher_sees_the_path_fail_and_what_becomes_of_the_kernels_routes() {
         lab.json(&["show", "bfd"])["peers"][0]["status"].clone()
     });
     lab.frr.kill("bfdd");
-    let down = last("bfd");
+    // That the path came up may be told late.
+    let fell = |line: &str| is("bfd")(line) && line.contains("\"down\"");
+    let down: Value = serde_json::from_str(&watcher.until(fell).pop().unwrap()).unwrap();
     assert_eq!(down["peers"], serde_json::json!(["leaf"]), "{down}");
     let path = down["path"].as_str().unwrap();
     assert!(path.starts_with(THEIRS), "{down}");
