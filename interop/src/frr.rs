@@ -18,7 +18,7 @@ pub struct Frr {
     place: Place,
     dir: PathBuf,
     daemons: Vec<(&'static str, Daemon)>,
-    retains: bool,
+    zebra_option: Option<&'static str>,
 }
 
 impl Frr {
@@ -39,8 +39,23 @@ impl Frr {
 
     /// [`Self::start`] with a zebra that leaves its routes in the kernel when it ends (`-r`).
     pub fn start_retaining(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::start_with_zebra_option(place, dir, config, "--retain")
+    }
+
+    /// [`Self::start`] with a zebra that puts an IPv6 route over its predecessor in one step. Unless it is told so it
+    /// deletes the predecessor first, and packets that come in between find no route.
+    pub fn start_replacing(place: &Place, dir: &Path, config: &str) -> Result<Self> {
+        Self::start_with_zebra_option(place, dir, config, "--v6-rr-semantics")
+    }
+
+    fn start_with_zebra_option(
+        place: &Place,
+        dir: &Path,
+        config: &str,
+        option: &'static str,
+    ) -> Result<Self> {
         let this = Self {
-            retains: true,
+            zebra_option: Some(option),
             ..Self::new(place, dir)
         };
         this.launch(config, &["zebra", "bgpd", "bfdd"])
@@ -51,7 +66,7 @@ impl Frr {
             place: place.clone(),
             dir: dir.to_owned(),
             daemons: Vec::new(),
-            retains: false,
+            zebra_option: None,
         }
     }
 
@@ -191,16 +206,16 @@ impl Frr {
             "/dev/null",
         ]);
         command.args(["--log", "stdout", "--log-level", "informational"]);
-        if name == "zebra" && self.retains {
-            command.arg("-r");
+        if name == "zebra" {
+            command.args(self.zebra_option);
         }
         // later versions have no control socket any more
         if name == "bfdd" && self.place.generation() == Generation::Bookworm {
             command.args(["--bfdctl", &format!("{dir}/bfdd.sock")]);
         }
-        let mut daemon = Daemon::spawn(name, &self.dir, &mut command)?;
         let vty = self.dir.join(format!("{name}.vty"));
         let _ = std::fs::remove_file(&vty);
+        let mut daemon = Daemon::spawn(name, &self.dir, &mut command)?;
         daemon.wait_ready(PATIENCE, || {
             std::os::unix::net::UnixStream::connect(&vty).is_ok()
         })?;
