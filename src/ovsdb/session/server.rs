@@ -15,11 +15,12 @@ use crate::ovsdb::update::{RowUpdate, decode_reply};
 /// Identifier of the monitor, and name of the database.
 pub(super) const MONITOR: &str = "_Server";
 
-const COLUMNS: [&str; 6] = ["model", "connected", "leader", "schema", "cid", "index"];
+/// Without `schema`: it is long, `get_schema` is asked for it, and a server that converts a database cancels the
+/// monitors of it (`monitor_canceled`, ovsdb-server(7)).
+const COLUMNS: [&str; 5] = ["model", "connected", "leader", "cid", "index"];
 /// Types of those columns; OVS has not changed them since 2.9 made them.
 const SCHEMA: &str = r#"{"name": "_Server", "version": "1.2.0", "tables": {"Database": {"columns": {
     "model": {"type": "string"}, "connected": {"type": "boolean"}, "leader": {"type": "boolean"},
-    "schema": {"type": {"key": "string", "min": 0, "max": 1}},
     "cid": {"type": {"key": "uuid", "min": 0, "max": 1}},
     "index": {"type": {"key": "integer", "min": 0, "max": 1}}}}}}"#;
 
@@ -31,7 +32,6 @@ pub(super) struct Server {
     replica: Replica,
     /// False before the answer, and on servers that have no `_Server`.
     known: bool,
-    schema: Option<String>,
     cluster: Option<Uuid>,
     seen: i64,
 }
@@ -48,7 +48,6 @@ impl Server {
                 .unwrap_or_default(),
             replica: Replica::new(1),
             known: false,
-            schema: None,
             cluster: None,
             seen: 0,
         }
@@ -61,7 +60,6 @@ impl Server {
     pub(super) fn reset(&mut self) {
         self.replica = Replica::new(1);
         self.known = false;
-        self.schema = None;
     }
 
     pub(super) fn monitor_params(&self) -> Value {
@@ -74,7 +72,6 @@ impl Server {
         let updates = decode_reply(result, Method::Cond, &self.layout).map_err(malformed)?;
         self.replica.replace(&self.layout, updates.rows);
         self.known = true;
-        self.schema = self.column(3, |datum| datum.as_str().map(str::to_owned));
         Ok(())
     }
 
@@ -92,9 +89,6 @@ impl Server {
         }
         if self.column(1, |datum| datum.as_bool()) == Some(false) {
             return Err(ConnectionError::CutOff);
-        }
-        if self.column(3, |datum| datum.as_str().map(str::to_owned)) != self.schema {
-            return Err(ConnectionError::SchemaChanged);
         }
         if self.model() != Some(Model::Clustered) {
             return Ok(());
@@ -119,12 +113,12 @@ impl Server {
 
     /// A member that has fallen behind would take us back in time.
     fn check_index(&mut self) -> Result<(), ConnectionError> {
-        let cluster = self.column(4, |datum| datum.as_uuid());
+        let cluster = self.column(3, |datum| datum.as_uuid());
         if cluster != self.cluster {
             self.cluster = cluster;
             self.seen = 0;
         }
-        let index = self.column(5, |datum| datum.as_integer()).unwrap_or(0);
+        let index = self.column(4, |datum| datum.as_integer()).unwrap_or(0);
         if index < self.seen {
             return Err(ConnectionError::Stale {
                 index,
