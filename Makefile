@@ -22,10 +22,12 @@ test: setup
 	./.ci/test
 
 # Our speaker beside BIRD, FRR and GoBGP, by one tester; from a row in OVN to an UPDATE at a peer; then the parts (criterion).
+# SNAPSHOT is a directory with nb.db.gz and sb.db.gz of a large cloud; without it one is made.
 SOAK ?= 60
+SNAPSHOT ?=
 bench: setup
 	$(CARGO) build --release --bin ovn-bgp-agent
-	$(CARGO) run --release --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK)
+	$(CARGO) run --release --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 	$(CARGO) run --quiet -p interop --bin lab -- latency --agent target/release/ovn-bgp-agent
 	$(CARGO) bench --workspace
 
