@@ -9,6 +9,9 @@ use super::event::Missing;
 use super::row::Monitor;
 use super::schema::{ColumnType, Schema};
 
+/// The column that every table has, and that names the row.
+pub(super) const ROW_ID: &str = "_uuid";
+
 /// The monitored tables in the order of their names; indexes are the same for every server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
