@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::datum::{Datum, Text};
 use super::event::Method;
-use super::layout::{Layout, ROW_ID, TableLayout};
+use super::layout::{Layout, TableLayout};
+use super::row::ROW_ID;
 
 /// One row of one message.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,11 @@ pub fn monitor(scope: Scope) -> Monitor {
         Some(columns) => monitor.with_table(table.name(), columns, Condition::All),
         None => monitor,
     };
-    Table::ALL.iter().fold(Monitor::default(), monitored)
+    Table::ALL
+        .iter()
+        .fold(Monitor::default(), monitored)
+        // A node asks for datapaths by id, because bindings refer to them.
+        .with_rows_by_id(&[Table::Datapath.name()])
 }
 
 impl Table {

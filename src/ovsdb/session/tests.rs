@@ -204,32 +204,36 @@ fn whatever_a_condition_may_name_is_asked_for_from_the_first() {
 
     let monitor = greet(&mut session, now);
     let (asked, _) = columns_of(&monitor["params"][2]["T"][0]);
-    assert_eq!(asked, ["name", "tag", "set", "map", "_uuid"]);
+    assert_eq!(asked, ["name", "tag", "set", "map"]);
+
+    let by_id = Monitor::default().with_table("T", &["name"], Condition::none());
+    let mut session = session_of(by_id.with_rows_by_id(&["T"]), now);
+    let monitor = greet(&mut session, now);
+    let (asked, _) = columns_of(&monitor["params"][2]["T"][0]);
+    assert_eq!(asked, ["name", "_uuid"]);
 }
 
 #[test]
 fn a_condition_on_a_column_that_was_not_asked_for_asks_for_every_row() {
     let now = Instant::now();
-    let clauses = vec![Clause::equal("tag", 1), Clause::equal("name", "a")];
-    let condition = Condition::AnyOf(clauses);
-    let names = Monitor::default().with_table("T", &["name"], condition.clone());
-    let mut session = session_of(names, now);
-    let monitor = greet(&mut session, now);
-    assert_eq!(monitor["params"][2]["T"][0]["where"], json!([true]));
+    for clause in [Clause::equal("tag", 1), Clause::equal("_uuid", Uuid::nil())] {
+        let condition = Condition::AnyOf(vec![clause, Clause::equal("name", "a")]);
+        let names = Monitor::default().with_table("T", &["name"], condition.clone());
+        let mut session = session_of(names, now);
+        let monitor = greet(&mut session, now);
+        assert_eq!(monitor["params"][2]["T"][0]["where"], json!([true]));
 
-    let empty = format!(r#"{{"id":3,"result":[false,"{TXN}",{{}}],"error":null}}"#);
-    say(&mut session, &empty).unwrap();
-    session.change_conditions(1, ByTable::from([("T".to_owned(), Condition::none())]));
-    say(&mut session, r#"{"id":4,"result":{},"error":null}"#).unwrap();
-    session.change_conditions(2, ByTable::from([("T".to_owned(), condition)]));
-    let changes = sent(&mut session);
-    let conditions = changes
-        .iter()
-        .map(|change| &change["params"][2]["T"][0]["where"]);
-    assert_eq!(
-        conditions.collect::<Vec<_>>(),
-        [&json!([false]), &json!([true])]
-    );
+        let empty = format!(r#"{{"id":3,"result":[false,"{TXN}",{{}}],"error":null}}"#);
+        say(&mut session, &empty).unwrap();
+        session.change_conditions(1, ByTable::from([("T".to_owned(), Condition::none())]));
+        say(&mut session, r#"{"id":4,"result":{},"error":null}"#).unwrap();
+        session.change_conditions(2, ByTable::from([("T".to_owned(), condition)]));
+        let [none, all] = &sent(&mut session)[..] else {
+            panic!("two changes")
+        };
+        assert_eq!(none["params"][2]["T"][0]["where"], json!([false]));
+        assert_eq!(all["params"][2]["T"][0]["where"], json!([true]));
+    }
 }
 
 #[test]
