@@ -16,8 +16,7 @@ pub fn monitor(scope: Scope) -> Monitor {
     Table::ALL
         .iter()
         .fold(Monitor::default(), monitored)
-        // A node asks for datapaths by id, because bindings refer to them.
-        .with_rows_by_id(&[Table::Datapath.name()])
+        .with_rows_by_id(&Table::BY_ID.map(Table::name))
 }
 
 impl Table {
@@ -29,6 +28,9 @@ impl Table {
         Self::LoadBalancer,
         Self::PortBinding,
     ];
+
+    /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
+    pub const BY_ID: [Self; 1] = [Self::Datapath];
 
     /// The table's name in the schema.
     pub fn name(self) -> &'static str {
