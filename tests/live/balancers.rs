@@ -26,7 +26,7 @@ fn balance() -> Result<()> {
     let fip = Fip::new(&basics.public, 160);
     let (vip, outside) = (host_prefix(&balancer.vip.v4()), fip.prefix());
 
-    neutron.create_balancer(&balancer, router)?;
+    neutron.create_balancer(&balancer, Some(router))?;
     cloud.settle(&[(&vip, Some(0)), (&outside, None)])?;
     neutron.disable_balancer(&balancer)?;
     cloud.settle(&[(&vip, None)])?;
@@ -42,7 +42,7 @@ fn balance() -> Result<()> {
 
     neutron.withdraw_balancer(&balancer, &fip, router)?;
     cloud.settle(&[(&vip, Some(1)), (&outside, None)])?;
-    neutron.delete_balancer(&balancer, router)?;
+    neutron.delete_balancer(&balancer, Some(router))?;
     cloud.settle(&[(&vip, None)])?;
     cloud.nodes.iter().try_for_each(|node| node.wait_clean())
 }
