@@ -106,6 +106,12 @@ impl Change {
 
     /// Makes it true in the world.
     pub(super) fn apply(&self, world: &mut World) {
+        self.apply_to_networks(world);
+        self.apply_to_guests(world);
+        self.apply_to_services(world);
+    }
+
+    fn apply_to_networks(&self, world: &mut World) {
         match self {
             Self::CreateNetwork(network) => world.networks.push(network.clone()),
             Self::DeleteNetwork(network) => {
@@ -129,6 +135,16 @@ impl Change {
                 with_joint(world, router, |joint| joint.gateway = Some(gateway.clone()))
             }
             Self::ClearGateway(router) => with_joint(world, router, |joint| joint.gateway = None),
+            Self::Rescope(network, within) => {
+                let out = within.map(|within| !within);
+                world.out_of_scope.insert(network.id.clone(), out);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_to_guests(&self, world: &mut World) {
+        match self {
             Self::Boot(port, node) => {
                 world.born += 1;
                 world.guests.push(Guest {
@@ -167,6 +183,14 @@ impl Change {
                 with_guest(world, to, |guest| guest.fip = fip);
             }
             Self::Disassociate(port) => with_guest(world, port, |guest| guest.fip = None),
+            Self::StopController(node) => world.free_of(|guest| guest.node == *node),
+            _ => {}
+        }
+    }
+
+    /// What is in front of VMs, or taken by them.
+    fn apply_to_services(&self, world: &mut World) {
+        match self {
             Self::CreateBalancer(balancer, router) => world.balancers.push(Balanced {
                 balancer: balancer.clone(),
                 router: router.clone(),
@@ -193,18 +217,7 @@ impl Change {
                 }
             }
             Self::DeleteVirtual(port) => world.virtuals.retain(|v| v.port != *port),
-            Self::Rescope(network, within) => {
-                let out = within.map(|within| !within);
-                world.out_of_scope.insert(network.id.clone(), out);
-            }
-            Self::StopController(node) => world.free_of(|guest| guest.node == *node),
-            Self::PreferGateways(_)
-            | Self::KillController(_)
-            | Self::KillAgent(_)
-            | Self::StopAgent(_)
-            | Self::StopNorthd
-            | Self::RestartNorthbound
-            | Self::RestartSouthbound => {}
+            _ => {}
         }
     }
 }
