@@ -1,4 +1,6 @@
-//! The ways in which the Python agent loses floating IPs, keeps them where they are gone, or tells two nodes of one: what operators report.
+//! The ways in which the Python agent loses floating IPs, keeps them where they are gone, or tells two nodes of one: what operators report
+//! (operators.md 2a). 1, missed under load: the storm. 2, reconciliation removes what has just come. 3, stale after its end and used elsewhere.
+//! 4, left behind by a network: `network.rs`. The fifth, an FRR that ends again and again, is in `tests/frr_backend`: without FRR it cannot be.
 
 use anyhow::{Result, ensure};
 use interop::Generation;

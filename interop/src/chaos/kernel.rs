@@ -120,3 +120,44 @@ fn net(text: &str) -> Result<IpNet> {
     let net = host.or_else(|_| text.parse::<IpNet>());
     net.with_context(|| format!("{text} is no prefix"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+0:\tfrom all lookup local
+32000:\tfrom all to 172.24.4.10 lookup 189 proto 215
+32766:\tfrom all lookup main
+32000:\tfrom all to 2a05:d014:aa:8::/64 lookup 189 proto 215
+
+1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
+3: br-ex    inet6 fe80::1/64 scope link \\       valid_lft forever preferred_lft forever
+
+default dev br-ex table 189 proto 215 scope link
+172.24.4.10 dev br-ex table 189 proto 215 scope link
+192.0.2.0/29 dev up0 proto kernel scope link src 192.0.2.2
+local 192.0.2.2 dev up0 table local proto kernel scope host src 192.0.2.2
+2a05:d014:aa:8::/64 via 2001:db8:100::28 dev br-ex table 189 proto 215 metric 1024 onlink pref medium
+";
+
+    #[test]
+    fn rules_of_the_agents_priority_and_routes_of_the_bridges_tables_are_seen() {
+        let tables = BTreeSet::from(["189".to_owned()]);
+        let seen = Seen::parse(TEXT, &tables).unwrap();
+        let both = ["172.24.4.10/32", "2a05:d014:aa:8::/64"]
+            .map(|to| (to.parse().unwrap(), "189".to_owned()));
+        assert_eq!(seen.rules, both);
+        assert_eq!(seen.routes, both);
+        assert_eq!(seen.addresses.len(), 2);
+    }
+
+    #[test]
+    fn an_output_that_is_missing_is_an_error() {
+        let cut = TEXT.split("\n\n").next().unwrap();
+        assert!(Seen::parse(cut, &BTreeSet::new()).is_err());
+        let odd = TEXT.replace("172.24.4.10 lookup", "somewhere lookup");
+        let error = Seen::parse(&odd, &BTreeSet::new()).unwrap_err();
+        assert!(error.to_string().contains("somewhere"), "{error}");
+    }
+}
