@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use interop::adoption::{Handover, KINDS};
+use interop::chaos::Tenants;
 use interop::cloud::Driver;
 use interop::runner::{Lab, state_file};
 use interop::topology::Topology;
@@ -28,7 +29,7 @@ lab demo --agent BINARY                   from a row in OVN to a route in a leaf
 lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
 lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [BENCHMARK...]
                                           our speaker, BIRD, FRR and GoBGP, by one tester in one run
-lab chaos --agent BINARY [--driver nb|nb+sb|sb] [--changes N] [--seed N]
+lab chaos --agent BINARY [--driver nb|nb+sb|sb|l2] [--tenants hosts|subnets|scopes] [--changes N] [--seed N]
                                           random legal changes on a living OVN; all must agree in every quiet moment
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
 lab matrix                                writes the outcomes of the interop matrix's tests into docs/interop.md
@@ -103,6 +104,7 @@ struct Options {
     soak: Option<u64>,
     daemons: Vec<String>,
     driver: Driver,
+    tenants: Tenants,
     changes: Option<usize>,
     seed: Option<u64>,
 }
@@ -127,6 +129,7 @@ impl Options {
                 "--soak" => this.soak = Some(value()?.parse()?),
                 "--daemon" => this.daemons.push(value()?.clone()),
                 "--driver" => this.driver = driver(value()?)?,
+                "--tenants" => this.tenants = tenants(value()?)?,
                 "--changes" => this.changes = Some(value()?.parse()?),
                 "--seed" => this.seed = Some(value()?.parse()?),
                 "--vm" => this.vm = true,
@@ -151,7 +154,17 @@ fn driver(word: &str) -> Result<Driver> {
         "nb" => Driver::Northbound,
         "nb+sb" => Driver::NorthboundAndSouthbound,
         "sb" => Driver::Southbound,
-        _ => bail!("--driver is nb, nb+sb or sb, not {word}"),
+        "l2" => Driver::StretchedL2,
+        _ => bail!("--driver is nb, nb+sb, sb or l2, not {word}"),
+    })
+}
+
+fn tenants(word: &str) -> Result<Tenants> {
+    Ok(match word {
+        "hosts" => Tenants::Hosts,
+        "subnets" => Tenants::Subnets,
+        "scopes" => Tenants::Scopes,
+        _ => bail!("--tenants is hosts, subnets or scopes, not {word}"),
     })
 }
 
@@ -160,6 +173,7 @@ fn chaos(options: &Options) -> Result<()> {
     let told = interop::chaos::run(&interop::chaos::Settings {
         agent: agent.context("chaos needs --agent BINARY")?,
         driver: options.driver,
+        tenants: options.tenants,
         changes: options.changes.unwrap_or(10_000),
         seed: options.seed.unwrap_or(1),
     })?;
