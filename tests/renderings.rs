@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ovn_bgp_agent::check::Code;
 use ovn_bgp_agent::cli::check::{Finding, config_findings};
 use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show, watch};
@@ -428,7 +429,8 @@ fn check_lists_errors_first_with_their_remedies() {
     });
     let mut findings = config_findings(&loaded.problems);
     findings.push(Finding {
-        severity: Severity::Error,
+        severity: check::Severity::Error,
+        code: Code::ForwardingOff,
         place: "net.ipv4.ip_forward".into(),
         problem: "IPv4 forwarding is off".into(),
         remedy: "sysctl -w net.ipv4.ip_forward=1".into(),
