@@ -232,7 +232,7 @@ fn socket(path: &Path) -> Option<Reach> {
     let denial = || Denial::on_the_way_to(path).map(Reach::Denied);
     let away = match error.kind() {
         ErrorKind::PermissionDenied => return denial().or(Some(Reach::Away(error.to_string()))),
-        ErrorKind::NotFound => "there is no such socket".to_owned(),
+        ErrorKind::NotFound => "nothing listens there: there is no such socket".to_owned(),
         ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         _ => error.to_string(),
     };
@@ -320,7 +320,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db.sock");
         let away = |text: &str| Some(Reach::Away(text.to_owned()));
-        assert_eq!(socket(&path), away("there is no such socket"));
+        assert_eq!(socket(&path), away("nothing listens there: there is no such socket"));
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert_eq!(socket(&path), None);
         drop(listener);
