@@ -87,6 +87,7 @@ codes! {
     Ipv6Disabled "ipv6-disabled" "warning" "IPv6 is off on a bridge: its IPv6 addresses cannot be wired" "`disable_ipv6` = 0"
     SysctlsReadOnly "sysctls-read-only" "error" "/proc/sys is read-only, and a bridge needs `proxy_arp` or `proxy_ndp`" "mount it writable, or set them at boot"
     KernelModuleMissing "kernel-module-missing" "error" "the kernel has no devices of a kind that the configuration needs" "install the module (`linux-modules-extra` on Ubuntu)"
+    DeviceKind "device-kind" "error" "a device has a name that the agent uses, and is another kind of device" "rename or remove it, or choose another name (`bgp_vrf`)"
     NetworkManager "network-manager" "warning" "NetworkManager manages a device of ours, and will undo what it is given" "an `unmanaged-devices` line in /etc/NetworkManager/conf.d"
     RtTablesUnreadable "rt-tables-unreadable" "error" "/etc/iproute2/rt_tables cannot be read" "run as root; mount it into the container"
     RtTablesConflict "rt-tables-conflict" "error" "a table number is used for two things" "give one of them another number"

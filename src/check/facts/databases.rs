@@ -320,7 +320,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db.sock");
         let away = |text: &str| Some(Reach::Away(text.to_owned()));
-        assert_eq!(socket(&path), away("nothing listens there: there is no such socket"));
+        assert_eq!(
+            socket(&path),
+            away("nothing listens there: there is no such socket")
+        );
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert_eq!(socket(&path), None);
         drop(listener);

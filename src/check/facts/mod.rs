@@ -9,7 +9,7 @@ mod permission;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-pub use cloud::{Cloud, Exposed};
+pub use cloud::{Cloud, Exposed, Rows};
 pub use databases::gather;
 pub use permission::{Denial, Owner};
 

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Findings, uplinks};
+use super::{Findings, is_wired, uplinks};
 use crate::check::Code;
 use crate::check::facts::{Machine, NodeFacts, Program};
 use crate::config::{Backend, Config, Driver, ExposingMethod};
 
 pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
     capabilities(&facts.machine, config, found);
-    forwarding(&facts.machine, found);
-    reverse_path(facts, config, found);
-    bridges(facts, found);
+    if is_wired(config) {
+        forwarding(&facts.machine, found);
+        reverse_path(facts, config, found);
+        bridges(facts, found);
+    }
     modules(facts, config, found);
+    kinds(facts, config, found);
     network_manager(facts, config, found);
     python(facts, config, found);
     for (what, why) in &facts.machine.unseen {
@@ -189,6 +192,34 @@ fn modules(facts: &NodeFacts, config: &Config, found: &mut Findings) {
                 format!("modprobe {module} on the host, or mount /lib/modules into the container"),
             ),
         }
+    }
+}
+
+/// Devices that the agent would take for its own by their names.
+fn kinds(facts: &NodeFacts, config: &Config, found: &mut Findings) {
+    let agent = &config.agent;
+    let mapped = facts.mapped();
+    let wanted = |name: &str| match name {
+        name if mapped.contains(name) => None,
+        name if name == agent.bgp_vrf && agent.bgp_backend == Backend::Frr => Some(("vrf", "VRF")),
+        name if name == agent.bgp_nic || name == agent.bgp_vrf => None,
+        name if name.contains('.') => Some(("vlan", "VLAN device")),
+        _ => None,
+    };
+    for name in facts.own_devices(config) {
+        let device = facts.machine.devices.get(&name);
+        let (Some((kind, label)), Some(device)) = (wanted(&name), device) else {
+            continue;
+        };
+        let is = match device.kind.as_deref() {
+            Some(other) if other == kind => continue,
+            Some(other) => format!("a {other}"),
+            None => "another kind of device".to_owned(),
+        };
+        let place = format!("device {name}");
+        let problem = format!("is {is}, and no {label}");
+        let remedy = format!("ip link delete {name}, if nobody needs it; else give it another name");
+        found.error(Code::DeviceKind, &place, problem, remedy);
     }
 }
 

@@ -13,7 +13,7 @@ mod vswitch;
 use std::collections::BTreeSet;
 
 use super::{Code, Finding, NodeFacts, Severity};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Driver, Endpoint};
 use crate::ovn::BridgeMappings;
 
 /// Every problem of the node for this configuration.
@@ -21,7 +21,7 @@ pub fn node_findings(facts: &NodeFacts, config: &Config) -> Vec<Finding> {
     let mut found = Findings::default();
     kernel::judge(facts, config, &mut found);
     databases::judge(facts, config, &mut found);
-    vswitch::judge(facts, &mut found);
+    vswitch::judge(facts, config, &mut found);
     tables::judge(facts, config, &mut found);
     ovn::judge(facts, config, &mut found);
     fabric::judge(facts, config, &mut found);
@@ -124,6 +124,11 @@ impl NodeFacts {
         };
         self.machine.devices.keys().filter(own).cloned().collect()
     }
+}
+
+/// Whether traffic enters OVN through this node: with stretched L2 it goes to the gateway by another way.
+fn is_wired(config: &Config) -> bool {
+    config.agent.driver != Driver::StretchedL2
 }
 
 fn is_number(text: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Findings;
+use super::{Findings, is_wired};
 use crate::check::Code;
 use crate::check::facts::{File, NodeFacts};
 use crate::config::Config;
@@ -12,6 +12,9 @@ use crate::kernel::rt_tables;
 const PLACE: &str = "/etc/iproute2/rt_tables";
 
 pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
+    if !is_wired(config) {
+        return;
+    }
     let text = match &facts.rt_tables {
         File::Text(text) => text,
         File::Unreadable(why) => {

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::Findings;
+use super::{Findings, is_wired};
 use crate::check::Code;
 use crate::check::facts::NodeFacts;
+use crate::config::Config;
 
 const MAPPINGS: &str = "Open_vSwitch external_ids:ovn-bridge-mappings";
 
-pub(super) fn judge(facts: &NodeFacts, found: &mut Findings) {
+pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
     if !facts.vswitch.answers() {
         return;
     }
     identity(facts, found);
+    if !is_wired(config) {
+        return;
+    }
     mappings(facts, found);
     for bridge in facts.mapped() {
         self::bridge(facts, &bridge, found);

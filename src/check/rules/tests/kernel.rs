@@ -149,7 +149,7 @@ fn network_manager_shall_leave_our_devices_alone() {
         let managed = |facts: &mut NodeFacts| {
             let managed = Device {
                 managed: true,
-                ..device(None)
+                ..device(name.contains('.').then_some("vlan"))
             };
             facts.machine.devices.insert(name.into(), managed);
         };

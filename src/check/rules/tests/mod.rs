@@ -8,7 +8,7 @@ mod vswitch;
 
 use super::*;
 use crate::check::facts::{Database, Denial, Device, File, Owner, Program, Reach, Server};
-use crate::config::{Input, Loaded};
+use crate::config::{Driver, Input, Loaded};
 
 const NB: &str = "tcp:192.0.2.1:6641";
 

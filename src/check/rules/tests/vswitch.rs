@@ -109,3 +109,34 @@ fn table_numbers_are_for_one_thing_each() {
     });
     tells(&found, &["rt-tables-conflict", "table 7", "br-ex", "br-2"]);
 }
+
+#[test]
+fn stretched_networks_need_neither_bridges_nor_forwarding() {
+    let mut config = config();
+    config.agent.driver = Driver::StretchedL2;
+    let mut facts = healthy();
+    facts.ovn.remove(0);
+    facts.bridges.clear();
+    facts
+        .machine
+        .sysctls
+        .insert("net.ipv4.ip_forward".into(), "0".into());
+    assert_eq!(node_findings(&facts, &config), []);
+}
+
+#[test]
+fn a_device_of_ours_that_is_another_kind_of_device_is_told() {
+    let frr = configured("bgp_backend = frr", "");
+    let with = |name: &str, kind: Option<&str>| {
+        let mut facts = healthy();
+        facts.machine.modules.loaded = ["vrf", "dummy"].map(str::to_owned).into();
+        facts.machine.devices.insert(name.into(), device(kind));
+        facts
+    };
+    let found = of(&with("bgp-vrf", Some("bridge")), &frr);
+    tells(&found, &["device-kind", "bgp-vrf", "a bridge", "no VRF"]);
+    tells(&of(&with("bgp-vrf", None), &frr), &["device-kind", "another kind"]);
+    assert_eq!(node_findings(&with("bgp-vrf", Some("vrf")), &frr), []);
+    tells(&of(&with("br-ex.100", Some("vxlan")), &config()), &["device-kind", "no VLAN device"]);
+    assert_eq!(node_findings(&with("br-ex.100", Some("vlan")), &config()), []);
+}
