@@ -24,29 +24,58 @@ struct Node {
     config: Config,
 }
 
+/// The rows of a snapshot that all its nodes share.
+struct Databases {
+    northbound: Vec<Change>,
+    southbound: Vec<Change>,
+    chassis: Vec<Change>,
+    switches: Vec<Change>,
+}
+
+/// The rows of one table.
+fn table(file: &Path, wanted: &str, columns: &'static [&'static str]) -> Vec<Change> {
+    insertions(file, |table| (table == wanted).then_some(columns))
+}
+
+impl Databases {
+    fn of(dir: &Path) -> Self {
+        let (nb, sb) = (dir.join("nb.db.gz"), dir.join("sb.db.gz"));
+        let southbound = |t: &str| southbound::Table::named(t)?.columns(Scope::Everything);
+        Self {
+            northbound: insertions(&nb, |t| Some(northbound::Table::named(t)?.columns())),
+            southbound: insertions(&sb, southbound),
+            chassis: table(&sb, "Chassis", NAMES),
+            switches: table(&nb, "Logical_Switch", SWITCHES),
+        }
+    }
+}
+
 impl Node {
     fn of(dir: &Path, host: &str, driver: &str, options: &str) -> Self {
+        Self::within(&Databases::of(dir), dir, host, driver, options)
+    }
+
+    fn within(cloud: &Databases, dir: &Path, host: &str, driver: &str, options: &str) -> Self {
         let config = Loaded::read(&Input {
-            files: vec![("a.conf".into(), format!("[DEFAULT]\ndriver = {driver}\n{options}"))],
+            files: vec![(
+                "a.conf".into(),
+                format!("[DEFAULT]\ndriver = {driver}\n{options}"),
+            )],
             ..Input::default()
         })
         .config;
         let switch = dir.join(format!("ovs-{host}.db.gz"));
-        let (nb, sb) = (dir.join("nb.db.gz"), dir.join("sb.db.gz"));
-        let table = |wanted: &'static str, columns: &'static [&'static str]| {
-            move |table: &str| (table == wanted).then_some(columns)
-        };
-        let driver_rows = match driver {
-            "nb_ovn_bgp_driver" => insertions(&nb, |t| Some(northbound::Table::named(t)?.columns())),
-            _ => insertions(&sb, |t| southbound::Table::named(t)?.columns(Scope::Everything)),
+        let rows = match driver {
+            "nb_ovn_bgp_driver" => &cloud.northbound,
+            _ => &cloud.southbound,
         };
         let cloud = Cloud::of(&Rows {
             agent: &config.agent,
             host,
             vswitch: &insertions(&switch, |t| Some(vswitch::Table::named(t)?.columns())),
-            driver: Some(&driver_rows),
-            chassis: Some(&insertions(&sb, table("Chassis", NAMES))),
-            switches: &insertions(&nb, table("Logical_Switch", SWITCHES)),
+            driver: Some(rows),
+            chassis: Some(&cloud.chassis),
+            switches: &cloud.switches,
         });
         let answering = |name: &str| Database {
             name: name.to_owned(),
@@ -60,7 +89,7 @@ impl Node {
         let facts = NodeFacts {
             vswitch: answering("Open_vSwitch"),
             ovn: vec![answering("OVN_Northbound"), answering("OVN_Southbound")],
-            external_ids: strings(&insertions(&switch, table("Open_vSwitch", IDS))),
+            external_ids: strings(&table(&switch, "Open_vSwitch", IDS)),
             cloud,
             ..NodeFacts::default()
         };
@@ -87,7 +116,9 @@ impl Node {
 }
 
 fn strings(changes: &[Change]) -> BTreeMap<String, String> {
-    let ids = changes.iter().find_map(|change| change.new.as_ref()?.get(0));
+    let ids = changes
+        .iter()
+        .find_map(|change| change.new.as_ref()?.get(0));
     let pairs = ids.map(Datum::pairs).unwrap_or_default().iter();
     let text = |pair: &(_, _)| -> Option<(String, String)> {
         let (key, value): &(ovn_bgp_agent::ovsdb::Atom, ovn_bgp_agent::ovsdb::Atom) = pair;
@@ -96,19 +127,27 @@ fn strings(changes: &[Change]) -> BTreeMap<String, String> {
     pairs.filter_map(text).collect()
 }
 
-const DRIVERS: [&str; 3] = ["nb_ovn_bgp_driver", "ovn_bgp_driver", "ovn_stretched_l2_bgp_driver"];
+const DRIVERS: [&str; 3] = [
+    "nb_ovn_bgp_driver",
+    "ovn_bgp_driver",
+    "ovn_stretched_l2_bgp_driver",
+];
 const TENANTS: &str = "expose_tenant_networks = true\n";
 
-/// Where one network is on two routers, its subnets have two ways in: that is told, and nothing else is.
 #[test]
 fn a_cloud_where_all_is_well_has_no_finding() {
     let mut told = Vec::new();
     for dir in snapshot::all() {
+        let cloud = Databases::of(&dir);
         for driver in DRIVERS {
             for host in ["compute-1", "compute-2", "gw-1"] {
-                for finding in Node::of(&dir, host, driver, TENANTS).findings() {
+                for finding in Node::within(&cloud, &dir, host, driver, TENANTS).findings() {
                     let name = dir.file_name().unwrap().to_string_lossy().into_owned();
-                    told.push(format!("{name} {driver} {host}: {} {}", finding.code.name(), finding.problem));
+                    told.push(format!(
+                        "{name} {driver} {host}: {} {}",
+                        finding.code.name(),
+                        finding.problem
+                    ));
                 }
             }
         }
@@ -117,14 +156,18 @@ fn a_cloud_where_all_is_well_has_no_finding() {
 }
 
 fn cloud(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/snap").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/snap")
+        .join(name)
 }
 
 #[test]
 fn a_hostname_that_neutron_spells_otherwise_is_told() {
     let mut node = Node::of(&cloud("01_flat_provider_vms"), "compute-1", DRIVERS[0], "");
     let own = node.facts.external_ids["hostname"].clone();
-    node.facts.external_ids.insert("hostname".into(), format!("{own}.example.org"));
+    node.facts
+        .external_ids
+        .insert("hostname".into(), format!("{own}.example.org"));
     let codes: Vec<_> = node.findings().into_iter().map(|f| f.code).collect();
     assert_eq!(codes, [Code::HostnameDiffers, Code::HostnameSpelling]);
 }

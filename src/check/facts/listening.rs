@@ -2,33 +2,53 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// `TCP_LISTEN` of the kernel.
 const LISTEN: &str = "0A";
 
-/// TCP ports that somebody listens on, by IPv4 or IPv6.
-pub(super) fn tcp(net: &Path) -> BTreeSet<u16> {
-    ports(net, ["tcp", "tcp6"], |state| state == LISTEN)
+/// Where somebody listens for TCP, by IPv4 or IPv6.
+pub(super) fn tcp(net: &Path) -> BTreeSet<SocketAddr> {
+    sockets(net, ["tcp", "tcp6"], |state| state == LISTEN)
 }
 
 /// UDP ports that somebody has.
 pub(super) fn udp(net: &Path) -> BTreeSet<u16> {
-    ports(net, ["udp", "udp6"], |_| true)
+    let all = sockets(net, ["udp", "udp6"], |_| true);
+    all.iter().map(SocketAddr::port).collect()
 }
 
-fn ports(net: &Path, files: [&str; 2], counts: fn(&str) -> bool) -> BTreeSet<u16> {
+fn sockets(net: &Path, files: [&str; 2], counts: fn(&str) -> bool) -> BTreeSet<SocketAddr> {
     let texts = files.map(|file| fs::read_to_string(net.join(file)).unwrap_or_default());
     let lines = texts.iter().flat_map(|text| text.lines());
-    lines.filter_map(|line| port(line, counts)).collect()
+    lines.filter_map(|line| socket(line, counts)).collect()
 }
 
 /// `  0: 00000000:00B3 00000000:0000 0A …`: number, local address, remote address, state.
-fn port(line: &str, counts: fn(&str) -> bool) -> Option<u16> {
+fn socket(line: &str, counts: fn(&str) -> bool) -> Option<SocketAddr> {
     let mut words = line.split_whitespace().skip(1);
-    let (_, port) = words.next()?.rsplit_once(':')?;
+    let (address, port) = words.next()?.rsplit_once(':')?;
     let state = words.nth(1)?;
-    counts(state).then(|| u16::from_str_radix(port, 16).ok())?
+    let port = u16::from_str_radix(port, 16).ok()?;
+    counts(state).then(|| Some(SocketAddr::new(ip(address)?, port)))?
+}
+
+/// Words of 32 bits, each as this machine has it in memory.
+fn ip(hexadecimal: &str) -> Option<IpAddr> {
+    let word = |at: usize| {
+        let digits = hexadecimal.get(at..at + 8)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    match hexadecimal.len() {
+        8 => Some(Ipv4Addr::from(word(0)?).into()),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+            let octets: [u8; 16] = words.concat().try_into().ok()?;
+            Some(Ipv6Addr::from(octets).into())
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -43,7 +63,18 @@ mod tests {
     fn only_listeners_have_a_tcp_port() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("tcp"), TABLE).unwrap();
-        assert_eq!(tcp(dir.path()), [179].into());
+        assert_eq!(tcp(dir.path()), ["0.0.0.0:179".parse().unwrap()].into());
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn addresses_are_read_as_the_kernel_writes_them() {
+        assert_eq!(ip("0100007F"), Some(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(
+            ip("B80D0120000000000000000001000000"),
+            "2001:db8::1".parse().ok()
+        );
+        assert_eq!(ip("01"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod machine;
 mod permission;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 pub use cloud::{Cloud, Exposed, Rows};
 pub use databases::gather;
@@ -62,8 +62,8 @@ pub struct Machine {
     /// Network devices by name.
     pub devices: BTreeMap<String, Device>,
     pub modules: Modules,
-    /// TCP ports somebody listens on.
-    pub tcp: BTreeSet<u16>,
+    /// Where somebody listens for TCP.
+    pub tcp: BTreeSet<SocketAddr>,
     /// UDP ports somebody has.
     pub udp: BTreeSet<u16>,
     /// Programs that concern us and run in this network namespace, by the name they are looked for with.

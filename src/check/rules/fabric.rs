@@ -1,5 +1,7 @@
 //! What BGP and BFD need of the node: a router-id, devices, ports that nobody else has.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::{Findings, uplinks};
 use crate::check::Code;
 use crate::check::facts::{NodeFacts, Program};
@@ -58,7 +60,7 @@ fn beside(facts: &NodeFacts, config: &Config, found: &mut Findings) {
     let bgpd = facts.machine.programs.get(&Program::Bgpd);
     let port = config.bgp.port;
     let remedy = "stop FRR (its configuration can be taken over: frr_config in [bgp]), or set bgp_backend = frr or frr-peer";
-    if !config.bgp.listen.is_empty() && facts.machine.tcp.contains(&port) {
+    if is_taken(facts, config) {
         let who = bgpd.map(|pid| format!(": FRR's bgpd runs (process {pid})"));
         let problem = format!("somebody listens there already{}", who.unwrap_or_default());
         found.error(
@@ -72,6 +74,22 @@ fn beside(facts: &NodeFacts, config: &Config, found: &mut Findings) {
             "FRR's bgpd runs beside bgp_backend = embedded: both may talk to the same neighbours";
         found.warning(Code::FrrBeside, &format!("process {pid}"), problem, remedy);
     }
+}
+
+/// Whether somebody listens where the speaker would: at the same address, or either at every one.
+fn is_taken(facts: &NodeFacts, config: &Config) -> bool {
+    let at_port = facts
+        .machine
+        .tcp
+        .iter()
+        .filter(|socket| socket.port() == config.bgp.port);
+    let taken: Vec<_> = at_port.map(SocketAddr::ip).collect();
+    let meets = |ours: &IpAddr| {
+        let same =
+            |theirs: &IpAddr| theirs == ours || theirs.is_unspecified() || ours.is_unspecified();
+        taken.iter().any(same)
+    };
+    config.bgp.listen.iter().any(meets)
 }
 
 fn bfd(facts: &NodeFacts, config: &Config, found: &mut Findings) {

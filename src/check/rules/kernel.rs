@@ -218,7 +218,8 @@ fn kinds(facts: &NodeFacts, config: &Config, found: &mut Findings) {
         };
         let place = format!("device {name}");
         let problem = format!("is {is}, and no {label}");
-        let remedy = format!("ip link delete {name}, if nobody needs it; else give it another name");
+        let remedy =
+            format!("ip link delete {name}, if nobody needs it; else give it another name");
         found.error(Code::DeviceKind, &place, problem, remedy);
     }
 }

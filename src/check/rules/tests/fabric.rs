@@ -45,7 +45,8 @@ fn the_device_of_a_neighbour_must_be_there_and_up() {
 
 #[test]
 fn the_bgp_port_must_be_free_unless_our_own_agent_has_it() {
-    let taken = |facts: &mut NodeFacts| ignore(facts.machine.tcp.insert(179));
+    let taken =
+        |facts: &mut NodeFacts| ignore(facts.machine.tcp.insert("127.0.0.1:179".parse().unwrap()));
     tells(&finding(taken), &["bgp-port-taken", "179"]);
     let found = finding(|facts| {
         taken(facts);
@@ -63,6 +64,22 @@ fn the_bgp_port_must_be_free_unless_our_own_agent_has_it() {
         taken(facts);
         facts.agent_runs = true;
     });
+}
+
+#[test]
+fn a_port_at_an_address_that_is_not_ours_is_free() {
+    let ours = configured("", "[bgp]\nlisten = 192.0.2.2\n");
+    let at = |socket: &str| {
+        let socket = socket.parse().unwrap();
+        move |facts: &mut NodeFacts| ignore(facts.machine.tcp.insert(socket))
+    };
+    nothing_with(&ours, at("127.0.0.1:179"));
+    nothing_with(&ours, at("192.0.2.2:180"));
+    tells(
+        &finding_with(&ours, at("192.0.2.2:179")),
+        &["bgp-port-taken"],
+    );
+    tells(&finding_with(&ours, at("[::]:179")), &["bgp-port-taken"]);
 }
 
 #[test]

@@ -135,8 +135,17 @@ fn a_device_of_ours_that_is_another_kind_of_device_is_told() {
     };
     let found = of(&with("bgp-vrf", Some("bridge")), &frr);
     tells(&found, &["device-kind", "bgp-vrf", "a bridge", "no VRF"]);
-    tells(&of(&with("bgp-vrf", None), &frr), &["device-kind", "another kind"]);
+    tells(
+        &of(&with("bgp-vrf", None), &frr),
+        &["device-kind", "another kind"],
+    );
     assert_eq!(node_findings(&with("bgp-vrf", Some("vrf")), &frr), []);
-    tells(&of(&with("br-ex.100", Some("vxlan")), &config()), &["device-kind", "no VLAN device"]);
-    assert_eq!(node_findings(&with("br-ex.100", Some("vlan")), &config()), []);
+    tells(
+        &of(&with("br-ex.100", Some("vxlan")), &config()),
+        &["device-kind", "no VLAN device"],
+    );
+    assert_eq!(
+        node_findings(&with("br-ex.100", Some("vlan")), &config()),
+        []
+    );
 }
