@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ovn_bgp_agent::cli::check::{Finding, config_findings};
 use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show, watch};
-use ovn_bgp_agent::config::{Input, Loaded, Severity};
+use ovn_bgp_agent::config::{Input, Loaded};
 use ovn_bgp_agent::control::{
     Advertised, AgentSummary, Capabilities, Drained, Explanation, ExposureLine, ExposureList,
     FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
@@ -428,7 +428,8 @@ fn check_lists_errors_first_with_their_remedies() {
     });
     let mut findings = config_findings(&loaded.problems);
     findings.push(Finding {
-        severity: Severity::Error,
+        severity: check::Severity::Error,
+        code: ovn_bgp_agent::check::Code::ForwardingOff,
         place: "net.ipv4.ip_forward".into(),
         problem: "IPv4 forwarding is off".into(),
         remedy: "sysctl -w net.ipv4.ip_forward=1".into(),
