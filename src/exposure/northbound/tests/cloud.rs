@@ -14,7 +14,9 @@ use crate::ovn::northbound::{
     RouterPort, Row, Snat, StaticRoute, Switch, SwitchPort, Table,
 };
 use crate::ovn::southbound::{Chassis, PortBinding};
-use crate::ovn::{AddressScopes, BridgeMappings, Northbound, Southbound, Vip, southbound};
+use crate::ovn::{
+    AddressScopes, Annotations, BridgeMappings, Northbound, Southbound, Vip, southbound,
+};
 
 pub(super) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
 pub(super) const FIP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0xf1]);
@@ -56,7 +58,12 @@ impl Cloud {
         }
         let uuid = id(name);
         let name = name.into();
-        let switch = Switch { uuid, name, ports };
+        let switch = Switch {
+            uuid,
+            name,
+            ports,
+            annotations: Annotations::default(),
+        };
         self.nb
             .replace(Table::Switch, uuid, Some(Row::Switch(switch)));
     }
@@ -125,6 +132,7 @@ impl Cloud {
             ports: ids(ports),
             nat: ids(nat),
             static_routes: ids(routes),
+            annotations: Annotations::default(),
         };
         self.nb
             .replace(Table::Router, router.uuid, Some(Row::Router(router)));
@@ -327,6 +335,8 @@ pub(super) fn vm(name: &str, network: &str, ips: &[&str]) -> SwitchPort {
         physical_network: None,
         is_vip: false,
         interface: None,
+        project: None,
+        annotations: Annotations::default(),
     }
 }
 
@@ -354,6 +364,7 @@ pub(super) fn fip(ip: &str, port: &str) -> Fip {
         external_mac: Some(FIP_MAC),
         gateway_port: None,
         network: Some("provider".into()),
+        annotations: Annotations::default(),
     }
 }
 
@@ -414,6 +425,7 @@ pub(super) fn balancer(name: &str, vips: &[(&str, &[&str])]) -> Balancer {
             router: Some("router".into()),
         }),
         vips,
+        annotations: Annotations::default(),
     }
 }
 
@@ -428,5 +440,6 @@ pub(super) fn gateway(name: &str, networks: &[&str]) -> RouterPort {
         hosting_chassis: Some("chassis-1".into()),
         network: Some("provider".into()),
         is_gateway: true,
+        annotations: Annotations::default(),
     }
 }
