@@ -7,7 +7,7 @@ use super::cloud::{
     node, vip_port, vm,
 };
 use crate::config::TenantAdvertisement;
-use crate::exposure::{Options, TenantExposure};
+use crate::exposure::{Options, Policy, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::AddressScopes;
 use crate::ovn::northbound::{
@@ -307,6 +307,7 @@ fn some<'a>(names: &[&'a str], bits: u8) -> Vec<&'a str> {
 fn options(tenants: usize, subnet: bool, snat: bool, scopes: bool) -> Options {
     use TenantExposure::{Everything, GlobalIpv6, Nothing};
     Options {
+        policy: Policy::default(),
         tenants: [Everything, GlobalIpv6, Nothing][tenants],
         advertisement: if subnet {
             TenantAdvertisement::Subnet
