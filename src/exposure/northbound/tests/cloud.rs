@@ -1,5 +1,6 @@
 //! A small cloud to decide about: host-1 (this node), host-2; physnet1 on br-ex.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(super) struct Cloud {
     pub(super) node: Node,
     pub(super) options: Options,
     pub(super) standing: Standing,
+    /// What rows say of routes, by their ids, whenever they are there.
+    said: BTreeMap<Uuid, Annotations>,
     /// What the standing exposures were decided with.
     decided_by: Option<(Node, Options)>,
 }
@@ -41,6 +44,7 @@ impl Cloud {
             node: node("physnet1:br-ex"),
             options: Options::default(),
             standing: Standing::default(),
+            said: BTreeMap::new(),
             decided_by: None,
         };
         cloud.network("provider", Some(("physnet1", None)));
@@ -58,17 +62,51 @@ impl Cloud {
         }
         let uuid = id(name);
         let name = name.into();
-        let switch = Switch {
+        self.switch(Switch {
             uuid,
             name,
             ports,
             annotations: Annotations::default(),
-        };
-        self.nb
-            .replace(Table::Switch, uuid, Some(Row::Switch(switch)));
+        });
     }
 
-    pub(super) fn port(&mut self, port: SwitchPort) {
+    fn switch(&mut self, mut switch: Switch) {
+        switch.annotations = self.said_by(switch.uuid);
+        let row = Row::Switch(switch.clone());
+        self.nb.replace(Table::Switch, switch.uuid, Some(row));
+    }
+
+    /// From now on the row of this name (a floating IP's is its address) says so in `external_ids`.
+    pub(super) fn say(&mut self, name: &str, said: &[(&str, &str)]) {
+        let uuid = id(name);
+        let annotations = Annotations::of_external_ids(said.iter().copied());
+        self.said.insert(uuid, annotations);
+        if let Some(row) = self.nb.port(uuid).cloned() {
+            self.port((*row).clone());
+        }
+        if let Some(row) = self.nb.router_port(uuid).cloned() {
+            self.router_port((*row).clone());
+        }
+        if let Some(row) = self.nb.fip(uuid).cloned() {
+            self.nat(row);
+        }
+        if let Some(row) = self.nb.balancer(uuid).cloned() {
+            self.balancer((*row).clone());
+        }
+        if let Some(row) = self.nb.switch_named(name).cloned() {
+            self.switch((*row).clone());
+        }
+        if let Some(row) = self.nb.router_by_id(name).cloned() {
+            self.put_router((*row).clone());
+        }
+    }
+
+    fn said_by(&self, row: Uuid) -> Annotations {
+        self.said.get(&row).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn port(&mut self, mut port: SwitchPort) {
+        port.annotations = self.said_by(port.uuid);
         let row = Row::SwitchPort(port.clone());
         self.nb.replace(Table::SwitchPort, port.uuid, Some(row));
     }
@@ -82,7 +120,8 @@ impl Cloud {
         self.delete_port(&format!("provnet-{name}"));
     }
 
-    pub(super) fn nat(&mut self, fip: Fip) {
+    pub(super) fn nat(&mut self, mut fip: Fip) {
+        fip.annotations = self.said_by(fip.uuid);
         let row = Row::Nat(Nat::Fip(fip.clone()));
         self.nb.replace(Table::Nat, fip.uuid, Some(row));
     }
@@ -91,7 +130,8 @@ impl Cloud {
         self.nb.replace(Table::Nat, id(ip), None);
     }
 
-    pub(super) fn router_port(&mut self, port: RouterPort) {
+    pub(super) fn router_port(&mut self, mut port: RouterPort) {
+        port.annotations = self.said_by(port.uuid);
         let row = Row::RouterPort(port.clone());
         self.nb.replace(Table::RouterPort, port.uuid, Some(row));
     }
@@ -125,7 +165,7 @@ impl Cloud {
             ids.sort();
             ids
         };
-        let router = Router {
+        self.put_router(Router {
             uuid: id(name),
             name: format!("neutron-{name}").into(),
             enabled,
@@ -133,9 +173,13 @@ impl Cloud {
             nat: ids(nat),
             static_routes: ids(routes),
             annotations: Annotations::default(),
-        };
-        self.nb
-            .replace(Table::Router, router.uuid, Some(Row::Router(router)));
+        });
+    }
+
+    fn put_router(&mut self, mut router: Router) {
+        router.annotations = self.said_by(router.uuid);
+        let row = Row::Router(router.clone());
+        self.nb.replace(Table::Router, router.uuid, Some(row));
     }
 
     pub(super) fn router(&mut self, enabled: bool, ports: &[&str], nat: &[&str]) {
@@ -159,8 +203,9 @@ impl Cloud {
         self.nb.replace(Table::Router, id(name), None);
     }
 
-    pub(super) fn balancer(&mut self, row: Balancer) {
+    pub(super) fn balancer(&mut self, mut row: Balancer) {
         let uuid = row.uuid;
+        row.annotations = self.said_by(uuid);
         self.nb
             .replace(Table::Balancer, uuid, Some(Row::Balancer(row)));
     }
