@@ -37,7 +37,7 @@ pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
 use crate::advertise::frr::{Leak, Upkeep};
 use crate::config::{Config, frr_peer};
-use crate::exposure::Options;
+use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
@@ -117,6 +117,12 @@ impl Agent {
         self.ask();
         self.decide();
         Ok(())
+    }
+
+    /// The policy file may have changed.
+    fn change_policy(&mut self) {
+        self.core.set_policy(Policy::from(&self.config.agent));
+        self.decide();
     }
 
     /// Watches what concerns the agent now.
