@@ -20,6 +20,7 @@ mod run;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod untold;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -68,6 +69,8 @@ pub struct Agent {
     seen: Seen,
     /// When all that must be read had been, but for flows.
     read_at: Option<Instant>,
+    /// It has been said that what policies say is not told to everybody.
+    untold_said: bool,
 }
 
 /// What has been read at least once: nothing is changed on the node before all of it has.
@@ -105,6 +108,7 @@ impl Agent {
             conditions: Conditions::default(),
             seen: Seen::default(),
             read_at: None,
+            untold_said: false,
         })
     }
 
@@ -122,6 +126,7 @@ impl Agent {
     /// The policy file may have changed.
     fn change_policy(&mut self) {
         self.core.set_policy(Policy::from(&self.config.agent));
+        self.untold_said = false;
         self.decide();
     }
 

@@ -20,7 +20,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
-pub use attributes::Attributes;
+pub use attributes::{Attributes, Shown};
 pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
 pub use options::{Options, TenantExposure};
