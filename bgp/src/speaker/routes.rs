@@ -246,7 +246,7 @@ impl Announced {
             });
             let multi = update.mp_reach.take().and_then(|mp| match mp.nlri {
                 FamilyNlri::Unicast(nlri) => of(mp.family, mp.next_hop?, &attributes, nlri),
-                FamilyNlri::Opaque(_) => None,
+                FamilyNlri::Evpn(_) | FamilyNlri::Opaque(_) => None,
             });
             [plain, multi]
         });
