@@ -17,6 +17,7 @@ mod reader;
 
 pub(crate) use adj_in::{AdjRibIn, Received};
 pub use attributes::RouteAttributes;
+pub(crate) use best_path::Decision;
 pub use export::ExportedRoute;
 pub(crate) use export::{ExportContext, ExportProfile};
 pub(crate) use group::Window;

@@ -144,7 +144,7 @@ impl Label {
         Self(u32::from_be_bytes([0, a, b, c]))
     }
 
-    pub(super) const fn octets(self) -> [u8; 3] {
+    pub(crate) const fn octets(self) -> [u8; 3] {
         let [_, a, b, c] = self.0.to_be_bytes();
         [a, b, c]
     }
