@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::path::{EvpnPath, Says};
 use crate::hash::{AddressMap, AddressSet};
-use crate::rib::{Decision, LearnedPath, Stale};
+use crate::rib::{Decision, LearnedPath, Received, Stale};
 use crate::speaker::{Multipath, PeerId};
 use crate::wire::Community;
 use crate::wire::evpn::EvpnRoute;
@@ -30,6 +30,7 @@ struct Entry {
     unconfirmed: bool,
     /// As the peer told it.
     route: EvpnRoute,
+    received: Arc<Received>,
     /// Absent when a loop keeps it from being used.
     path: Option<EvpnPath>,
 }
@@ -46,6 +47,7 @@ impl Learned {
         &mut self,
         peer: PeerId,
         route: EvpnRoute,
+        received: &Arc<Received>,
         learned: Option<Arc<LearnedPath>>,
     ) -> bool {
         let path = learned.map(|learned| {
@@ -56,6 +58,7 @@ impl Learned {
             peer,
             unconfirmed: false,
             route,
+            received: Arc::clone(received),
             path,
         };
         let count = self.counts.entry(peer).or_default();
@@ -107,6 +110,30 @@ impl Learned {
             for entry in entries.iter_mut().filter(|entry| entry.peer == peer) {
                 if let Some(path) = entry.path.as_mut().filter(|_| entry.unconfirmed) {
                     path.learned = Arc::new(path.learned.kept(stale));
+                    changed.push(*key);
+                }
+            }
+        }
+        changed
+    }
+
+    /// What can be used of what a peer tells is judged anew; returns what changed by that.
+    pub(crate) fn reevaluate(
+        &mut self,
+        peer: PeerId,
+        mut judge: impl FnMut(&Arc<Received>) -> Option<Arc<LearnedPath>>,
+    ) -> Vec<EvpnRoute> {
+        let mut changed = Vec::new();
+        for (key, entries) in &mut self.routes {
+            for entry in entries.iter_mut().filter(|entry| entry.peer == peer) {
+                let stale = entry.path.as_ref().and_then(|path| path.learned.stale);
+                let path = judge(&entry.received).map(|learned| {
+                    let says = Arc::new(Says::of(&learned.attributes));
+                    let kept = stale.map(|stale| Arc::new(learned.kept(stale)));
+                    EvpnPath::new(entry.route, kept.unwrap_or(learned), says)
+                });
+                if path != entry.path {
+                    entry.path = path;
                     changed.push(*key);
                 }
             }

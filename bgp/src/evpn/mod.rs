@@ -131,6 +131,9 @@ pub enum Unused {
     OtherFlooding,
 }
 
+/// Whether an instance takes a route, and why not.
+pub type Judgement = (Vni, Result<(), Unused>);
+
 /// A route of ours changed: what it is to be told with, or that it is to be withdrawn.
 pub(crate) type Offer = (EvpnRoute, Option<Arc<RouteAttributes>>);
 
@@ -264,7 +267,7 @@ impl Evpn {
     }
 
     /// Every route that peers teach with the path in use, and for each instance why it is not in it.
-    pub fn routes(&self) -> impl Iterator<Item = (&EvpnPath, Vec<(Vni, Result<(), Unused>)>)> {
+    pub fn routes(&self) -> impl Iterator<Item = (&EvpnPath, Vec<Judgement>)> {
         self.learned.iter().map(|(_, path)| {
             let instances = self.instances.iter();
             let verdict =
@@ -279,11 +282,11 @@ impl Evpn {
         tenants.flat_map(|tenant| tenant.originated.iter())
     }
 
-    pub(crate) fn learned(&mut self) -> &mut Learned {
+    pub(crate) fn learned_mut(&mut self) -> &mut Learned {
         &mut self.learned
     }
 
-    pub(crate) fn learned_ref(&self) -> &Learned {
+    pub(crate) fn learned(&self) -> &Learned {
         &self.learned
     }
 

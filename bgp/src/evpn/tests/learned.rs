@@ -9,7 +9,7 @@ fn taught() -> (Learned, Said) {
     let said = Said::by(1, 77);
     for prefix in ["10.0.0.1/32", "10.0.0.2/32"] {
         let path = Some(said.learned(LEAF));
-        assert!(learned.insert(LEAF, said.prefix(prefix, 77), path));
+        assert!(learned.insert(LEAF, said.prefix(prefix, 77), &said.received(), path));
     }
     (learned, said)
 }
@@ -18,9 +18,9 @@ fn taught() -> (Learned, Said) {
 fn the_same_again_is_no_change_and_a_loop_is_not_used() {
     let (mut learned, said) = taught();
     let route = said.prefix("10.0.0.1/32", 77);
-    assert!(!learned.insert(LEAF, route, Some(said.learned(LEAF))));
+    assert!(!learned.insert(LEAF, route, &said.received(), Some(said.learned(LEAF))));
     assert!(
-        learned.insert(LEAF, route, None),
+        learned.insert(LEAF, route, &said.received(), None),
         "it cannot be used any more"
     );
     assert_eq!((learned.best(&route.key()), learned.len(LEAF)), (None, 2));
@@ -33,7 +33,12 @@ fn the_same_again_is_no_change_and_a_loop_is_not_used() {
 fn of_two_reflectors_the_one_with_the_lower_address_is_used() {
     let (mut learned, said) = taught();
     let route = said.prefix("10.0.0.1/32", 77);
-    learned.insert(OTHER_LEAF, route, Some(said.learned(OTHER_LEAF)));
+    learned.insert(
+        OTHER_LEAF,
+        route,
+        &said.received(),
+        Some(said.learned(OTHER_LEAF)),
+    );
     let best = |learned: &Learned| {
         learned
             .best(&route.key())
@@ -56,7 +61,7 @@ fn a_peer_that_restarts_keeps_what_it_confirms() {
     assert_eq!(learned.mark(LEAF, Stale::Restarting).len(), 2);
     assert_eq!(learned.unconfirmed_count(LEAF), 2);
     assert!(learned.best(&first.key()).unwrap().learned.stale.is_some());
-    learned.insert(LEAF, first, Some(said.learned(LEAF)));
+    learned.insert(LEAF, first, &said.received(), Some(said.learned(LEAF)));
     assert_eq!(learned.unconfirmed_count(LEAF), 1);
     assert_eq!(learned.purge_unconfirmed(LEAF), [second.key()]);
     assert_eq!(learned.iter().count(), 1);
@@ -69,7 +74,12 @@ fn a_peer_that_restarts_keeps_what_it_confirms() {
 fn what_is_kept_for_long_is_the_last_resort() {
     let (mut learned, said) = taught();
     let route = said.prefix("10.0.0.1/32", 77);
-    learned.insert(OTHER_LEAF, route, Some(said.learned(OTHER_LEAF)));
+    learned.insert(
+        OTHER_LEAF,
+        route,
+        &said.received(),
+        Some(said.learned(OTHER_LEAF)),
+    );
     learned.mark(LEAF, Stale::Restarting);
     assert_eq!(
         &*learned.best(&route.key()).unwrap().learned.source.peer,
@@ -86,10 +96,10 @@ fn what_is_kept_for_long_is_the_last_resort() {
 fn a_change_of_label_or_mobility_is_a_change_of_one_route() {
     let (mut learned, said) = taught();
     let route = said.prefix("10.0.0.1/32", 78);
-    assert!(learned.insert(LEAF, route, Some(said.learned(LEAF))));
+    assert!(learned.insert(LEAF, route, &said.received(), Some(said.learned(LEAF))));
     assert_eq!(learned.best(&route.key()).unwrap().route, route);
     let moved = Said::by(1, 77).moved(1);
-    assert!(learned.insert(LEAF, route, Some(moved.learned(LEAF))));
+    assert!(learned.insert(LEAF, route, &said.received(), Some(moved.learned(LEAF))));
     assert_eq!(learned.len(LEAF), 2);
     assert!(
         moved

@@ -6,7 +6,7 @@ mod prefixes;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::rib::{LearnedPath, PathSource};
+use crate::rib::{LearnedPath, PathSource, Received};
 use crate::speaker::PeerId;
 use crate::wire::evpn::{
     Esi, EvpnCommunity, InclusiveMulticast, IpPrefix, Label, MacIp, RouteDistinguisher,
@@ -115,6 +115,14 @@ impl Said {
         })
     }
 
+    pub(super) fn received(&self) -> Arc<Received> {
+        let path = self.learned(LEAF);
+        Arc::new(Received {
+            next_hop: path.next_hop,
+            attributes: Arc::clone(&path.attributes),
+        })
+    }
+
     pub(super) fn learned(&self, peer: PeerId) -> Arc<LearnedPath> {
         let last = u8::try_from(peer.0).unwrap();
         let source = PathSource {
@@ -138,14 +146,18 @@ impl Said {
 impl Evpn {
     /// A peer teaches a route of another VTEP.
     pub(super) fn hear(&mut self, peer: PeerId, said: &Said, route: EvpnRoute) {
-        let learned = Some(said.learned(peer));
-        if self.learned().insert(peer, route, learned) {
+        let learned = said.learned(peer);
+        let received = said.received();
+        if self
+            .learned_mut()
+            .insert(peer, route, &received, Some(learned))
+        {
             self.decide(&[route.key()]);
         }
     }
 
     pub(super) fn unhear(&mut self, peer: PeerId, route: EvpnRoute) {
-        if self.learned().remove(peer, &route.key()) {
+        if self.learned_mut().remove(peer, &route.key()) {
             self.decide(&[route.key()]);
         }
     }
