@@ -11,11 +11,13 @@ use crate::ovsdb::{self, Change, Clause, Condition, Monitor};
 
 /// What to follow of OVN_Northbound.
 pub fn monitor() -> Monitor {
-    Table::ALL
-        .into_iter()
-        .fold(Monitor::default(), |monitor, table| {
-            monitor.with_table(table.name(), table.columns(), table.condition())
-        })
+    let monitored = |monitor: Monitor, table: Table| {
+        monitor.with_table(table.name(), table.columns(), table.condition())
+    };
+    let tables = Table::ALL.into_iter();
+    tables
+        .fold(Monitor::default(), monitored)
+        .with_rows_by_id(&Table::BY_ID.map(Table::name))
 }
 
 impl Table {
@@ -25,6 +27,14 @@ impl Table {
         Self::Switch,
         Self::Router,
         Self::SwitchPort,
+        Self::RouterPort,
+        Self::Nat,
+        Self::StaticRoute,
+        Self::Balancer,
+    ];
+
+    /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
+    pub const BY_ID: [Self; 4] = [
         Self::RouterPort,
         Self::Nat,
         Self::StaticRoute,

@@ -13,7 +13,10 @@ pub fn monitor(scope: Scope) -> Monitor {
         Some(columns) => monitor.with_table(table.name(), columns, Condition::All),
         None => monitor,
     };
-    Table::ALL.iter().fold(Monitor::default(), monitored)
+    Table::ALL
+        .iter()
+        .fold(Monitor::default(), monitored)
+        .with_rows_by_id(&Table::BY_ID.map(Table::name))
 }
 
 impl Table {
@@ -25,6 +28,9 @@ impl Table {
         Self::LoadBalancer,
         Self::PortBinding,
     ];
+
+    /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
+    pub const BY_ID: [Self; 1] = [Self::Datapath];
 
     /// The table's name in the schema.
     pub fn name(self) -> &'static str {

@@ -15,13 +15,22 @@ use crate::ovsdb::update::{RowUpdate, decode_reply};
 /// Identifier of the monitor, and name of the database.
 pub(super) const MONITOR: &str = "_Server";
 
-const COLUMNS: [&str; 6] = ["model", "connected", "leader", "schema", "cid", "index"];
+/// The name is among them because the condition names it (see `fit` in `monitor.rs`).
+const COLUMNS: [&str; 7] = [
+    "model",
+    "connected",
+    "leader",
+    "schema",
+    "cid",
+    "index",
+    "name",
+];
 /// Types of those columns; OVS has not changed them since 2.9 made them.
 const SCHEMA: &str = r#"{"name": "_Server", "version": "1.2.0", "tables": {"Database": {"columns": {
     "model": {"type": "string"}, "connected": {"type": "boolean"}, "leader": {"type": "boolean"},
     "schema": {"type": {"key": "string", "min": 0, "max": 1}},
     "cid": {"type": {"key": "uuid", "min": 0, "max": 1}},
-    "index": {"type": {"key": "integer", "min": 0, "max": 1}}}}}}"#;
+    "index": {"type": {"key": "integer", "min": 0, "max": 1}}, "name": {"type": "string"}}}}}"#;
 
 /// The row of our database, and what has to be remembered across servers.
 #[derive(Debug)]
