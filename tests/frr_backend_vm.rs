@@ -147,7 +147,10 @@ fn the_operator_can_see_it(played: &Played) {
     let explained = played.text("explain");
     assert!(explained.contains("advertised to FRR"), "{explained}");
     let check = played.text("check");
-    assert!(!check.contains("FRR") && !check.contains("bgpd"), "{check}");
+    assert!(
+        !check.contains("[frr-") && !check.contains("bgpd"),
+        "{check}"
+    );
 }
 
 fn b010_b011_interference_is_undone(played: &Played) {
