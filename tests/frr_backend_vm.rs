@@ -270,5 +270,15 @@ fn b161_a_stretched_layer_2_is_what_the_golden_state_has(played: &Played) {
         0,
         "{config}"
     );
-    println!("b161: the leaf has\n{}", played.text("stretched/paths"));
+    // FRR tells what it leaks with itself as next hop, the Python agent's too (announceNexthopSelf); our speaker tells the gateway (86)
+    let expected = [
+        "10.10.0.0/24 100.65.1.2",
+        "172.24.4.0/24 100.65.1.2",
+        "2001:db8:100::/64 fd00:65::2",
+        "2001:db8:300::/64 fd00:65::2",
+    ];
+    assert_eq!(
+        played.lines("stretched/paths"),
+        expected.map(str::to_owned).into()
+    );
 }
