@@ -27,8 +27,9 @@ lab run [--vm] [--agent BINARY] [--until TEXT] F.clab.yml NODE COMMAND...
                                           plays, runs the command (again and again until its output has TEXT), ends
 lab demo --agent BINARY                   from a row in OVN to a route in a leaf's table, and back
 lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
-lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [BENCHMARK...]
-                                          our speaker, BIRD, FRR and GoBGP, by one tester in one run
+lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [--snapshot DIR] [BENCHMARK...]
+                                          our speaker, BIRD, FRR and GoBGP, by one tester in one run; the agent on
+                                          a node of a large cloud (of DIR's nb.db.gz and sb.db.gz, or one made here)
 lab chaos --agent BINARY [--driver nb|nb+sb|sb|l2] [--tenants hosts|subnets|scopes] [--changes N] [--seed N]
                                           random legal changes on a living OVN; all must agree in every quiet moment
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
@@ -79,6 +80,7 @@ fn dispatch(words: &[String]) -> Result<()> {
             soak: Duration::from_secs(options.soak.unwrap_or(60)),
             only: only.iter().map(ToString::to_string).collect(),
             daemons: options.daemons.clone(),
+            snapshot: options.snapshot.clone(),
         }),
         ["chaos"] => chaos(&options),
         ["adoption"] => adoption(options.agent.as_deref()),
@@ -103,6 +105,7 @@ struct Options {
     runs: Option<usize>,
     soak: Option<u64>,
     daemons: Vec<String>,
+    snapshot: Option<PathBuf>,
     driver: Driver,
     tenants: Tenants,
     changes: Option<usize>,
@@ -128,6 +131,7 @@ impl Options {
                 "--runs" => this.runs = Some(value()?.parse()?),
                 "--soak" => this.soak = Some(value()?.parse()?),
                 "--daemon" => this.daemons.push(value()?.clone()),
+                "--snapshot" => this.snapshot = Some(value()?.into()),
                 "--driver" => this.driver = driver(value()?)?,
                 "--tenants" => this.tenants = tenants(value()?)?,
                 "--changes" => this.changes = Some(value()?.parse()?),
