@@ -419,6 +419,29 @@ fn events_for_people_and_scripts() {
         Happening::Reload {
             report: vec!["neighbor leaf1: added".into()],
         },
+        Happening::EvpnAdvertised {
+            peer: "leaf1".to_owned(),
+            routes: vec!["192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]".to_owned()],
+        },
+        Happening::EvpnPrefix {
+            vni: 77,
+            prefix: "10.0.0.2/32".parse().unwrap(),
+            vteps: vec!["192.0.2.6".parse().unwrap(), "192.0.2.7".parse().unwrap()],
+        },
+        Happening::EvpnHost {
+            vni: 1001,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+            vtep: None,
+            addresses: Vec::new(),
+        },
+        Happening::EvpnFlood {
+            vni: 1001,
+            vteps: vec!["192.0.2.6".parse().unwrap()],
+        },
+        Happening::EvpnDuplicate {
+            vni: 1001,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+        },
         Happening::Drain { on: true },
         Happening::Missed { count: 7 },
     ];
