@@ -36,6 +36,7 @@ pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
 pub mod reload;
+pub mod route_settings;
 pub mod standalone;
 mod utc;
 pub mod wiring;

@@ -11,6 +11,7 @@ use ovn_bgp_agent::control::{
     FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
     Reply, RouteLine, Routes, Step, Summary, Verdict,
 };
+use ovn_bgp_agent::exposure::Shown;
 use ovn_bgp_agent::exposure::{
     Attachment, Attributes, Code, Decision, Exposure, Kind, Reason, Withheld,
 };
@@ -318,9 +319,20 @@ fn exposures() -> Reply {
         bridge: Some("br-ex".into()),
         vlan: None,
         reason: "NAT 0001 is the floating IP of port vm1".into(),
+        attributes: None,
+        policy: None,
         wired,
         advertised,
         also_from: Vec::new(),
+    };
+    let ruled = ExposureLine {
+        attributes: Some(Shown {
+            communities: vec!["65000:1".into(), "no-export".into()],
+            local_pref: None,
+            med: Some(7),
+        }),
+        policy: Some("Logical_Switch_Port vm1 external_ids:bgp:med".into()),
+        ..line("172.24.4.155/32", true, Advertised::Yes)
     };
     let shared = ExposureLine {
         also_from: vec!["router 192.0.2.8 of AS 64999, by leaf0".into()],
@@ -332,6 +344,7 @@ fn exposures() -> Reply {
             line("172.24.4.152/32", false, Advertised::Waiting),
             line("172.24.4.153/32", true, Advertised::NoNeighbor),
             shared,
+            ruled,
         ],
     })
 }

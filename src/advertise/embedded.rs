@@ -257,6 +257,8 @@ fn route(prefix: IpNet, announcement: &Announcement) -> Route {
         attributes: Arc::new(RouteAttributes {
             next_hop: announcement.next_hop,
             communities: attributes.communities.to_vec(),
+            extended_communities: attributes.extended_communities.to_vec(),
+            large_communities: attributes.large_communities.to_vec(),
             local_pref: attributes.local_pref,
             med: attributes.med,
             // Tenant subnets and stretched networks are exposed on purpose.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bgp::wire::Community;
+use bgp::wire::{Community, ExtendedCommunity, LargeCommunity};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -47,6 +47,11 @@ struct Advert {
     next_hop: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     communities: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extended_communities: Vec<[u8; 8]>,
+    /// Global administrator and the two parts of the operator's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    large_communities: Vec<[u32; 3]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     local_pref: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,20 +120,33 @@ impl Noted {
 impl Advert {
     fn of((prefix, announcement): (&IpNet, &Announcement)) -> Self {
         let attributes = &announcement.attributes;
+        let extended = attributes.extended_communities.iter();
+        let large = attributes.large_communities.iter();
         Self {
             prefix: *prefix,
             next_hop: announcement.next_hop,
             communities: attributes.communities.iter().map(|c| c.0).collect(),
+            extended_communities: extended.map(|c| c.0).collect(),
+            large_communities: large.map(|c| [c.global, c.local1, c.local2]).collect(),
             local_pref: attributes.local_pref,
             med: attributes.med,
         }
     }
 
     fn announcement(self) -> (IpNet, Announcement) {
+        let extended = self.extended_communities.into_iter();
+        let large = self.large_communities.into_iter();
+        let large = large.map(|[global, local1, local2]| LargeCommunity {
+            global,
+            local1,
+            local2,
+        });
         let announcement = Announcement {
             next_hop: self.next_hop,
             attributes: Attributes {
                 communities: self.communities.into_iter().map(Community).collect(),
+                extended_communities: extended.map(ExtendedCommunity).collect(),
+                large_communities: large.collect(),
                 local_pref: self.local_pref,
                 med: self.med,
                 rule: None,
@@ -166,6 +184,8 @@ mod tests {
             next_hop: "172.24.4.76".parse().ok(),
             attributes: Attributes {
                 communities: [Community(65_000 << 16 | 7)].into(),
+                extended_communities: ["rt:65000:1".parse().unwrap()].into(),
+                large_communities: ["65000:1:2".parse().unwrap()].into(),
                 local_pref: Some(50),
                 ..Attributes::default()
             },

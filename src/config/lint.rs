@@ -10,6 +10,7 @@ use super::given::{Given, label};
 use super::options::{Named, options};
 use super::problem::{Fault, Place, Problem, Severity};
 use super::uses;
+use crate::route_settings::Setting;
 
 /// Every such problem.
 pub(super) fn lint(config: &Config, given: &Given) -> Vec<Problem> {
@@ -20,6 +21,7 @@ pub(super) fn lint(config: &Config, given: &Given) -> Vec<Problem> {
     lint.choices(config);
     lint.idle(config);
     lint.bgp(config);
+    lint.policies(config);
     lint.problems
 }
 
@@ -101,6 +103,32 @@ impl Lint<'_> {
         }
         for range in &config.listen_ranges {
             self.timers(&Named::Listen.section(&range.name), &range.session);
+        }
+    }
+
+    /// What the policy file says and the backend does not carry.
+    fn policies(&mut self, config: &Config) {
+        let backend = config.agent.bgp_backend;
+        let lost: &[Setting] = match backend {
+            Backend::Embedded => &[],
+            Backend::FrrPeer => &[Setting::LocalPref],
+            Backend::Frr => &[Setting::Communities, Setting::LocalPref, Setting::Med],
+        };
+        for rule in config.agent.exposure_rules.iter() {
+            let lost = lost.iter().filter(|setting| rule.settings.has(**setting));
+            let lost: Vec<_> = lost.map(|setting| setting.name()).collect();
+            if lost.is_empty() {
+                continue;
+            }
+            let fault = Fault::Conflict(
+                format!(
+                    "[expose {}] sets {}, which bgp_backend = {backend} does not carry",
+                    rule.name,
+                    lost.join(", ")
+                ),
+                "use bgp_backend = embedded, or a route-map of FRR's".into(),
+            );
+            self.default(Severity::Warning, "exposure_policy_file", fault);
         }
     }
 
