@@ -46,8 +46,8 @@ impl Cloud {
     pub(super) fn made(scale: Scale, role: Role) -> Result<Self> {
         let dir = crate::scratch()?;
         // With the schema of a recent OVN, whatever is installed here.
-        let empty = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/fixtures/snap/00_empty/nb.db.gz");
+        let empty =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/snap/00_empty/nb.db.gz");
         let northbound = OvsdbServer::from_file(&Place::host(), dir.path(), "nb", &empty)?;
         let this = This {
             hostname: "host-1",
@@ -149,11 +149,7 @@ impl Cloud {
         if let Some(stream) = &self.to_southbound {
             let operations = vec![update("Port_Binding", "logical_port")];
             let name = Database::Southbound.name();
-            changed(scale::transact(
-                &mut stream.borrow_mut(),
-                name,
-                operations,
-            )?)?;
+            changed(scale::transact(&mut stream.borrow_mut(), name, operations)?)?;
         }
         let operations = vec![update("Logical_Switch_Port", "name")];
         let name = Database::Northbound.name();

@@ -42,7 +42,9 @@ pub(super) fn measure(agent: &Path, snapshot: Option<&Path>) -> Result<()> {
             None => Cloud::made(Scale::FULL, role)?,
         };
         for driver in Driver::ALL {
-            if std::env::var("ONLY_DRIVER").is_ok_and(|d| format!("{role:?}/{driver}") != d) { continue; }
+            if std::env::var("ONLY_DRIVER").is_ok_and(|d| format!("{role:?}/{driver}") != d) {
+                continue;
+            }
             if cloud.has_southbound() || !driver.follows_southbound() {
                 play(&agent, &cloud, role, driver, &mut starts, &mut changes)?;
             }
@@ -189,7 +191,11 @@ fn resync(agent: &Path) -> Result<String> {
          | exposures | CPU of one, ms (of {RESYNCS}, one a second) | a second without one | writes that kernel and bridge told of |\n\
          |---|---|---|---|\n| {exposures} | {:.2} | {idle:.2} | {} |",
         busy - idle,
-        if heard.is_empty() { "none".to_owned() } else { format!("{heard:?}") }
+        if heard.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("{heard:?}")
+        }
     ))
 }
 

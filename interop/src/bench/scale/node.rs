@@ -312,7 +312,9 @@ impl Node {
         loop {
             std::thread::sleep(QUIET);
             let now = self.cost()?;
-            if now.since(&last).cpu < 1.0 && now.northbound + now.southbound <= last.northbound + last.southbound {
+            if now.since(&last).cpu < 1.0
+                && now.northbound + now.southbound <= last.northbound + last.southbound
+            {
                 return Ok(());
             }
             ensure!(Instant::now() < deadline, "the agent does not come to rest");
@@ -336,7 +338,8 @@ impl Node {
     fn make_marks(&self) -> Result<()> {
         // Both again and again: neither is an error when it is there.
         let _ = self.namespace.ip(&format!("address del {MARK}/32 dev lo"));
-        self.namespace.ip(&format!("address add {MARK}/32 dev lo"))?;
+        self.namespace
+            .ip(&format!("address add {MARK}/32 dev lo"))?;
         self.switch.ofctl("del-flows", "br-ex", &[MARK_FLOW])?;
         let flow = format!("{MARK_FLOW},actions=drop");
         self.switch.ofctl("add-flow", "br-ex", &[&flow]).map(drop)
