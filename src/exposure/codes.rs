@@ -46,7 +46,7 @@ codes! {
     VipPortMissing "vip-port-missing" "the port of a load balancer's VIP is not in the database" "is the load balancer being made, or half deleted?"
     BalancerDisabled "balancer-disabled" "a load balancer that is disabled, or has no listener with members" "`openstack loadbalancer set --enable`; add a listener and a member"
     NoSingleMemberHere "no-single-member-here" "a load balancer without router that has not exactly one member, up and here" "put its network on a router"
-    Policy "policy" "a policy says not to advertise it" "the reason names the object or the rule"
+    Policy "policy" "a policy says not to advertise it ([policy.md](policy.md))" "the reason names the object or the rule"
     NotSupported "not-supported" "such objects are not exposed" "the reason says why, and what would be needed"
 }
 
