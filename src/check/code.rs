@@ -101,7 +101,7 @@ codes! {
     RemoteMissing "remote-missing" "error, warning" "nothing says where an OVN database is" "`[ovn]`, or `external_ids` of Open vSwitch"
     OvnTooOld "ovn-too-old" "warning" "the server's schema lacks a column" "what that costs is named; upgrade OVN"
     ConditionsMissing "conditions-missing" "info" "the server sends all rows whatever is asked for" "an ovsdb-server from OVS 2.12 on"
-    RowUnreadable "row-unreadable" "warning" "a row that cannot be read; it is left out" "correct the column that is named"
+    RowUnreadable "row-unreadable" "warning" "a row, or a value of it, that cannot be read; it is left out" "correct the column that is named"
 
     SystemIdMissing "system-id-missing" "error" "`external_ids:system-id` is not set: the agent does not know its chassis" "set it"
     HostnameMissing "hostname-missing" "warning" "`external_ids:hostname` is not set; the machine's name is used" "set it to the name in Neutron"
@@ -119,7 +119,7 @@ codes! {
     BridgeMtu "bridge-mtu" "warning" "a bridge's MTU is below that of a network on it" "raise it: large packets are dropped"
 
     AddressScopeUnknown "address-scope-unknown" "warning" "no router port of OVN has an address scope that is configured" "compare with `openstack address scope list`, character by character"
-    OverlappingSubnets "overlapping-subnets" "warning" "tenant subnets that are exposed here overlap" "address scopes, or policy"
+    OverlappingSubnets "overlapping-subnets" "warning" "tenant subnets that are exposed here overlap" "`address_scopes`, or a policy ([policy.md](policy.md))"
     ExposedTwice "exposed-twice" "warning" "one address is exposed for two ports" "see `explain`"
     FipModeUnset "fip-mode-unset" "info" "`neutron:fip-distributed` is not in NB_Global; floating IPs count as distributed" "start neutron-server: its maintenance task writes it"
 

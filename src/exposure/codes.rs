@@ -39,14 +39,14 @@ codes! {
     RouterDisabled "router-disabled" "`enabled` of the router, or of its port, is false" "`openstack router set --enable`"
     AddressScope "address-scope" "`address_scopes` does not list the scope of its subnet" "add the scope, or a subnet pool with that scope; `check` compares the list with OVN"
     NotGlobal "not-global" "`expose_ipv6_gua_tenant_networks` alone is on, and this is no global IPv6 address" "`expose_tenant_networks` exposes all"
-    BehindSnat "behind-snat" "`require_snat_disabled_for_tenant_networks` is on, and the router hides the address behind SNAT" "`openstack router set --disable-snat`"
+    BehindSnat "behind-snat" "`require_snat_disabled_for_tenant_networks` is on, and the router hides the address behind SNAT" "`openstack router set --external-gateway NETWORK --disable-snat`"
     SubnetAdvertised "subnet-advertised" "`advertisement_method_tenant_networks = subnet`: the subnet is advertised in its place" "see the subnet's own line"
     FipWithoutMac "fip-without-mac" "a distributed floating IP without `external_mac`: its VM is down" "start the VM"
     FipWithoutNetwork "fip-without-network" "nothing says which network a floating IP is of" "`neutron-ovn-db-sync-util`, which writes `neutron:fip_network_id`"
     VipPortMissing "vip-port-missing" "the port of a load balancer's VIP is not in the database" "is the load balancer being made, or half deleted?"
     BalancerDisabled "balancer-disabled" "a load balancer that is disabled, or has no listener with members" "`openstack loadbalancer set --enable`; add a listener and a member"
     NoSingleMemberHere "no-single-member-here" "a load balancer without router that has not exactly one member, up and here" "put its network on a router"
-    Policy "policy" "a policy says not to advertise it" "the reason names the object or the rule"
+    Policy "policy" "a policy says not to advertise it ([policy.md](policy.md))" "the reason names the object or the rule"
     NotSupported "not-supported" "such objects are not exposed" "the reason says why, and what would be needed"
 }
 

@@ -177,7 +177,7 @@ impl Exposed {
     }
 }
 
-fn rows<'a>(changes: &'a [Change]) -> impl Iterator<Item = (&'a str, Option<&'a Datum>)> {
+fn rows(changes: &[Change]) -> impl Iterator<Item = (&str, Option<&Datum>)> {
     changes.iter().filter_map(|change| {
         let row = change.new.as_ref()?;
         Some((row.get(0)?.as_str()?, row.get(1)))

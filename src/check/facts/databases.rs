@@ -231,7 +231,9 @@ fn socket(path: &Path) -> Option<Reach> {
     let error = UnixStream::connect(path).err()?;
     let denial = || Denial::on_the_way_to(path).map(Reach::Denied);
     let away = match error.kind() {
-        ErrorKind::PermissionDenied => return denial().or(Some(Reach::Away(error.to_string()))),
+        ErrorKind::PermissionDenied => {
+            return denial().or_else(|| Some(Reach::Away(error.to_string())));
+        }
         ErrorKind::NotFound => "nothing listens there: there is no such socket".to_owned(),
         ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         _ => error.to_string(),

@@ -81,8 +81,8 @@ fn is_read_only(mountinfo: &str) -> bool {
         let mut fields = line.split(' ').skip(4);
         Some((fields.next()?, fields.next()?))
     });
-    let over = mounts.filter(|(place, _)| ["/proc", "/proc/sys"].contains(place));
-    let last = over.last().map(|(_, options)| options);
+    let mut over = mounts.filter(|(place, _)| ["/proc", "/proc/sys"].contains(place));
+    let last = over.next_back().map(|(_, options)| options);
     last.is_some_and(|options| options.split(',').any(|option| option == "ro"))
 }
 
