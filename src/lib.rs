@@ -20,6 +20,7 @@
 pub mod advertise;
 pub mod agent;
 pub mod bfd;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -90,9 +90,14 @@ impl Held {
 
     /// Has a source give something else; true when that changes what is sent.
     fn set(&mut self, source: Source, given: Given) -> bool {
-        let before = self.attributes().cloned();
-        *self.of_mut(source) = given;
-        before.as_ref() != self.attributes()
+        let sender = self.holders().next().map(|(sender, _)| sender);
+        let before = std::mem::replace(self.of_mut(source), given);
+        let before = match sender {
+            Some(greater) if greater > source => return false,
+            Some(sender) if sender == source => before.as_ref(),
+            lesser => lesser.and_then(|lesser| self.of(lesser).as_ref()),
+        };
+        before != self.attributes()
     }
 }
 

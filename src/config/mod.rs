@@ -24,6 +24,7 @@ mod resolve;
 mod secret;
 mod source;
 mod table;
+mod uses;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

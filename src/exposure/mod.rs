@@ -3,6 +3,7 @@
 //! Pure: rows in, [`Decision`] out. One file per driver; this file holds the one vocabulary.
 
 mod attributes;
+mod codes;
 mod filter;
 mod node;
 pub mod northbound;

@@ -6,6 +6,7 @@
 //! | `wire`, `tester` | BGP peers that share no code with any daemon |
 //! | `dut` | each daemon, configured and driven in the fastest way it offers |
 //! | `burst`, `change`, `storm`, `import`, `soak` | the benchmarks |
+//! | `scale` | the whole agent on a node of a large cloud |
 //! | `table` | medians, and the ratio to the best peer |
 //!
 //! The daemon runs on the last core, the tester and whatever feeds the daemon on the first. The clock of a
@@ -16,6 +17,7 @@ mod burst;
 mod change;
 mod dut;
 mod import;
+mod scale;
 mod soak;
 mod stage;
 mod storm;
@@ -44,10 +46,12 @@ pub struct Options {
     pub runs: usize,
     /// How long the soak lasts.
     pub soak: Duration,
-    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `soak`); empty: all.
+    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `soak`, `scale`); empty: all.
     pub only: Vec<String>,
     /// Daemons whose name contains one of these; empty: all.
     pub daemons: Vec<String>,
+    /// Databases of a large cloud for `scale`, which otherwise makes one.
+    pub snapshot: Option<PathBuf>,
 }
 
 impl Options {
@@ -96,13 +100,18 @@ const BENCHMARKS: [(&str, &str, Benchmark); 6] = [
     ),
 ];
 
+/// Of the agent alone: no other daemon does what it does.
+const SCALE: &str = "scale";
+
 /// Measures and prints tables.
 ///
 /// # Errors
 /// An option names nothing, or a lab does not come up. A daemon that fails a benchmark has a dash in its table.
 pub fn run(options: &Options) -> Result<()> {
+    let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|o| o == name);
     for name in &options.only {
-        let known = BENCHMARKS.map(|(name, ..)| name);
+        let mut known = BENCHMARKS.map(|(name, ..)| name).to_vec();
+        known.push(SCALE);
         ensure!(
             known.contains(&name.as_str()),
             "no benchmark {name}: there are {}",
@@ -112,7 +121,7 @@ pub fn run(options: &Options) -> Result<()> {
     let kinds = options.kinds();
     ensure!(!kinds.is_empty(), "no daemon is called that");
     for (name, title, measure) in BENCHMARKS {
-        if !options.only.is_empty() && !options.only.iter().any(|o| o == name) {
+        if !wanted(name) {
             continue;
         }
         let mut table = Table::new(title, &kinds);
@@ -122,6 +131,9 @@ pub fn run(options: &Options) -> Result<()> {
             }
         }
         println!("{table}");
+    }
+    if wanted(SCALE) {
+        scale::measure(&options.agent, options.snapshot.as_deref())?;
     }
     Ok(())
 }

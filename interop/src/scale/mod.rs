@@ -126,7 +126,19 @@ pub fn load(socket: &Path, scale: Scale, this: This<'_>) -> Result<Share> {
 /// # Errors
 /// The server's, or those of the socket.
 pub fn commit(stream: &mut UnixStream, operations: Vec<Value>) -> Result<()> {
-    let mut params = vec![json!("OVN_Northbound")];
+    transact(stream, "OVN_Northbound", operations).map(drop)
+}
+
+/// Runs one transaction on a database; the results of its operations.
+///
+/// # Errors
+/// The server's, or those of the socket.
+pub fn transact(
+    stream: &mut UnixStream,
+    database: &str,
+    operations: Vec<Value>,
+) -> Result<Vec<Value>> {
+    let mut params = vec![json!(database)];
     params.extend(operations);
     let request = json!({"method": "transact", "params": params, "id": 1});
     stream.write_all(request.to_string().as_bytes())?;
@@ -147,6 +159,6 @@ pub fn commit(stream: &mut UnixStream, operations: Vec<Value>) -> Result<()> {
         let results = results.with_context(|| format!("refused: {}", reply["error"]))?;
         let failed = results.iter().find(|result| result.get("error").is_some());
         ensure!(failed.is_none(), "refused: {failed:?}");
-        return Ok(());
+        return Ok(results.clone());
     }
 }
