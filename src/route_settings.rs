@@ -11,7 +11,7 @@ pub struct RouteSettings {
     /// Whether its prefixes are advertised.
     pub advertise: Option<bool>,
     /// In place of those that something less specific gives; there may be none.
-    pub communities: Option<Communities>,
+    pub communities: Option<Arc<Communities>>,
     /// LOCAL_PREF (RFC 4271 §5.1.5).
     pub local_pref: Option<u32>,
     /// MULTI_EXIT_DISC (RFC 4271 §5.1.4).
@@ -19,11 +19,14 @@ pub struct RouteSettings {
 }
 
 /// Communities of every kind, each list sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Communities {
-    pub standard: Arc<[Community]>,
-    pub extended: Arc<[ExtendedCommunity]>,
-    pub large: Arc<[LargeCommunity]>,
+    /// RFC 1997.
+    pub standard: Vec<Community>,
+    /// RFC 4360.
+    pub extended: Vec<ExtendedCommunity>,
+    /// RFC 8092.
+    pub large: Vec<LargeCommunity>,
 }
 
 /// One thing that a policy may say.
@@ -87,8 +90,8 @@ impl RouteSettings {
             },
             Setting::Communities => {
                 let (communities, refused) = Communities::read(text);
-                if refused.is_empty() || communities != Communities::default() {
-                    self.communities = Some(communities);
+                if refused.is_empty() || !communities.is_empty() {
+                    self.communities = Some(Arc::new(communities));
                 }
                 if !refused.is_empty() {
                     return Err(refused);
@@ -115,6 +118,19 @@ impl RouteSettings {
 }
 
 impl Communities {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.standard.is_empty() && self.extended.is_empty() && self.large.is_empty()
+    }
+
+    /// As operators write them; extended ones as sixteen hexadecimal digits.
+    pub fn words(&self) -> Vec<String> {
+        let standard = self.standard.iter().map(ToString::to_string);
+        let large = self.large.iter().map(ToString::to_string);
+        let extended = self.extended.iter().map(ToString::to_string);
+        standard.chain(large).chain(extended).collect()
+    }
+
     /// Each once, whatever the order; and the words that are no communities.
     fn read(text: &str) -> (Self, Vec<String>) {
         let (mut standard, mut extended, mut large) = (Vec::new(), Vec::new(), Vec::new());
@@ -140,10 +156,10 @@ impl Communities {
     }
 }
 
-fn sorted<T: Ord>(mut values: Vec<T>) -> Arc<[T]> {
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values.sort_unstable();
     values.dedup();
-    values.into()
+    values
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -175,7 +191,7 @@ mod tests {
         assert!(refused.is_empty(), "{refused:?}");
         let communities = settings.communities.unwrap();
         let standard = [Community(65_000 << 16 | 2), Community::NO_EXPORT];
-        assert_eq!(*communities.standard, standard);
+        assert_eq!(communities.standard, standard);
         assert_eq!(communities.large[0].to_string(), "65000:1:2");
         assert_eq!(communities.extended[0].to_string(), "0002fde800000001");
     }
@@ -197,7 +213,7 @@ mod tests {
     fn an_empty_list_says_that_there_are_none() {
         let (given, refused) = settings(Setting::Communities, " ");
         assert!(refused.is_empty());
-        assert_eq!(given.communities, Some(Communities::default()));
+        assert!(given.communities.unwrap().is_empty());
     }
 
     #[test]

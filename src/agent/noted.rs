@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bgp::wire::{Community, ExtendedCommunity, LargeCommunity};
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::exposure::Attributes;
 use crate::reconcile::Announcement;
+use crate::route_settings::Communities;
 
 /// Longer than the note of any node: a hundred thousand prefixes.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -120,13 +122,17 @@ impl Noted {
 impl Advert {
     fn of((prefix, announcement): (&IpNet, &Announcement)) -> Self {
         let attributes = &announcement.attributes;
-        let extended = attributes.extended_communities.iter();
-        let large = attributes.large_communities.iter();
+        let communities = attributes
+            .communities
+            .as_deref()
+            .cloned()
+            .unwrap_or_default();
+        let large = communities.large.iter();
         Self {
             prefix: *prefix,
             next_hop: announcement.next_hop,
-            communities: attributes.communities.iter().map(|c| c.0).collect(),
-            extended_communities: extended.map(|c| c.0).collect(),
+            communities: communities.standard.iter().map(|c| c.0).collect(),
+            extended_communities: communities.extended.iter().map(|c| c.0).collect(),
             large_communities: large.map(|c| [c.global, c.local1, c.local2]).collect(),
             local_pref: attributes.local_pref,
             med: attributes.med,
@@ -134,19 +140,22 @@ impl Advert {
     }
 
     fn announcement(self) -> (IpNet, Announcement) {
-        let extended = self.extended_communities.into_iter();
         let large = self.large_communities.into_iter();
         let large = large.map(|[global, local1, local2]| LargeCommunity {
             global,
             local1,
             local2,
         });
+        let extended = self.extended_communities.into_iter();
+        let communities = Communities {
+            standard: self.communities.into_iter().map(Community).collect(),
+            extended: extended.map(ExtendedCommunity).collect(),
+            large: large.collect(),
+        };
         let announcement = Announcement {
             next_hop: self.next_hop,
             attributes: Attributes {
-                communities: self.communities.into_iter().map(Community).collect(),
-                extended_communities: extended.map(ExtendedCommunity).collect(),
-                large_communities: large.collect(),
+                communities: (!communities.is_empty()).then(|| Arc::new(communities)),
                 local_pref: self.local_pref,
                 med: self.med,
                 rule: None,
@@ -183,9 +192,11 @@ mod tests {
         let stretched = Announcement {
             next_hop: "172.24.4.76".parse().ok(),
             attributes: Attributes {
-                communities: [Community(65_000 << 16 | 7)].into(),
-                extended_communities: ["rt:65000:1".parse().unwrap()].into(),
-                large_communities: ["65000:1:2".parse().unwrap()].into(),
+                communities: Some(Arc::new(Communities {
+                    standard: vec![Community(65_000 << 16 | 7)],
+                    extended: vec!["rt:65000:1".parse().unwrap()],
+                    large: vec!["65000:1:2".parse().unwrap()],
+                })),
                 local_pref: Some(50),
                 ..Attributes::default()
             },

@@ -297,6 +297,87 @@ mod tests {
         assert!(told[0].contains("set before at line 2"), "{told:?}");
     }
 
+    /// bgp-agent.conf with the policy file `policy`; `None` cannot be opened.
+    fn loaded(conf: &str, policy: Option<&str>) -> crate::config::Loaded {
+        let conf = format!(
+            "[DEFAULT]\n{conf}exposure_policy_file = /etc/policy.conf\n[bgp_neighbor a]\naddress = 192.0.2.1\n"
+        );
+        let input = crate::config::Input {
+            files: vec![("bgp-agent.conf".into(), conf)],
+            ..crate::config::Input::default()
+        };
+        let open = |path: &Path| {
+            assert_eq!(path, Path::new("/etc/policy.conf"));
+            policy
+                .map(str::to_owned)
+                .ok_or_else(|| "no such file".to_owned())
+        };
+        crate::config::Loaded::read_with(&input, &open)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_stops_the_start_and_a_broken_line_does_not() {
+        let missing = loaded("", None);
+        assert!(!missing.is_valid());
+        let [problem] = &missing.problems[..] else {
+            panic!("{:?}", missing.problems);
+        };
+        let text = problem.to_string();
+        let place =
+            "bgp-agent.conf:2: [DEFAULT] exposure_policy_file: cannot be read: /etc/policy.conf: ";
+        assert!(text.starts_with(place), "{text}");
+        let broken = loaded("", Some("[expose x]\nmed = 1\nlocal_pref = x\n"));
+        assert!(broken.is_valid());
+        let told: Vec<_> = broken.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("/etc/policy.conf:3: [expose x] local_pref: 'x'"),
+            "{told:?}"
+        );
+        assert_eq!(broken.config.agent.exposure_rules[0].settings.med, Some(1));
+    }
+
+    #[test]
+    fn what_the_backend_does_not_carry_is_told() {
+        let policy =
+            "[expose x]\nlocal_pref = 1\n[expose y]\nmed = 1\n[expose z]\nadvertise = false\n";
+        for (backend, lost) in [
+            ("embedded", vec![]),
+            ("frr-peer", vec!["x"]),
+            ("frr", vec!["x", "y"]),
+        ] {
+            let conf = format!("bgp_backend = {backend}\n");
+            let loaded = loaded(&conf, Some(policy));
+            assert!(loaded.is_valid(), "{:?}", loaded.problems);
+            let told = loaded.problems.iter().map(ToString::to_string);
+            let told: Vec<_> = told
+                .filter(|line| line.contains("does not carry"))
+                .collect();
+            assert_eq!(told.len(), lost.len(), "{backend}: {told:?}");
+            for (told, section) in told.iter().zip(lost) {
+                assert!(
+                    told.contains(&format!("[expose {section}] sets ")),
+                    "{told}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_reload_takes_the_rules_over_at_once() {
+        let (old, new) = (
+            loaded("", Some("[expose x]\nmed = 1\n")),
+            loaded("", Some("[expose x]\nmed = 2\n")),
+        );
+        let lines = crate::reload::plan(&old.config, &new.config).lines();
+        assert!(
+            lines[0].contains("[expose …] of exposure_policy_file"),
+            "{lines:?}"
+        );
+        let effective = crate::reload::effective(&old.config, new.config);
+        assert_eq!(effective.agent.exposure_rules[0].settings.med, Some(2));
+    }
+
     proptest::proptest! {
         #[test]
         fn every_text_is_read(text in "(\\[expose [a-z]{0,3}\\]|[a-z_ =:,0-9/.\\[\\]#\"-]{0,20}|\n){0,30}") {

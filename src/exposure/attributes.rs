@@ -3,18 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bgp::wire::{Community, ExtendedCommunity, LargeCommunity};
 use serde::{Deserialize, Serialize};
+
+use crate::route_settings::Communities;
 
 /// Path attributes of an exposure's route. The default leaves all to the speaker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attributes {
-    /// Standard communities (RFC 1997), sorted.
-    pub communities: Arc<[Community]>,
-    /// Extended communities (RFC 4360), sorted.
-    pub extended_communities: Arc<[ExtendedCommunity]>,
-    /// Large communities (RFC 8092), sorted.
-    pub large_communities: Arc<[LargeCommunity]>,
+    /// `None` for none.
+    pub communities: Option<Arc<Communities>>,
     /// LOCAL_PREF, told to internal peers only.
     pub local_pref: Option<u32>,
     /// MULTI_EXIT_DISC.
@@ -38,11 +35,9 @@ impl Attributes {
         if self.announced() == Self::default() {
             return None;
         }
-        let standard = self.communities.iter().map(ToString::to_string);
-        let large = self.large_communities.iter().map(ToString::to_string);
-        let extended = self.extended_communities.iter().map(ToString::to_string);
+        let communities = self.communities.as_deref();
         Some(Shown {
-            communities: standard.chain(large).chain(extended).collect(),
+            communities: communities.map(Communities::words).unwrap_or_default(),
             local_pref: self.local_pref,
             med: self.med,
         })
@@ -86,6 +81,8 @@ impl fmt::Display for Shown {
 
 #[cfg(test)]
 mod tests {
+    use bgp::wire::Community;
+
     use super::*;
 
     #[test]
@@ -98,8 +95,11 @@ mod tests {
             attributes.policy().as_deref(),
             Some("[expose x] advertise of /f")
         );
-        attributes.communities = [Community::NO_EXPORT].into();
-        attributes.large_communities = ["65000:1:2".parse().unwrap()].into();
+        attributes.communities = Some(Arc::new(Communities {
+            standard: vec![Community::NO_EXPORT],
+            large: vec!["65000:1:2".parse().unwrap()],
+            ..Communities::default()
+        }));
         attributes.med = Some(5);
         assert_eq!(
             attributes.policy().as_deref(),

@@ -133,11 +133,8 @@ impl Policy {
         });
         let who: Vec<_> = who.collect();
         let communities = settings(Setting::Communities).and_then(|s| s.communities.clone());
-        let communities = communities.unwrap_or_default();
         Ok(Attributes {
-            communities: communities.standard,
-            extended_communities: communities.extended,
-            large_communities: communities.large,
+            communities: communities.filter(|communities| !communities.is_empty()),
             local_pref: settings(Setting::LocalPref).and_then(|s| s.local_pref),
             med: settings(Setting::Med).and_then(|s| s.med),
             rule: (!who.is_empty()).then(|| who.join("; ").into()),

@@ -181,7 +181,7 @@ fn an_empty_list_of_communities_takes_inherited_ones_away() {
     subject.object("Logical_Switch", "n", &some);
     let exposure = exposure("172.24.4.10/32", Kind::Provider);
     let attributes = Policy::default().judge(&exposure, &subject).unwrap();
-    assert!(attributes.communities.is_empty());
+    assert_eq!(attributes.communities, None);
 }
 
 /// What sources say of the MED, from the most to the least telling.
