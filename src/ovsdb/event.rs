@@ -123,9 +123,6 @@ pub enum ConnectionError {
         /// Highest log index seen.
         seen: i64,
     },
-    /// The database was converted to another schema; the session starts anew.
-    #[error("the database schema has changed")]
-    SchemaChanged,
     /// The server ended the monitor.
     #[error("the server cancelled the monitor")]
     MonitorCanceled,

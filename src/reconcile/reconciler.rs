@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bgp::{AddressMap, AddressSet};
 use ipnet::IpNet;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diff::{Made, Verdict, judge, link_key, satisfies};
 use super::object::{Key, LinkKind, Value};
@@ -123,14 +123,11 @@ impl Reconciler {
         domain: &Domain,
         objects: impl IntoIterator<Item = (Key, Found)>,
     ) {
-        let mut gone: AddressSet<Key> = self
-            .observed
-            .keys()
-            .filter(|key| domain.covers(key))
-            .cloned()
-            .collect();
+        let objects: Vec<(Key, Found)> = objects.into_iter().collect();
+        let there: AddressSet<&Key> = objects.iter().map(|(key, _)| key).collect();
+        let known = self.observed.keys().filter(|key| domain.covers(key));
+        let gone: Vec<Key> = known.filter(|key| !there.contains(key)).cloned().collect();
         for (key, found) in objects {
-            gone.remove(&key);
             self.observe(key, Some(found));
         }
         for key in gone {
@@ -199,12 +196,38 @@ impl Reconciler {
         }
     }
 
-    /// Examines everything again at the next [`Reconciler::next_steps`]: the periodic safety net.
+    /// Examines everything again: the periodic safety net. What is as it should be, and kept from nothing, is
+    /// passed over here, which for most of the time is all there is.
     pub fn full(&mut self) {
-        self.dirty.extend(self.wishes.keys().cloned());
-        self.dirty.extend(self.observed.keys().cloned());
-        self.dirty_adverts.extend(self.adverts.keys());
-        self.dirty_adverts.extend(self.advertised.keys());
+        let links: FxHashSet<&str> = self.observed.keys().filter_map(link_name).collect();
+        let wished = self
+            .wishes
+            .keys()
+            .filter(|key| !self.is_at_rest(key, &links));
+        let unwanted = |(key, found): &(&Key, &Found)| {
+            !self.wishes.contains_key(*key) && (found.owned || self.blocked.contains_key(*key))
+        };
+        let unwanted = self.observed.iter().filter(unwanted).map(|(key, _)| key);
+        let dirty: Vec<Key> = wished.chain(unwanted).cloned().collect();
+        self.dirty.extend(dirty);
+        let told = |(prefix, advert): &(&IpNet, &Advert)| {
+            self.advertised.get(*prefix) != Some(&advert.announcement)
+        };
+        let untold = self.adverts.iter().filter(told).map(|(prefix, _)| prefix);
+        let unwanted = |prefix: &&IpNet| !self.adverts.contains_key(*prefix);
+        let unwanted = self.advertised.keys().filter(unwanted);
+        self.dirty_adverts.extend(untold.chain(unwanted));
+    }
+
+    /// Examining a desired object would come to nothing; `links` are the interfaces observed.
+    fn is_at_rest(&self, key: &Key, links: &FxHashSet<&str>) -> bool {
+        let (Some(wish), Some(found)) = (self.desired(key), self.observed.get(key)) else {
+            return false;
+        };
+        satisfies(&found.value, wish)
+            && key.device(wish).is_none_or(|device| links.contains(device))
+            && !self.blocked.contains_key(key)
+            && !self.awaiting_object.contains_key(key)
     }
 
     /// Tries again what failed or was blocked.
@@ -478,6 +501,13 @@ impl Reconciler {
                 });
             }
         }
+    }
+}
+
+fn link_name(key: &Key) -> Option<&str> {
+    match key {
+        Key::Link { name } => Some(name),
+        _ => None,
     }
 }
 

@@ -32,17 +32,20 @@ pub(super) fn one_peer(options: &Options, kind: Kind, table: &mut Table) -> Resu
     };
     let stage = Stage::new()?;
     let mut dut = kind.start(&stage, &options.agent, &setup)?;
+    let pids = dut.pids();
     trigger::with(dut.as_mut(), |trigger| {
         stage.test(|| {
             let mut tester = Tester::establish(1, PATIENCE)?;
             for (family, routes) in &blocks {
                 let label = format!("{} {family:?}", routes.len());
-                let mut times = [Vec::new(), Vec::new()];
+                let (mut times, mut cpu) = ([Vec::new(), Vec::new()], Vec::new());
                 for run in 0..=options.runs {
+                    let before = Cost::of(&pids).cpu;
                     let times_of_run = there_and_back(&mut tester, trigger, *family, routes)?;
                     if run > 0 {
                         times[0].push(milliseconds(times_of_run.0));
                         times[1].push(milliseconds(times_of_run.1));
+                        cpu.push(milliseconds(Cost::of(&pids).cpu - before));
                     }
                 }
                 table.put(
@@ -54,6 +57,11 @@ pub(super) fn one_peer(options: &Options, kind: Kind, table: &mut Table) -> Resu
                     kind,
                     format!("{label}, withdraw"),
                     quantile(&mut times[1], 0.5),
+                );
+                table.put(
+                    kind,
+                    format!("{label}, CPU there and back"),
+                    quantile(&mut cpu, 0.5),
                 );
             }
             Ok(())

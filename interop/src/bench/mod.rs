@@ -6,7 +6,7 @@
 //! | `wire`, `tester` | BGP peers that share no code with any daemon |
 //! | `dut` | each daemon, configured and driven in the fastest way it offers |
 //! | `burst`, `change`, `storm`, `import`, `soak` | the benchmarks |
-//! | `scale` | the whole agent on a node of a large cloud |
+//! | `scale` | the whole agent on a node of a large cloud, and comparing when there is nothing to do |
 //! | `table` | medians, and the ratio to the best peer |
 //!
 //! The daemon runs on the last core, the tester and whatever feeds the daemon on the first. The clock of a
@@ -46,7 +46,8 @@ pub struct Options {
     pub runs: usize,
     /// How long the soak lasts.
     pub soak: Duration,
-    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `soak`, `scale`); empty: all.
+    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `soak`, `scale`,
+    /// `resync`); empty: all.
     pub only: Vec<String>,
     /// Daemons whose name contains one of these; empty: all.
     pub daemons: Vec<String>,
@@ -102,6 +103,7 @@ const BENCHMARKS: [(&str, &str, Benchmark); 6] = [
 
 /// Of the agent alone: no other daemon does what it does.
 const SCALE: &str = "scale";
+const RESYNC: &str = "resync";
 
 /// Measures and prints tables.
 ///
@@ -111,7 +113,7 @@ pub fn run(options: &Options) -> Result<()> {
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|o| o == name);
     for name in &options.only {
         let mut known = BENCHMARKS.map(|(name, ..)| name).to_vec();
-        known.push(SCALE);
+        known.extend([SCALE, RESYNC]);
         ensure!(
             known.contains(&name.as_str()),
             "no benchmark {name}: there are {}",
@@ -134,6 +136,9 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if wanted(SCALE) {
         scale::measure(&options.agent, options.snapshot.as_deref())?;
+    }
+    if wanted(RESYNC) {
+        scale::resync(&options.agent)?;
     }
     Ok(())
 }
