@@ -35,9 +35,10 @@ bench: setup
 CHANGES ?= 10000
 SEED ?= 1
 DRIVER ?= nb
+TENANTS ?= hosts
 chaos: setup
 	$(CARGO) build --release --bin ovn-bgp-agent
-	$(CARGO) run --quiet -p interop --bin lab -- chaos --agent target/release/ovn-bgp-agent --driver $(DRIVER) --changes $(CHANGES) --seed $(SEED)
+	$(CARGO) run --quiet -p interop --bin lab -- chaos --agent target/release/ovn-bgp-agent --driver $(DRIVER) --tenants $(TENANTS) --changes $(CHANGES) --seed $(SEED)
 
 fmt:
 	$(CARGO) fmt --all

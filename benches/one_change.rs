@@ -11,7 +11,7 @@ use ovn_bgp_agent::exposure::{Node, Options};
 use ovn_bgp_agent::mac::MacAddr;
 use ovn_bgp_agent::ovn::northbound::{self, PortAddress, PortKind, Switch, SwitchPort, Table};
 use ovn_bgp_agent::ovn::vswitch::PatchPort;
-use ovn_bgp_agent::ovn::{BridgeMappings, Northbound};
+use ovn_bgp_agent::ovn::{Annotations, BridgeMappings, Northbound};
 use ovn_bgp_agent::ovsdb::{Atom, Change, Datum, Row};
 use ovn_bgp_agent::wiring::{BridgeFacts, Facts, Wiring};
 use uuid::Uuid;
@@ -38,6 +38,7 @@ impl Bench {
             uuid: Uuid::from_u128(1 << 64),
             name: "provider".into(),
             ports: (0..=ports).map(|n| Uuid::from_u128(n.into())).collect(),
+            annotations: Annotations::default(),
         };
         nb.replace(
             Table::Switch,
@@ -118,6 +119,8 @@ fn port(number: u32, up: bool) -> SwitchPort {
         physical_network: None,
         is_vip: false,
         interface: None,
+        project: None,
+        annotations: Annotations::default(),
     }
 }
 

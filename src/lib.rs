@@ -20,6 +20,7 @@
 pub mod advertise;
 pub mod agent;
 pub mod bfd;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -35,6 +36,7 @@ pub mod ovsdb;
 pub mod peering;
 pub mod reconcile;
 pub mod reload;
+pub mod route_settings;
 pub mod standalone;
 mod utc;
 pub mod wiring;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use ovn_bgp_agent::agent;
+use ovn_bgp_agent::check::gather;
 use ovn_bgp_agent::cli::{
     self, Cli, Command, check, convert, explain, log, orders, originate, plan, show, speaker, watch,
 };
@@ -92,7 +93,7 @@ where
 
 fn check(loaded: &Loaded, args: &check::Args) -> Result<u8> {
     let runtime = runtime()?;
-    let facts = || runtime.block_on(agent::node_facts(&loaded.config));
+    let facts = || runtime.block_on(gather(&loaded.config, &rt_tables_path()));
     let (report, status) = check::run(args, loaded, facts);
     print!("{report}");
     if !args.json && !args.config_only {

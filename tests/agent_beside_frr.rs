@@ -127,6 +127,77 @@ fn frr_announces_what_it_is_fed_with_itself_as_next_hop() {
     node.expect(&["172.24.4.12"]);
 }
 
+/// A VM's port says this of its route.
+fn say(nb: &interop::ovsdb::OvsdbServer, vm: Vm, said: &[(&str, &str)]) {
+    let pairs: Vec<_> = said
+        .iter()
+        .map(|(key, value)| serde_json::json!([key, value]))
+        .collect();
+    nb.transact(&serde_json::json!(["OVN_Northbound", {
+        "op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", vm.name()]],
+        "mutations": [["external_ids", "insert", ["map", pairs]]]}]))
+        .unwrap();
+}
+
+const ALL_SAID: [(&str, &str); 3] = [
+    ("bgp:communities", "65000:7 65000:1:2"),
+    ("bgp:med", "5"),
+    ("bgp:local-pref", "200"),
+];
+
+#[test]
+fn frr_passes_on_communities_and_med_and_the_agent_says_what_it_is_not_told() {
+    let Some((nb, mut node)) = beside("frr-peer") else {
+        return;
+    };
+    let _frr = start_frr(&node);
+    nb.transact(&cloud::boot(Vm(10))).unwrap();
+    say(&nb, Vm(10), &ALL_SAID);
+    node.start_agent();
+    node.expect(&["172.24.4.10"]);
+    let told = || {
+        let prefix = host("172.24.4.10");
+        node.peer()
+            .with(|table| table.routes[&prefix].others.clone())
+    };
+    wait(&node, "the community", || told().contains_key(&8));
+    let told = told();
+    assert_eq!(told[&8], [0xfd, 0xe8, 0, 7]);
+    assert_eq!(told[&32], [0, 0, 0xfd, 0xe8, 0, 0, 0, 1, 0, 0, 0, 2]);
+    assert_eq!(told[&4], [0, 0, 0, 5]);
+    assert_eq!(told[&5], [0, 0, 0, 100], "FRR's own");
+    let line = "not all of what policies say of 172.24.4.10/32 is told";
+    assert_eq!(node.log().matches(line).count(), 1, "{}", node.log());
+    node.says(&["reload"]);
+    node.wait_for_log_again(line, 2);
+}
+
+#[test]
+fn with_frr_as_backend_what_is_withheld_is_not_wired_and_attributes_are_said_to_be_lost() {
+    let Some((nb, mut node)) = beside("frr") else {
+        return;
+    };
+    let policy = node.dir.path().join("policy.conf");
+    std::fs::write(&policy, "[expose x]\nkind = fip\nmed = 7\n").unwrap();
+    node.configure(&format!("exposure_policy_file = {}", policy.display()));
+    nb.transact(&cloud::boot(Vm(10))).unwrap();
+    nb.transact(&cloud::boot(Vm(11))).unwrap();
+    say(&nb, Vm(10), &ALL_SAID);
+    node.start_agent();
+    node.expect_wired("to 172.24.4.10 lookup", true);
+    let line = "not all of what policies say of 172.24.4.10/32 is told";
+    node.wait_for_log(line);
+    assert!(
+        node.log()
+            .contains("[expose x] sets med, which bgp_backend = frr does not carry"),
+        "{}",
+        node.log()
+    );
+    say(&nb, Vm(11), &[("bgp:advertise", "false")]);
+    node.expect_wired("to 172.24.4.11 lookup", false);
+    assert_eq!(node.log().matches(line).count(), 1);
+}
+
 #[test]
 fn another_backend_takes_the_neighbour_away_again() {
     let Some((nb, mut node)) = beside("frr-peer") else {
@@ -205,7 +276,7 @@ fn check_names_what_is_wrong_with_frr() {
     );
     let _frr = start_frr(&node);
     let fine = said(&node);
-    assert!(!fine.contains("bgpd") && !fine.contains("FRR"), "{fine}");
+    assert!(!fine.contains("bgpd") && !fine.contains("[frr-"), "{fine}");
     node.configure("frr_vtysh = /nonexistent");
     let program = said(&node);
     assert!(program.contains("/nonexistent cannot be run"), "{program}");

@@ -22,7 +22,7 @@ impl Played {
         let command = "sh /share/frr_backend.sh";
         let outcome = vm::boot(&root, dir.path(), command, Duration::from_secs(900)).unwrap();
         let played = Self(dir);
-        let logs: Vec<String> = (1..5)
+        let logs: Vec<String> = (1..7)
             .map(|n| played.tail(&format!("ours-{n}.log")))
             .collect();
         assert_eq!(outcome.status, 0, "{}\n{}", outcome.output, logs.join("\n"));
@@ -59,6 +59,8 @@ fn vm_frr_advertises_what_is_exposed_and_another_backend_leaves_nothing() {
     b018_bgpd_is_told_again(&played);
     an_exposure_that_goes_takes_its_address_along(&played);
     switching_leaves_nothing_and_comes_back(&played);
+    b087_subnets_of_tenants_are_announced_with_the_node_as_next_hop(&played);
+    b161_a_stretched_layer_2_is_what_the_golden_state_has(&played);
 }
 
 /// Of the kernel's news, what is about FRR's part.
@@ -145,7 +147,10 @@ fn the_operator_can_see_it(played: &Played) {
     let explained = played.text("explain");
     assert!(explained.contains("advertised to FRR"), "{explained}");
     let check = played.text("check");
-    assert!(!check.contains("FRR") && !check.contains("bgpd"), "{check}");
+    assert!(
+        !check.contains("[frr-") && !check.contains("bgpd"),
+        "{check}"
+    );
 }
 
 fn b010_b011_interference_is_undone(played: &Played) {
@@ -192,4 +197,88 @@ fn switching_leaves_nothing_and_comes_back(played: &Played) {
         let of = |stage| played.lines(&format!("{stage}/{what}"));
         assert_eq!(of("embedded"), of("anew"), "the wiring is the same: {what}");
     }
+}
+
+/// Routes of the VRF in the words of `ip route`, without what only says whose they are.
+fn routes_of_the_vrf(text: &str) -> BTreeSet<String> {
+    let routes = text.lines().filter(|line| !line.contains("proto kernel"));
+    let way = |line: &str| {
+        let line = line.replace(" table 10", "");
+        let end = [" proto", " scope", " metric"].into_iter();
+        let end = end.filter_map(|word| line.find(word)).min();
+        line[..end.unwrap_or(line.len())].trim_end().to_owned()
+    };
+    routes.map(way).collect()
+}
+
+/// A subnet is on-link in the VRF (decision 92), so that FRR announces the node.
+fn b087_subnets_of_tenants_are_announced_with_the_node_as_next_hop(played: &Played) {
+    let expected = ["10.10.0.0/24", "2001:db8:300::/64"].map(|p| format!("{p} dev bgp-nic"));
+    let routes = routes_of_the_vrf(&played.text("subnet/vrf-routes"));
+    assert!(
+        expected.iter().all(|route| routes.contains(route)),
+        "{routes:?}"
+    );
+    let hosts = played.lines("anew/leaked");
+    assert_eq!(
+        played.lines("subnet/leaked"),
+        hosts,
+        "other addresses stay hosts"
+    );
+    let paths = "10.10.0.0/24 100.65.1.2\n2001:db8:300::/64 fd00:65::2\n";
+    assert_eq!(played.text("subnet/paths"), paths);
+    let config = played.text("subnet/running-config");
+    for line in ["redistribute connected", "redistribute kernel"] {
+        assert_eq!(leaked_families(&config, line), 2, "{line} in {config}");
+    }
+}
+
+/// How often a line is in the instance of the VRF.
+fn leaked_families(config: &str, line: &str) -> usize {
+    let (_, vrf) = config.split_once("router bgp 64999 vrf bgp-vrf").unwrap();
+    let (vrf, _) = vrf.split_once("\nexit\n").unwrap();
+    vrf.matches(line).count()
+}
+
+fn b161_a_stretched_layer_2_is_what_the_golden_state_has(played: &Played) {
+    let golden = include_str!("fixtures/golden/frr_leak/stretched_l2/ip-route-all.txt");
+    // its tenants are in the prefix that another network has here
+    let golden = golden.replace("2001:db8:200::", "2001:db8:300::");
+    let golden: Vec<&str> = golden
+        .lines()
+        .filter(|l| l.contains(" table 10 "))
+        .collect();
+    let golden = routes_of_the_vrf(&golden.join("\n"));
+    assert_eq!(golden.len(), 4);
+    let routes = routes_of_the_vrf(&played.text("stretched/vrf-routes"));
+    assert_eq!(routes, golden);
+    assert!(played.text("stretched/leaked").is_empty());
+    for what in ["rules", "routes", "neighbours", "flows"] {
+        assert!(
+            played.text(&format!("stretched/{what}")).is_empty(),
+            "{what}"
+        );
+    }
+    let config = played.text("stretched/running-config");
+    assert_eq!(
+        leaked_families(&config, "redistribute kernel"),
+        2,
+        "{config}"
+    );
+    assert_eq!(
+        leaked_families(&config, "redistribute connected"),
+        0,
+        "{config}"
+    );
+    // FRR tells what it leaks with itself as next hop, the Python agent's too (announceNexthopSelf); our speaker tells the gateway (86)
+    let expected = [
+        "10.10.0.0/24 100.65.1.2",
+        "172.24.4.0/24 100.65.1.2",
+        "2001:db8:100::/64 fd00:65::2",
+        "2001:db8:300::/64 fd00:65::2",
+    ];
+    assert_eq!(
+        played.lines("stretched/paths"),
+        expected.map(str::to_owned).into()
+    );
 }

@@ -19,9 +19,11 @@ use edits::Edits;
 use interop::ovsdb::OvsdbServer;
 use interop::{Need, Place, require};
 use node::{Cloud, Filtered};
-use ovn_bgp_agent::exposure::{Exposure, Node, Options};
+use ovn_bgp_agent::config::ExposeRule;
+use ovn_bgp_agent::exposure::{Exposure, Node, Options, Policy};
 use ovn_bgp_agent::ovn::southbound::Scope;
 use ovn_bgp_agent::ovsdb::{Client, ClientConfig, Remote, until_synced};
+use ovn_bgp_agent::route_settings::RouteSettings;
 use south::Driver;
 
 /// How often something changes in each history.
@@ -45,6 +47,36 @@ fn everywhere(driver: &str, run: impl Fn(&Path, &Node, &[(String, Options)], &st
 
 fn hosts(dir: &Path) -> Vec<String> {
     snapshot::expected(dir).into_keys().collect()
+}
+
+/// A rule for each name in the database, each of which gives a MED of its own.
+fn by_names(server: &server::Server) -> Policy {
+    let mut rules = Vec::new();
+    for (key, row) in &server.rows {
+        let name = server.value(&key.0, row, "name");
+        let Some(name) = name.and_then(|name| name.as_str()) else {
+            continue;
+        };
+        let name = Some(vec![name.to_owned()]);
+        let mut rule = ExposeRule {
+            settings: RouteSettings {
+                med: Some(key.1.as_u128() as u32),
+                ..RouteSettings::default()
+            },
+            ..ExposeRule::default()
+        };
+        match &*key.0 {
+            "Logical_Switch" => rule.networks = name,
+            "Logical_Router" => rule.routers = name,
+            "Logical_Switch_Port" => rule.ports = name,
+            _ => continue,
+        }
+        rules.push(rule);
+    }
+    Policy {
+        file: "policy.conf".into(),
+        rules: rules.into(),
+    }
 }
 
 /// A seed of its own for each place; `INTEREST_SEED` gives others.
@@ -78,6 +110,73 @@ fn every_node_of_every_snapshot_exposes_the_same_with_conditions() {
                     &all,
                     &format!("{place}, {name}"),
                 );
+            }
+        }
+    });
+}
+
+/// Routes whose rows are followed have the attributes that those rows give, whichever table they are of.
+#[test]
+fn what_rows_say_of_routes_is_the_same_with_conditions() {
+    // Each table another setting, so that none hides what another says.
+    let said = [
+        [
+            ("Logical_Switch_Port", "bgp:med"),
+            ("Logical_Switch", "bgp:local-pref"),
+            ("Logical_Router", "bgp:communities"),
+        ],
+        [
+            ("Logical_Router_Port", "bgp:med"),
+            ("NAT", "bgp:local-pref"),
+            ("Load_Balancer", "bgp:communities"),
+        ],
+    ];
+    everywhere("nb", |dir, node, combos, place| {
+        for said in said {
+            for mut cloud in [Cloud::northbound_only(dir), Cloud::with_southbound(dir)] {
+                for (table, setting) in said {
+                    edits::say_all(&mut cloud.northbound, table, setting);
+                }
+                for (name, options) in combos {
+                    let mut filtered = Filtered::new(&cloud, node, options);
+                    filtered.settle(&cloud);
+                    let all = node::exposures_of_all(&cloud, node, options);
+                    let place = format!("{place}, {name}, {said:?}");
+                    assert_same(&filtered.exposures(node, options), &all, &place);
+                }
+            }
+        }
+    });
+    for (driver, word) in Driver::ALL {
+        everywhere(word, |dir, node, combos, place| {
+            let mut server = node::southbound(dir, Scope::Everything);
+            edits::say_all(&mut server, "Port_Binding", "bgp:med");
+            for (name, options) in combos {
+                let mut filtered = south::Filtered::new(driver, &server, node, options);
+                filtered.settle(&server);
+                let all = south::exposures_of_all(driver, &server, node, options);
+                let place = format!("{place}, {name}");
+                assert_same(&filtered.exposures(node, options), &all, &place);
+            }
+        });
+    }
+}
+
+/// The policy file goes by names, which other rows than those that are exposed may have.
+#[test]
+fn what_the_policy_file_says_of_routes_is_the_same_with_conditions() {
+    everywhere("nb", |dir, node, combos, place| {
+        for cloud in [Cloud::northbound_only(dir), Cloud::with_southbound(dir)] {
+            for (name, options) in combos {
+                let options = Options {
+                    policy: by_names(&cloud.northbound),
+                    ..options.clone()
+                };
+                let mut filtered = Filtered::new(&cloud, node, &options);
+                filtered.settle(&cloud);
+                let all = node::exposures_of_all(&cloud, node, &options);
+                let place = format!("{place}, {name}");
+                assert_same(&filtered.exposures(node, &options), &all, &place);
             }
         }
     });

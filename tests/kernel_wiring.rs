@@ -238,6 +238,32 @@ fn b026_a_default_route_by_another_interface_is_replaced() {
     });
 }
 
+/// What FRR leaks from a VRF, zebra puts into the main table, unless the operator's `ip protocol bgp route-map` keeps it out: the
+/// gateway seems to be elsewhere then.
+#[test]
+fn a_tenant_subnet_is_reached_though_the_main_table_has_its_gateway_elsewhere() {
+    in_namespace(|| async {
+        make_bridge(BRIDGE);
+        make_bridge("elsewhere");
+        ip("link set elsewhere up");
+        ip("-6 route add 2001:db8:100::41 dev elsewhere");
+        let mut node = Node::new();
+        node.reconciler.hold(Holder::Base, base(BRIDGE));
+        for (subnet, gateway) in [
+            ("2001:db8:300::/64", "2001:db8:100::41"),
+            ("10.10.0.0/24", "172.24.4.41"),
+        ] {
+            let (subnet, via) = (net(subnet), gateway.parse().ok());
+            node.expose(subnet, vec![rule(subnet), route(subnet, BRIDGE, via)]);
+        }
+        node.settle().await;
+        assert_eq!(node.reported, Vec::<String>::new());
+        let routes = ip("-6 route show table 189");
+        let wanted = "2001:db8:300::/64 via 2001:db8:100::41 dev br-ex";
+        assert!(routes.contains(wanted), "{routes}");
+    });
+}
+
 #[test]
 fn routes_with_several_next_hops_or_other_attributes_are_corrected() {
     in_namespace(|| async {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use ovn_bgp_agent::cli::check::{Finding, config_findings};
 use ovn_bgp_agent::cli::plan::{Change, Op, Plan};
 use ovn_bgp_agent::cli::{check, explain, plan, show, watch};
-use ovn_bgp_agent::config::{Input, Loaded, Severity};
+use ovn_bgp_agent::config::{Input, Loaded};
 use ovn_bgp_agent::control::{
     Advertised, AgentSummary, Capabilities, Drained, Explanation, ExposureLine, ExposureList,
     FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor, NeighborSummary, Offer,
     Reply, RouteLine, Routes, Step, Summary, Verdict,
 };
+use ovn_bgp_agent::exposure::Shown;
 use ovn_bgp_agent::exposure::{
     Attachment, Attributes, Code, Decision, Exposure, Kind, Reason, Withheld,
 };
@@ -318,9 +319,20 @@ fn exposures() -> Reply {
         bridge: Some("br-ex".into()),
         vlan: None,
         reason: "NAT 0001 is the floating IP of port vm1".into(),
+        attributes: None,
+        policy: None,
         wired,
         advertised,
         also_from: Vec::new(),
+    };
+    let ruled = ExposureLine {
+        attributes: Some(Shown {
+            communities: vec!["65000:1".into(), "no-export".into()],
+            local_pref: None,
+            med: Some(7),
+        }),
+        policy: Some("Logical_Switch_Port vm1 external_ids:bgp:med".into()),
+        ..line("172.24.4.155/32", true, Advertised::Yes)
     };
     let shared = ExposureLine {
         also_from: vec!["router 192.0.2.8 of AS 64999, by leaf0".into()],
@@ -332,6 +344,7 @@ fn exposures() -> Reply {
             line("172.24.4.152/32", false, Advertised::Waiting),
             line("172.24.4.153/32", true, Advertised::NoNeighbor),
             shared,
+            ruled,
         ],
     })
 }
@@ -406,6 +419,29 @@ fn events_for_people_and_scripts() {
         Happening::Reload {
             report: vec!["neighbor leaf1: added".into()],
         },
+        Happening::EvpnAdvertised {
+            peer: "leaf1".to_owned(),
+            routes: vec!["192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]".to_owned()],
+        },
+        Happening::EvpnPrefix {
+            vni: 77,
+            prefix: "10.0.0.2/32".parse().unwrap(),
+            vteps: vec!["192.0.2.6".parse().unwrap(), "192.0.2.7".parse().unwrap()],
+        },
+        Happening::EvpnHost {
+            vni: 1001,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+            vtep: None,
+            addresses: Vec::new(),
+        },
+        Happening::EvpnFlood {
+            vni: 1001,
+            vteps: vec!["192.0.2.6".parse().unwrap()],
+        },
+        Happening::EvpnDuplicate {
+            vni: 1001,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+        },
         Happening::Drain { on: true },
         Happening::Missed { count: 7 },
     ];
@@ -428,7 +464,8 @@ fn check_lists_errors_first_with_their_remedies() {
     });
     let mut findings = config_findings(&loaded.problems);
     findings.push(Finding {
-        severity: Severity::Error,
+        severity: check::Severity::Error,
+        code: ovn_bgp_agent::check::Code::ForwardingOff,
         place: "net.ipv4.ip_forward".into(),
         problem: "IPv4 forwarding is off".into(),
         remedy: "sysctl -w net.ipv4.ip_forward=1".into(),

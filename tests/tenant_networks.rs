@@ -238,6 +238,85 @@ fn b145_the_southbound_driver_exposes_the_same() {
     lab.expect_routes(&[]);
 }
 
+/// northd has copied to `Port_Binding` what a port says.
+fn say(lab: &Lab, port: &str, said: &[(&str, &str)]) {
+    let keys = ["bgp:advertise", "bgp:communities", "bgp:med"];
+    let pairs: Vec<Value> = said
+        .iter()
+        .map(|(key, value)| json!([key, value]))
+        .collect();
+    lab.sb
+        .transact(&json!(["OVN_Southbound", {
+            "op": "mutate", "table": "Port_Binding", "where": [["logical_port", "==", port]],
+            "mutations": [["external_ids", "delete", ["set", keys]],
+                          ["external_ids", "insert", ["map", pairs]]]}]))
+        .unwrap();
+}
+
+fn med(lab: &Lab, prefix: &str) -> Option<u8> {
+    let prefix: IpNet = prefix.parse().unwrap();
+    let value = |table: &interop::collector::Table| {
+        let med = table.routes.get(&prefix)?.others.get(&4)?;
+        med.last().copied()
+    };
+    lab.node.peer().with(value)
+}
+
+#[test]
+fn policies_hold_with_the_southbound_drivers() {
+    require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);
+    let lab = Lab::new("ovn_bgp_driver", "expose_tenant_networks = true");
+    let lab = lab.with_southbound();
+    let policy = lab.node.dir.path().join("policy.conf");
+    std::fs::write(
+        &policy,
+        "[expose v6]\ncidr = 2a05:d014:aa:1::/64\nmed = 9\n",
+    )
+    .unwrap();
+    let option = format!("exposure_policy_file = {}", policy.display());
+    lab.node.configure(&option);
+    let mut lab = lab.started();
+    let all = expected("sb/tenant");
+    lab.expect_routes(&all);
+    let host: IpNet = "10.10.1.100/32".parse().unwrap();
+    let port = {
+        let plan = lab.node.json(&["plan"]);
+        let exposures = plan["exposures"].as_array().unwrap();
+        let entry = exposures.iter().find(|e| e["prefix"] == host.to_string());
+        let v6 = exposures.iter().find(|e| {
+            let prefix = e["prefix"].as_str().unwrap();
+            prefix.starts_with("2a05:d014:aa:1:")
+        });
+        assert_eq!(v6.unwrap()["attributes"], json!({"med": 9}));
+        entry.unwrap()["port"].as_str().unwrap().to_owned()
+    };
+    lab.node.peer().forget();
+    say(&lab, &port, &[("bgp:med", "7")]);
+    let told = || med(&lab, "10.10.1.100/32") == Some(7);
+    wait_until(DEADLINE, "the MED is told", told).unwrap();
+    assert_eq!(lab.node.withdrawn(), []);
+    say(&lab, &port, &[("bgp:advertise", "false")]);
+    let gone = || {
+        !lab.node
+            .peer()
+            .with(|table| table.routes.contains_key(&host))
+    };
+    wait_until(DEADLINE, "the host is gone", gone).unwrap();
+    let told = lab.node.says(&["explain", "10.10.1.100"]);
+    let why = format!("Port_Binding {port} external_ids:bgp:advertise is false [policy]");
+    assert!(told.contains(&why), "{told}");
+    say(&lab, &port, &[]);
+    lab.expect_routes(&all);
+
+    // The gateway's own network is of its router port.
+    say(&lab, GATEWAY_PORT, &[("bgp:med", "5")]);
+    lab.restart_with("ovn_stretched_l2_bgp_driver");
+    lab.expect("stretched/default");
+    let told = || med(&lab, "172.24.4.0/24") == Some(5);
+    wait_until(DEADLINE, "the MED of the gateway's network", told).unwrap();
+    assert_eq!(med(&lab, "10.10.1.0/24"), None);
+}
+
 #[test]
 fn b161_stretched_networks_lead_to_their_gateway_and_another_drivers_wiring_is_swept() {
     require!(NEEDS[0], NEEDS[1], NEEDS[2], NEEDS[3]);

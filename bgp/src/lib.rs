@@ -51,6 +51,7 @@
 
 pub mod bfd;
 pub mod discovery;
+pub mod evpn;
 mod hash;
 mod policy;
 mod rib;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use interop::adoption::{Handover, KINDS};
+use interop::chaos::Tenants;
 use interop::cloud::Driver;
 use interop::runner::{Lab, state_file};
 use interop::topology::Topology;
@@ -29,7 +30,7 @@ lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p
 lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [--snapshot DIR] [BENCHMARK...]
                                           our speaker, BIRD, FRR and GoBGP, by one tester in one run; the agent on
                                           a node of a large cloud (of DIR's nb.db.gz and sb.db.gz, or one made here)
-lab chaos --agent BINARY [--driver nb|nb+sb|sb] [--changes N] [--seed N]
+lab chaos --agent BINARY [--driver nb|nb+sb|sb|l2] [--tenants hosts|subnets|scopes] [--changes N] [--seed N]
                                           random legal changes on a living OVN; all must agree in every quiet moment
 lab adoption [--agent BINARY]             the Python agent in the VM, then ours; prints what each left
 lab matrix                                writes the outcomes of the interop matrix's tests into docs/interop.md
@@ -106,6 +107,7 @@ struct Options {
     daemons: Vec<String>,
     snapshot: Option<PathBuf>,
     driver: Driver,
+    tenants: Tenants,
     changes: Option<usize>,
     seed: Option<u64>,
 }
@@ -131,6 +133,7 @@ impl Options {
                 "--daemon" => this.daemons.push(value()?.clone()),
                 "--snapshot" => this.snapshot = Some(value()?.into()),
                 "--driver" => this.driver = driver(value()?)?,
+                "--tenants" => this.tenants = tenants(value()?)?,
                 "--changes" => this.changes = Some(value()?.parse()?),
                 "--seed" => this.seed = Some(value()?.parse()?),
                 "--vm" => this.vm = true,
@@ -155,7 +158,17 @@ fn driver(word: &str) -> Result<Driver> {
         "nb" => Driver::Northbound,
         "nb+sb" => Driver::NorthboundAndSouthbound,
         "sb" => Driver::Southbound,
-        _ => bail!("--driver is nb, nb+sb or sb, not {word}"),
+        "l2" => Driver::StretchedL2,
+        _ => bail!("--driver is nb, nb+sb, sb or l2, not {word}"),
+    })
+}
+
+fn tenants(word: &str) -> Result<Tenants> {
+    Ok(match word {
+        "hosts" => Tenants::Hosts,
+        "subnets" => Tenants::Subnets,
+        "scopes" => Tenants::Scopes,
+        _ => bail!("--tenants is hosts, subnets or scopes, not {word}"),
     })
 }
 
@@ -164,6 +177,7 @@ fn chaos(options: &Options) -> Result<()> {
     let told = interop::chaos::run(&interop::chaos::Settings {
         agent: agent.context("chaos needs --agent BINARY")?,
         driver: options.driver,
+        tenants: options.tenants,
         changes: options.changes.unwrap_or(10_000),
         seed: options.seed.unwrap_or(1),
     })?;

@@ -194,6 +194,13 @@ impl Chassis {
         daemon.stop();
     }
 
+    /// SIGKILL for ovn-controller: its chassis row stays, and what it bound.
+    pub fn kill_controller(&mut self) {
+        if let Some(daemon) = self.controller.take() {
+            daemon.kill();
+        }
+    }
+
     /// Plugs a VM: an internal port of br-int, bound to the logical switch port `lsp`, in a namespace of its own.
     pub fn plug(&self, chassis: &Namespace, lsp: &str, mac: &str) -> Result<Vm> {
         let vm = Namespace::new("vm")?;
@@ -246,6 +253,24 @@ pub struct Vm {
     pub namespace: Namespace,
     /// The port of br-int.
     pub port: String,
+}
+
+impl Vm {
+    /// Takes an IPv4 address, and tells the network so (gratuitous ARP).
+    pub fn take(&self, address: &str) -> Result<()> {
+        let vm = &self.namespace;
+        vm.ip(&format!("address replace {address}/32 dev eth0"))?;
+        vm.sysctl("net.ipv4.conf.eth0.arp_notify", "1")?;
+        // the kernel tells whenever the MAC is set, to the same one too
+        let mac = vm.mac("eth0")?;
+        vm.ip(&format!("link set eth0 address {mac}")).map(drop)
+    }
+
+    /// Gives back an address that it may have taken.
+    pub fn leave(&self, address: &str) {
+        let vm = &self.namespace;
+        let _ = vm.ip(&format!("address delete {address}/32 dev eth0"));
+    }
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ impl OvsdbServer {
 
     /// An OVSDB transaction (RFC 7047 §4.1.3: `["<database>", <operation>…]`); its results. An error if any operation failed.
     pub fn transact(&self, transaction: &Value) -> Result<Value> {
-        transact(&self.place, &self.unix(), transaction)
+        self.answered(transact(&self.place, &self.unix(), transaction))
     }
 
     /// `ovn-nbctl`, words split as given.
@@ -227,7 +227,18 @@ impl OvsdbServer {
         let db = format!("--db={}", self.unix());
         let mut all = vec![db.as_str(), "--timeout=30"];
         all.extend(args);
-        self.place.run(program, &all)
+        self.answered(self.place.run(program, &all))
+    }
+
+    /// An answer; a failure names the end of the server, if it has died.
+    fn answered<T>(&self, answer: Result<T>) -> Result<T> {
+        match (answer, &self.daemon) {
+            (Err(error), Some(daemon)) => match daemon.check() {
+                Err(death) => Err(error.context(death)),
+                Ok(()) => Err(error),
+            },
+            (answer, _) => answer,
+        }
     }
 
     fn control(&self) -> PathBuf {
@@ -401,6 +412,26 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn a_server_that_died_is_named_with_its_signal_where_it_was_missed() {
+        require!(Need::Program("ovsdb-server"));
+        let dir = scratch().unwrap();
+        let nb = OvsdbServer::from_schema(&Place::host(), dir.path(), Schema::Northbound).unwrap();
+        let daemon = nb.daemon.as_ref().unwrap();
+        daemon.signal(nix::sys::signal::Signal::SIGSEGV).unwrap();
+        wait_for(PATIENCE, "death", || daemon.check().err()).unwrap();
+        let errors = [
+            nb.nbctl(&["ls-list"]).unwrap_err(),
+            nb.transact(&json!(["OVN_Northbound"])).unwrap_err(),
+        ];
+        for error in errors.map(|error| format!("{error:#}")) {
+            assert!(
+                error.contains("ovsdb-nb (pid ") && error.contains("SIGSEGV"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

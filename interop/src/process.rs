@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 /// Names the owner (`pid:start time`) in the environment of everything a lab starts, so that the next run can
@@ -173,6 +174,24 @@ impl Daemon {
         self.child.try_wait().ok().flatten()
     }
 
+    /// An error that says how it ended and what it said last, if it has ended.
+    pub fn check(&self) -> Result<()> {
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let how = match waitid(Id::Pid(self.unix_pid()), ended) {
+            Ok(WaitStatus::Exited(_, code)) => format!("exit status {code}"),
+            Ok(WaitStatus::Signaled(_, signal, core)) => {
+                format!("{signal}{}", if core { ", core dumped" } else { "" })
+            }
+            // it runs, or its end has been taken note of before
+            _ => return Ok(()),
+        };
+        let (name, pid) = (&self.name, self.pid());
+        bail!(
+            "{name} (pid {pid}) has ended with {how}: {}",
+            self.log_tail()
+        )
+    }
+
     /// Where its output goes.
     pub fn log(&self) -> &Path {
         &self.log
@@ -306,6 +325,31 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("broken") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_that_dies_is_found_dead_with_its_signal_and_its_log() {
+        let dir = crate::scratch().unwrap();
+        let mut shell = Command::new("sh");
+        let script = "echo last words; kill -SEGV $$";
+        let daemon = Daemon::spawn("x", dir.path(), shell.args(["-c", script])).unwrap();
+        let dead = wait_for(crate::PATIENCE, "death", || daemon.check().err()).unwrap();
+        // it is found dead as often as one looks
+        let again = daemon.check().unwrap_err();
+        for error in [dead, again].map(|error| error.to_string()) {
+            assert!(
+                error.contains("SIGSEGV") && error.contains("last words"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_runs_is_well() {
+        let dir = crate::scratch().unwrap();
+        let daemon =
+            Daemon::spawn("sleeper", dir.path(), Command::new("sleep").arg("600")).unwrap();
+        daemon.check().unwrap();
     }
 
     #[test]

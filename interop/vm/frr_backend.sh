@@ -1,6 +1,7 @@
 # bgp_backend = frr beside FRR 10.3: adopts what the Python agent has set up for it (`/share/python`, by hand and by the word of
 # its golden state), `ours`, starts again (`again`), is interfered with, survives a restart of bgpd, makes all of it from nothing
-# (`anew`), and leaves nothing when another backend follows (`embedded`). `/share/monitor*` is every change of the kernel meanwhile.
+# (`anew`), and leaves nothing when another backend follows (`embedded`). Then networks instead of hosts: of tenants (`subnet`), and of the
+# stretched layer 2 (`stretched`). `/share/monitor*` is every change of the kernel meanwhile.
 set -eu
 . /share/node.sh
 
@@ -31,10 +32,15 @@ E
   vtysh -f /tmp/leak.conf > /dev/null 2>&1
 }
 
+driver=nb_ovn_bgp_driver
+options=
+southbound=
+
 start_ours() { # BACKEND
   cat > /run/ours.conf <<E
 [DEFAULT]
-driver = nb_ovn_bgp_driver
+driver = $driver
+$options
 exposing_method = underlay
 ovsdb_connection = unix:/run/openvswitch/db.sock
 bgp_AS = 64999
@@ -43,6 +49,7 @@ frr_reconcile_interval = 3600
 control_socket = /run/ours.sock
 [ovn]
 ovn_nb_connection = unix:/run/ovn/ovnnb_db.sock
+$southbound
 E
   if [ "$1" = embedded ]; then
     printf '[bgp_neighbor leaf]\naddress = 192.0.2.254\nremote_as = internal\n' >> /run/ours.conf
@@ -151,4 +158,45 @@ start_ours frr
 exposed4='172.24.4.138/32 172.24.4.76/32 172.30.0.182/32'
 wait_exposed 60
 capture /share/anew; capture_leak /share/anew
+# the operator lets networks pass
+allow_networks() {
+  vtysh -c 'configure terminal' -c 'ip prefix-list only-host-prefixes permit 0.0.0.0/0 ge 24' \
+    -c 'ipv6 prefix-list only-host-prefixes permit ::/0 ge 64'
+}
+
+# capture_paths DIR PREFIX…: the next hop that the leaf has of each, or a dash
+capture_paths() {
+  dir=$1; shift
+  for p; do
+    case $p in *:*) family=ipv6 ;; *) family=ipv4 ;; esac
+    hop=$(leaf_vtysh -c "show bgp $family unicast $p json" | tr -d ' \n' | sed -n 's/.*"nexthops":\[{"ip":"\([^"]*\)".*/\1/p')
+    echo "$p ${hop:--}"
+  done > "$dir/paths"
+}
+
+networks='10.10.0.0/24 2001:db8:300::/64'
+step "subnets of tenants"
+stop_ours
+tenant_ipv6
+allow_networks
+options='expose_tenant_networks = True
+advertisement_method_tenant_networks = subnet'
+start_ours frr
+ask plan > /share/subnet-plan || true
+for p in $networks; do
+  case $p in *:*) family=ipv6 ;; *) family=ipv4 ;; esac
+  wait_for 60 "$p at the leaf" leaf_has "$p" $family
+done
+capture /share/subnet; capture_leak /share/subnet; capture_paths /share/subnet $networks
+
+step "networks of the stretched layer 2"
+stop_ours
+driver=ovn_stretched_l2_bgp_driver options= southbound='ovn_sb_connection = unix:/run/ovn/ovnsb_db.sock'
+start_ours frr
+for p in 172.24.4.138/32 172.24.4.76/32; do wait_for 60 "the leaf to forget $p" leaf_lacks "$p" ipv4; done
+wait_for 60 "172.24.4.0/24 at the leaf" leaf_has 172.24.4.0/24 ipv4
+wait_for 60 "2001:db8:100::/64 at the leaf" leaf_has 2001:db8:100::/64 ipv6
+wait_for 60 "a word of FRR" grep -q 'FRR is configured as it should be' /share/ours-$starts.log
+capture /share/stretched; capture_leak /share/stretched; capture_paths /share/stretched $networks 172.24.4.0/24 2001:db8:100::/64
+
 step done

@@ -75,7 +75,8 @@ write_network() {
     -- set logical_router_port lrp-in external_ids:'"neutron:is_ext_gw"'=False external_ids:'"neutron:network_name"'=$tenant \
     -- lsp-add $tenant in -- lsp-set-type in router -- lsp-set-addresses in router -- lsp-set-options in router-port=lrp-in \
     -- set logical_switch_port in external_ids:'"neutron:device_owner"'='"network:router_interface"' \
-       external_ids:'"neutron:cidrs"'='"10.10.0.1/24"' external_ids:'"neutron:network_name"'=$tenant
+       external_ids:'"neutron:cidrs"'='"10.10.0.1/24"' external_ids:'"neutron:network_name"'=$tenant \
+       external_ids:'"neutron:device_id"'="\"${router#neutron-}\""
   gateway='172.24.4.76/24 2001:db8:100:0:f816:3eff:fe94:ece8/64'
   ovn-nbctl lrp-add $router lrp-gw fa:16:3e:94:ec:e8 $gateway \
     -- set logical_router_port lrp-gw external_ids:'"neutron:is_ext_gw"'=True external_ids:'"neutron:network_name"'=$public \
@@ -91,6 +92,16 @@ write_network() {
   ovn-nbctl set nat "$fip" external_ids:'"neutron:fip_port_id"'=vm-a external_ids:'"neutron:router_name"'=$router \
     external_ids:'"neutron:fip_network_id"'=${public#neutron-} external_ids:'"neutron:fip_external_mac"'='"fa:16:3e:0a:01:51"' \
     -- set logical_switch_port vm-a external_ids:'"neutron:port_fip"'=172.24.4.151
+}
+
+# a second subnet of the tenant network, behind the same router
+tenant_ipv6() {
+  ovn-nbctl lrp-add $router lrp-in6 fa:16:3e:33:45:69 2001:db8:300::1/64 \
+    -- set logical_router_port lrp-in6 external_ids:'"neutron:is_ext_gw"'=False external_ids:'"neutron:network_name"'=$tenant \
+    -- lsp-add $tenant in6 -- lsp-set-type in6 router -- lsp-set-addresses in6 router -- lsp-set-options in6 router-port=lrp-in6 \
+    -- set logical_switch_port in6 external_ids:'"neutron:device_owner"'='"network:router_interface"' \
+       external_ids:'"neutron:cidrs"'='"2001:db8:300::1/64"' external_ids:'"neutron:network_name"'=$tenant \
+       external_ids:'"neutron:device_id"'="\"${router#neutron-}\""
 }
 
 plug() { # NAME MAC GATEWAY4 ADDRESS…

@@ -252,11 +252,18 @@ fn route(prefix: IpNet, announcement: &Announcement) -> Route {
         return Route::new(prefix);
     }
     let attributes = &announcement.attributes;
+    let communities = attributes
+        .communities
+        .as_deref()
+        .cloned()
+        .unwrap_or_default();
     Route {
         prefix,
         attributes: Arc::new(RouteAttributes {
             next_hop: announcement.next_hop,
-            communities: attributes.communities.to_vec(),
+            communities: communities.standard,
+            extended_communities: communities.extended,
+            large_communities: communities.large,
             local_pref: attributes.local_pref,
             med: attributes.med,
             // Tenant subnets and stretched networks are exposed on purpose.

@@ -263,6 +263,7 @@ impl Agent {
             return;
         }
         self.core.update();
+        self.warn_of_untold();
         self.watch();
         // The first changes are made by a decision that nothing is missing from.
         self.seen.decided |= held.is_none() && self.ovn_is_read() && !self.waits_for_southbound();

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use super::driver::{Consequences, Ovn};
 use crate::config::Driver;
-use crate::exposure::{Decision, Delta, Exposure, Node, Options};
+use crate::exposure::{Decision, Delta, Exposure, Node, Options, Policy};
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
@@ -50,6 +50,14 @@ impl Core {
             ovn: Ovn::new(driver),
             reserved: BTreeSet::from([reserved]),
             ..Self::default()
+        }
+    }
+
+    /// Other policies count from now on.
+    pub fn set_policy(&mut self, policy: Policy) {
+        if self.options.policy != policy {
+            self.options.policy = policy;
+            self.ovn.decide_again();
         }
     }
 

@@ -92,7 +92,7 @@ impl Ovn {
         self.southbound_counts
     }
 
-    /// The node has changed, which every decision is about.
+    /// The node or the policy has changed, which every decision is about.
     pub(super) fn decide_again(&mut self) {
         self.stale = true;
     }

@@ -107,7 +107,7 @@ fn decided(decision: &Decision, ip: IpAddr) -> Vec<Step> {
         .exposures
         .iter()
         .filter(|e| e.prefix.contains(&ip))
-        .map(|e| exposed(e));
+        .flat_map(|e| std::iter::once(exposed(e)).chain(ruled(e)));
     let withheld = decision
         .withheld
         .iter()
@@ -140,6 +140,12 @@ fn exposed(exposure: &Exposure) -> Step {
     });
     let detail = format!("{prefix} of {port}: {reason}{way}");
     step("decision", Verdict::Ok, detail)
+}
+
+/// What policies say of its route.
+fn ruled(exposure: &Exposure) -> Option<Step> {
+    let policy = exposure.attributes.policy()?;
+    Some(step("policy", Verdict::Ok, policy))
 }
 
 fn withheld(withheld: &Withheld) -> Step {

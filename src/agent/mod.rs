@@ -12,7 +12,6 @@ mod explain;
 mod follow;
 mod inputs;
 mod leaks;
-mod nodes;
 mod noted;
 mod plan;
 mod report;
@@ -20,6 +19,7 @@ mod run;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod untold;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -32,12 +32,11 @@ use self::conditions::{Conditions, Rows};
 pub use self::core::Core;
 pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
-pub use self::nodes::node_facts;
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
 use crate::advertise::frr::{Leak, Upkeep};
 use crate::config::{Config, frr_peer};
-use crate::exposure::Options;
+use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
@@ -68,6 +67,8 @@ pub struct Agent {
     seen: Seen,
     /// When all that must be read had been, but for flows.
     read_at: Option<Instant>,
+    /// It has been said that what policies say is not told to everybody.
+    untold_said: bool,
 }
 
 /// What has been read at least once: nothing is changed on the node before all of it has.
@@ -105,6 +106,7 @@ impl Agent {
             conditions: Conditions::default(),
             seen: Seen::default(),
             read_at: None,
+            untold_said: false,
         })
     }
 
@@ -117,6 +119,13 @@ impl Agent {
         self.ask();
         self.decide();
         Ok(())
+    }
+
+    /// The policy file may have changed.
+    fn change_policy(&mut self) {
+        self.core.set_policy(Policy::from(&self.config.agent));
+        self.untold_said = false;
+        self.decide();
     }
 
     /// Watches what concerns the agent now.

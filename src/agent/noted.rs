@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bgp::wire::Community;
+use bgp::wire::{Community, ExtendedCommunity, LargeCommunity};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::exposure::Attributes;
 use crate::reconcile::Announcement;
+use crate::route_settings::Communities;
 
 /// Longer than the note of any node: a hundred thousand prefixes.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -47,6 +49,11 @@ struct Advert {
     next_hop: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     communities: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    extended_communities: Vec<[u8; 8]>,
+    /// Global administrator and the two parts of the operator's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    large_communities: Vec<[u32; 3]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     local_pref: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,20 +122,40 @@ impl Noted {
 impl Advert {
     fn of((prefix, announcement): (&IpNet, &Announcement)) -> Self {
         let attributes = &announcement.attributes;
+        let communities = attributes
+            .communities
+            .as_deref()
+            .cloned()
+            .unwrap_or_default();
+        let large = communities.large.iter();
         Self {
             prefix: *prefix,
             next_hop: announcement.next_hop,
-            communities: attributes.communities.iter().map(|c| c.0).collect(),
+            communities: communities.standard.iter().map(|c| c.0).collect(),
+            extended_communities: communities.extended.iter().map(|c| c.0).collect(),
+            large_communities: large.map(|c| [c.global, c.local1, c.local2]).collect(),
             local_pref: attributes.local_pref,
             med: attributes.med,
         }
     }
 
     fn announcement(self) -> (IpNet, Announcement) {
+        let large = self.large_communities.into_iter();
+        let large = large.map(|[global, local1, local2]| LargeCommunity {
+            global,
+            local1,
+            local2,
+        });
+        let extended = self.extended_communities.into_iter();
+        let communities = Communities {
+            standard: self.communities.into_iter().map(Community).collect(),
+            extended: extended.map(ExtendedCommunity).collect(),
+            large: large.collect(),
+        };
         let announcement = Announcement {
             next_hop: self.next_hop,
             attributes: Attributes {
-                communities: self.communities.into_iter().map(Community).collect(),
+                communities: (!communities.is_empty()).then(|| Arc::new(communities)),
                 local_pref: self.local_pref,
                 med: self.med,
                 rule: None,
@@ -165,7 +192,11 @@ mod tests {
         let stretched = Announcement {
             next_hop: "172.24.4.76".parse().ok(),
             attributes: Attributes {
-                communities: [Community(65_000 << 16 | 7)].into(),
+                communities: Some(Arc::new(Communities {
+                    standard: vec![Community(65_000 << 16 | 7)],
+                    extended: vec!["rt:65000:1".parse().unwrap()],
+                    large: vec!["65000:1:2".parse().unwrap()],
+                })),
                 local_pref: Some(50),
                 ..Attributes::default()
             },

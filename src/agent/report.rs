@@ -181,6 +181,8 @@ fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
         bridge: exposure.bridge().map(ToString::to_string),
         vlan: exposure.vlan(),
         reason: exposure.reason.to_string(),
+        attributes: exposure.attributes.shown(),
+        policy: exposure.attributes.rule.as_deref().map(str::to_owned),
         wired: wired(&agent.core, exposure).0,
         advertised,
         also_from: Vec::new(),

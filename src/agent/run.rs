@@ -250,6 +250,7 @@ impl Running {
         let config = &mut self.agent.config;
         let reply = self.front.reload(source, config, &mut self.speaker).await;
         self.agent.change_frr();
+        self.agent.change_policy();
         reply
     }
 

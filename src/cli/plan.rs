@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::table::{or_dash, table, text};
-use crate::exposure::{Code, Decision, Exposure, Kind, Withheld};
+use crate::exposure::{Code, Decision, Exposure, Kind, Shown, Withheld};
 use crate::reconcile::object::{Key, Value};
 
 /// Arguments of `plan`.
@@ -79,7 +79,10 @@ pub fn render_text(plan: &Plan) -> String {
             e.port.to_string(),
             or_dash(e.bridge()),
             or_dash(e.vlan()),
-            e.reason.to_string(),
+            match e.attributes.policy() {
+                Some(policy) => format!("{}; {policy}", e.reason),
+                None => e.reason.to_string(),
+            },
         ]);
     }
     let mut held = table(&["prefix", "kind", "port", "code", "reason"]);
@@ -141,6 +144,12 @@ struct ExposureJson<'a> {
     vni: Option<u32>,
     via: Option<IpAddr>,
     reason: String,
+    /// There only where a policy says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<Shown>,
+    /// Which policies say something, there only where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -170,6 +179,8 @@ fn exposed(e: &Exposure) -> ExposureJson<'_> {
         vni: e.vni,
         via: e.via,
         reason: e.reason.to_string(),
+        attributes: e.attributes.shown(),
+        policy: e.attributes.rule.as_deref(),
     }
 }
 

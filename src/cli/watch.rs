@@ -1,8 +1,8 @@
 //! `watch`: events of the running agent, as they happen.
 
+use std::fmt::Display;
 use std::io::{self, Write};
-
-use ipnet::IpNet;
+use std::net::IpAddr;
 
 use super::show;
 use crate::config::Config;
@@ -61,6 +61,16 @@ pub fn render_text(event: &Happened) -> String {
         | Happening::PeerVanished { .. }
         | Happening::Withheld { .. }
         | Happening::UpdateErrors { .. } => vec![of_neighbour(&event.what)],
+        Happening::EvpnAdvertised { peer, routes } => {
+            each(routes, &format!("advertised to {peer}"))
+        }
+        Happening::EvpnWithdrawn { peer, routes } => {
+            each(routes, &format!("withdrawn from {peer}"))
+        }
+        Happening::EvpnPrefix { .. }
+        | Happening::EvpnHost { .. }
+        | Happening::EvpnFlood { .. }
+        | Happening::EvpnDuplicate { .. } => vec![of_tenant(&event.what)],
         Happening::Converged { family } => {
             vec![format!("{family}: every neighbor has told all it has")]
         }
@@ -79,9 +89,42 @@ pub fn render_text(event: &Happened) -> String {
     lines.into_iter().map(line).collect()
 }
 
-fn each(prefixes: &[IpNet], words: &str) -> Vec<String> {
-    let line = |prefix: &IpNet| format!("{prefix} {words}");
-    prefixes.iter().map(line).collect()
+fn each(routes: &[impl Display], words: &str) -> Vec<String> {
+    routes
+        .iter()
+        .map(|route| format!("{route} {words}"))
+        .collect()
+}
+
+fn of_tenant(what: &Happening) -> String {
+    match what {
+        Happening::EvpnPrefix { vni, prefix, vteps } => {
+            format!("vni {vni} {prefix} {}", behind(vteps))
+        }
+        Happening::EvpnHost {
+            vni,
+            mac,
+            vtep,
+            addresses,
+        } => {
+            let addresses: String = addresses.iter().map(|ip| format!(" {ip}")).collect();
+            let behind = behind(vtep.as_slice());
+            format!("vni {vni} {mac}{addresses} {behind}")
+        }
+        Happening::EvpnFlood { vni, vteps } => format!("vni {vni} floods, {}", behind(vteps)),
+        Happening::EvpnDuplicate { vni, mac } => format!(
+            "vni {vni} {mac} moves too often: it is on two nodes, or there is a loop; its moves are told no more for three minutes"
+        ),
+        _ => String::new(),
+    }
+}
+
+fn behind(vteps: &[IpAddr]) -> String {
+    if vteps.is_empty() {
+        return "behind no VTEP".to_owned();
+    }
+    let vteps: Vec<_> = vteps.iter().map(ToString::to_string).collect();
+    format!("behind {}", vteps.join(", "))
 }
 
 fn because(reason: Option<&String>) -> String {

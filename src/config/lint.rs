@@ -5,10 +5,12 @@ use std::fmt::Display;
 
 use super::Config;
 use super::bgp::{Endpoint, Session};
-use super::choice::{Backend, Driver, ExposingMethod, TenantAdvertisement};
+use super::choice::{Backend, Driver, ExposingMethod};
 use super::given::{Given, label};
-use super::options::Named;
+use super::options::{Named, options};
 use super::problem::{Fault, Place, Problem, Severity};
+use super::uses;
+use crate::route_settings::Setting;
 
 /// Every such problem.
 pub(super) fn lint(config: &Config, given: &Given) -> Vec<Problem> {
@@ -17,8 +19,9 @@ pub(super) fn lint(config: &Config, given: &Given) -> Vec<Problem> {
         problems: Vec::new(),
     };
     lint.choices(config);
-    lint.tenants(config);
+    lint.idle(config);
     lint.bgp(config);
+    lint.policies(config);
     lint.problems
 }
 
@@ -42,57 +45,30 @@ impl Lint<'_> {
                 "set exposing_method = underlay",
             );
         }
-        for (option, set) in [
-            ("evpn_local_ip", agent.evpn_local_ip.is_some()),
-            ("evpn_nic", agent.evpn_nic.is_some()),
-        ] {
-            if set {
-                self.no_effect(option, "this version has no EVPN");
-            }
-        }
     }
 
-    /// What a driver has no use for, and what it cannot see: told, because the Python agent's configurations
-    /// have it and start.
-    fn tenants(&mut self, config: &Config) {
-        let agent = &config.agent;
-        let exposed = agent.expose_tenant_networks || agent.expose_ipv6_gua_tenant_networks;
-        let subnets = agent.advertisement_method_tenant_networks == TenantAdvertisement::Subnet;
-        let without_snat = agent.require_snat_disabled_for_tenant_networks;
-        if agent.driver == Driver::StretchedL2 {
-            for (option, set) in [
-                ("expose_tenant_networks", agent.expose_tenant_networks),
-                (
-                    "expose_ipv6_gua_tenant_networks",
-                    agent.expose_ipv6_gua_tenant_networks,
-                ),
-                ("advertisement_method_tenant_networks", subnets),
-            ] {
-                if set {
-                    self.no_effect(
-                        option,
-                        "this driver always advertises whole tenant networks",
-                    );
+    /// What was set and does nothing (B13). Not of the Python agent's defaults, which its templates write out, and
+    /// not of what FRR's file says for a speaker: nobody has asked for that.
+    fn idle(&mut self, config: &Config) {
+        let frr = config.bgp.frr_config.as_deref();
+        for section in ["DEFAULT", "ovn", "bgp", "local_ovn_cluster"] {
+            for option in options(section) {
+                let name = option.name();
+                let Some(set) = self.given.get(section, name) else {
+                    continue;
+                };
+                let by_frr =
+                    matches!(&set.place, Place::Line(path, _) if Some(path.as_path()) == frr);
+                let default = option.default().unwrap_or_default();
+                if by_frr || is_same(default, &set.text) {
+                    continue;
                 }
-            }
-        }
-        if without_snat && agent.driver != Driver::Northbound {
-            let why = format!(
-                "{} cannot see whether a router has SNAT, only nb_ovn_bgp_driver can",
-                agent.driver
-            );
-            self.no_effect("require_snat_disabled_for_tenant_networks", &why);
-        }
-        if exposed || agent.driver == Driver::StretchedL2 {
-            return;
-        }
-        for (option, set) in [
-            ("advertisement_method_tenant_networks", subnets),
-            ("require_snat_disabled_for_tenant_networks", without_snat),
-            ("address_scopes", !agent.address_scopes.is_empty()),
-        ] {
-            if set {
-                self.no_effect(option, "tenant networks are not exposed");
+                if let Some(why) = uses::idle(config, section, name) {
+                    let place = set.place.clone();
+                    let fault = Fault::NoEffect(why);
+                    let option = Some(label(section, name));
+                    self.push(Severity::Warning, place, option, fault);
+                }
             }
         }
     }
@@ -127,6 +103,32 @@ impl Lint<'_> {
         }
         for range in &config.listen_ranges {
             self.timers(&Named::Listen.section(&range.name), &range.session);
+        }
+    }
+
+    /// What the policy file says and the backend does not carry.
+    fn policies(&mut self, config: &Config) {
+        let backend = config.agent.bgp_backend;
+        let lost: &[Setting] = match backend {
+            Backend::Embedded => &[],
+            Backend::FrrPeer => &[Setting::LocalPref],
+            Backend::Frr => &[Setting::Communities, Setting::LocalPref, Setting::Med],
+        };
+        for rule in config.agent.exposure_rules.iter() {
+            let lost = lost.iter().filter(|setting| rule.settings.has(**setting));
+            let lost: Vec<_> = lost.map(|setting| setting.name()).collect();
+            if lost.is_empty() {
+                continue;
+            }
+            let fault = Fault::Conflict(
+                format!(
+                    "[expose {}] sets {}, which bgp_backend = {backend} does not carry",
+                    rule.name,
+                    lost.join(", ")
+                ),
+                "use bgp_backend = embedded, or a route-map of FRR's".into(),
+            );
+            self.default(Severity::Warning, "exposure_policy_file", fault);
         }
     }
 
@@ -178,4 +180,14 @@ impl Lint<'_> {
             fault,
         });
     }
+}
+
+/// Whether a text says what the default says.
+fn is_same(default: &str, text: &str) -> bool {
+    let flag = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
+    };
+    default == text || (flag(default).is_some() && flag(default) == flag(text))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::given::{Given, label};
 use super::options::BGP_SECTION;
 use super::problem::{Fault, Place, Problem, Severity};
-use super::{Config, frr, ini, lint, resolve};
+use super::{Config, expose, frr, ini, lint, resolve};
 
 /// What there is to read, in the order in which later wins.
 // No Debug: the text holds passwords.
@@ -29,12 +29,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads everything; there is no file that `frr_config` could name. Pure and total.
+    /// Reads everything; there is no file that an option could name. Pure and total.
     pub fn read(input: &Input) -> Self {
         Self::read_with(input, &|_| Err("not given".into()))
     }
 
-    /// Reads everything, and with `open` the file that `frr_config` names.
+    /// Reads everything, and with `open` the files that `frr_config` and `exposure_policy_file` name.
     pub fn read_with(input: &Input, open: &dyn Fn(&Path) -> Result<String, String>) -> Self {
         let mut given = Given::default();
         for (path, text) in &input.files {
@@ -48,7 +48,9 @@ impl Loaded {
             given.value("DEFAULT", option, value.clone(), place);
         }
         read_frr(&mut given, open);
-        let config = resolve::resolve(&mut given);
+        let policy = read_policy(&mut given, open);
+        let mut config = resolve::resolve(&mut given);
+        config.agent.exposure_rules = policy.into();
         let mut loaded = Self {
             problems: with_lint(&config, given),
             config,
@@ -69,21 +71,45 @@ impl Loaded {
 
 /// Adds what `frr_config` names.
 fn read_frr(given: &mut Given, open: &dyn Fn(&Path) -> Result<String, String>) {
-    let option = "frr_config";
-    let Some(set) = given.get(BGP_SECTION, option).cloned() else {
-        return;
+    if let Some((path, text)) = named_file(given, BGP_SECTION, "frr_config", open) {
+        given.frr(&path, frr::translate(&text));
+    }
+}
+
+/// The sections of what `exposure_policy_file` names.
+fn read_policy(
+    given: &mut Given,
+    open: &dyn Fn(&Path) -> Result<String, String>,
+) -> Vec<expose::ExposeRule> {
+    let file = named_file(given, "DEFAULT", "exposure_policy_file", open);
+    let Some((path, text)) = file else {
+        return Vec::new();
     };
+    let (rules, problems) = expose::read(&path, &text);
+    given.problems.extend(problems);
+    rules
+}
+
+/// The file that an option names, with its text. One that cannot be read is an error.
+fn named_file(
+    given: &mut Given,
+    section: &str,
+    option: &str,
+    open: &dyn Fn(&Path) -> Result<String, String>,
+) -> Option<(PathBuf, String)> {
+    let set = given.get(section, option).cloned()?;
     // What cannot be expanded is reported when the option is stored.
-    let path = match given.expanded(BGP_SECTION, &set) {
+    let path = match given.expanded(section, &set) {
         Ok(text) if !text.is_empty() => PathBuf::from(text),
-        _ => return,
+        _ => return None,
     };
     match open(&path) {
-        Ok(text) => given.frr(&path, frr::translate(&text)),
+        Ok(text) => Some((path, text)),
         Err(error) => {
             let fault = Fault::Unreadable(format!("{}: {error}", path.display()));
-            let option = Some(label(BGP_SECTION, option));
+            let option = Some(label(section, option));
             given.problem(Severity::Error, set.place, option, fault);
+            None
         }
     }
 }

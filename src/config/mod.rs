@@ -7,6 +7,7 @@
 mod bgp;
 mod choice;
 mod convert;
+mod expose;
 mod frr;
 pub mod frr_peer;
 mod given;
@@ -23,9 +24,11 @@ mod resolve;
 mod secret;
 mod source;
 mod table;
+mod uses;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use bgp::{BfdProfile, Bgp, Endpoint, Fib, ListenRange, Neighbour, Session};
@@ -34,6 +37,7 @@ pub use choice::{
     UpdateSource,
 };
 pub use convert::{Converted, convert};
+pub use expose::ExposeRule;
 pub use load::{Input, Loaded};
 pub use markdown::option_tables;
 pub use problem::{Fault, Place, Problem, Severity};
@@ -80,6 +84,10 @@ pub struct Agent {
     pub require_snat_disabled_for_tenant_networks: bool,
     /// Filter for tenant networks; empty is no filter.
     pub address_scopes: Vec<String>,
+    /// The policy file; `None` is none.
+    pub exposure_policy_file: Option<PathBuf>,
+    /// Its sections, in its order.
+    pub exposure_rules: Arc<[ExposeRule]>,
     /// Name of the dummy device that has what FRR advertises.
     pub bgp_nic: String,
     /// Name of the VRF device that FRR leaks from.

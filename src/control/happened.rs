@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use bgp::evpn::EvpnEvent;
 use bgp::{Event, PeerId};
 
 use super::message::{Happened, Happening};
@@ -97,6 +98,15 @@ impl Names {
                 limit,
                 refused,
             },
+            Event::Evpn(event) => of_tenant(event),
+            Event::EvpnAdvertised { peer, routes } => Happening::EvpnAdvertised {
+                peer: self.of(peer).await,
+                routes: routes.iter().map(ToString::to_string).collect(),
+            },
+            Event::EvpnWithdrawn { peer, routes } => Happening::EvpnWithdrawn {
+                peer: self.of(peer).await,
+                routes: routes.iter().map(ToString::to_string).collect(),
+            },
             Event::PeerVanished { name, .. } => Happening::PeerVanished {
                 peer: name.to_string(),
             },
@@ -121,6 +131,31 @@ impl Names {
             failed: change.is_path_failure(),
         };
         happened(wall(change.at), what)
+    }
+}
+
+/// What a tenant's table takes from others.
+fn of_tenant(event: EvpnEvent) -> Happening {
+    match event {
+        EvpnEvent::Prefix { vni, prefix, ways } => Happening::EvpnPrefix {
+            vni,
+            prefix,
+            vteps: ways.iter().map(|way| way.vtep).collect(),
+        },
+        EvpnEvent::Host { vni, mac, host } => Happening::EvpnHost {
+            vni,
+            mac: mac.to_string(),
+            vtep: host.as_ref().map(|host| host.vtep),
+            addresses: host.into_iter().flat_map(|host| host.addresses).collect(),
+        },
+        EvpnEvent::Flood { vni, vteps } => Happening::EvpnFlood {
+            vni,
+            vteps: vteps.into_iter().collect(),
+        },
+        EvpnEvent::DuplicateMac { vni, mac } => Happening::EvpnDuplicate {
+            vni,
+            mac: mac.to_string(),
+        },
     }
 }
 

@@ -3,10 +3,12 @@
 //! Pure: rows in, [`Decision`] out. One file per driver; this file holds the one vocabulary.
 
 mod attributes;
+mod codes;
 mod filter;
 mod node;
 pub mod northbound;
 mod options;
+pub mod policy;
 pub mod southbound;
 pub mod stretched_l2;
 mod verdict;
@@ -19,10 +21,11 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
-pub use attributes::Attributes;
+pub use attributes::{Attributes, Shown};
 pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
 pub use options::{Options, TenantExposure};
+pub use policy::Policy;
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -37,6 +40,36 @@ pub enum Kind {
     LbFip,
     PortForwarding,
     L2Subnet,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Provider,
+        Self::Fip,
+        Self::Tenant,
+        Self::Subnet,
+        Self::Gateway,
+        Self::LbVip,
+        Self::LbFip,
+        Self::PortForwarding,
+        Self::L2Subnet,
+    ];
+
+    /// Its name in `plan --json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Fip => "fip",
+            Self::Tenant => "tenant",
+            Self::Subnet => "subnet",
+            Self::Gateway => "gateway",
+            Self::LbVip => "lb-vip",
+            Self::LbFip => "lb-fip",
+            Self::PortForwarding => "port-forwarding",
+            Self::L2Subnet => "l2-subnet",
+        }
+    }
 }
 
 /// Where an exposure's traffic enters OVN: the bridge of its provider network here.
@@ -131,6 +164,25 @@ pub enum Reason {
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
+}
+
+impl Reason {
+    /// The router's port through which the prefix is reached, where there is one.
+    pub fn gateway(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::FipOnGatewayHere { lrp, .. }
+            | Self::GatewayHere { lrp, .. }
+            | Self::TenantBehindGateway { lrp, .. }
+            | Self::SubnetBehindGateway { lrp, .. }
+            | Self::VipBehindGateway { lrp, .. }
+            | Self::ForwardedByGateway { lrp, .. }
+            | Self::StretchedNetwork { lrp } => Some(lrp),
+            Self::PortHere { .. }
+            | Self::FipOfPortHere { .. }
+            | Self::NatAddressOfPortHere { .. }
+            | Self::VipOfMemberHere { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Policy;
 use crate::config::{Agent, TenantAdvertisement};
 
 /// What an operator has chosen to expose of tenant networks.
@@ -14,6 +15,8 @@ pub struct Options {
     pub require_snat_disabled: bool,
     /// `address_scopes`; empty is no filter. Compared as text, as Neutron writes them.
     pub address_scopes: Arc<[Arc<str>]>,
+    /// `exposure_policy_file`, as it was read.
+    pub policy: Policy,
 }
 
 /// Which addresses of tenant networks may be exposed at all.
@@ -46,6 +49,7 @@ impl From<&Agent> for Options {
                 .iter()
                 .map(|s| s.as_str().into())
                 .collect(),
+            policy: Policy::from(agent),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Decision, Delta, Exposure, Withheld};
+use super::policy::southbound;
+use super::{Decision, Delta, Exposure, Options, Withheld};
+use crate::ovn::Southbound;
 
 /// What is decided so far.
 #[derive(Default)]
@@ -37,6 +39,20 @@ impl Verdict {
         if let Some(withheld) = &mut self.withheld {
             withheld.push(why());
         }
+    }
+
+    /// How many exposures there are so far.
+    pub(super) fn exposed(&self) -> usize {
+        self.exposures.len()
+    }
+
+    /// Applies the policy of the Southbound drivers to the exposures from the `from`th on.
+    pub(super) fn rule(&mut self, sb: &Southbound, options: &Options, from: usize) {
+        let Self {
+            exposures,
+            withheld,
+        } = self;
+        southbound::rule(sb, options, exposures, from, withheld);
     }
 
     /// Sorted, each once.

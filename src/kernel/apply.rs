@@ -83,8 +83,15 @@ impl Kernel {
         self.writes_total += requests.len() as u64;
         match self.changes.request(requests).await {
             Ok(replies) => {
-                let judged = steps.iter().zip(replies);
-                answers.extend(judged.map(|(step, reply)| judge(step, reply)));
+                for (step, reply) in steps.iter().zip(replies) {
+                    let mut answer = judge(step, reply);
+                    if matches!(answer, Err(ApplyError::Refused { .. }))
+                        && let Some(request) = self.second_try(step)
+                    {
+                        answer = self.change(step, request).await;
+                    }
+                    answers.push(answer);
+                }
             }
             Err(error) => {
                 self.stale = true;
@@ -93,6 +100,19 @@ impl Kernel {
                 answers.extend(steps.iter().map(failed));
             }
         }
+    }
+
+    /// Another way to the same, where the kernel may have refused the first.
+    fn second_try(&self, step: &Step) -> Option<Request> {
+        let (Step::Add { key, value } | Step::Replace { key, value }) = step else {
+            return None;
+        };
+        let Value::Route(route) = value else {
+            return None;
+        };
+        let via = route.via.filter(IpAddr::is_ipv6)?;
+        let index = self.index(&route.dev).ok()?;
+        request::add_route_by_its_table(&RouteId::of(key)?, index, Some(via))
     }
 
     async fn act(&mut self, step: &Step, action: Action) -> Result<(), ApplyError> {

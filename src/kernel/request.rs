@@ -66,6 +66,20 @@ fn address_message(index: u32, address: &IpNet) -> AddressMessage {
 /// agent's tables always had a default route that made it so, and ours may not yet. `None` for an
 /// IPv6 route with an IPv4 next hop, which there cannot be.
 pub(super) fn add_route(id: &RouteId, index: u32, via: Option<IpAddr>) -> Option<Request> {
+    put_route(id, index, via, true)
+}
+
+/// The same by a next hop that a route of its own table reaches. IPv6 needs that where the main table has
+/// the next hop on another interface, which the kernel holds against one that is said to be on this link.
+pub(super) fn add_route_by_its_table(
+    id: &RouteId,
+    index: u32,
+    via: Option<IpAddr>,
+) -> Option<Request> {
+    put_route(id, index, via, false)
+}
+
+fn put_route(id: &RouteId, index: u32, via: Option<IpAddr>, onlink: bool) -> Option<Request> {
     let v4 = matches!(id.prefix, IpNet::V4(_));
     let scope = match via {
         None if v4 => RouteScope::Link,
@@ -76,7 +90,10 @@ pub(super) fn add_route(id: &RouteId, index: u32, via: Option<IpAddr>) -> Option
         .scope(scope)
         .output_interface(index);
     if let Some(via) = via {
-        route = route.onlink().gateway(via).ok()?;
+        route = route.gateway(via).ok()?;
+        if onlink {
+            route = route.onlink();
+        }
     }
     Some(Request {
         message: RouteNetlinkMessage::NewRoute(route.build()),

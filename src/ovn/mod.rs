@@ -3,6 +3,7 @@
 //! Fed by [`crate::ovsdb`]; pure otherwise. A row that does not parse is reported once (table, uuid,
 //! column, why), again when it changes and still fails, and left out: nothing else stops.
 
+mod annotations;
 mod index;
 pub mod interest;
 mod mappings;
@@ -13,9 +14,10 @@ pub mod southbound;
 mod vips;
 pub mod vswitch;
 
+pub use annotations::Annotations;
 pub use mappings::{BridgeMapping, BridgeMappings, InvalidMapping};
 pub use northbound::Northbound;
-pub use row::RowProblem;
+pub use row::{LeftOut, RowProblem};
 pub use scopes::AddressScopes;
 pub use southbound::Southbound;
 pub use vips::Vip;

@@ -1,6 +1,6 @@
 //! Reading the columns of one row, with errors that name the column.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,14 +10,33 @@ use uuid::Uuid;
 
 use crate::ovsdb::{Atom, Datum, Row};
 
-/// A row that was left out because it does not parse.
+/// A row that was left out, wholly or in part, because it does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{table} {uuid}: column {column}: {why}; the row is left out")]
+#[error("{table} {uuid}: column {column}: {why}; {left_out}")]
 pub struct RowProblem {
     pub table: &'static str,
     pub uuid: Uuid,
     pub column: &'static str,
     pub why: String,
+    pub left_out: LeftOut,
+}
+
+/// What of a row does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// All of it.
+    Row,
+    /// This value alone.
+    Value,
+}
+
+impl Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Row => "the row is left out",
+            Self::Value => "that is ignored, the rest of the row counts",
+        })
+    }
 }
 
 /// Why one column does not parse.
@@ -42,6 +61,7 @@ impl ColumnError {
             uuid,
             column: self.column,
             why: self.why,
+            left_out: LeftOut::Row,
         }
     }
 }

@@ -136,6 +136,14 @@ impl Condition {
         }
     }
 
+    /// Whether every column that a clause names is one of which `is` holds.
+    pub fn names_only(&self, is: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::AnyOf(clauses) => clauses.iter().all(|clause| is(&clause.column)),
+        }
+    }
+
     /// The condition without the clauses on columns that `has` denies: such a clause can hold for
     /// no row of that server.
     #[must_use]

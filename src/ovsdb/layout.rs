@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::datum::Datum;
 use super::event::Missing;
-use super::row::Monitor;
+use super::row::{Monitor, ROW_ID, TableMonitor};
 use super::schema::{ColumnType, Schema};
 
 /// The monitored tables in the order of their names; indexes are the same for every server.
@@ -20,6 +20,7 @@ pub(super) struct Layout {
 pub(super) struct TableLayout {
     pub(super) name: Arc<str>,
     pub(super) exists: bool,
+    by_id: bool,
     columns: Vec<(Arc<str>, Option<ColumnType>)>,
     by_name: FxHashMap<Arc<str>, usize>,
     defaults: Box<[Option<Datum>]>,
@@ -30,7 +31,7 @@ impl Layout {
         let tables: Vec<TableLayout> = monitor
             .tables
             .iter()
-            .map(|(name, table)| TableLayout::new(name, &table.columns, schema))
+            .map(|(name, table)| TableLayout::new(name, table, schema))
             .collect();
         let by_name = index(tables.iter().map(|table| &table.name));
         Self { tables, by_name }
@@ -78,14 +79,16 @@ impl Layout {
 }
 
 impl TableLayout {
-    fn new(name: &str, columns: &[String], schema: &Schema) -> Self {
-        let columns: Vec<(Arc<str>, Option<ColumnType>)> = columns
+    fn new(name: &str, monitor: &TableMonitor, schema: &Schema) -> Self {
+        let columns: Vec<(Arc<str>, Option<ColumnType>)> = monitor
+            .columns
             .iter()
             .map(|column| (column.as_str().into(), schema.column(name, column)))
             .collect();
         Self {
             name: name.into(),
             exists: schema.has_table(name),
+            by_id: monitor.by_id,
             by_name: index(columns.iter().map(|(name, _)| name)),
             defaults: columns
                 .iter()
@@ -101,6 +104,11 @@ impl TableLayout {
             .iter()
             .filter(|(_, kind)| kind.is_some())
             .map(|(name, _)| &**name)
+    }
+
+    /// The columns that conditions may name at this server, which are those that it is asked for.
+    pub(super) fn nameable(&self) -> impl Iterator<Item = &str> {
+        self.present().chain(self.by_id.then_some(ROW_ID))
     }
 
     pub(super) fn column(&self, name: &str) -> Option<(usize, ColumnType)> {

@@ -8,6 +8,9 @@ use uuid::Uuid;
 use super::condition::Condition;
 use super::datum::Datum;
 
+/// The column that every table has, and that names the row.
+pub(super) const ROW_ID: &str = "_uuid";
+
 /// The tables, columns and rows a client wants to follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Monitor {
@@ -19,9 +22,23 @@ impl Monitor {
     /// The monitor with one table more.
     #[must_use]
     pub fn with_table(mut self, table: &str, columns: &[&str], condition: Condition) -> Self {
-        let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        self.tables
-            .insert(table.to_owned(), TableMonitor { columns, condition });
+        let monitor = TableMonitor {
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            condition,
+            by_id: false,
+        };
+        self.tables.insert(table.to_owned(), monitor);
+        self
+    }
+
+    /// The monitor whose conditions on these tables may name rows by `_uuid`, now or later.
+    #[must_use]
+    pub fn with_rows_by_id(mut self, tables: &[&str]) -> Self {
+        for table in tables {
+            if let Some(table) = self.tables.get_mut(*table) {
+                table.by_id = true;
+            }
+        }
         self
     }
 }
@@ -31,8 +48,23 @@ impl Monitor {
 pub struct TableMonitor {
     /// The columns, in the order in which [`Row::get`] counts them.
     pub columns: Vec<String>,
-    /// The rows.
+    /// The rows. It names only `columns`, and `_uuid` if [`by_id`](Self::by_id): for a clause on another
+    /// column the client asks for every row, because ovsdb-server could die of it.
     pub condition: Condition,
+    /// Whether the condition may name `_uuid`. The server sends it then with each row, some 60 bytes; it is no
+    /// column of a [`Row`].
+    pub by_id: bool,
+}
+
+impl TableMonitor {
+    /// Whether the condition may have a clause on that column.
+    pub fn may_name(&self, column: &str) -> bool {
+        if column == ROW_ID {
+            self.by_id
+        } else {
+            self.columns.iter().any(|monitored| monitored == column)
+        }
+    }
 }
 
 /// The monitored columns of one row, in the order of [`TableMonitor::columns`].

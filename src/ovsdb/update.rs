@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::datum::{Datum, Text};
 use super::event::Method;
 use super::layout::{Layout, TableLayout};
+use super::row::ROW_ID;
 
 /// One row of one message.
 #[derive(Clone, Debug, PartialEq)]
@@ -298,6 +299,11 @@ impl<'de> Visitor<'de> for ColumnsSeed<'_> {
         let table = &self.table.name;
         while let Some(name) = map.next_key::<Text<'de>>()? {
             let name = &name.0;
+            if name == ROW_ID {
+                // It is asked for so that conditions may name it; the row is known by it already.
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
             let (index, kind) = self.table.column(name).ok_or_else(|| {
                 A::Error::custom(format_args!(
                     "table {table}: column {name:?} is not monitored"

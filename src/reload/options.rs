@@ -50,7 +50,11 @@ macro_rules! fields {
 
 fn agent(old: &Agent, new: &Agent) -> Vec<OptionReload> {
     fields!(Agent, "DEFAULT", old, new;
-        at_once { reconcile_interval }
+        at_once {
+            reconcile_interval,
+            exposure_policy_file,
+            exposure_rules = "[expose …] of exposure_policy_file",
+        }
         restart {
             driver,
             exposing_method,

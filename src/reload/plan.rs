@@ -52,6 +52,8 @@ pub fn effective(old: &Config, new: Config) -> Config {
     Config {
         agent: Agent {
             reconcile_interval: agent.reconcile_interval,
+            exposure_policy_file: agent.exposure_policy_file,
+            exposure_rules: agent.exposure_rules,
             ..old.agent
         },
         ovn: old.ovn,

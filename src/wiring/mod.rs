@@ -243,7 +243,7 @@ impl Wiring {
         }
         let announcement = Announcement {
             next_hop: chosen.next_hop,
-            attributes: chosen.attributes.clone(),
+            attributes: chosen.attributes.announced(),
         };
         let advert = Advert {
             requires,

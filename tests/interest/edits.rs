@@ -40,13 +40,14 @@ impl Edits {
     }
 
     fn one(&mut self, server: &mut Server) -> String {
-        match self.random.u8(0..10) {
+        match self.random.u8(0..12) {
             0 | 1 => self.remove(server),
             2 | 3 => self.restore(server),
             4..=7 if server.monitor.tables.contains_key(BINDING) => self.bind(server),
             4 | 5 => self.move_port(server),
             6 | 7 => self.move_gateway(server),
             8 => self.flip_up(server),
+            9 | 10 => self.say(server),
             _ => self.swap_column(server),
         }
     }
@@ -138,6 +139,18 @@ impl Edits {
         format!("{key:?} is bound to {chassis}")
     }
 
+    /// Of its route: not to be advertised, to be advertised, or nothing; and a MED.
+    fn say(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, None) else {
+            return "nothing".to_owned();
+        };
+        let advertise = ["false", "true", ""][self.random.usize(0..3)];
+        let med = ["7", "8", ""][self.random.usize(0..3)];
+        put(server, &key, "external_ids", "bgp:advertise", advertise);
+        put(server, &key, "external_ids", "bgp:med", med);
+        format!("{key:?} says advertise {advertise:?}, MED {med:?}")
+    }
+
     fn flip_up(&mut self, server: &mut Server) -> String {
         let table = match server.monitor.tables.contains_key(BINDING) {
             true => BINDING,
@@ -197,6 +210,20 @@ fn source_is_host(server: &mut Server, key: &Key) {
     let source = list.and_then(|list| Some(list.split_once(',')?.0.to_owned()));
     if let Some(source) = source.filter(|_| *key.0 == *PORT) {
         put(server, key, "external_ids", "neutron:host_id", &source);
+    }
+}
+
+/// Has every row of a table say something of its own.
+pub(crate) fn say_all(server: &mut Server, table: &str, setting: &str) {
+    let keys = server.rows.keys().filter(|(name, _)| **name == *table);
+    let keys: Vec<_> = keys.cloned().collect();
+    for key in keys {
+        let own = key.1.as_u128() as u32;
+        let value = match setting {
+            "bgp:communities" => format!("{}:{}", own >> 16, own & 0xffff),
+            _ => own.to_string(),
+        };
+        put(server, &key, "external_ids", setting, &value);
     }
 }
 

@@ -51,6 +51,11 @@ impl Server {
             let Some(asked) = monitor.tables.get(&**table) else {
                 continue;
             };
+            let condition = &asked.condition;
+            assert!(
+                condition.names_only(|column| asked.may_name(column)),
+                "{table}: a clause on a column that was not asked for reads the whole table: {condition:?}"
+            );
             if self.sends(table, *uuid, row, &asked.condition) {
                 let cells = asked.columns.iter();
                 let cells = cells.map(|column| self.value(table, row, column).cloned());

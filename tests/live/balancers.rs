@@ -3,20 +3,24 @@
 use anyhow::Result;
 use interop::Generation;
 use interop::cloud::objects::{Balancer, Fip, Port, host_prefix};
-use interop::cloud::{Forwarding, HOSTS};
+use interop::cloud::{Driver, Forwarding, HOSTS};
 
 use crate::gateway::follow;
-use crate::{NEEDS, TENANTS, cloud};
+use crate::{TENANTS, cloud_read_by, play};
 
 #[test]
 fn a_load_balancer_and_its_floating_ip_are_where_the_gateway_is_while_they_are_there() {
-    if interop::requirement::is_met(NEEDS) {
-        balance().unwrap();
-    }
+    play(Driver::Northbound, balance);
 }
 
-fn balance() -> Result<()> {
-    let cloud = cloud(Generation::Bookworm, 2, TENANTS)?;
+#[test]
+fn by_southbound_a_load_balancer_and_its_floating_ip_are_where_the_gateway_is_while_they_are_there()
+{
+    play(Driver::Southbound, balance);
+}
+
+fn balance(driver: Driver) -> Result<()> {
+    let cloud = cloud_read_by(driver, Generation::Bookworm, 2, TENANTS)?;
     let basics = cloud.furnish(&[0, 1], true)?;
     let (neutron, router) = (&cloud.neutron, &basics.router);
     let member = Port::new(&basics.tenant, 20);
@@ -26,7 +30,7 @@ fn balance() -> Result<()> {
     let fip = Fip::new(&basics.public, 160);
     let (vip, outside) = (host_prefix(&balancer.vip.v4()), fip.prefix());
 
-    neutron.create_balancer(&balancer, router)?;
+    neutron.create_balancer(&balancer, Some(router))?;
     cloud.settle(&[(&vip, Some(0)), (&outside, None)])?;
     neutron.disable_balancer(&balancer)?;
     cloud.settle(&[(&vip, None)])?;
@@ -42,20 +46,23 @@ fn balance() -> Result<()> {
 
     neutron.withdraw_balancer(&balancer, &fip, router)?;
     cloud.settle(&[(&vip, Some(1)), (&outside, None)])?;
-    neutron.delete_balancer(&balancer, router)?;
+    neutron.delete_balancer(&balancer, Some(router))?;
     cloud.settle(&[(&vip, None)])?;
     cloud.nodes.iter().try_for_each(|node| node.wait_clean())
 }
 
 #[test]
 fn a_floating_ip_that_two_protocols_share_is_there_until_both_are_gone() {
-    if interop::requirement::is_met(NEEDS) {
-        forward().unwrap();
-    }
+    play(Driver::Northbound, forward);
 }
 
-fn forward() -> Result<()> {
-    let cloud = cloud(Generation::Bookworm, 2, "")?;
+#[test]
+fn by_southbound_a_floating_ip_that_two_protocols_share_is_there_until_both_are_gone() {
+    play(Driver::Southbound, forward);
+}
+
+fn forward(driver: Driver) -> Result<()> {
+    let cloud = cloud_read_by(driver, Generation::Bookworm, 2, "")?;
     let basics = cloud.furnish(&[1, 0], true)?;
     let target = Port::new(&basics.tenant, 21);
     let _vm = cloud.boot(&target, 0)?;

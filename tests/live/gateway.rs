@@ -2,20 +2,23 @@
 
 use anyhow::Result;
 use interop::cloud::objects::host_prefix;
-use interop::cloud::{Basics, Cloud, HOSTS};
+use interop::cloud::{Basics, Cloud, Driver, HOSTS};
 use interop::{Generation, PATIENCE, wait_until};
 
-use crate::{NEEDS, cloud};
+use crate::{cloud_read_by, play};
 
 #[test]
 fn a_gateway_is_at_the_leaf_where_it_is_hosted_through_failovers() {
-    if interop::requirement::is_met(NEEDS) {
-        fail_over().unwrap();
-    }
+    play(Driver::Northbound, fail_over);
 }
 
-fn fail_over() -> Result<()> {
-    let mut cloud = cloud(Generation::Bookworm, 2, "")?;
+#[test]
+fn by_southbound_a_gateway_is_at_the_leaf_where_it_is_hosted_through_failovers() {
+    play(Driver::Southbound, fail_over);
+}
+
+fn fail_over(driver: Driver) -> Result<()> {
+    let mut cloud = cloud_read_by(driver, Generation::Bookworm, 2, "")?;
     let basics = cloud.furnish(&[0, 1], false)?;
     follow(&cloud, &basics, 0, None)?;
     cloud.nodes[0].wait_logged("Add BGP route for CR-LRP Port with ip 172.24.4.40")?;

@@ -29,11 +29,23 @@ const TENANTS: &str = "expose_tenant_networks = True";
 
 /// A cloud with so many nodes, and one leaf of this generation. `options`: lines for the agents' `[DEFAULT]`.
 fn cloud(leaf: Generation, nodes: usize, options: &str) -> Result<Cloud> {
+    cloud_read_by(Driver::Northbound, leaf, nodes, options)
+}
+
+/// [`cloud`], whose agents read what this driver reads.
+fn cloud_read_by(driver: Driver, leaf: Generation, nodes: usize, options: &str) -> Result<Cloud> {
     Cloud::build(&Plan {
         agent: env!("CARGO_BIN_EXE_ovn-bgp-agent").into(),
         leaves: vec![leaf],
         nodes,
-        driver: Driver::Northbound,
+        driver,
         options: options.to_owned(),
     })
+}
+
+/// Plays a scenario with one driver, if the machine has what it needs.
+fn play(driver: Driver, scenario: fn(Driver) -> Result<()>) {
+    if interop::requirement::is_met(NEEDS) {
+        scenario(driver).unwrap_or_else(|error| panic!("{error:#}"));
+    }
 }

@@ -3,20 +3,23 @@
 use anyhow::Result;
 use interop::Generation;
 use interop::cloud::objects::{Network, Port, host_prefix};
-use interop::cloud::{LEAF_V4, pings};
+use interop::cloud::{Driver, LEAF_V4, pings};
 
-use crate::{NEEDS, cloud};
+use crate::{cloud_read_by, play};
 
 /// operators.md 2a: the Python agent finds no localnet port any more and leaves the route, for good.
 #[test]
 fn nothing_is_left_of_a_network_that_is_deleted_before_its_ports() {
-    if interop::requirement::is_met(NEEDS) {
-        delete_network().unwrap();
-    }
+    play(Driver::Northbound, delete_network);
 }
 
-fn delete_network() -> Result<()> {
-    let cloud = cloud(Generation::Bookworm, 2, "")?;
+#[test]
+fn by_southbound_nothing_is_left_of_a_network_that_is_deleted_before_its_ports() {
+    play(Driver::Southbound, delete_network);
+}
+
+fn delete_network(driver: Driver) -> Result<()> {
+    let cloud = cloud_read_by(driver, Generation::Bookworm, 2, "")?;
     let network = Network::provider(2, "physnet2");
     let port = Port::new(&network, 10);
     let prefixes = [host_prefix(&port.v4()), host_prefix(&port.v6())];

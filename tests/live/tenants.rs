@@ -3,21 +3,24 @@
 use anyhow::Result;
 use interop::Generation;
 use interop::cloud::objects::{Network, Port, host_prefix};
-use interop::cloud::{HOSTS, LEAF_V4, LEAF_V6, pings};
+use interop::cloud::{Driver, HOSTS, LEAF_V4, LEAF_V6, pings};
 
 use crate::gateway::follow;
-use crate::{NEEDS, TENANTS, cloud};
+use crate::{TENANTS, cloud_read_by, play};
 
 /// With a third VM that comes up while nobody has the gateway.
 #[test]
 fn the_new_gateway_is_complete_and_the_old_one_silent_after_a_failover() {
-    if interop::requirement::is_met(NEEDS) {
-        fail_over().unwrap();
-    }
+    play(Driver::Northbound, fail_over);
 }
 
-fn fail_over() -> Result<()> {
-    let mut cloud = cloud(Generation::Trixie, 3, TENANTS)?;
+#[test]
+fn by_southbound_the_new_gateway_is_complete_and_the_old_one_silent_after_a_failover() {
+    play(Driver::Southbound, fail_over);
+}
+
+fn fail_over(driver: Driver) -> Result<()> {
+    let mut cloud = cloud_read_by(driver, Generation::Trixie, 3, TENANTS)?;
     let basics = cloud.furnish(&[0, 1], false)?;
     let ports = [30, 31, 32].map(|host| Port::new(&basics.tenant, host));
     let prefixes: Vec<_> = ports
@@ -64,18 +67,21 @@ fn fail_over() -> Result<()> {
 
 #[test]
 fn a_subnet_is_there_while_it_is_attached_and_its_addresses_match_the_scopes() {
-    if interop::requirement::is_met(NEEDS) {
-        attach().unwrap();
-    }
+    play(Driver::Northbound, attach);
+}
+
+#[test]
+fn by_southbound_a_subnet_is_there_while_it_is_attached_and_its_addresses_match_the_scopes() {
+    play(Driver::Southbound, attach);
 }
 
 const SCOPE_V4: &str = "6e32f9f4-d68c-4dab-9cc5-94715eb3d243";
 const SCOPE_V6: &str = "0a40ad42-2315-465f-9fdc-09294d615980";
 const OTHER: &str = "bbb9e2f3-f751-443d-b968-98ca5a0298c1";
 
-fn attach() -> Result<()> {
+fn attach(driver: Driver) -> Result<()> {
     let options = format!("{TENANTS}\naddress_scopes = {SCOPE_V4},{SCOPE_V6}");
-    let cloud = cloud(Generation::Bookworm, 2, &options)?;
+    let cloud = cloud_read_by(driver, Generation::Bookworm, 2, &options)?;
     let basics = cloud.furnish(&[0], false)?;
     let (neutron, router) = (&cloud.neutron, &basics.router);
     let second = Network::tenant(9);

@@ -25,6 +25,7 @@ fuzz_target!(|input: &[u8]| {
         } else {
             Default::default()
         },
+        evpn: switches & 32 != 0,
         ..CodecOptions::default()
     };
     let mut buffer = BytesMut::from(stream);
@@ -46,7 +47,8 @@ fuzz_target!(|input: &[u8]| {
                 );
             }
             Ok(Message::Update(update)) => {
-                let announced = update.announcements().count();
+                let announced =
+                    update.announcements().count() + update.evpn_announcements().count();
                 assert!(announced == 0 || !update.treat_as_withdraw);
                 assert!(announced == 0 || update.end_of_rib().is_none());
                 update

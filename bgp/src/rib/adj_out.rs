@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::destination::Destination;
 use super::export::ExportedRoute;
 use crate::hash::AddressMap;
 
@@ -19,12 +20,12 @@ impl Place {
 }
 
 /// The routes of one family that a group of peers should have.
-#[derive(Debug, Default)]
-pub(crate) struct AdjRibOut {
-    routes: AddressMap<IpNet, Entry>,
+#[derive(Debug)]
+pub(crate) struct AdjRibOut<D = IpNet> {
+    routes: AddressMap<D, Entry>,
     next_place: u64,
     /// By place; kept only while somebody walks. A prefix that left or moved is still in its old place.
-    order: Option<Vec<(Place, IpNet)>>,
+    order: Option<Vec<(Place, D)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,20 +36,30 @@ pub(crate) struct Entry {
 
 /// What became of a prefix.
 #[derive(Debug)]
-pub(crate) struct Change {
-    pub(crate) prefix: IpNet,
+pub(crate) struct Change<D = IpNet> {
+    pub(crate) prefix: D,
     pub(crate) before: Option<Entry>,
     pub(crate) after: Option<Entry>,
 }
 
-impl AdjRibOut {
+impl<D> Default for AdjRibOut<D> {
+    fn default() -> Self {
+        Self {
+            routes: AddressMap::default(),
+            next_place: 0,
+            order: None,
+        }
+    }
+}
+
+impl<D: Destination> AdjRibOut<D> {
     /// State what the peers should have for a prefix: a route (interned: equal ones are the same), or nothing.
     /// Gives what changed by that.
     pub(crate) fn set(
         &mut self,
-        prefix: IpNet,
+        prefix: D,
         route: Option<Arc<ExportedRoute>>,
-    ) -> Option<Change> {
+    ) -> Option<Change<D>> {
         let Some(route) = route else {
             let before = Some(self.routes.remove(&prefix)?);
             self.trim();
@@ -84,11 +95,11 @@ impl AdjRibOut {
         })
     }
 
-    pub(crate) fn get(&self, prefix: &IpNet) -> Option<&Entry> {
+    pub(crate) fn get(&self, prefix: &D) -> Option<&Entry> {
         self.routes.get(prefix)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&IpNet, &Entry)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&D, &Entry)> {
         self.routes.iter()
     }
 
@@ -111,7 +122,7 @@ impl AdjRibOut {
     }
 
     /// The routes from a place on, in order.
-    pub(crate) fn starting_at(&self, place: Place) -> impl Iterator<Item = (&IpNet, &Entry)> {
+    pub(crate) fn starting_at(&self, place: Place) -> impl Iterator<Item = (&D, &Entry)> {
         let order = self.order.as_deref().unwrap_or_default();
         let start = order.partition_point(|(at, _)| *at < place);
         let rest = order.get(start..).unwrap_or_default().iter();

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use crate::wire::{Community, ExtendedCommunity, LargeCommunity, Origin, PathAttributes};
+use crate::wire::evpn::Label;
+use crate::wire::{
+    Community, ExtendedCommunity, LargeCommunity, Origin, PathAttributes, UnknownAttribute,
+    attribute_code,
+};
 
 /// Attributes the originator of a route chooses; the rest (AS_PATH, and what is left out here) follows from the
 /// session the route leaves by.
@@ -23,6 +27,8 @@ pub struct RouteAttributes {
     pub extended_communities: Vec<ExtendedCommunity>,
     /// Large communities (RFC 8092).
     pub large_communities: Vec<LargeCommunity>,
+    /// PMSI_TUNNEL of a type-3 route (RFC 7432 §11.1): ingress replication, by this label to that VTEP.
+    pub pmsi_tunnel: Option<(Label, IpAddr)>,
     /// A network that is offered as a whole on purpose: [`PrefixList::host_prefixes`](crate::PrefixList), which
     /// keeps back what was not meant to leave, lets it pass.
     pub as_network: bool,
@@ -38,6 +44,7 @@ impl Default for RouteAttributes {
             communities: Vec::new(),
             extended_communities: Vec::new(),
             large_communities: Vec::new(),
+            pmsi_tunnel: None,
             as_network: false,
         }
     }
@@ -60,7 +67,25 @@ impl RouteAttributes {
             communities: self.communities.clone(),
             extended_communities: self.extended_communities.clone(),
             large_communities: self.large_communities.clone(),
+            unknown: self.pmsi_tunnel.map(pmsi_tunnel).into_iter().collect(),
             ..PathAttributes::default()
         }
+    }
+}
+
+/// RFC 6514 §5: flags, type, label, and for ingress replication the tunnel's end.
+fn pmsi_tunnel((label, vtep): (Label, IpAddr)) -> UnknownAttribute {
+    const OPTIONAL_TRANSITIVE: u8 = 0xc0;
+    const INGRESS_REPLICATION: u8 = 6;
+    let mut value = vec![0, INGRESS_REPLICATION];
+    value.extend(label.octets());
+    match vtep {
+        IpAddr::V4(vtep) => value.extend(vtep.octets()),
+        IpAddr::V6(vtep) => value.extend(vtep.octets()),
+    }
+    UnknownAttribute {
+        flags: OPTIONAL_TRANSITIVE,
+        code: attribute_code::PMSI_TUNNEL,
+        value: value.into(),
     }
 }

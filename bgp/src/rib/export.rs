@@ -1,12 +1,12 @@
 //! An originated route as one peer sees it: next hop self, and the attributes its session requires.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use ipnet::IpNet;
 
 use super::attributes::RouteAttributes;
+use super::destination::Destination;
 use super::intern::Interner;
 use super::learned_path::DEFAULT_LOCAL_PREF;
 use super::next_hops::NextHops;
@@ -15,7 +15,7 @@ use crate::policy::{Candidate, Filter, Verdict};
 use crate::session::{Ends, Negotiated};
 use crate::speaker::PeerConfig;
 use crate::wire::{
-    Asn, CodecOptions, Community, EncodeError, Family, Message, NextHop, Nlri, PathAttributes,
+    Asn, CodecOptions, Community, EncodeError, Family, Message, NextHop, PathAttributes,
     RefreshSubtype, RouteRefresh, pack,
 };
 
@@ -59,11 +59,19 @@ impl ExportContext<'_> {
         codec.add_path_receive.clear();
         ExportProfile {
             family,
-            filter: self.config.export.of(family).clone(),
+            filter: self.filter(family),
             codec,
             next_hop: NextHops::new(self.config, self.ends, self.negotiated).of(family),
             front: self.front(),
             graceful_shutdown: self.graceful_shutdown,
+        }
+    }
+
+    /// Filters are for prefixes of unicast.
+    fn filter(&self, family: Family) -> Filter {
+        match family {
+            Family::L2VPN_EVPN => Filter::default(),
+            unicast => self.config.export.of(unicast).clone(),
         }
     }
 
@@ -107,9 +115,9 @@ impl ExportProfile {
     }
 
     /// The route as these peers are told it; `None` when they are not.
-    pub(crate) fn export(
+    pub(crate) fn export<D: Destination>(
         &self,
-        prefix: &IpNet,
+        destination: &D,
         route: &Arc<RouteAttributes>,
         memo: &mut ExportMemo,
         routes: &mut Interner<ExportedRoute>,
@@ -123,11 +131,14 @@ impl ExportProfile {
             }
         };
         let own = self.usable(route.next_hop.map(next_hop)).or(self.next_hop);
-        let verdict = self.filter.judge(&Candidate {
-            prefix,
-            next_hop: own,
-            attributes,
-            as_network: route.as_network,
+        // Filters speak of prefixes; what is no prefix is told as it is.
+        let verdict = destination.prefix().map_or(Verdict::Permitted, |prefix| {
+            self.filter.judge(&Candidate {
+                prefix,
+                next_hop: own,
+                attributes,
+                as_network: route.as_network,
+            })
         });
         if let Some((_, known)) = outcomes.iter().find(|(of, _)| *of == verdict) {
             return known.clone();
@@ -142,7 +153,7 @@ impl ExportProfile {
                 next_hop,
                 attributes,
             };
-            self.fits(&route).then(|| routes.intern(route))
+            self.fits::<D>(&route).then(|| routes.intern(route))
         });
         outcomes.push((verdict, exported.flatten()));
         outcomes.last()?.1.clone()
@@ -169,13 +180,8 @@ impl ExportProfile {
 
     /// Whether a message holds the route. What does not fit is not there at all: then the books are right, and what was
     /// told before is withdrawn.
-    fn fits(&self, route: &ExportedRoute) -> bool {
-        let longest = if self.family == Family::IPV6_UNICAST {
-            IpAddr::from(Ipv6Addr::UNSPECIFIED)
-        } else {
-            IpAddr::from(Ipv4Addr::UNSPECIFIED)
-        };
-        let host = [nlri(longest.into())];
+    fn fits<D: Destination>(&self, route: &ExportedRoute) -> bool {
+        let host = [D::longest(self.family)];
         let (codec, family) = (&self.codec, self.family);
         let mut out = BytesMut::new();
         let ExportedRoute {
@@ -197,6 +203,8 @@ impl ExportProfile {
     fn usable(&self, next_hop: Option<NextHop>) -> Option<NextHop> {
         let extended = self.codec.extended_next_hop.contains(&self.family);
         next_hop.filter(|next_hop| match next_hop {
+            // A VTEP is of either family, whatever its tenants' are (RFC 8365 §5.1.3).
+            _ if self.family == Family::L2VPN_EVPN => true,
             NextHop::V4(_) => self.family == Family::IPV4_UNICAST,
             NextHop::V6 { .. } => self.family == Family::IPV6_UNICAST || extended,
         })
@@ -204,12 +212,8 @@ impl ExportProfile {
 
     /// Octets that a batch of host prefixes takes, about: the buffer is shared by all peers, but it should neither
     /// grow nor be much too large.
-    fn capacity(&self, batch: &Batch) -> usize {
-        let each = if self.family == Family::IPV6_UNICAST {
-            17
-        } else {
-            5
-        };
+    fn capacity<D: Destination>(&self, batch: &Batch<D>) -> usize {
+        let each = D::octets(self.family);
         let (prefixes, runs) = match batch {
             Batch::Announce(runs) => (runs.iter().map(|(_, p)| p.len()).sum(), runs.len()),
             Batch::Withdraw(prefixes) => (prefixes.len(), 1),
@@ -220,7 +224,10 @@ impl ExportProfile {
     }
 
     /// The messages of a batch in one buffer, and how many UPDATEs they are.
-    pub(crate) fn encode(&self, batch: &Batch) -> Result<(Bytes, usize), EncodeError> {
+    pub(crate) fn encode<D: Destination>(
+        &self,
+        batch: &Batch<D>,
+    ) -> Result<(Bytes, usize), EncodeError> {
         let (codec, family) = (&self.codec, self.family);
         let mut out = BytesMut::with_capacity(self.capacity(batch));
         let mut updates = 0;
@@ -231,13 +238,13 @@ impl ExportProfile {
                         next_hop,
                         attributes,
                     } = &**route;
-                    let nlri = prefixes.iter().copied().map(nlri);
+                    let nlri = prefixes.iter().map(D::nlri);
                     updates +=
                         pack::announce(&mut out, codec, family, *next_hop, attributes, nlri)?;
                 }
             }
             Batch::Withdraw(prefixes) => {
-                let nlri = prefixes.iter().copied().map(nlri);
+                let nlri = prefixes.iter().map(D::nlri);
                 updates += pack::withdraw(&mut out, codec, family, nlri)?;
             }
             Batch::EndOfRib => {
@@ -250,14 +257,6 @@ impl ExportProfile {
             }
         }
         Ok((out.freeze(), updates))
-    }
-}
-
-/// Prefixes of ours have no host bits set: [`crate::Speaker::originate`] sees to that.
-fn nlri(prefix: IpNet) -> Nlri {
-    Nlri {
-        prefix,
-        path_id: None,
     }
 }
 

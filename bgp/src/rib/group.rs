@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use super::adj_out::AdjRibOut;
 use super::attributes::RouteAttributes;
+use super::destination::Destination;
 use super::export::{ExportMemo, ExportProfile, ExportedRoute};
 use super::intern::Interner;
 use super::reader::{Batch, Reader};
@@ -34,41 +35,41 @@ pub(crate) enum Window {
 
 /// One message or several for some peers.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Told<D = IpNet> {
     pub(crate) peers: Vec<PeerId>,
-    pub(crate) batch: Batch,
+    pub(crate) batch: Batch<D>,
     pub(crate) bytes: Bytes,
     pub(crate) updates: usize,
 }
 
 /// The peers that are told the same of one family.
 #[derive(Debug)]
-pub(crate) struct UpdateGroup {
+pub(crate) struct UpdateGroup<D = IpNet> {
     profile: ExportProfile,
-    table: AdjRibOut,
+    table: AdjRibOut<D>,
     /// Of the members without a reader of their own.
-    together: Reader,
-    members: Vec<Member>,
+    together: Reader<D>,
+    members: Vec<Member<D>>,
     memo: ExportMemo,
 }
 
 #[derive(Debug)]
-struct Member {
+struct Member<D> {
     peer: PeerId,
-    alone: Option<Box<Reader>>,
+    alone: Option<Box<Reader<D>>>,
 }
 
-impl Member {
-    fn reader<'a>(&'a self, together: &'a Reader) -> &'a Reader {
+impl<D> Member<D> {
+    fn reader<'a>(&'a self, together: &'a Reader<D>) -> &'a Reader<D> {
         self.alone.as_deref().unwrap_or(together)
     }
 }
 
-impl UpdateGroup {
+impl<D: Destination> UpdateGroup<D> {
     /// A group without members, with what they should have.
     pub(crate) fn new<'a>(
         profile: ExportProfile,
-        originated: impl Iterator<Item = (&'a IpNet, &'a Arc<RouteAttributes>)>,
+        originated: impl Iterator<Item = (&'a D, &'a Arc<RouteAttributes>)>,
         interner: &mut Interner<ExportedRoute>,
     ) -> Self {
         let mut group = Self {
@@ -99,7 +100,7 @@ impl UpdateGroup {
     /// A route of ours changed: the policy decides what the members should have.
     pub(crate) fn offer(
         &mut self,
-        prefix: IpNet,
+        prefix: D,
         route: Option<&Arc<RouteAttributes>>,
         interner: &mut Interner<ExportedRoute>,
     ) {
@@ -124,7 +125,7 @@ impl UpdateGroup {
     pub(crate) fn change_profile<'a>(
         &mut self,
         profile: ExportProfile,
-        originated: impl Iterator<Item = (&'a IpNet, &'a Arc<RouteAttributes>)>,
+        originated: impl Iterator<Item = (&'a D, &'a Arc<RouteAttributes>)>,
         interner: &mut Interner<ExportedRoute>,
     ) {
         self.profile = profile;
@@ -144,7 +145,7 @@ impl UpdateGroup {
     }
 
     /// A peer comes from another group.
-    pub(crate) fn take_over(&mut self, left: Left) {
+    pub(crate) fn take_over(&mut self, left: Left<D>) {
         let reader = Reader::successor(&left.reader, left.held, &self.table);
         if reader.is_walking() {
             self.table.keep_order();
@@ -162,7 +163,7 @@ impl UpdateGroup {
     }
 
     /// A peer changes the group.
-    pub(crate) fn hand_over(&mut self, peer: PeerId) -> Option<Left> {
+    pub(crate) fn hand_over(&mut self, peer: PeerId) -> Option<Left<D>> {
         let at = self.members.iter().position(|member| member.peer == peer)?;
         let member = self.members.swap_remove(at);
         let reader = match member.alone {
@@ -197,7 +198,7 @@ impl UpdateGroup {
     }
 
     /// The next to be told, as far as the windows allow.
-    pub(crate) fn next(&mut self, window: &impl Fn(PeerId) -> Window) -> Option<Told> {
+    pub(crate) fn next(&mut self, window: &impl Fn(PeerId) -> Window) -> Option<Told<D>> {
         loop {
             self.part(window);
             self.reunite();
@@ -224,7 +225,7 @@ impl UpdateGroup {
     }
 
     /// What the peer has been sent, in no particular order.
-    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &Arc<ExportedRoute>)> {
+    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&D, &Arc<ExportedRoute>)> {
         let member = self.members.iter().find(|member| member.peer == peer);
         let readers = member
             .map(|member| member.reader(&self.together))
@@ -233,9 +234,9 @@ impl UpdateGroup {
     }
 
     /// The peers that have been sent a prefix.
-    pub(crate) fn holders<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = PeerId> + 'a {
+    pub(crate) fn holders<'a>(&'a self, prefix: &'a D) -> impl Iterator<Item = PeerId> + 'a {
         let together = self.together.held(prefix, &self.table).is_some();
-        let holds = move |member: &&Member| match &member.alone {
+        let holds = move |member: &&Member<D>| match &member.alone {
             None => together,
             Some(reader) => reader.held(prefix, &self.table).is_some(),
         };
@@ -317,8 +318,11 @@ impl UpdateGroup {
         }
     }
 
-    fn next_alone(&mut self, window: &impl Fn(PeerId) -> Window) -> Option<(Vec<PeerId>, Batch)> {
-        let ready = |member: &Member| {
+    fn next_alone(
+        &mut self,
+        window: &impl Fn(PeerId) -> Window,
+    ) -> Option<(Vec<PeerId>, Batch<D>)> {
+        let ready = |member: &Member<D>| {
             let alone = member.alone.as_ref().filter(|reader| reader.has_pending());
             alone.is_some() && window(member.peer) == Window::Open
         };
@@ -347,7 +351,7 @@ impl UpdateGroup {
         let Some(leading) = self.members.get(leader).and_then(|m| m.alone.as_deref()) else {
             return Vec::new();
         };
-        let is_beside = |(position, member): &(usize, &Member)| {
+        let is_beside = |(position, member): &(usize, &Member<D>)| {
             let reader = member.alone.as_deref();
             *position != leader
                 && reader.is_some_and(|reader| reader.walks_beside(leading))
@@ -360,7 +364,7 @@ impl UpdateGroup {
     fn next_together(
         &mut self,
         window: &impl Fn(PeerId) -> Window,
-    ) -> Option<(Vec<PeerId>, Batch)> {
+    ) -> Option<(Vec<PeerId>, Batch<D>)> {
         if !self.together.has_pending() {
             return None;
         }
@@ -389,8 +393,8 @@ impl UpdateGroup {
 
 /// A peer that has left a group, with what it holds and what it was due.
 #[derive(Debug)]
-pub(crate) struct Left {
+pub(crate) struct Left<D> {
     pub(crate) peer: PeerId,
-    reader: Reader,
-    held: AddressMap<IpNet, Arc<ExportedRoute>>,
+    reader: Reader<D>,
+    held: AddressMap<D, Arc<ExportedRoute>>,
 }

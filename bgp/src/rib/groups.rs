@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::attributes::RouteAttributes;
+use super::destination::Destination;
 use super::export::{ExportProfile, ExportedRoute};
 use super::group::{Told, UpdateGroup, Window};
 use super::intern::Interner;
@@ -13,19 +14,28 @@ use crate::speaker::PeerId;
 use crate::wire::Family;
 
 /// What this node originates.
-pub(crate) type Originated = AddressMap<IpNet, Arc<RouteAttributes>>;
+pub(crate) type Originated<D = IpNet> = AddressMap<D, Arc<RouteAttributes>>;
 
 /// The update groups of all families.
-#[derive(Debug, Default)]
-pub(crate) struct UpdateGroups {
-    groups: Vec<UpdateGroup>,
+#[derive(Debug)]
+pub(crate) struct UpdateGroups<D = IpNet> {
+    groups: Vec<UpdateGroup<D>>,
     routes: Interner<ExportedRoute>,
 }
 
-impl UpdateGroups {
+impl<D> Default for UpdateGroups<D> {
+    fn default() -> Self {
+        Self {
+            groups: Vec::new(),
+            routes: Interner::default(),
+        }
+    }
+}
+
+impl<D: Destination> UpdateGroups<D> {
     /// A route of ours changed, or is gone.
-    pub(crate) fn offer(&mut self, prefix: IpNet, route: Option<&Arc<RouteAttributes>>) {
-        let family = Family::of(&prefix);
+    pub(crate) fn offer(&mut self, prefix: D, route: Option<&Arc<RouteAttributes>>) {
+        let family = prefix.family();
         let groups = self.groups.iter_mut();
         for group in groups.filter(|group| group.profile().family == family) {
             group.offer(prefix, route, &mut self.routes);
@@ -33,7 +43,12 @@ impl UpdateGroups {
     }
 
     /// A peer came up: in this family it is told everything, then End-of-RIB.
-    pub(crate) fn join(&mut self, peer: PeerId, profile: ExportProfile, originated: &Originated) {
+    pub(crate) fn join(
+        &mut self,
+        peer: PeerId,
+        profile: ExportProfile,
+        originated: &Originated<D>,
+    ) {
         self.group(profile, originated).join(peer);
     }
 
@@ -46,7 +61,11 @@ impl UpdateGroups {
     }
 
     /// These peers are to be told under these profiles from now on: each is due what differs for it.
-    pub(crate) fn regroup(&mut self, wanted: &[(PeerId, ExportProfile)], originated: &Originated) {
+    pub(crate) fn regroup(
+        &mut self,
+        wanted: &[(PeerId, ExportProfile)],
+        originated: &Originated<D>,
+    ) {
         self.change_whole_groups(wanted, originated);
         for (peer, profile) in wanted {
             let mut groups = self.groups.iter_mut();
@@ -64,7 +83,11 @@ impl UpdateGroups {
     }
 
     /// Where all members of a group change in the same way they stay together.
-    fn change_whole_groups(&mut self, wanted: &[(PeerId, ExportProfile)], originated: &Originated) {
+    fn change_whole_groups(
+        &mut self,
+        wanted: &[(PeerId, ExportProfile)],
+        originated: &Originated<D>,
+    ) {
         for position in 0..self.groups.len() {
             let Some(profile) = self
                 .groups
@@ -91,18 +114,18 @@ impl UpdateGroups {
     }
 
     /// The next to be told to anybody, as far as the windows allow.
-    pub(crate) fn next(&mut self, window: &impl Fn(PeerId) -> Window) -> Option<Told> {
+    pub(crate) fn next(&mut self, window: &impl Fn(PeerId) -> Window) -> Option<Told<D>> {
         self.groups.iter_mut().find_map(|group| group.next(window))
     }
 
     /// What a peer has been sent, in no particular order.
-    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&IpNet, &Arc<ExportedRoute>)> {
+    pub(crate) fn sent(&self, peer: PeerId) -> impl Iterator<Item = (&D, &Arc<ExportedRoute>)> {
         self.groups.iter().flat_map(move |group| group.sent(peer))
     }
 
     /// The peers that have been sent a prefix.
-    pub(crate) fn holders<'a>(&'a self, prefix: &'a IpNet) -> impl Iterator<Item = PeerId> + 'a {
-        let family = Family::of(prefix);
+    pub(crate) fn holders<'a>(&'a self, prefix: &'a D) -> impl Iterator<Item = PeerId> + 'a {
+        let family = prefix.family();
         let groups = self.groups.iter();
         let of_family = groups.filter(move |group| group.profile().family == family);
         of_family.flat_map(|group| group.holders(prefix))
@@ -115,7 +138,7 @@ impl UpdateGroups {
     }
 
     /// The group of a profile, made if there is none.
-    fn group(&mut self, profile: ExportProfile, originated: &Originated) -> &mut UpdateGroup {
+    fn group(&mut self, profile: ExportProfile, originated: &Originated<D>) -> &mut UpdateGroup<D> {
         let known = self
             .groups
             .iter()
@@ -131,8 +154,8 @@ impl UpdateGroups {
 }
 
 /// The profile that all members of a group want, if it is another than they have.
-fn common<'a>(
-    group: &UpdateGroup,
+fn common<'a, D: Destination>(
+    group: &UpdateGroup<D>,
     wanted: &'a [(PeerId, ExportProfile)],
 ) -> Option<&'a ExportProfile> {
     let mut profiles = group.peers().map(|peer| {
@@ -146,13 +169,13 @@ fn common<'a>(
     (is_common && first != group.profile()).then_some(first)
 }
 
-fn of_family(
-    originated: &Originated,
+fn of_family<D: Destination>(
+    originated: &Originated<D>,
     family: Family,
-) -> impl Iterator<Item = (&IpNet, &Arc<RouteAttributes>)> {
+) -> impl Iterator<Item = (&D, &Arc<RouteAttributes>)> {
     originated
         .iter()
-        .filter(move |(prefix, _)| Family::of(prefix) == family)
+        .filter(move |(prefix, _)| prefix.family() == family)
 }
 
 #[cfg(test)]

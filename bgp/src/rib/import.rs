@@ -84,6 +84,14 @@ impl Importer<'_> {
         Some(path)
     }
 
+    /// The path that comes of what was received where no filter applies; `None` when it must not be used.
+    pub(crate) fn unfiltered(&mut self, received: &Arc<Received>) -> Option<Arc<LearnedPath>> {
+        let before = self.judge(received).attributes?;
+        let (after, next_hop) = ((*before).clone(), Some(received.next_hop));
+        let path = finish(self.source, received, &before, after, next_hop);
+        Some(Arc::new(path))
+    }
+
     fn judge(&self, received: &Arc<Received>) -> Judged {
         let attributes = self.is_eligible(received).then(|| {
             let external = !self.negotiated.is_internal();

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::adj_out::Entry;
+use super::destination::Destination;
 use super::export::ExportedRoute;
 use super::reader::{same, wanted};
 
@@ -16,26 +17,37 @@ pub(super) const MAX_RUNS: usize = 64;
 
 /// Prefixes that wait. What has changed since an entry was made is not looked for: whoever takes an entry checks
 /// that it still means something.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Queue {
-    withdrawals: VecDeque<IpNet>,
+#[derive(Debug, Clone)]
+pub(super) struct Queue<D = IpNet> {
+    withdrawals: VecDeque<D>,
     /// By the address of the route, which the bucket holds.
-    buckets: FxHashMap<usize, Bucket>,
+    buckets: FxHashMap<usize, Bucket<D>>,
     order: VecDeque<usize>,
     len: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Bucket {
+struct Bucket<D> {
     route: Arc<ExportedRoute>,
-    prefixes: VecDeque<IpNet>,
+    prefixes: VecDeque<D>,
 }
 
-impl Queue {
+impl<D> Default for Queue<D> {
+    fn default() -> Self {
+        Self {
+            withdrawals: VecDeque::new(),
+            buckets: FxHashMap::default(),
+            order: VecDeque::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<D: Destination> Queue<D> {
     /// A prefix is to be told as the table has it, where that is not what is held.
     pub(super) fn push_due(
         &mut self,
-        prefix: IpNet,
+        prefix: D,
         held: &Option<Arc<ExportedRoute>>,
         entry: Option<&Entry>,
     ) {
@@ -45,7 +57,7 @@ impl Queue {
     }
 
     /// A prefix is to be told with this route, or to be withdrawn.
-    fn push(&mut self, prefix: IpNet, route: Option<&Arc<ExportedRoute>>) {
+    fn push(&mut self, prefix: D, route: Option<&Arc<ExportedRoute>>) {
         self.len += 1;
         let Some(route) = route else {
             self.withdrawals.push_back(prefix);
@@ -66,7 +78,7 @@ impl Queue {
         self.len
     }
 
-    pub(super) fn next_withdrawal(&mut self) -> Option<IpNet> {
+    pub(super) fn next_withdrawal(&mut self) -> Option<D> {
         let next = self.withdrawals.pop_front()?;
         self.len -= 1;
         Some(next)
@@ -76,7 +88,7 @@ impl Queue {
     pub(super) fn next_announcements(
         &mut self,
         limit: usize,
-    ) -> Option<(Arc<ExportedRoute>, Vec<IpNet>)> {
+    ) -> Option<(Arc<ExportedRoute>, Vec<D>)> {
         let key = *self.order.front()?;
         let bucket = self.buckets.get_mut(&key)?;
         let route = Arc::clone(&bucket.route);
@@ -92,21 +104,30 @@ impl Queue {
 }
 
 /// Prefixes sorted by route, in the order in which the routes come.
-#[derive(Debug, Default)]
-pub(super) struct ByRoute {
-    pub(super) runs: Vec<(Arc<ExportedRoute>, Vec<IpNet>)>,
+#[derive(Debug)]
+pub(super) struct ByRoute<D = IpNet> {
+    pub(super) runs: Vec<(Arc<ExportedRoute>, Vec<D>)>,
     /// Position by the address of the route.
     positions: FxHashMap<usize, usize>,
 }
 
-impl ByRoute {
+impl<D> Default for ByRoute<D> {
+    fn default() -> Self {
+        Self {
+            runs: Vec::new(),
+            positions: FxHashMap::default(),
+        }
+    }
+}
+
+impl<D: Destination> ByRoute<D> {
     /// False when this route would be one too many.
     pub(super) fn has_room(&self, route: &Arc<ExportedRoute>) -> bool {
         let known = || self.positions.contains_key(&Arc::as_ptr(route).addr());
         self.runs.len() < MAX_RUNS || known()
     }
 
-    pub(super) fn add(&mut self, route: &Arc<ExportedRoute>, prefix: IpNet) {
+    pub(super) fn add(&mut self, route: &Arc<ExportedRoute>, prefix: D) {
         // Neighbours mostly share their route.
         if let Some((last, prefixes)) = self.runs.last_mut()
             && Arc::ptr_eq(last, route)

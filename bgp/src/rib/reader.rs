@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::adj_out::{AdjRibOut, Change, Entry, Place};
+use super::destination::Destination;
 use super::export::ExportedRoute;
 use super::queue::{ByRoute, MAX_RUNS, Queue};
 use crate::hash::AddressMap;
@@ -18,22 +19,22 @@ use crate::hash::AddressMap;
 /// What is held for a prefix; `None`: nothing.
 type Held = Option<Arc<ExportedRoute>>;
 /// Where that is noted.
-type Record<'a> = hash_map::OccupiedEntry<'a, IpNet, Held>;
+type Record<'a, D> = hash_map::OccupiedEntry<'a, D, Held>;
 
 /// One message's worth of changes, or a few.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Batch {
-    Announce(Vec<(Arc<ExportedRoute>, Vec<IpNet>)>),
-    Withdraw(Vec<IpNet>),
+pub(crate) enum Batch<D = IpNet> {
+    Announce(Vec<(Arc<ExportedRoute>, Vec<D>)>),
+    Withdraw(Vec<D>),
     EndOfRib,
     EndOfRefresh,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reader {
+#[derive(Debug, Clone)]
+pub(crate) struct Reader<D = IpNet> {
     /// What is held where it is not what goes without saying.
-    records: AddressMap<IpNet, Held>,
-    queue: Queue,
+    records: AddressMap<D, Held>,
+    queue: Queue<D>,
     walk: Option<Walk>,
     /// One more walk is to follow this one.
     refresh_due: bool,
@@ -68,7 +69,20 @@ impl Walk {
     };
 }
 
-impl Reader {
+impl<D> Default for Reader<D> {
+    fn default() -> Self {
+        Self {
+            records: AddressMap::default(),
+            queue: Queue::default(),
+            walk: None,
+            refresh_due: false,
+            end_of_rib_due: false,
+            end_of_refresh_due: false,
+        }
+    }
+}
+
+impl<D: Destination> Reader<D> {
     /// Holds nothing, and is due everything and then End-of-RIB (RFC 4724 §2).
     pub(crate) fn newcomer() -> Self {
         Self {
@@ -81,8 +95,8 @@ impl Reader {
     /// Comes from another table, where it was due what `predecessor` was: it holds `held` and is due what differs.
     pub(crate) fn successor(
         predecessor: &Self,
-        mut held: AddressMap<IpNet, Arc<ExportedRoute>>,
-        table: &AdjRibOut,
+        mut held: AddressMap<D, Arc<ExportedRoute>>,
+        table: &AdjRibOut<D>,
     ) -> Self {
         let refresh = predecessor.refresh_due || predecessor.walk.is_some_and(|walk| walk.refresh);
         let mut reader = Self {
@@ -153,7 +167,7 @@ impl Reader {
     }
 
     /// The table has changed.
-    pub(crate) fn note(&mut self, change: &Change, table: &AdjRibOut) {
+    pub(crate) fn note(&mut self, change: &Change<D>, table: &AdjRibOut<D>) {
         let (prefix, after) = (change.prefix, change.after.as_ref());
         let without_saying = unrecorded(self.walk, after);
         match self.records.entry(prefix) {
@@ -179,8 +193,8 @@ impl Reader {
     /// What is held of a prefix.
     pub(crate) fn held<'a>(
         &'a self,
-        prefix: &IpNet,
-        table: &'a AdjRibOut,
+        prefix: &D,
+        table: &'a AdjRibOut<D>,
     ) -> Option<&'a Arc<ExportedRoute>> {
         match self.records.get(prefix) {
             Some(held) => held.as_ref(),
@@ -191,8 +205,8 @@ impl Reader {
     /// Everything held, in no particular order.
     pub(crate) fn all_held<'a>(
         &'a self,
-        table: &'a AdjRibOut,
-    ) -> impl Iterator<Item = (&'a IpNet, &'a Arc<ExportedRoute>)> {
+        table: &'a AdjRibOut<D>,
+    ) -> impl Iterator<Item = (&'a D, &'a Arc<ExportedRoute>)> {
         let unrecorded = table.iter().filter_map(|(prefix, entry)| {
             let route = unrecorded(self.walk, Some(entry))?;
             (!self.records.contains_key(prefix)).then_some((prefix, route))
@@ -202,7 +216,7 @@ impl Reader {
     }
 
     /// How many prefixes are held.
-    pub(crate) fn held_count(&self, table: &AdjRibOut) -> usize {
+    pub(crate) fn held_count(&self, table: &AdjRibOut<D>) -> usize {
         if self.walk.is_some_and(|walk| !walk.refresh) {
             return self.all_held(table).count();
         }
@@ -218,18 +232,17 @@ impl Reader {
     }
 
     /// How many changes are due.
-    pub(crate) fn pending_count(&self, table: &AdjRibOut) -> usize {
+    pub(crate) fn pending_count(&self, table: &AdjRibOut<D>) -> usize {
         let ahead = self
             .walk
             .map_or(0, |walk| table.starting_at(walk.next).count());
-        let due =
-            |(prefix, held): &(&IpNet, &Held)| !same(held.as_ref(), wanted(table.get(prefix)));
+        let due = |(prefix, held): &(&D, &Held)| !same(held.as_ref(), wanted(table.get(prefix)));
         self.records.iter().filter(due).count() + ahead
     }
 
     /// The next of what is due, about `limit` prefixes, now counted as told. Withdrawals go first: a stale route
     /// misleads traffic, a missing one only delays it.
-    pub(crate) fn next_batch(&mut self, table: &AdjRibOut, limit: usize) -> Option<Batch> {
+    pub(crate) fn next_batch(&mut self, table: &AdjRibOut<D>, limit: usize) -> Option<Batch<D>> {
         let withdrawn = self.take_withdrawals(table, limit);
         if !withdrawn.is_empty() {
             return Some(Batch::Withdraw(withdrawn));
@@ -260,7 +273,7 @@ impl Reader {
     }
 
     /// Note what is held of a prefix, where it does not go without saying, and queue what is due for it.
-    fn record(&mut self, prefix: IpNet, held: Held, entry: Option<&Entry>) {
+    fn record(&mut self, prefix: D, held: Held, entry: Option<&Entry>) {
         if !same(held.as_ref(), unrecorded(self.walk, entry)) {
             self.queue.push_due(prefix, &held, entry);
             self.records.insert(prefix, held);
@@ -268,7 +281,7 @@ impl Reader {
     }
 
     /// The record of a prefix, once the peer holds what the table has.
-    fn settle(walk: Option<Walk>, mut record: Record<'_>, entry: Option<&Entry>) {
+    fn settle(walk: Option<Walk>, mut record: Record<'_, D>, entry: Option<&Entry>) {
         // Ahead of a first walk that does not go without saying.
         if same(wanted(entry), unrecorded(walk, entry)) {
             record.remove();
@@ -278,14 +291,14 @@ impl Reader {
     }
 
     /// Flaps leave entries in the queue that mean nothing any more: start it anew.
-    fn requeue(&mut self, table: &AdjRibOut) {
+    fn requeue(&mut self, table: &AdjRibOut<D>) {
         self.queue = Queue::default();
         for (prefix, held) in &self.records {
             self.queue.push_due(*prefix, held, table.get(prefix));
         }
     }
 
-    fn take_withdrawals(&mut self, table: &AdjRibOut, limit: usize) -> Vec<IpNet> {
+    fn take_withdrawals(&mut self, table: &AdjRibOut<D>, limit: usize) -> Vec<D> {
         let mut taken = Vec::new();
         while taken.len() < limit
             && let Some(prefix) = self.queue.next_withdrawal()
@@ -304,9 +317,9 @@ impl Reader {
 
     fn take_announcements(
         &mut self,
-        table: &AdjRibOut,
+        table: &AdjRibOut<D>,
         limit: usize,
-    ) -> Vec<(Arc<ExportedRoute>, Vec<IpNet>)> {
+    ) -> Vec<(Arc<ExportedRoute>, Vec<D>)> {
         let (mut runs, mut count) = (Vec::new(), 0);
         while count < limit
             && runs.len() < MAX_RUNS
@@ -334,7 +347,7 @@ impl Reader {
     }
 
     /// One step of the walk; nothing when it told nothing new, or ended.
-    fn step(&mut self, table: &AdjRibOut, limit: usize) -> Vec<(Arc<ExportedRoute>, Vec<IpNet>)> {
+    fn step(&mut self, table: &AdjRibOut<D>, limit: usize) -> Vec<(Arc<ExportedRoute>, Vec<D>)> {
         let Some(walk) = self.walk else {
             return Vec::new();
         };

@@ -91,6 +91,7 @@ pub(crate) fn negotiate(
             add_path_receive: add_path_receive(config, open, &families),
             add_path_send: BTreeSet::new(),
             extended_next_hop: extended_next_hop(config, open, &families),
+            evpn: families.contains(&Family::L2VPN_EVPN),
         },
         families,
     })

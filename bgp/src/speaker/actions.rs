@@ -109,6 +109,7 @@ impl Speaker {
         peer.close_families();
         peer.pressure = Pressure::default();
         self.groups.leave(id);
+        self.tenants.groups.leave(id);
         self.convergence.down(id);
         let lost = Lost {
             negotiated,
@@ -126,7 +127,12 @@ impl Speaker {
         };
         let negotiated = peer.session.negotiated();
         let enhanced = negotiated.is_some_and(|negotiated| negotiated.enhanced_refresh);
-        if self.groups.refresh(id, family, enhanced) {
+        let bracketed = if family == Family::L2VPN_EVPN {
+            self.tenants.groups.refresh(id, family, enhanced)
+        } else {
+            self.groups.refresh(id, family, enhanced)
+        };
+        if bracketed {
             let begin = RefreshSubtype::Begin;
             let env = &mut self.core.env();
             peer.session.send_refresh(family, begin, env);
@@ -136,12 +142,13 @@ impl Speaker {
 
     /// Do to a peer's Adj-RIB-In what its absence or return asks for.
     pub(super) fn retain(&mut self, id: PeerId, steps: impl IntoIterator<Item = Step>) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
         let mut changed = Vec::new();
         for step in steps {
-            changed.extend(peer.retain(step));
+            if step.family() == Family::L2VPN_EVPN {
+                self.retain_evpn(id, step);
+            } else if let Some(peer) = self.peers.get_mut(&id) {
+                changed.extend(peer.retain(step));
+            }
         }
         self.decide(changed);
     }

@@ -18,6 +18,8 @@ const DEFERRAL: Duration = Duration::from_secs(30);
 /// Which families still wait for which peers.
 #[derive(Debug)]
 pub(crate) struct Convergence {
+    /// When nothing is waited for any more, whoever is up.
+    latest: Instant,
     /// By family, when it is waited for no longer.
     waiting: BTreeMap<Family, Instant>,
     /// Peers that ought to come up, with what they may carry.
@@ -32,6 +34,7 @@ impl Convergence {
         let latest = now + restart_time.unwrap_or(DEFERRAL);
         let families = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
         Self {
+            latest,
             waiting: families.map(|family| (family, latest)).into(),
             expected: BTreeMap::new(),
             telling: BTreeMap::new(),
@@ -46,6 +49,11 @@ impl Convergence {
         if families.is_empty() {
             self.expected.remove(&peer);
         } else {
+            if families.contains(&Family::L2VPN_EVPN) {
+                self.waiting
+                    .entry(Family::L2VPN_EVPN)
+                    .or_insert(self.latest);
+            }
             self.expected.insert(peer, families.to_vec());
         }
     }

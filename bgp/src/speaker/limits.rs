@@ -40,7 +40,7 @@ impl Speaker {
             return;
         };
         let allowed = peer.config.max_prefixes;
-        let count = peer.adj_in.len();
+        let count = peer.adj_in.len() + self.tenants.evpn.learned().len(id);
         if count > allowed.limit && !allowed.warn_only {
             self.with_session(id, |session, env| session.refuse_routes(&allowed, env));
             return;

@@ -13,6 +13,7 @@ mod port;
 mod retention;
 mod routes;
 mod status;
+mod tenants;
 mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +32,7 @@ pub use duplicates::OtherOrigin;
 use peer::Peer;
 pub use port::{Event, Input, Output, PeerId, Route, Withheld};
 pub use status::PeerStatus;
+use tenants::Tenants;
 use timers::Timers;
 
 use crate::rib::{Interner, LocRib, Originated, Received, RouteAttributes, UpdateGroups};
@@ -49,6 +51,7 @@ pub struct Speaker {
     originated: Originated,
     attributes: Interner<RouteAttributes>,
     groups: UpdateGroups,
+    tenants: Tenants,
     /// Everything is told with the community that announces its withdrawal (RFC 8326): see [`drain`].
     graceful_shutdown: bool,
     drained: bool,
@@ -109,6 +112,7 @@ impl Speaker {
             originated: Originated::default(),
             attributes: Interner::default(),
             groups: UpdateGroups::default(),
+            tenants: Tenants::default(),
             graceful_shutdown: config.graceful_shutdown,
             drained: false,
             drained_by_configuration: config.graceful_shutdown,

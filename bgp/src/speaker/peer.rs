@@ -10,7 +10,8 @@ use super::limits::Pressure;
 use super::port::{PeerId, Withheld};
 use super::retention::{Retention, Step};
 use crate::rib::{
-    AdjRibIn, ExportContext, ExportProfile, ImportMemo, Importer, PathSource, Received, Window,
+    AdjRibIn, ExportContext, ExportProfile, ImportMemo, Importer, LearnedPath, PathSource,
+    Received, Window,
 };
 use crate::session::{LocalSpeaker, Session};
 use crate::wire::{Asn, DecodedUpdate, Family, Nlri};
@@ -61,7 +62,10 @@ impl Peer {
         self.withheld
             .extend(missing.map(|family| (*family, Withheld::NotNegotiated)));
         let profiles = self.export_profiles(asn, graceful_shutdown);
-        for profile in profiles.iter().filter(|profile| !profile.has_next_hop()) {
+        // A tenant's routes have their VTEP as next hop, whatever the session's addresses are.
+        let of_session = |profile: &&ExportProfile| profile.family != Family::L2VPN_EVPN;
+        let mut without = profiles.iter().filter(of_session);
+        for profile in without.by_ref().filter(|profile| !profile.has_next_hop()) {
             self.withheld.push((profile.family, Withheld::NoNextHop));
         }
         profiles
@@ -164,6 +168,16 @@ impl Peer {
             }
         }
         self.refused += refused;
+    }
+
+    /// The path that routes of EVPN with these attributes have; `None` when they must not be used.
+    pub(crate) fn evpn_path(
+        &mut self,
+        received: &Arc<Received>,
+        local: &LocalSpeaker,
+    ) -> Option<Arc<LearnedPath>> {
+        let (mut importer, _) = self.importer(local)?;
+        importer.unfiltered(received)
     }
 
     /// The import policy changed; returns the prefixes for which it says something else now.

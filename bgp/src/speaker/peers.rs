@@ -10,11 +10,11 @@ use super::config::{PeerConfig, SpeakerConfig};
 use super::limits::Pressure;
 use super::peer::Peer;
 use super::port::{Event, Output, PeerId};
-use super::retention::Retention;
+use super::retention::{Retention, Step};
 use crate::rib::{AdjRibIn, ImportMemo};
 use crate::session::Session;
-use crate::wire::Notification;
 use crate::wire::notification::cease_subcode;
+use crate::wire::{Family, Notification};
 
 impl Speaker {
     /// Configure a neighbour and start its session.
@@ -250,6 +250,7 @@ impl Speaker {
             peer.retention.clear();
             let gone = peer.adj_in.clear();
             self.decide(gone);
+            self.retain_evpn(id, Step::Forget(Family::L2VPN_EVPN));
         }
     }
 }

@@ -7,9 +7,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use ipnet::IpNet;
 
+use crate::evpn::EvpnEvent;
 use crate::rib::{LearnedPath, RouteAttributes};
 use crate::session::{ConnectionId, DownReason, Ends, State};
 use crate::wire::Family;
+use crate::wire::evpn::EvpnRoute;
 
 /// Identifies a peer for as long as it is configured; never used again after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,7 +165,7 @@ pub enum Event {
         prefix: IpNet,
     },
     /// After a start: every peer has told all it has of a family, or was waited for long enough. What an earlier
-    /// process left behind and nobody has taught since is nobody's. Comes once for each unicast family.
+    /// process left behind and nobody has taught since is nobody's. Comes once for each unicast family, and for EVPN where a peer is to carry it.
     Converged {
         /// Of what.
         family: Family,
@@ -194,6 +196,22 @@ pub enum Event {
         family: Family,
         /// Why.
         why: Withheld,
+    },
+    /// What a tenant's table takes from others changed.
+    Evpn(EvpnEvent),
+    /// Routes of EVPN were handed to the session's connection.
+    EvpnAdvertised {
+        /// To whom.
+        peer: PeerId,
+        /// Which; shared by the events of all peers that are told the same.
+        routes: Arc<[EvpnRoute]>,
+    },
+    /// Withdrawals of EVPN were handed to the session's connection.
+    EvpnWithdrawn {
+        /// To whom.
+        peer: PeerId,
+        /// Which; shared by the events of all peers that are told the same.
+        routes: Arc<[EvpnRoute]>,
     },
     /// An UPDATE had errors that do not end the session (RFC 7606).
     UpdateErrors {

@@ -30,6 +30,19 @@ pub(crate) enum Step {
     Forget(Family),
 }
 
+impl Step {
+    /// Of which family.
+    pub(crate) const fn family(self) -> Family {
+        match self {
+            Self::MarkStale(family)
+            | Self::ExpectAgain(family)
+            | Self::MarkLongLived(family)
+            | Self::Purge(family)
+            | Self::Forget(family) => family,
+        }
+    }
+}
+
 /// The families of one peer of which something waits to be confirmed.
 #[derive(Debug, Default)]
 pub(crate) struct Retention {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::peer::Peer;
 use super::{Event, Multipath, Output, PeerId, Speaker};
-use crate::rib::{Batch, Choice, Received, Via, Window};
+use crate::rib::{Batch, Choice, ExportProfile, Received, Told, Via, Window};
 use crate::session::Reset;
 use crate::wire::{DecodedUpdate, Family, FamilyNlri, NextHop, Nlri};
 
@@ -45,6 +45,7 @@ impl Speaker {
             self.end_of_rib(id, family);
             return;
         }
+        self.learn_evpn(id, &update);
         let changed = self.learn(id, update);
         self.decide(changed);
         self.limit_prefixes(id);
@@ -77,6 +78,7 @@ impl Speaker {
         };
         let changed = peer.reevaluate_in(&self.core.local);
         self.decide(changed);
+        self.reevaluate_evpn(id);
     }
 
     /// Choose again among the peers' paths to these prefixes.
@@ -128,7 +130,12 @@ impl Speaker {
         };
         let asn = self.core.local.asn;
         for profile in peer.open_families(asn, self.graceful_shutdown) {
-            self.groups.join(id, profile, &self.originated);
+            if profile.family == Family::L2VPN_EVPN {
+                let tenants = &mut self.tenants;
+                tenants.groups.join(id, profile, &tenants.originated);
+            } else {
+                self.groups.join(id, profile, &self.originated);
+            }
         }
         for (family, why) in peer.withheld.iter().copied() {
             let peer = id;
@@ -147,7 +154,11 @@ impl Speaker {
             let profiles = peer.export_profiles(asn, self.graceful_shutdown);
             wanted.extend(profiles.into_iter().map(|profile| (peer.id, profile)));
         }
-        self.groups.regroup(&wanted, &self.originated);
+        let of_evpn = |(_, profile): &(_, ExportProfile)| profile.family == Family::L2VPN_EVPN;
+        let (evpn, unicast): (Vec<_>, Vec<_>) = wanted.into_iter().partition(of_evpn);
+        self.groups.regroup(&unicast, &self.originated);
+        let tenants = &mut self.tenants;
+        tenants.groups.regroup(&evpn, &tenants.originated);
         self.unflushed = true;
     }
 
@@ -165,42 +176,46 @@ impl Speaker {
             let window = |id| peers.get(&id).map_or(Window::Choked, Peer::window);
             self.groups.next(&window)
         } {
-            let refreshed = u64::from(told.batch == Batch::EndOfRefresh);
-            let event = told_event(told.batch);
-            for id in told.peers {
-                if let Some(peer) = self.peers.get_mut(&id) {
-                    let bytes = told.bytes.clone();
-                    peer.session.counters.sent.route_refreshes += refreshed;
-                    peer.session
-                        .send_update(bytes, told.updates, &mut self.core.env());
-                }
-                self.perform(id);
-                self.outputs.extend(event(id).map(Output::Event));
-            }
+            self.hand_out(told, |peer, prefixes, announced| match announced {
+                true => Event::Advertised { peer, prefixes },
+                false => Event::Withdrawn { peer, prefixes },
+            });
+        }
+        while let Some(told) = {
+            let peers = &self.peers;
+            let window = |id| peers.get(&id).map_or(Window::Choked, Peer::window);
+            self.tenants.groups.next(&window)
+        } {
+            self.hand_out(told, |peer, routes, announced| match announced {
+                true => Event::EvpnAdvertised { peer, routes },
+                false => Event::EvpnWithdrawn { peer, routes },
+            });
         }
     }
-}
 
-/// What watchers are told of a batch, for each peer that got it.
-fn told_event(batch: Batch) -> impl Fn(PeerId) -> Option<Event> {
-    let (announced, prefixes): (bool, Arc<[IpNet]>) = match batch {
-        Batch::Announce(runs) => (
-            true,
-            runs.into_iter()
-                .flat_map(|(_, prefixes)| prefixes)
-                .collect(),
-        ),
-        Batch::Withdraw(prefixes) => (false, prefixes.into()),
-        Batch::EndOfRib | Batch::EndOfRefresh => (false, Arc::default()),
-    };
-    move |peer| {
-        let prefixes = Arc::clone(&prefixes);
-        if prefixes.is_empty() {
-            None
-        } else if announced {
-            Some(Event::Advertised { peer, prefixes })
-        } else {
-            Some(Event::Withdrawn { peer, prefixes })
+    /// A batch to the peers that it is for, and an event of each for who watches.
+    fn hand_out<D>(&mut self, told: Told<D>, event: impl Fn(PeerId, Arc<[D]>, bool) -> Event) {
+        let refreshed = u64::from(matches!(told.batch, Batch::EndOfRefresh));
+        let (announced, destinations): (bool, Arc<[D]>) = match told.batch {
+            Batch::Announce(runs) => {
+                let all = runs.into_iter().flat_map(|(_, destinations)| destinations);
+                (true, all.collect())
+            }
+            Batch::Withdraw(destinations) => (false, destinations.into()),
+            Batch::EndOfRib | Batch::EndOfRefresh => (false, Arc::new([])),
+        };
+        for id in told.peers {
+            if let Some(peer) = self.peers.get_mut(&id) {
+                let bytes = told.bytes.clone();
+                peer.session.counters.sent.route_refreshes += refreshed;
+                peer.session
+                    .send_update(bytes, told.updates, &mut self.core.env());
+            }
+            self.perform(id);
+            if !destinations.is_empty() {
+                let event = event(id, Arc::clone(&destinations), announced);
+                self.outputs.push_back(Output::Event(event));
+            }
         }
     }
 }
@@ -246,7 +261,7 @@ impl Announced {
             });
             let multi = update.mp_reach.take().and_then(|mp| match mp.nlri {
                 FamilyNlri::Unicast(nlri) => of(mp.family, mp.next_hop?, &attributes, nlri),
-                FamilyNlri::Opaque(_) => None,
+                FamilyNlri::Evpn(_) | FamilyNlri::Opaque(_) => None,
             });
             [plain, multi]
         });

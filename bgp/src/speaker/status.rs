@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::Speaker;
 use super::peer::Peer;
 use super::port::{PeerId, Withheld};
+use super::tenants::Tenants;
 use crate::rib::{ExportedRoute, LearnedPath, RouteAttributes, UpdateGroups};
 use crate::session::{DownReason, Ends, IdleReason, MessageCounters, Negotiated, State};
 use crate::wire::Family;
@@ -40,11 +41,11 @@ pub struct PeerStatus {
     pub last_error: Option<(Instant, DownReason)>,
     /// How often an established session ended.
     pub flaps: u64,
-    /// Prefixes it has taught us.
+    /// Routes it has taught us, of all families.
     pub received: usize,
     /// Of these, told before it went away or began a refresh and not again since.
     pub stale: usize,
-    /// Prefixes it has been sent.
+    /// Routes it has been sent, of all families.
     pub sent: usize,
     /// Changes that wait until it reads.
     pub pending: usize,
@@ -53,9 +54,11 @@ pub struct PeerStatus {
 }
 
 impl PeerStatus {
-    pub(crate) fn of(peer: &Peer, groups: &UpdateGroups) -> Self {
+    pub(super) fn of(peer: &Peer, groups: &UpdateGroups, tenants: &Tenants) -> Self {
         let session = &peer.session;
         let (sent, pending) = groups.counts(peer.id);
+        let (evpn_sent, evpn_pending) = tenants.groups.counts(peer.id);
+        let learned = tenants.evpn.learned();
         Self {
             id: peer.id,
             name: Arc::clone(&peer.name),
@@ -71,10 +74,10 @@ impl PeerStatus {
             counters: session.counters,
             last_error: session.last_error.clone(),
             flaps: session.flaps,
-            received: peer.adj_in.len(),
-            stale: peer.adj_in.unconfirmed_count(),
-            sent,
-            pending,
+            received: peer.adj_in.len() + learned.len(peer.id),
+            stale: peer.adj_in.unconfirmed_count() + learned.unconfirmed_count(peer.id),
+            sent: sent + evpn_sent,
+            pending: pending + evpn_pending,
             withheld: peer.withheld.clone(),
         }
     }
@@ -84,7 +87,7 @@ impl Speaker {
     /// Every neighbour.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
         let peers = self.peers.values();
-        peers.map(|peer| PeerStatus::of(peer, &self.groups))
+        peers.map(|peer| PeerStatus::of(peer, &self.groups, &self.tenants))
     }
 
     /// What this node originates, in no particular order.

@@ -21,7 +21,7 @@ impl Family {
     pub const IPV4_UNICAST: Self = Self::new(1, 1);
     /// IPv6 prefixes.
     pub const IPV6_UNICAST: Self = Self::new(2, 1);
-    /// Ethernet VPN routes (RFC 7432). Their NLRI stay octets for now: see [`super::FamilyNlri::Opaque`].
+    /// Ethernet VPN routes (RFC 7432).
     pub const L2VPN_EVPN: Self = Self::new(25, 70);
 
     /// A family by its numbers.

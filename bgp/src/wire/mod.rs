@@ -28,6 +28,7 @@
 mod attribute;
 mod capability;
 mod error;
+pub mod evpn;
 mod family;
 pub mod frame;
 mod identifier;

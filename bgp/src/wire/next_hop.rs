@@ -68,7 +68,10 @@ impl NextHop {
     /// the peer may use that here is for the caller to say.
     pub(super) fn decode(field: &[u8], family: Family) -> Result<Self, Malformed> {
         match field.len() {
-            4 if family == Family::IPV4_UNICAST => all(field, ipv4).map(Self::V4),
+            // EVPN's is the VTEP, of either family (RFC 7432 §9, RFC 8365 §5.1.3).
+            4 if matches!(family, Family::IPV4_UNICAST | Family::L2VPN_EVPN) => {
+                all(field, ipv4).map(Self::V4)
+            }
             16 => all(field, ipv6).map(Self::from),
             32 => all(field, |input| {
                 let (input, address) = ipv6(input)?;

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use bytes::{BufMut, Bytes, BytesMut};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::Family;
+use super::evpn::{self, EvpnRoute, EvpnRoutes};
 use super::input::{Malformed, Parsed, each, four_octets, malformed, octet, take};
+use super::{CodecOptions, Family};
 
 /// One unicast destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +32,8 @@ impl From<IpNet> for Nlri {
 pub enum FamilyNlri {
     /// Prefixes: IPv4 and IPv6 unicast.
     Unicast(Vec<Nlri>),
+    /// Routes of EVPN, where both sides speak it ([`super::CodecOptions::evpn`]).
+    Evpn(EvpnRoutes),
     /// The octets of a family this codec does not look into.
     Opaque(Bytes),
 }
@@ -41,7 +44,16 @@ impl FamilyNlri {
     pub fn unicast(&self) -> &[Nlri] {
         match self {
             Self::Unicast(nlri) => nlri,
-            Self::Opaque(_) => &[],
+            Self::Evpn(_) | Self::Opaque(_) => &[],
+        }
+    }
+
+    /// The routes of EVPN, when the family consists of them; otherwise nothing.
+    #[must_use]
+    pub fn evpn(&self) -> &[EvpnRoute] {
+        match self {
+            Self::Evpn(all) => &all.routes,
+            Self::Unicast(_) | Self::Opaque(_) => &[],
         }
     }
 
@@ -50,6 +62,7 @@ impl FamilyNlri {
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Unicast(nlri) => nlri.is_empty(),
+            Self::Evpn(routes) => routes.is_empty(),
             Self::Opaque(octets) => octets.is_empty(),
         }
     }
@@ -97,10 +110,14 @@ pub(super) fn encoded_len(nlri: &Nlri, with_path_id: bool) -> usize {
 pub(super) fn decode_all(
     input: &[u8],
     family: Family,
-    with_path_id: bool,
+    options: &CodecOptions,
 ) -> Result<FamilyNlri, Malformed> {
+    let with_path_id = options.add_path_receive.contains(&family);
     match family.prefix_bits() {
         Some(_) => decode_prefixes(input, family, with_path_id).map(FamilyNlri::Unicast),
+        None if family == Family::L2VPN_EVPN && options.evpn => {
+            evpn::decode_all(input).map(FamilyNlri::Evpn)
+        }
         None => Ok(FamilyNlri::Opaque(Bytes::copy_from_slice(input))),
     }
 }

@@ -26,6 +26,8 @@ pub struct CodecOptions {
     pub add_path_send: BTreeSet<Family>,
     /// Families with IPv4 destinations whose next hop may be an IPv6 address (RFC 8950).
     pub extended_next_hop: BTreeSet<Family>,
+    /// Both sides speak EVPN: its routes are read. Otherwise they stay octets, whatever is in them.
+    pub evpn: bool,
 }
 
 impl CodecOptions {

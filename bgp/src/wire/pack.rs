@@ -6,6 +6,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::attribute::{attribute_code, flag, put_mp_reach_head};
+use super::evpn::EvpnRoute;
 use super::frame::{MessageType, put_u16_at, write_message};
 use super::nlri::encoded_len;
 use super::{CodecOptions, EncodeError, Family, MpUnreach, NextHop, Nlri, PathAttributes, Update};
@@ -24,7 +25,7 @@ pub fn announce(
     family: Family,
     next_hop: NextHop,
     attributes: &PathAttributes,
-    nlri: impl IntoIterator<Item = Nlri>,
+    nlri: impl IntoIterator<Item = impl Destination>,
 ) -> Result<usize, EncodeError> {
     let plain = match (family, next_hop) {
         (Family::IPV4_UNICAST, NextHop::V4(address)) => Some(address),
@@ -34,6 +35,14 @@ pub fn announce(
             None
         }
         (Family::IPV6_UNICAST, NextHop::V6 { .. }) => None,
+        // The VTEP, without a link-local address beside it (RFC 7432 §9.1, RFC 8365 §5.1.3).
+        (
+            Family::L2VPN_EVPN,
+            NextHop::V4(_)
+            | NextHop::V6 {
+                link_local: None, ..
+            },
+        ) => None,
         _ => return Err(EncodeError::NextHop { family }),
     };
     let mut block = BytesMut::with_capacity(128);
@@ -58,7 +67,7 @@ pub fn withdraw(
     out: &mut BytesMut,
     options: &CodecOptions,
     family: Family,
-    nlri: impl IntoIterator<Item = Nlri>,
+    nlri: impl IntoIterator<Item = impl Destination>,
 ) -> Result<usize, EncodeError> {
     let field = if family == Family::IPV4_UNICAST {
         Field::Withdrawn
@@ -91,6 +100,45 @@ pub fn end_of_rib(
     update.encode(out, options)
 }
 
+/// What an UPDATE can be filled with.
+pub trait Destination {
+    /// The family it belongs to.
+    fn family(&self) -> Family;
+    /// Octets that [`Self::write`] appends.
+    fn encoded_len(&self, with_path_id: bool) -> usize;
+    /// Appends it, with a path identifier where add-path is in use.
+    fn write(&self, out: &mut BytesMut, with_path_id: bool);
+}
+
+impl Destination for Nlri {
+    fn family(&self) -> Family {
+        Family::of(&self.prefix)
+    }
+
+    fn encoded_len(&self, with_path_id: bool) -> usize {
+        encoded_len(self, with_path_id)
+    }
+
+    fn write(&self, out: &mut BytesMut, with_path_id: bool) {
+        self.encode(out, with_path_id);
+    }
+}
+
+/// Add-path is not offered for EVPN.
+impl Destination for EvpnRoute {
+    fn family(&self) -> Family {
+        Family::L2VPN_EVPN
+    }
+
+    fn encoded_len(&self, _: bool) -> usize {
+        self.octets()
+    }
+
+    fn write(&self, out: &mut BytesMut, _: bool) {
+        self.encode(out);
+    }
+}
+
 /// Where in the message the destinations go.
 #[derive(Clone, Copy)]
 enum Field {
@@ -113,7 +161,7 @@ impl Shape<'_> {
     fn pack(
         &self,
         out: &mut BytesMut,
-        nlri: impl IntoIterator<Item = Nlri>,
+        nlri: impl IntoIterator<Item = impl Destination>,
     ) -> Result<usize, EncodeError> {
         let start = out.len();
         let mut pending = nlri.into_iter().peekable();
@@ -131,7 +179,7 @@ impl Shape<'_> {
     fn message(
         &self,
         out: &mut BytesMut,
-        pending: &mut std::iter::Peekable<impl Iterator<Item = Nlri>>,
+        pending: &mut std::iter::Peekable<impl Iterator<Item = impl Destination>>,
     ) -> Result<(), EncodeError> {
         let limit = self.options.max_message_len();
         let start = out.len();
@@ -178,7 +226,7 @@ impl Shape<'_> {
     fn multiprotocol(
         &self,
         out: &mut BytesMut,
-        pending: &mut std::iter::Peekable<impl Iterator<Item = Nlri>>,
+        pending: &mut std::iter::Peekable<impl Iterator<Item = impl Destination>>,
         end: usize,
         code: u8,
         head: impl FnOnce(&mut BytesMut),
@@ -211,21 +259,21 @@ impl Shape<'_> {
     fn fill(
         &self,
         out: &mut BytesMut,
-        pending: &mut std::iter::Peekable<impl Iterator<Item = Nlri>>,
+        pending: &mut std::iter::Peekable<impl Iterator<Item = impl Destination>>,
         end: usize,
     ) -> Result<usize, EncodeError> {
         let start = out.len();
         let with_path_id = self.options.add_path_send.contains(&self.family);
         while let Some(nlri) = pending.peek() {
-            if Family::of(&nlri.prefix) != self.family {
+            if nlri.family() != self.family {
                 return Err(EncodeError::Nlri {
                     family: self.family,
                 });
             }
-            if out.len() + encoded_len(nlri, with_path_id) > end {
+            if out.len() + nlri.encoded_len(with_path_id) > end {
                 break;
             }
-            nlri.encode(out, with_path_id);
+            nlri.write(out, with_path_id);
             pending.next();
         }
         match out.len() - start {

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::attribute::{Attributes, attribute_code, flag, put, put_mp_reach_head};
+use super::evpn::EvpnRoute;
 use super::frame::{MessageType, put_u16_at, write_message};
 use super::input::{Malformed, Parsed, flat, long_field};
 use super::notification::{code, update_subcode};
@@ -128,6 +129,39 @@ impl DecodedUpdate {
                 .flatten()
                 .filter(|announcement| !announcement.nlri.is_empty())
         })
+    }
+
+    /// Routes of EVPN to withdraw, their labels aside: as [`Self::withdrawals`].
+    pub fn evpn_withdrawals(&self) -> impl Iterator<Item = EvpnRoute> {
+        let update = &self.update;
+        let withdrawn = update.mp_unreach.as_ref().map(|mp| mp.nlri.evpn());
+        let announced = update.mp_reach.as_ref().map(|mp| mp.nlri.evpn());
+        let turned = announced
+            .into_iter()
+            .flatten()
+            .filter(|route| self.treat_as_withdraw || route.fault().is_some());
+        let withdrawn = withdrawn.into_iter().flatten();
+        withdrawn.chain(turned).map(|route| route.key())
+    }
+
+    /// Routes of EVPN announced, with the VTEP and what they share; those that RFC 9136 §3.1 makes as good as withdrawn
+    /// are among [`Self::evpn_withdrawals`] instead.
+    pub fn evpn_announcements(
+        &self,
+    ) -> impl Iterator<Item = (EvpnRoute, NextHop, &PathAttributes)> {
+        let sound = || {
+            let attributes = self.update.attributes.as_ref()?;
+            let mp = self.update.mp_reach.as_ref()?;
+            let routes = mp
+                .nlri
+                .evpn()
+                .iter()
+                .filter(|route| route.fault().is_none());
+            let next_hop = mp.next_hop?;
+            Some(routes.map(move |route| (*route, next_hop, attributes)))
+        };
+        let sound = (!self.treat_as_withdraw).then(sound).flatten();
+        sound.into_iter().flatten()
     }
 
     /// Families that an error made unbelievable (RFC 7606 §5.3): disable them, or reset the session
@@ -393,6 +427,11 @@ fn encode_nlri(
     let mut out = BytesMut::new();
     match nlri {
         FamilyNlri::Opaque(octets) => out.put_slice(octets),
+        FamilyNlri::Evpn(all) => {
+            for route in &all.routes {
+                route.encode(&mut out);
+            }
+        }
         FamilyNlri::Unicast(nlri) => put_prefixes(
             &mut out,
             nlri,

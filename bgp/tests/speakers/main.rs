@@ -15,6 +15,7 @@ mod duplicates;
 mod dynamic_peers;
 mod enhanced_refresh;
 mod establishment;
+mod evpn;
 mod export;
 mod graceful_restart_helper;
 mod hold_timer;

@@ -6,15 +6,14 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::world::World;
-use crate::cloud::{Cloud, HOSTS, Leaf, Node};
+use super::expected::{Expected, Told};
+use super::kernel;
+use super::world::{Placed, World};
+use crate::cloud::{BRIDGES, Cloud, Leaf, Node};
 
 /// Fails with the first thing that does not agree.
-pub(super) fn audit(cloud: &Cloud, world: &World) -> Result<()> {
-    let expected = world.expected(|router| {
-        let chassis = cloud.neutron.hosting_chassis(router, &world.public).ok()?;
-        HOSTS.iter().position(|(_, id)| *id == chassis)
-    });
+pub(super) fn audit(cloud: &Cloud, world: &World, placed: &Placed) -> Result<()> {
+    let expected = world.expected(placed);
     for node in &cloud.nodes {
         let heard: BTreeSet<String> = node
             .collector
@@ -23,14 +22,18 @@ pub(super) fn audit(cloud: &Cloud, world: &World) -> Result<()> {
         differ(&format!("what {} tells", node.host()), &own, &heard)?;
     }
     for (number, leaf) in cloud.leaves.iter().enumerate() {
-        let hops = expected.iter().map(|(prefix, node)| {
-            let hop = cloud.next_hop(*node, number, prefix)?;
-            Ok((prefix.clone(), vec![hop]))
-        });
-        let hops: BTreeMap<String, Vec<IpAddr>> = hops.collect::<Result<_>>()?;
-        differ(&format!("the table of leaf {number}"), &hops, &table(leaf)?)?;
+        let what = format!("the table of leaf {number}");
+        let found = table(leaf)?;
+        let known: BTreeSet<_> = found.keys().collect();
+        differ(&what, &expected.keys().collect(), &known)?;
+        for (prefix, told) in &expected {
+            let hops = found.get(prefix).map_or(&[][..], Vec::as_slice);
+            check_hops(cloud, (number, prefix), told, hops).context(what.clone())?;
+        }
     }
     for node in &cloud.nodes {
+        let wired = world.rules.driver != crate::cloud::Driver::StretchedL2;
+        kernel::check(node, &expected, wired).with_context(|| node.host())?;
         let plan = node.plan()?;
         let exposures = plan["exposures"].as_array().into_iter().flatten();
         let prefixes: BTreeSet<String> = exposures
@@ -48,15 +51,44 @@ pub(super) fn audit(cloud: &Cloud, world: &World) -> Result<()> {
     Ok(())
 }
 
-fn of_node(expected: &BTreeMap<String, usize>, node: usize) -> BTreeSet<String> {
-    let own = expected.iter().filter(|(_, at)| **at == node);
+fn of_node(expected: &Expected, node: usize) -> BTreeSet<String> {
+    let own = expected.iter().filter(|(_, told)| told.by.contains(&node));
     own.map(|(prefix, _)| prefix.clone()).collect()
 }
 
-fn differ<T: PartialEq + std::fmt::Debug>(what: &str, wanted: &T, found: &T) -> Result<()> {
+pub(super) fn differ<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    wanted: &T,
+    found: &T,
+) -> Result<()> {
     ensure!(
         wanted == found,
         "{what}: wanted {wanted:?}, found {found:?}"
+    );
+    Ok(())
+}
+
+/// A leaf has one path from each that tells the prefix, and no other.
+fn check_hops(
+    cloud: &Cloud,
+    (leaf, prefix): (usize, &str),
+    told: &Told,
+    found: &[IpAddr],
+) -> Result<()> {
+    if told.hops.is_empty() {
+        let hops = told
+            .by
+            .iter()
+            .map(|node| cloud.next_hop(*node, leaf, prefix));
+        let hops: Vec<_> = hops.collect::<Result<_>>()?;
+        return differ(prefix, &hops, &found.to_vec());
+    }
+    let allowed: BTreeSet<String> = found.iter().map(ToString::to_string).collect();
+    ensure!(
+        found.len() == told.by.len() && allowed.is_subset(&told.hops),
+        "{prefix}: wanted {} paths by {:?}, found {found:?}",
+        told.by.len(),
+        told.hops
     );
     Ok(())
 }
@@ -84,12 +116,13 @@ fn global_hop(path: &Value) -> Option<IpAddr> {
 
 /// What the agent has put into a node's kernel and switch, and whatever could be taken for it: the same before a cloud has
 /// anything and after it had everything.
-pub(super) fn footprint(node: &Node) -> Result<String> {
+fn footprint(node: &Node) -> Result<String> {
     let kernel = "ip rule; ip -6 rule; ip neigh show nud permanent; ip -6 neigh show nud permanent; ip neigh show proxy; \
                   ip -6 neigh show proxy; ip route show table all proto static; ip -6 route show table all proto static; \
-                  ip route show table all proto bgp; ip -6 route show table all proto bgp; ip -o link | wc -l";
+                  ip route show table all proto bgp; ip -6 route show table all proto bgp; ip -o link | wc -l; \
+                  ip -o address show scope global | awk '{ print $2, $4 }' | sort";
     let mut text = node.namespace.sh(kernel)?;
-    for bridge in ["br-ex", "br-second"] {
+    for bridge in BRIDGES {
         let flows = node.chassis.switch.flows(bridge)?;
         text += &flows
             .iter()

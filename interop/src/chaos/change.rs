@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::world::{Balanced, Forwarded, Guest, Joint, World};
+use super::world::{Balanced, Forwarded, Guest, Joint, Virtual, World};
 use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router};
 
 /// A change that Neutron, Octavia, Nova or an operator could make next.
@@ -30,17 +30,29 @@ pub(super) enum Change {
     /// From one port to another in one transaction.
     MoveFip(Port, Port),
     Disassociate(Port),
-    CreateBalancer(Balancer, Router),
+    /// Behind a router, or on a provider network alone.
+    CreateBalancer(Balancer, Option<Router>),
     EnableBalancer(String, bool),
     ExposeBalancer(String, Fip),
     WithdrawBalancer(String),
     DeleteBalancer(String),
     Forward(Forwarded),
     StopForwarding(Forwarded),
+    /// A virtual port, and the ports that may take it.
+    CreateVirtual(Port, Vec<Port>),
+    /// The second takes the first.
+    Take(Port, Port),
+    DeleteVirtual(Port),
+    /// Whether the IPv4 and the IPv6 subnet of a network are in the scopes that are exposed.
+    Rescope(Network, [bool; 2]),
     /// SIGKILL; it starts again before the next quiet moment.
     KillAgent(usize),
     /// SIGTERM; the same.
     StopAgent(usize),
+    /// The same for ovn-controller, whose rows stay.
+    KillController(usize),
+    /// It takes its chassis row along, and everything that it bound.
+    StopController(usize),
     /// The same.
     StopNorthd,
     RestartNorthbound,
@@ -59,6 +71,10 @@ impl Change {
             fip.chain([Self::DeleteBalancer(id)]).collect::<Vec<_>>()
         });
         let forwardings = world.forwardings.iter().cloned().map(Self::StopForwarding);
+        let virtuals = world
+            .virtuals
+            .iter()
+            .map(|v| Self::DeleteVirtual(v.port.clone()));
         let guests = world
             .guests
             .iter()
@@ -81,6 +97,7 @@ impl Change {
         let networks = world.networks.iter().cloned().map(Self::DeleteNetwork);
         balancers
             .chain(forwardings)
+            .chain(virtuals)
             .chain(guests)
             .chain(joints)
             .chain(networks)
@@ -89,10 +106,17 @@ impl Change {
 
     /// Makes it true in the world.
     pub(super) fn apply(&self, world: &mut World) {
+        self.apply_to_networks(world);
+        self.apply_to_guests(world);
+        self.apply_to_services(world);
+    }
+
+    fn apply_to_networks(&self, world: &mut World) {
         match self {
             Self::CreateNetwork(network) => world.networks.push(network.clone()),
             Self::DeleteNetwork(network) => {
                 world.networks.retain(|other| other != network);
+                world.out_of_scope.remove(&network.id);
                 world.guests.retain(|guest| guest.port.network != *network);
             }
             Self::CreateRouter(router) => world.joints.push(Joint {
@@ -111,6 +135,16 @@ impl Change {
                 with_joint(world, router, |joint| joint.gateway = Some(gateway.clone()))
             }
             Self::ClearGateway(router) => with_joint(world, router, |joint| joint.gateway = None),
+            Self::Rescope(network, within) => {
+                let out = within.map(|within| !within);
+                world.out_of_scope.insert(network.id.clone(), out);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_to_guests(&self, world: &mut World) {
+        match self {
             Self::Boot(port, node) => {
                 world.born += 1;
                 world.guests.push(Guest {
@@ -121,13 +155,25 @@ impl Change {
                     fip: None,
                 });
             }
-            Self::Delete(port, _) => world.guests.retain(|guest| guest.port != *port),
+            Self::Delete(port, _) => {
+                world.free_of(|guest| guest.port == *port);
+                for shared in &mut world.virtuals {
+                    shared.parents.retain(|parent| parent != port);
+                }
+                world.guests.retain(|guest| guest.port != *port);
+            }
             Self::Plug(port) => with_guest(world, port, |guest| guest.plugged = true),
-            Self::Unplug(port) => with_guest(world, port, |guest| guest.plugged = false),
+            Self::Unplug(port) => {
+                world.free_of(|guest| guest.port == *port);
+                with_guest(world, port, |guest| guest.plugged = false);
+            }
             Self::Enable(port, enabled) => {
                 with_guest(world, port, |guest| guest.enabled = *enabled)
             }
-            Self::Migrate(port, node) => with_guest(world, port, |guest| guest.node = *node),
+            Self::Migrate(port, node) => {
+                world.free_of(|guest| guest.port == *port);
+                with_guest(world, port, |guest| guest.node = *node);
+            }
             Self::Associate(fip, port) => {
                 with_guest(world, port, |guest| guest.fip = Some(fip.clone()))
             }
@@ -137,6 +183,14 @@ impl Change {
                 with_guest(world, to, |guest| guest.fip = fip);
             }
             Self::Disassociate(port) => with_guest(world, port, |guest| guest.fip = None),
+            Self::StopController(node) => world.free_of(|guest| guest.node == *node),
+            _ => {}
+        }
+    }
+
+    /// What is in front of VMs, or taken by them.
+    fn apply_to_services(&self, world: &mut World) {
+        match self {
             Self::CreateBalancer(balancer, router) => world.balancers.push(Balanced {
                 balancer: balancer.clone(),
                 router: router.clone(),
@@ -151,12 +205,19 @@ impl Change {
             Self::DeleteBalancer(id) => world.balancers.retain(|b| b.balancer.id != *id),
             Self::Forward(forwarded) => world.forwardings.push(forwarded.clone()),
             Self::StopForwarding(forwarded) => world.forwardings.retain(|other| other != forwarded),
-            Self::PreferGateways(_)
-            | Self::KillAgent(_)
-            | Self::StopAgent(_)
-            | Self::StopNorthd
-            | Self::RestartNorthbound
-            | Self::RestartSouthbound => {}
+            Self::CreateVirtual(port, parents) => world.virtuals.push(Virtual {
+                port: port.clone(),
+                parents: parents.clone(),
+                taken_by: None,
+            }),
+            Self::Take(port, by) => {
+                let mut virtuals = world.virtuals.iter_mut();
+                if let Some(shared) = virtuals.find(|v| v.port == *port) {
+                    shared.taken_by = Some(by.clone());
+                }
+            }
+            Self::DeleteVirtual(port) => world.virtuals.retain(|v| v.port != *port),
+            _ => {}
         }
     }
 }
@@ -229,6 +290,20 @@ impl fmt::Display for Change {
             Self::StopForwarding(row) => {
                 write!(f, "stop forwarding {} of {}", row.protocol, row.fip.address)
             }
+            Self::CreateVirtual(port, parents) => {
+                let parents: Vec<_> = parents.iter().map(Port::v4).collect();
+                write!(
+                    f,
+                    "create virtual port {} of {}",
+                    port.v4(),
+                    parents.join(", ")
+                )
+            }
+            Self::Take(port, by) => write!(f, "{} takes {}", by.v4(), port.v4()),
+            Self::DeleteVirtual(port) => write!(f, "delete virtual port {}", port.v4()),
+            Self::Rescope(network, within) => write!(f, "{} in scope: {within:?}", network.v4(0)),
+            Self::KillController(node) => write!(f, "kill ovn-controller of {node}"),
+            Self::StopController(node) => write!(f, "stop ovn-controller of {node}"),
             Self::KillAgent(node) => write!(f, "kill the agent of {node}"),
             Self::StopAgent(node) => write!(f, "stop the agent of {node}"),
             Self::StopNorthd => write!(f, "stop northd"),

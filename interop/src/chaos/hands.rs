@@ -4,18 +4,32 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
+use super::Tenants;
 use super::change::Change;
-use super::world::{Forwarded, World};
-use crate::cloud::objects::{Fip, Port, Router};
+use super::world::{Forwarded, Placed, Virtual, World};
+use crate::cloud::objects::{Fip, Network, Port, Router};
 use crate::cloud::{Cloud, Forwarding, HOSTS, Way};
 use crate::ovn::Vm;
+use crate::{PATIENCE, wait_until};
+
+/// The address scopes that are exposed with [`Tenants::Scopes`], one for each family.
+pub(super) const EXPOSED_SCOPES: [&str; 2] = [
+    "6e32f9f4-d68c-4dab-9cc5-94715eb3d243",
+    "0a40ad42-2315-465f-9fdc-09294d615980",
+];
+const OTHER_SCOPE: &str = "bbb9e2f3-f751-443d-b968-98ca5a0298c1";
 
 pub(super) struct Hands {
     /// Before the cloud: a VM is unplugged from a switch that is there.
     vms: BTreeMap<String, (usize, Vm)>,
     pub(super) cloud: Cloud,
     without_agent: Vec<usize>,
+    without_controller: Vec<usize>,
     without_northd: bool,
+    /// The virtual ports to be taken, as soon as all are there who have a part in it, and by whom.
+    takes: Vec<(Port, Port)>,
+    /// What Neutron has said of the hosts of virtual ports, by their ids.
+    holders: BTreeMap<String, Option<usize>>,
 }
 
 impl Hands {
@@ -24,7 +38,10 @@ impl Hands {
             vms: BTreeMap::new(),
             cloud,
             without_agent: Vec::new(),
+            without_controller: Vec::new(),
             without_northd: false,
+            takes: Vec::new(),
+            holders: BTreeMap::new(),
         }
     }
 
@@ -47,8 +64,13 @@ impl Hands {
             | Change::DeleteBalancer(_)
             | Change::Forward(_)
             | Change::StopForwarding(_) => self.change_balancer(change, world),
+            Change::CreateVirtual(..) | Change::Take(..) | Change::DeleteVirtual(_) => {
+                self.change_virtual(change)
+            }
             Change::KillAgent(_)
             | Change::StopAgent(_)
+            | Change::KillController(_)
+            | Change::StopController(_)
             | Change::StopNorthd
             | Change::RestartNorthbound
             | Change::RestartSouthbound => self.take_away(change),
@@ -78,12 +100,16 @@ impl Hands {
                     router,
                     network,
                     joint.and_then(|joint| joint.gateway.as_ref()),
-                )
+                )?;
+                self.scope(network, world, world.in_scope(network))
             }
             Change::Detach(router, network) => neutron.detach(router, network),
             Change::SetGateway(router, gateway) => {
-                neutron.set_gateway(router, gateway, &inside(world, router))
+                neutron.set_gateway(router, gateway, &inside(world, router))?;
+                let outside = &gateway.network;
+                self.scope(outside, world, world.in_scope(outside))
             }
+            Change::Rescope(network, within) => self.scope(network, world, *within),
             Change::ClearGateway(router) => {
                 let joint = world.joints.iter().find(|joint| joint.router == *router);
                 let gateway = joint
@@ -101,7 +127,9 @@ impl Hands {
     fn change_guest(&mut self, change: &Change, world: &World) -> Result<()> {
         match change {
             Change::Boot(port, node) => {
-                self.cloud.neutron.create_port(port, HOSTS[*node].0)?;
+                let scopes = scopes(world, world.in_scope(&port.network));
+                let host = HOSTS[*node].0;
+                self.cloud.neutron.create_port_in(port, host, scopes)?;
                 self.plug(port, *node)
             }
             Change::Delete(port, fip_first) => {
@@ -114,6 +142,7 @@ impl Hands {
                 if !*fip_first {
                     self.let_go(fip, port, world)?;
                 }
+                self.forget_parent(port, world)?;
                 self.unplug(port)
             }
             Change::Plug(port) => {
@@ -165,7 +194,9 @@ impl Hands {
             found.context("no such load balancer")
         };
         match change {
-            Change::CreateBalancer(balancer, router) => neutron.create_balancer(balancer, router),
+            Change::CreateBalancer(balancer, router) => {
+                neutron.create_balancer(balancer, router.as_ref())
+            }
             Change::EnableBalancer(id, true) => neutron.enable_balancer(&known(id)?.balancer),
             Change::EnableBalancer(id, false) => neutron.disable_balancer(&known(id)?.balancer),
             Change::ExposeBalancer(id, fip) => {
@@ -175,10 +206,11 @@ impl Hands {
             Change::WithdrawBalancer(id) => {
                 let known = known(id)?;
                 let fip = known.fip.as_ref().context("no floating IP")?;
-                neutron.withdraw_balancer(&known.balancer, fip, &known.router)
+                let router = known.router.as_ref().context("no router")?;
+                neutron.withdraw_balancer(&known.balancer, fip, router)
             }
             Change::DeleteBalancer(id) => {
-                neutron.delete_balancer(&known(id)?.balancer, &known(id)?.router)
+                neutron.delete_balancer(&known(id)?.balancer, known(id)?.router.as_ref())
             }
             Change::Forward(row) => neutron.forward(&forwarding(row)),
             Change::StopForwarding(row) => neutron.stop_forwarding(&forwarding(row)),
@@ -197,6 +229,14 @@ impl Hands {
                 self.cloud.nodes[*node].stop_agent();
                 self.without_agent.push(*node);
             }
+            Change::KillController(node) => {
+                self.cloud.nodes[*node].chassis.kill_controller();
+                self.without_controller.push(*node);
+            }
+            Change::StopController(node) => {
+                self.cloud.nodes[*node].chassis.stop_controller();
+                self.without_controller.push(*node);
+            }
             Change::StopNorthd => {
                 central.stop_northd();
                 self.without_northd = true;
@@ -209,17 +249,119 @@ impl Hands {
     }
 
     /// Starts again what was taken away, and waits until OVN has taken every change.
-    pub(super) fn give_back(&mut self) -> Result<()> {
+    pub(super) fn give_back(&mut self, world: &World) -> Result<()> {
         if std::mem::take(&mut self.without_northd) {
             self.cloud.neutron.central.start_northd()?;
         }
-        let mut nodes = std::mem::take(&mut self.without_agent);
-        nodes.sort_unstable();
-        nodes.dedup();
-        for node in nodes {
+        for node in numbers(&mut self.without_controller) {
+            self.cloud.nodes[node].chassis.start_controller()?;
+        }
+        for node in numbers(&mut self.without_agent) {
             self.cloud.nodes[node].start_agent()?;
         }
-        self.cloud.neutron.central.sync()
+        self.cloud.neutron.central.sync()?;
+        for (port, by) in std::mem::take(&mut self.takes) {
+            let mut virtuals = world.virtuals.iter();
+            let still = virtuals.find(|v| v.port == port && v.taken_by.as_ref() == Some(&by));
+            if let Some(shared) = still {
+                self.take(shared, &by)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change_virtual(&mut self, change: &Change) -> Result<()> {
+        let neutron = &self.cloud.neutron;
+        match change {
+            Change::CreateVirtual(port, parents) => {
+                neutron.create_virtual(port, &parents.iter().collect::<Vec<_>>())
+            }
+            Change::Take(port, by) => {
+                self.takes.push((port.clone(), by.clone()));
+                Ok(())
+            }
+            Change::DeleteVirtual(port) => {
+                self.holders.remove(&port.id);
+                neutron.delete_port(port)
+            }
+            other => anyhow::bail!("{other} is no change of virtual ports"),
+        }
+    }
+
+    /// A VM takes a virtual port and says so until ovn-controller has heard it.
+    fn take(&self, shared: &Virtual, by: &Port) -> Result<()> {
+        let address = shared.port.v4();
+        for parent in shared.parents.iter().filter(|parent| *parent != by) {
+            if let Some((_, vm)) = self.vms.get(&parent.id) {
+                vm.leave(&address);
+            }
+        }
+        let (node, vm) = self.vms.get(&by.id).context("no such VM")?;
+        let mut last = Ok(());
+        let what = format!("{} to have taken {address}", by.v4());
+        wait_until(PATIENCE, &what, || {
+            let holder = self.cloud.neutron.holder(&shared.port);
+            let taken = holder.is_ok_and(|holder| {
+                holder.is_some_and(|(parent, at)| parent == by.id && at == HOSTS[*node].1)
+            });
+            if !taken {
+                last = vm.take(&address);
+            }
+            taken
+        })?;
+        last
+    }
+
+    /// Neutron tells the host of every virtual port that has changed hands, as its handler of binding events does.
+    pub(super) fn follow_virtuals(&mut self, world: &World) -> Result<()> {
+        for shared in &world.virtuals {
+            let neutron = &self.cloud.neutron;
+            let holder = neutron.holder(&shared.port)?;
+            let node = holder.and_then(|(_, chassis)| number(&chassis));
+            let told = self.holders.get(&shared.port.id).copied().flatten();
+            if node != told {
+                neutron.tell_holder(&shared.port, node.map(|node| HOSTS[node].0))?;
+                self.holders.insert(shared.port.id.clone(), node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where OVN has put gateways and virtual ports.
+    pub(super) fn placed(&self, world: &World) -> Result<Placed> {
+        let (neutron, mut placed) = (&self.cloud.neutron, Placed::default());
+        for joint in world.joints.iter().filter(|joint| joint.gateway.is_some()) {
+            let chassis = neutron.hosting_chassis(&joint.router, &world.public)?;
+            if let Some(node) = number(&chassis) {
+                placed.gateways.insert(joint.router.id.clone(), node);
+            }
+        }
+        for shared in &world.virtuals {
+            let holder = neutron.holder(&shared.port)?;
+            if let Some(node) = holder.and_then(|(_, chassis)| number(&chassis)) {
+                placed.virtuals.insert(shared.port.id.clone(), node);
+            }
+        }
+        Ok(placed)
+    }
+
+    fn forget_parent(&self, port: &Port, world: &World) -> Result<()> {
+        let virtuals = world.virtuals.iter();
+        for shared in virtuals.filter(|v| v.parents.contains(port)) {
+            let left: Vec<_> = shared.parents.iter().filter(|p| *p != port).collect();
+            self.cloud
+                .neutron
+                .set_virtual_parents(&shared.port, &left)?;
+        }
+        Ok(())
+    }
+
+    fn scope(&self, network: &Network, world: &World, within: [bool; 2]) -> Result<()> {
+        if world.rules.tenants != Tenants::Scopes {
+            return Ok(());
+        }
+        let scopes = scopes(world, within);
+        self.cloud.neutron.set_scopes(network, scopes)
     }
 
     fn let_go(&self, fip: Option<&Fip>, port: &Port, world: &World) -> Result<()> {
@@ -246,7 +388,27 @@ impl Hands {
     }
 }
 
-fn inside<'a>(world: &'a World, router: &Router) -> Vec<&'a crate::cloud::objects::Network> {
+/// What was noted, each once.
+fn numbers(noted: &mut Vec<usize>) -> std::collections::BTreeSet<usize> {
+    std::mem::take(noted).into_iter().collect()
+}
+
+/// The number of the node with this system id.
+fn number(chassis: &str) -> Option<usize> {
+    HOSTS.iter().position(|(_, id)| *id == chassis)
+}
+
+/// The address scopes of a network's subnets.
+fn scopes(world: &World, within: [bool; 2]) -> [&'static str; 2] {
+    if world.rules.tenants != Tenants::Scopes {
+        return ["", ""];
+    }
+    let [v4, v6] = within;
+    let of = |exposed: bool, scope| if exposed { scope } else { OTHER_SCOPE };
+    [of(v4, EXPOSED_SCOPES[0]), of(v6, EXPOSED_SCOPES[1])]
+}
+
+fn inside<'a>(world: &'a World, router: &Router) -> Vec<&'a Network> {
     let joint = world.joints.iter().find(|joint| joint.router == *router);
     joint.into_iter().flat_map(|joint| &joint.inside).collect()
 }

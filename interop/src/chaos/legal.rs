@@ -2,8 +2,9 @@
 
 use fastrand::Rng;
 
+use super::Tenants;
 use super::change::Change;
-use super::world::{Forwarded, Guest, Joint, World};
+use super::world::{Balanced, Forwarded, Guest, Joint, World};
 use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router};
 
 /// So many VMs at once.
@@ -16,7 +17,7 @@ type Kind = fn(&World, &mut Rng, usize) -> Vec<Change>;
 
 const KINDS: &[Kind] = &[
     boot, boot, lose, rest, migrate, associate, associate, let_go, networks, routers, gateways,
-    balance, unbalance, forward, restart,
+    balance, unbalance, forward, share, take, rescope, restart,
 ];
 
 impl Change {
@@ -56,7 +57,14 @@ fn lose(world: &World, rng: &mut Rng, _: usize) -> Vec<Change> {
             .iter()
             .any(|f| f.target == guest.port.v4())
     };
-    let guests = world.guests.iter().filter(|guest| !is_target(guest));
+    let is_last_parent = |guest: &Guest| {
+        world
+            .virtuals
+            .iter()
+            .any(|v| v.parents == [guest.port.clone()])
+    };
+    let guests = world.guests.iter();
+    let guests = guests.filter(|guest| !is_target(guest) && !is_last_parent(guest));
     guests
         .map(|guest| Change::Delete(guest.port.clone(), rng.bool()))
         .collect()
@@ -142,7 +150,8 @@ fn networks(world: &World, _: &mut Rng, _: usize) -> Vec<Change> {
         .partition(|network| world.networks.contains(network));
     let free = there
         .into_iter()
-        .filter(|network| world.joint_of(network).is_none() && !world.needs_way(network));
+        .filter(|network| world.joint_of(network).is_none() && !world.needs_way(network))
+        .filter(|network| !world.has_virtual(network));
     missing
         .into_iter()
         .map(Change::CreateNetwork)
@@ -158,7 +167,11 @@ fn routers(world: &World, _: &mut Rng, _: usize) -> Vec<Change> {
             legal.push(Change::CreateRouter(router));
             continue;
         };
-        if joint.inside.is_empty() && joint.gateway.is_none() {
+        let balances = |b: &Balanced| b.router.as_ref() == Some(&router);
+        if joint.inside.is_empty()
+            && joint.gateway.is_none()
+            && !world.balancers.iter().any(balances)
+        {
             legal.push(Change::DeleteRouter(router.clone()));
         }
         let tenants = world
@@ -207,26 +220,86 @@ fn gateway(world: &World, joint: &Joint, snat: bool, nodes: [usize; 2]) -> Gatew
     }
 }
 
+/// VIPs are inside, outside before members inside, or outside before one that is outside too.
 fn balance(world: &World, _: &mut Rng, _: usize) -> Vec<Change> {
     let mut legal = Vec::new();
+    let mut create = |network: &Network, host, members: &[&Port], router: Option<&Router>| {
+        if !members.is_empty() && !world.is_taken(network, host) {
+            let balancer = Balancer::new(network, host, members);
+            legal.push(Change::CreateBalancer(balancer, router.cloned()));
+        }
+    };
     for joint in &world.joints {
         for network in &joint.inside {
-            let members: Vec<_> = world
-                .guests
-                .iter()
-                .filter(|guest| guest.port.network == *network)
-                .map(|guest| &guest.port)
-                .collect();
-            let taken = world.is_taken(network, 200);
-            if !members.is_empty() && !taken {
-                legal.push(Change::CreateBalancer(
-                    Balancer::new(network, 200, &members),
-                    joint.router.clone(),
-                ));
+            let members = ports_on(world, network);
+            create(network, 200, &members, Some(&joint.router));
+            if joint.gateway.is_some() {
+                let host = 200 + joint.router.number;
+                create(&world.public, host, &members, Some(&joint.router));
             }
         }
     }
+    for member in ports_on(world, &world.public) {
+        create(&world.public, 205, &[member], None);
+    }
     legal
+}
+
+fn ports_on<'a>(world: &'a World, network: &Network) -> Vec<&'a Port> {
+    let ports = world.guests.iter().map(|guest| &guest.port);
+    ports.filter(|port| port.network == *network).collect()
+}
+
+/// Virtual ports come and go, with the first VMs of their network for parents.
+fn share(world: &World, _: &mut Rng, _: usize) -> Vec<Change> {
+    let gone = world
+        .virtuals
+        .iter()
+        .map(|v| Change::DeleteVirtual(v.port.clone()));
+    let networks = world.networks.iter().chain([&world.public]);
+    let new = networks.filter(|network| !world.is_taken(network, 210));
+    let new = new.filter_map(|network| {
+        let parents: Vec<_> = ports_on(world, network)
+            .into_iter()
+            .take(2)
+            .cloned()
+            .collect();
+        let port = Port::again(network, 210, world.born);
+        (!parents.is_empty()).then_some(Change::CreateVirtual(port, parents))
+    });
+    gone.chain(new).collect()
+}
+
+/// A parent that is well takes a virtual port, whoever has it.
+fn take(world: &World, _: &mut Rng, _: usize) -> Vec<Change> {
+    let well = |port: &Port| {
+        let mut guests = world.guests.iter();
+        guests.any(|guest| guest.port == *port && guest.plugged && guest.enabled)
+    };
+    let virtuals = world.virtuals.iter();
+    virtuals
+        .flat_map(|v| {
+            let able = v.parents.iter().filter(|parent| well(parent));
+            let others = able.filter(|parent| v.taken_by.as_ref() != Some(parent));
+            others.map(|parent| Change::Take(v.port.clone(), parent.clone()))
+        })
+        .collect()
+}
+
+/// One subnet of a network goes into or out of the scopes that are exposed.
+fn rescope(world: &World, rng: &mut Rng, _: usize) -> Vec<Change> {
+    if world.rules.tenants != Tenants::Scopes {
+        return Vec::new();
+    }
+    let networks = world.networks.iter().chain([&world.public]);
+    networks
+        .map(|network| {
+            let mut within = world.in_scope(network);
+            let family = usize::from(rng.bool());
+            within[family] = !within[family];
+            Change::Rescope(network.clone(), within)
+        })
+        .collect()
 }
 
 /// What may happen to a load balancer.
@@ -297,6 +370,8 @@ fn restart(_: &World, rng: &mut Rng, nodes: usize) -> Vec<Change> {
     vec![
         Change::KillAgent(node),
         Change::StopAgent(node),
+        Change::KillController(node),
+        Change::StopController(node),
         Change::StopNorthd,
         Change::RestartNorthbound,
         Change::RestartSouthbound,
@@ -312,14 +387,25 @@ fn free_fip(world: &World) -> Option<Fip> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chaos::world::Rules;
+    use crate::cloud::Driver;
+
+    fn world(tenants: Tenants) -> World {
+        let rules = Rules {
+            driver: Driver::Northbound,
+            tenants,
+            nodes: 3,
+        };
+        World::new(Network::provider(1, "physnet1"), rules)
+    }
 
     /// No change may lead into a world from which none is legal, nor one that cannot be torn down.
     #[test]
     fn thousands_of_changes_are_legal_and_can_be_undone() {
         let mut rng = Rng::with_seed(7);
-        let mut world = World::new(Network::provider(1, "physnet1"), true);
+        let mut world = world(Tenants::Scopes);
         let mut kinds = std::collections::BTreeSet::new();
-        for _ in 0..5000 {
+        for _ in 0..8000 {
             let change = Change::random(&world, &mut rng, 3);
             kinds.insert(format!("{change:?}").split('(').next().map(str::to_owned));
             change.apply(&mut world);
@@ -331,8 +417,15 @@ mod tests {
                     "{change}"
                 );
             }
+            for shared in &world.virtuals {
+                let there = |port: &Port| world.guests.iter().any(|guest| guest.port == *port);
+                assert!(
+                    !shared.parents.is_empty() && shared.parents.iter().all(there),
+                    "{change}"
+                );
+            }
         }
-        assert_eq!(kinds.len(), 30, "{kinds:?}");
+        assert_eq!(kinds.len(), 36, "{kinds:?}");
         for change in Change::teardown(&world.clone()) {
             change.apply(&mut world);
         }
@@ -341,17 +434,15 @@ mod tests {
             world.joints.len(),
             world.networks.len(),
             world.balancers.len(),
+            world.virtuals.len(),
         );
-        assert_eq!(left, (0, 0, 0, 0));
+        assert_eq!(left, (0, 0, 0, 0, 0));
     }
 
     #[test]
     fn a_seed_gives_the_same_changes() {
         let changes = |seed| {
-            let (mut rng, mut world) = (
-                Rng::with_seed(seed),
-                World::new(Network::provider(1, "physnet1"), true),
-            );
+            let (mut rng, mut world) = (Rng::with_seed(seed), world(Tenants::Hosts));
             let one = |_| {
                 let change = Change::random(&world, &mut rng, 3);
                 change.apply(&mut world);

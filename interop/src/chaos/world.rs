@@ -1,10 +1,12 @@
 //! What Neutron believes, and what the fabric should then know: the rules of the drivers once more, in the plainest words, so that the
 //! agent's own cannot hide a mistake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router, host_prefix};
+use super::Tenants;
+use crate::cloud::Driver;
+use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router};
 
 /// A VM's port.
 #[derive(Clone, Debug)]
@@ -25,11 +27,11 @@ pub(super) struct Joint {
     pub(super) inside: Vec<Network>,
 }
 
-/// A load balancer behind a router.
+/// A load balancer, behind a router or on a provider network alone.
 #[derive(Clone, Debug)]
 pub(super) struct Balanced {
     pub(super) balancer: Balancer,
-    pub(super) router: Router,
+    pub(super) router: Option<Router>,
     pub(super) enabled: bool,
     pub(super) fip: Option<Fip>,
 }
@@ -44,6 +46,32 @@ pub(super) struct Forwarded {
     pub(super) target: String,
 }
 
+/// An address that VMs take in turns.
+#[derive(Clone, Debug)]
+pub(super) struct Virtual {
+    pub(super) port: Port,
+    /// Who may take it.
+    pub(super) parents: Vec<Port>,
+    /// Who took it last, if nothing has happened to that VM since.
+    pub(super) taken_by: Option<Port>,
+}
+
+/// What the agents are told to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) driver: Driver,
+    pub(super) tenants: Tenants,
+    /// How many nodes there are.
+    pub(super) nodes: usize,
+}
+
+/// Where OVN has put what it places by itself: the numbers of nodes, by the ids of routers and of virtual ports.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Placed {
+    pub(super) gateways: BTreeMap<String, usize>,
+    pub(super) virtuals: BTreeMap<String, usize>,
+}
+
 /// The whole cloud.
 #[derive(Clone, Debug)]
 pub(super) struct World {
@@ -55,83 +83,40 @@ pub(super) struct World {
     pub(super) guests: Vec<Guest>,
     pub(super) balancers: Vec<Balanced>,
     pub(super) forwardings: Vec<Forwarded>,
-    /// Whether the driver withholds ports with `enabled = false`.
-    sees_enabled: bool,
+    pub(super) virtuals: Vec<Virtual>,
+    /// By the id of a network: whether its subnets, IPv4 and IPv6, are *not* in the address scopes that are exposed.
+    pub(super) out_of_scope: BTreeMap<String, [bool; 2]>,
+    pub(super) rules: Rules,
     /// How many ports there ever were: makes ids.
     pub(super) born: u16,
 }
 
 impl World {
-    pub(super) fn new(public: Network, sees_enabled: bool) -> Self {
+    pub(super) fn new(public: Network, rules: Rules) -> Self {
         Self {
             public,
-            sees_enabled,
             networks: Vec::new(),
             joints: Vec::new(),
             guests: Vec::new(),
             balancers: Vec::new(),
             forwardings: Vec::new(),
+            virtuals: Vec::new(),
+            out_of_scope: BTreeMap::new(),
+            rules,
             born: 0,
         }
     }
 
-    /// Which node has which prefix, if `hosting` tells where a router's gateway is.
-    pub(super) fn expected(
-        &self,
-        hosting: impl Fn(&Router) -> Option<usize>,
-    ) -> BTreeMap<String, usize> {
-        let mut expected = BTreeMap::new();
-        for joint in &self.joints {
-            let Some(gateway) = &joint.gateway else {
-                continue;
-            };
-            if let Some(node) = hosting(&joint.router) {
-                self.expect_behind(joint, gateway, node, &mut expected);
-            }
-        }
-        for guest in self.guests.iter().filter(|guest| self.is_up(guest)) {
-            if guest.port.network.is_provider() {
-                for address in [guest.port.v4(), guest.port.v6()] {
-                    expected.insert(host_prefix(&address), guest.node);
-                }
-            }
-            if let Some(fip) = &guest.fip {
-                expected.insert(fip.prefix(), guest.node);
-            }
-        }
-        expected
+    pub(super) fn is_up(&self, guest: &Guest) -> bool {
+        // SB has no word of `enabled`
+        let sees_enabled = self.rules.driver != Driver::Southbound;
+        guest.plugged && (guest.enabled || !sees_enabled)
     }
 
-    /// What is where the gateway is: its addresses, the tenants behind it, VIPs and what is forwarded.
-    fn expect_behind(
-        &self,
-        joint: &Joint,
-        gateway: &Gateway,
-        node: usize,
-        expected: &mut BTreeMap<String, usize>,
-    ) {
-        let mut addresses = vec![
-            gateway.network.v4(gateway.host),
-            gateway.network.v6(gateway.host),
-        ];
-        let inside =
-            |guest: &&Guest| self.is_up(guest) && joint.inside.contains(&guest.port.network);
-        for guest in self.guests.iter().filter(inside) {
-            addresses.extend([guest.port.v4(), guest.port.v6()]);
-        }
-        for balanced in self.balancers.iter().filter(|b| b.router == joint.router) {
-            if balanced.enabled {
-                addresses.push(balanced.balancer.vip.v4());
-            }
-            addresses.extend(balanced.fip.iter().map(|fip| fip.address.clone()));
-        }
-        let forwarded = self.forwardings.iter().filter(|f| f.router == joint.router);
-        addresses.extend(forwarded.map(|f| f.fip.address.clone()));
-        expected.extend(addresses.iter().map(|address| (host_prefix(address), node)));
-    }
-
-    fn is_up(&self, guest: &Guest) -> bool {
-        guest.plugged && (guest.enabled || !self.sees_enabled)
+    /// Whether the IPv4 and the IPv6 subnet of a network may be exposed.
+    pub(super) fn in_scope(&self, network: &Network) -> [bool; 2] {
+        let out = self.out_of_scope.get(&network.id);
+        out.copied().unwrap_or_default().map(|out| !out)
     }
 
     /// The router that a tenant network is behind.
@@ -144,12 +129,16 @@ impl World {
     /// Whether something needs the way from this network out: floating IPs, load balancers, forwarded ports.
     pub(super) fn needs_way(&self, network: &Network) -> bool {
         let guest = |guest: &Guest| guest.port.network == *network && guest.fip.is_some();
+        let balanced =
+            |b: &Balanced| b.balancer.vip.network == *network || b.balancer.on == *network;
         self.guests.iter().any(guest)
-            || self
-                .balancers
-                .iter()
-                .any(|b| b.balancer.vip.network == *network)
+            || self.balancers.iter().any(balanced)
             || self.forwardings.iter().any(|f| f.inside == *network)
+    }
+
+    /// Whether a virtual port is on this network.
+    pub(super) fn has_virtual(&self, network: &Network) -> bool {
+        self.virtuals.iter().any(|v| v.port.network == *network)
     }
 
     /// Floating IPs in use.
@@ -164,7 +153,20 @@ impl World {
     pub(super) fn is_taken(&self, network: &Network, host: u8) -> bool {
         let vips = self.balancers.iter().map(|b| &b.balancer.vip);
         let ports = self.guests.iter().map(|guest| &guest.port).chain(vips);
-        { ports }.any(|port| port.network == *network && port.host == host)
+        let mut ports = ports.chain(self.virtuals.iter().map(|v| &v.port));
+        ports.any(|port| port.network == *network && port.host == host)
+    }
+
+    /// Something happened to a VM or to these VMs: what they had taken is free.
+    pub(super) fn free_of(&mut self, gone: impl Fn(&Guest) -> bool) {
+        let guests = self.guests.iter().filter(|guest| gone(guest));
+        let gone: BTreeSet<_> = guests.map(|guest| guest.port.id.clone()).collect();
+        for shared in &mut self.virtuals {
+            shared.taken_by = shared
+                .taken_by
+                .take()
+                .filter(|port| !gone.contains(&port.id));
+        }
     }
 }
 
@@ -172,48 +174,14 @@ impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} networks, {} routers, {} VMs, {} floating IPs, {} load balancers, {} forwardings",
+            "{} networks, {} routers, {} VMs, {} floating IPs, {} load balancers, {} forwardings, {} virtual ports",
             self.networks.len() + 1,
             self.joints.len(),
             self.guests.len(),
             self.fips().count(),
             self.balancers.len(),
-            self.forwardings.len()
+            self.forwardings.len(),
+            self.virtuals.len()
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_behind_a_gateway_is_where_the_gateway_is_and_a_fip_where_its_vm_is() {
-        let (public, tenant) = (Network::provider(1, "physnet1"), Network::tenant(8));
-        let mut world = World::new(public.clone(), true);
-        world.joints.push(Joint {
-            router: Router::new(1),
-            gateway: Some(Gateway {
-                network: public.clone(),
-                host: 40,
-                chassis: Vec::new(),
-                snat: true,
-            }),
-            inside: vec![tenant.clone()],
-        });
-        world.guests.push(Guest {
-            port: Port::new(&tenant, 10),
-            node: 2,
-            plugged: true,
-            enabled: true,
-            fip: Some(Fip::new(&public, 150)),
-        });
-        let expected = world.expected(|_| Some(1));
-        let there = |prefix: &str| expected.get(prefix).copied();
-        assert_eq!(there("172.24.4.40/32"), Some(1));
-        assert_eq!(there("10.10.8.10/32"), Some(1));
-        assert_eq!(there("172.24.4.150/32"), Some(2));
-        let nowhere = world.expected(|_| None);
-        assert_eq!(nowhere.len(), 1, "only the floating IP needs no gateway");
     }
 }

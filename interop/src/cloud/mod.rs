@@ -30,7 +30,7 @@ use objects::{Gateway, Network, Port, Router};
 
 pub use fabric::{LEAF_V4, LEAF_V6, Leaf};
 pub use neutron::{Forwarding, Neutron, Scopes, Way};
-pub use node::Node;
+pub use node::{BRIDGES, Node};
 
 /// Host names and system ids: not the same, so that it shows which of them was compared.
 pub const HOSTS: [(&str, &str); 3] = [
@@ -53,6 +53,8 @@ pub enum Driver {
     NorthboundAndSouthbound,
     /// `ovn_bgp_driver`.
     Southbound,
+    /// `ovn_stretched_l2_bgp_driver`.
+    StretchedL2,
 }
 
 /// What a cloud shall be.

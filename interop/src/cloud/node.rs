@@ -1,10 +1,12 @@
 //! A chassis and its agent, as an operator sets them up.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::fabric::{Cable, Leaf, join_underlay, tunnel_address};
@@ -28,6 +30,9 @@ pub struct Node {
     /// Where they run.
     pub namespace: Namespace,
 }
+
+/// The provider bridges of every chassis.
+pub const BRIDGES: [&str; 2] = ["br-ex", "br-second"];
 
 impl Node {
     /// Starts the chassis and the agent in `namespace`.
@@ -101,6 +106,25 @@ impl Node {
         }
     }
 
+    /// The agent does nothing from here on; kernel, switch and sessions stay as they are.
+    pub fn pause_agent(&self) -> Result<()> {
+        self.signal_agent(Signal::SIGSTOP)
+    }
+
+    /// It goes on.
+    pub fn resume_agent(&self) -> Result<()> {
+        self.signal_agent(Signal::SIGCONT)
+    }
+
+    fn signal_agent(&self, signal: Signal) -> Result<()> {
+        self.agent.as_ref().context("no agent runs")?.signal(signal)
+    }
+
+    /// A command of the agent's program, with its configuration.
+    pub fn say(&self, words: &[&str]) -> Result<String> {
+        output(&mut self.command.words(words)?)
+    }
+
     /// Plugs the VM of a port, and gives it the port's addresses and default routes.
     pub fn plug(&self, port: &Port) -> Result<Vm> {
         let vm = self.chassis.plug(&self.namespace, &port.id, &port.mac())?;
@@ -112,6 +136,16 @@ impl Node {
                 .ip(&format!("route add default via {gateway} dev eth0"))?;
         }
         Ok(vm)
+    }
+
+    /// The numbers of its bridges' routing tables.
+    pub fn tables(&self) -> Result<BTreeSet<String>> {
+        let text = std::fs::read_to_string(&self.command.rt_tables)?;
+        let row = |line: &str| {
+            let (number, name) = line.split_once(char::is_whitespace)?;
+            BRIDGES.contains(&name.trim()).then(|| number.to_owned())
+        };
+        Ok(text.lines().filter_map(row).collect())
     }
 
     /// `explain` for an address.
@@ -273,6 +307,7 @@ fn agent_config(
             ("nb_ovn_bgp_driver", format!("{northbound}\n{southbound}"))
         }
         Driver::Southbound => ("ovn_bgp_driver", southbound),
+        Driver::StretchedL2 => ("ovn_stretched_l2_bgp_driver", southbound),
     };
     let mut text = format!(
         "\

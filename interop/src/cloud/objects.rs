@@ -250,6 +250,8 @@ pub struct Balancer {
     pub id: String,
     /// The port that has the VIP; never plugged.
     pub vip: Port,
+    /// The network that it is on: the members', which is the VIP's too but for a VIP outside with members inside.
+    pub on: Network,
     /// IPv4 addresses of its members.
     pub members: Vec<String>,
 }
@@ -263,6 +265,10 @@ impl Balancer {
         Self {
             id,
             vip,
+            on: members
+                .first()
+                .map_or(network, |member| &member.network)
+                .clone(),
             members: members.iter().map(|port| port.v4()).collect(),
         }
     }

@@ -21,6 +21,8 @@ use wire::{message_of, next_message, open, take};
 pub struct Route {
     pub next_hop: IpAddr,
     pub as_path: Vec<u32>,
+    /// MULTI_EXIT_DISC, LOCAL_PREF and communities of all kinds: their values, by attribute type.
+    pub others: BTreeMap<u8, Vec<u8>>,
     /// When the UPDATE was read.
     pub at: Instant,
 }

@@ -1,6 +1,7 @@
 //! What the collector reads and writes: its own few lines of RFC 4271, so that a mistake in our codec cannot hide
 //! behind itself.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
@@ -137,6 +138,7 @@ fn update(body: &[u8], at: Instant, table: &mut Table) -> io::Result<()> {
     withdraw(withdrawn, at, table);
     let (mut next_hop, mut as_path) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), Vec::new());
     let mut reach: Option<(IpAddr, Vec<IpNet>)> = None;
+    let mut others = BTreeMap::new();
     while !attributes.0.is_empty() {
         let (flags, code) = (attributes.octet()?, attributes.octet()?);
         let length = if flags & 0x10 == 0 {
@@ -157,12 +159,19 @@ fn update(body: &[u8], at: Instant, table: &mut Table) -> io::Result<()> {
                 }
                 withdraw(value.prefixes(afi == 2)?, at, table);
             }
+            4 | 5 | 8 | 16 | 32 => drop(others.insert(code, value.0.to_vec())),
             _ => {}
         }
     }
-    announce(announced, next_hop, &as_path, at, table);
+    let route = |next_hop| Route {
+        next_hop,
+        as_path: as_path.clone(),
+        others: others.clone(),
+        at,
+    };
+    announce(announced, &route(next_hop), table);
     if let Some((next_hop, prefixes)) = reach {
-        announce(prefixes, next_hop, &as_path, at, table);
+        announce(prefixes, &route(next_hop), table);
     }
     Ok(())
 }
@@ -197,23 +206,10 @@ fn path(value: &mut Bytes<'_>) -> io::Result<Vec<u32>> {
     Ok(path)
 }
 
-fn announce(
-    prefixes: Vec<IpNet>,
-    next_hop: IpAddr,
-    as_path: &[u32],
-    at: Instant,
-    table: &mut Table,
-) {
+fn announce(prefixes: Vec<IpNet>, route: &Route, table: &mut Table) {
     for prefix in prefixes {
-        table.routes.insert(
-            prefix,
-            Route {
-                next_hop,
-                as_path: as_path.to_vec(),
-                at,
-            },
-        );
-        table.note(at, Event::Announced(prefix));
+        table.routes.insert(prefix, route.clone());
+        table.note(route.at, Event::Announced(prefix));
     }
 }
 

@@ -268,7 +268,11 @@ fn exposures(list: &ExposureList) -> String {
                 [] => advertised.to_owned(),
                 others => format!("{advertised}, also from {}", others.join("; ")),
             },
-            e.reason.clone(),
+            match (&e.policy, &e.attributes) {
+                (Some(policy), Some(told)) => format!("{}; {told}, by {policy}", e.reason),
+                (Some(policy), None) => format!("{}; {policy}", e.reason),
+                (None, _) => e.reason.clone(),
+            },
         ]);
     }
     text(&rows)

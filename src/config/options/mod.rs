@@ -195,6 +195,14 @@ const DEFAULT: &[Row<Draft>] = &[
         "expose tenant networks of these address scopes only",
     ),
     row(
+        "exposure_policy_file",
+        None,
+        &At(FilePath, |d: &mut Draft| {
+            &mut d.config.agent.exposure_policy_file
+        }),
+        "what is said of single routes, by network, project, prefix or port (docs/policy.md; new)",
+    ),
+    row(
         "delete_vrf_on_disconnect",
         Some("true"),
         &At(Flag, |d: &mut Draft| {

@@ -10,8 +10,6 @@
 //!            | ("community" | "large-community" | "extended-community") ["add"] VALUE {VALUE}
 //! ```
 
-mod community;
-
 use std::sync::Arc;
 
 use bgp::wire::{Asn, Origin};
@@ -157,7 +155,7 @@ fn condition(words: &[&str], lists: &impl Lists) -> Result<Match, Refused> {
             each(word, values, |text| text.parse().ok()).map(Match::LargeCommunity)
         }
         "extended-community" => {
-            each(word, values, community::extended).map(Match::ExtendedCommunity)
+            each(word, values, |text| text.parse().ok()).map(Match::ExtendedCommunity)
         }
         "as-path" => parsed(word, values, as_number).map(|number| Match::AsPath(Asn(number))),
         "med" => parsed(word, values, number).map(Match::Med),
@@ -190,7 +188,7 @@ fn change(words: &[&str]) -> Result<Set, Refused> {
             additive,
         }),
         "extended-community" => Ok(Set::ExtendedCommunities {
-            communities: each(word, added, community::extended)?,
+            communities: each(word, added, |text| text.parse().ok())?,
             additive,
         }),
         other => Err(refused(&format!("'{other}' is no change"), CHANGES)),

@@ -97,19 +97,3 @@ fn a_term_that_is_none_says_why() {
         assert_eq!(term(line, &OnlyHosts).unwrap_err().what, why, "{line}");
     }
 }
-
-#[test]
-fn extended_communities_have_three_forms() {
-    for (text, octets) in [
-        ("rt:4200000000:7", [2, 2, 0xfa, 0x56, 0xea, 0, 0, 7]),
-        ("soo:192.0.2.1:7", [1, 3, 192, 0, 2, 1, 0, 7]),
-        ("030c000000000008", [3, 12, 0, 0, 0, 0, 0, 8]),
-    ] {
-        assert_eq!(
-            community::extended(text),
-            Some(ExtendedCommunity(octets)),
-            "{text}"
-        );
-    }
-    assert_eq!(community::extended("rt:192.0.2.1:65536"), None);
-}

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::drain::Drained;
+use crate::exposure::Shown;
 use crate::{bfd, fib};
 
 pub use neighbors::{
@@ -155,6 +156,12 @@ pub struct ExposureLine {
     pub bridge: Option<String>,
     pub vlan: Option<u16>,
     pub reason: String,
+    /// What policies have neighbours told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Shown>,
+    /// Which policies say something of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Whether the kernel and OVS have all of its wiring.
     pub wired: bool,
     pub advertised: Advertised,

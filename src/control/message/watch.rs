@@ -104,6 +104,27 @@ pub enum Happening {
     Reload { report: Vec<String> },
     /// The node is being drained, or not any more.
     Drain { on: bool },
+    /// A neighbour was told of EVPN routes, in one UPDATE.
+    EvpnAdvertised { peer: String, routes: Vec<String> },
+    /// A neighbour was told that EVPN routes are gone, in one UPDATE.
+    EvpnWithdrawn { peer: String, routes: Vec<String> },
+    /// The ways to a prefix of a tenant changed; none are left when there is none.
+    EvpnPrefix {
+        vni: u32,
+        prefix: IpNet,
+        vteps: Vec<IpAddr>,
+    },
+    /// A MAC address of a tenant is behind another VTEP now, or behind none.
+    EvpnHost {
+        vni: u32,
+        mac: String,
+        vtep: Option<IpAddr>,
+        addresses: Vec<IpAddr>,
+    },
+    /// Who gets what a tenant's network floods.
+    EvpnFlood { vni: u32, vteps: Vec<IpAddr> },
+    /// A MAC address moves too often: it is on two nodes, or there is a loop.
+    EvpnDuplicate { vni: u32, mac: String },
     /// Something else, in words.
     Note { text: String },
     /// The reader was too slow for this many events.

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::policy::northbound as policy;
 use super::{
     Attachment, Attributes, Code, Decision, Exposure, Kind, Node, Options, Reason, Withheld,
 };
@@ -78,8 +79,27 @@ impl Unit {
         ports.chain(router_ports).chain(fips).chain(balancers)
     }
 
-    /// A row that is not there decides nothing.
+    /// A row that is not there decides nothing. What policies say comes last.
     fn decide(self, inputs: Inputs<'_>, verdict: &mut Verdict) {
+        let from = verdict.exposures.len();
+        self.expose(inputs, verdict);
+        let Verdict {
+            exposures,
+            withheld,
+        } = verdict;
+        policy::rule(inputs, self.decided(), exposures, from, withheld);
+    }
+
+    fn decided(self) -> policy::Decided {
+        match self {
+            Self::Port(uuid) => policy::Decided::Port(uuid),
+            Self::RouterPort(uuid) => policy::Decided::RouterPort(uuid),
+            Self::Fip(uuid) => policy::Decided::Fip(uuid),
+            Self::Balancer(uuid) => policy::Decided::Balancer(uuid),
+        }
+    }
+
+    fn expose(self, inputs: Inputs<'_>, verdict: &mut Verdict) {
         let nb = inputs.northbound;
         match self {
             Self::Port(uuid) => {

@@ -52,7 +52,14 @@ pub fn decide(inputs: Inputs<'_>) -> Decision {
     verdict.into_decision()
 }
 
+/// What policies say comes last.
 fn decide_binding(inputs: Inputs<'_>, binding: &PortBinding, verdict: &mut Verdict) {
+    let from = verdict.exposed();
+    expose_binding(inputs, binding, verdict);
+    verdict.rule(inputs.southbound, inputs.options, from);
+}
+
+fn expose_binding(inputs: Inputs<'_>, binding: &PortBinding, verdict: &mut Verdict) {
     match &binding.kind {
         BindingKind::Vif | BindingKind::Virtual => {
             port::decide(inputs, binding, verdict);
@@ -69,11 +76,13 @@ fn decide_binding(inputs: Inputs<'_>, binding: &PortBinding, verdict: &mut Verdi
 }
 
 fn decide_balancer(inputs: Inputs<'_>, name: &str, verdict: &mut Verdict) {
+    let from = verdict.exposed();
     if name.starts_with(forwarding::PREFIX) {
         forwarding::decide(inputs, name, verdict);
     } else {
         balancer::decide(inputs, name, verdict);
     }
+    verdict.rule(inputs.southbound, inputs.options, from);
 }
 
 /// The exposures in force, by the port binding or load balancer that each comes from.

@@ -30,9 +30,16 @@ pub struct Inputs<'a> {
 pub fn decide(inputs: Inputs<'_>) -> Decision {
     let mut verdict = Verdict::explained();
     for router in inputs.southbound.routers() {
-        router::decide(inputs, router, &mut verdict);
+        decide_router(inputs, router, &mut verdict);
     }
     verdict.into_decision()
+}
+
+/// What policies say comes last.
+fn decide_router(inputs: Inputs<'_>, router: Uuid, verdict: &mut Verdict) {
+    let from = verdict.exposed();
+    router::decide(inputs, router, verdict);
+    verdict.rule(inputs.southbound, inputs.options, from);
 }
 
 /// The exposures in force, by the router that each is of.
@@ -59,7 +66,7 @@ impl Standing {
         for router in routers {
             let mut verdict = Verdict::default();
             if sb.is_router(router) {
-                router::decide(inputs, router, &mut verdict);
+                decide_router(inputs, router, &mut verdict);
             }
             self.routers.replace(router, verdict, &mut delta);
         }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Inputs, Standing, decide};
+use crate::config::ExposeRule;
 use crate::exposure::southbound::tests::cloud::{
     Cloud, gateway, gateway_of, interface, link, redirect_on, scoped,
 };
 use crate::exposure::southbound::tests::histories::{Edit, apply, edit, start};
-use crate::exposure::{Code, Decision, Delta, Exposure, Kind};
+use crate::exposure::{Code, Decision, Delta, Exposure, Kind, Policy};
 use crate::ovn::southbound::Affected;
+use crate::route_settings::RouteSettings;
 
 const NETWORKS: [&str; 2] = ["172.24.4.146/24", "2001:db8:4::146/64"];
 const NOTHING: [&str; 0] = [];
@@ -126,6 +128,37 @@ fn b161_every_chassis_says_so_without_any_mapping() {
     let mut stretched = Stretched::new();
     stretched.cloud.delete("physnet1 of provider");
     assert_eq!(stretched.exposed(), V4);
+}
+
+#[test]
+fn a_network_obeys_either_end_of_its_interface_and_the_policy_file() {
+    let mut stretched = Stretched::new();
+    for end in ["lrp-1", "lrp-1 on tenant"] {
+        stretched.cloud.say(end, &[("bgp:med", "7")]);
+        stretched.delta();
+        assert_eq!(stretched.exposure("10.0.0.0/24").attributes.med, Some(7));
+        assert_eq!(stretched.exposure("172.24.4.0/24").attributes.med, None);
+        stretched.cloud.say(end, &[("bgp:advertise", "false")]);
+        stretched.delta();
+        assert_eq!(stretched.withheld("10.0.0.0/24"), Code::Policy, "{end}");
+        stretched.cloud.say(end, &[]);
+        assert_eq!(stretched.exposed(), V4);
+    }
+    let rule = ExposeRule {
+        name: "tenant".into(),
+        networks: Some(vec!["tenant".into()]),
+        settings: RouteSettings {
+            advertise: Some(false),
+            ..RouteSettings::default()
+        },
+        ..ExposeRule::default()
+    };
+    stretched.cloud.options.policy = Policy {
+        file: "/policy.conf".into(),
+        rules: [rule].into(),
+    };
+    stretched.reconsider();
+    assert_eq!(stretched.exposed(), ["172.24.4.0/24"]);
 }
 
 #[test]

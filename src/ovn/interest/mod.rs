@@ -12,6 +12,9 @@
 //! two rows hold each other in the replica, and the conditions depend on the databases alone, not on their
 //! history.
 //!
+//! A clause names a monitored column, or `_uuid` in the tables that are read by id (`Table::BY_ID`); of another
+//! one ovsdb-server can die, so the client asks for every row instead.
+//!
 //! The server pays for conditions: at every change of one it holds each row of the table against every
 //! clause, unless all clauses of the table are `==`, which it looks up by hash (ovsdb/condition.c). So
 //! tables with a clause per port are asked with `==` only, the large ones among the others by network, and

@@ -6,16 +6,19 @@ use super::{
     Balancer, FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort,
     Table,
 };
+use crate::ovn::Annotations;
 use crate::ovn::row::{ColumnError, Reader, RowProblem};
 use crate::ovsdb::{self, Change, Clause, Condition, Monitor};
 
 /// What to follow of OVN_Northbound.
 pub fn monitor() -> Monitor {
-    Table::ALL
-        .into_iter()
-        .fold(Monitor::default(), |monitor, table| {
-            monitor.with_table(table.name(), table.columns(), table.condition())
-        })
+    let monitored = |monitor: Monitor, table: Table| {
+        monitor.with_table(table.name(), table.columns(), table.condition())
+    };
+    let tables = Table::ALL.into_iter();
+    tables
+        .fold(Monitor::default(), monitored)
+        .with_rows_by_id(&Table::BY_ID.map(Table::name))
 }
 
 impl Table {
@@ -25,6 +28,14 @@ impl Table {
         Self::Switch,
         Self::Router,
         Self::SwitchPort,
+        Self::RouterPort,
+        Self::Nat,
+        Self::StaticRoute,
+        Self::Balancer,
+    ];
+
+    /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
+    pub const BY_ID: [Self; 4] = [
         Self::RouterPort,
         Self::Nat,
         Self::StaticRoute,
@@ -82,22 +93,41 @@ impl Northbound {
     /// with each returned.
     pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
         let changes = changes.into_iter();
-        changes
-            .filter_map(|change| self.apply_one(change))
-            .collect()
+        changes.flat_map(|change| self.apply_one(change)).collect()
     }
 
-    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
-        let table = Table::named(&change.table)?;
+    fn apply_one(&mut self, change: &Change) -> Vec<RowProblem> {
+        let Some(table) = Table::named(&change.table) else {
+            return Vec::new();
+        };
         let uuid = change.uuid;
         let row = change.new.as_deref();
-        let (row, problem) = match row.map(|row| self.read(table, uuid, row)) {
-            Some(Ok(row)) => (row, None),
-            Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
-            None => (None, None),
+        let (row, problems) = match row.map(|row| self.read(table, uuid, row)) {
+            Some(Ok(row)) => {
+                let annotations = row.as_ref().and_then(Row::annotations);
+                let known = self.annotations(table, uuid);
+                let new = annotations.filter(|new| known != Some(*new));
+                let problems = new.map(|new| new.problems(table.name(), uuid));
+                (row, problems.unwrap_or_default())
+            }
+            Some(Err(error)) => (None, vec![error.of(table.name(), uuid)]),
+            None => (None, Vec::new()),
         };
         self.replace(table, uuid, row);
-        problem
+        problems
+    }
+
+    /// What a row that is there says of routes.
+    fn annotations(&self, table: Table, uuid: Uuid) -> Option<&Annotations> {
+        match table {
+            Table::SwitchPort => self.ports.get(&uuid).map(|row| &row.annotations),
+            Table::Switch => self.switches.get(&uuid).map(|row| &row.annotations),
+            Table::Router => self.routers.get(&uuid).map(|row| &row.annotations),
+            Table::RouterPort => self.router_ports.get(&uuid).map(|row| &row.annotations),
+            Table::Nat => self.fip(uuid).map(|row| &row.annotations),
+            Table::Balancer => self.balancers.get(&uuid).map(|row| &row.annotations),
+            Table::StaticRoute | Table::Global => None,
+        }
     }
 
     /// `None` for a row that is well but of no interest.
@@ -121,5 +151,20 @@ impl Northbound {
             Table::Balancer => Some(Row::Balancer(Balancer::read(uuid, row)?)),
             Table::Global => Some(Row::Global(FipMode::read(row)?)),
         })
+    }
+}
+
+impl Row {
+    /// What it says of routes.
+    fn annotations(&self) -> Option<&Annotations> {
+        match self {
+            Self::SwitchPort(row) => Some(&row.annotations),
+            Self::Switch(row) => Some(&row.annotations),
+            Self::Router(row) => Some(&row.annotations),
+            Self::RouterPort(row) => Some(&row.annotations),
+            Self::Nat(row) => row.as_fip().map(|row| &row.annotations),
+            Self::Balancer(row) => Some(&row.annotations),
+            Self::StaticRoute(_) | Self::Global(_) => None,
+        }
     }
 }

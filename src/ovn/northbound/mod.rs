@@ -37,6 +37,7 @@ pub struct Northbound {
 
     networks: FxHashMap<Arc<str>, Network>,
     ports_by_name: Index<Arc<str>>,
+    switches_by_name: Index<Arc<str>>,
     children: Index<Arc<str>>,
     nats_by_port: Index<Arc<str>>,
     /// Which switches list a port in their `ports`.
@@ -143,6 +144,11 @@ impl Northbound {
         self.ports.get(uuid)
     }
 
+    /// A logical switch by name.
+    pub fn switch_named(&self, name: &str) -> Option<&Arc<Switch>> {
+        self.switches.get(self.switches_by_name.get(name).first()?)
+    }
+
     /// Every router port, in no particular order.
     pub fn router_ports(&self) -> impl Iterator<Item = &Arc<RouterPort>> {
         self.router_ports.values()
@@ -151,6 +157,12 @@ impl Northbound {
     /// A router port by row id.
     pub fn router_port(&self, uuid: Uuid) -> Option<&Arc<RouterPort>> {
         self.router_ports.get(&uuid)
+    }
+
+    /// A router port by name.
+    pub fn router_port_named(&self, name: &str) -> Option<&Arc<RouterPort>> {
+        let uuid = self.router_ports_by_name.get(name).first()?;
+        self.router_ports.get(uuid)
     }
 
     /// Every floating IP, in no particular order.
@@ -207,9 +219,7 @@ impl Northbound {
 
     /// The router port behind a switch port of type `router`.
     pub fn peer_of(&self, port: &SwitchPort) -> Option<&Arc<RouterPort>> {
-        let peer = port.interface.as_ref()?.peer.as_ref()?;
-        let uuid = self.router_ports_by_name.get(peer).first()?;
-        self.router_ports.get(uuid)
+        self.router_port_named(port.interface.as_ref()?.peer.as_ref()?)
     }
 
     /// The router behind a switch port of type `router`: the one that Neutron names, else the one that

@@ -13,7 +13,10 @@ pub fn monitor(scope: Scope) -> Monitor {
         Some(columns) => monitor.with_table(table.name(), columns, Condition::All),
         None => monitor,
     };
-    Table::ALL.iter().fold(Monitor::default(), monitored)
+    Table::ALL
+        .iter()
+        .fold(Monitor::default(), monitored)
+        .with_rows_by_id(&Table::BY_ID.map(Table::name))
 }
 
 impl Table {
@@ -25,6 +28,9 @@ impl Table {
         Self::LoadBalancer,
         Self::PortBinding,
     ];
+
+    /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
+    pub const BY_ID: [Self; 1] = [Self::Datapath];
 
     /// The table's name in the schema.
     pub fn name(self) -> &'static str {
@@ -62,23 +68,39 @@ impl Southbound {
     /// are left out, and what is wrong with each returned.
     pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) -> Vec<RowProblem> {
         let changes = changes.into_iter();
-        changes
-            .filter_map(|change| self.apply_one(change))
-            .collect()
+        changes.flat_map(|change| self.apply_one(change)).collect()
     }
 
-    fn apply_one(&mut self, change: &Change) -> Option<RowProblem> {
-        let table = Table::named(&change.table)?;
-        let columns = table.columns(self.scope)?;
+    fn apply_one(&mut self, change: &Change) -> Vec<RowProblem> {
+        let table = Table::named(&change.table);
+        let columns = table.and_then(|table| Some((table, table.columns(self.scope)?)));
+        let Some((table, columns)) = columns else {
+            return Vec::new();
+        };
         let uuid = change.uuid;
         let row = change.new.as_deref();
-        let (row, problem) = match row.map(|row| read(table, columns, uuid, row)) {
-            Some(Ok(row)) => (Some(row), None),
-            Some(Err(error)) => (None, Some(error.of(table.name(), uuid))),
-            None => (None, None),
+        let (row, problems) = match row.map(|row| read(table, columns, uuid, row)) {
+            Some(Ok(row)) => {
+                let problems = self.new_problems(table, uuid, &row);
+                (Some(row), problems)
+            }
+            Some(Err(error)) => (None, vec![error.of(table.name(), uuid)]),
+            None => (None, Vec::new()),
         };
         self.replace(table, uuid, row);
-        problem
+        problems
+    }
+
+    /// What of a row's annotations cannot be read, unless it has been told.
+    fn new_problems(&self, table: Table, uuid: Uuid, row: &Row) -> Vec<RowProblem> {
+        let Row::PortBinding(new) = row else {
+            return Vec::new();
+        };
+        let known = self.bindings.get(&uuid);
+        if known.is_some_and(|known| known.annotations == new.annotations) {
+            return Vec::new();
+        }
+        new.annotations.problems(table.name(), uuid)
     }
 }
 

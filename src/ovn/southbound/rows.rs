@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
-use crate::ovn::{AddressScopes, Vip};
+use crate::ovn::{AddressScopes, Annotations, Vip};
 
 /// `Port_Binding`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct PortBinding {
     pub cidrs: Vec<IpNet>,
     /// The load balancer whose VIP the port reserves, by `external_ids:neutron:port_name`.
     pub vip_of: Option<Arc<str>>,
+    /// `external_ids:neutron:project_id`.
+    pub project: Option<Arc<str>>,
+    /// What `external_ids` and `options` say of its routes: northd copies those of ports and router ports.
+    pub annotations: Annotations,
 }
 
 /// `Port_Binding.type`, with what only that type has.
@@ -117,6 +121,8 @@ impl PortBinding {
             unknown: false,
             cidrs: Vec::new(),
             vip_of: None,
+            project: None,
+            annotations: Annotations::default(),
         }
     }
 
@@ -135,6 +141,8 @@ impl PortBinding {
             vip_of: row
                 .entry("external_ids", "neutron:port_name")?
                 .and_then(|name| vip_of(name)),
+            project: non_empty(row.entry("external_ids", "neutron:project_id")?),
+            annotations: Annotations::read(row)?,
         })
     }
 

@@ -8,7 +8,8 @@ use super::link::{Pending, Phase};
 use super::{Accepted, Output, Session, malformed};
 use crate::ovsdb::condition::Condition;
 use crate::ovsdb::event::{ConnectionError, Method};
-use crate::ovsdb::layout::Layout;
+use crate::ovsdb::layout::{Layout, TableLayout};
+use crate::ovsdb::row::ROW_ID;
 use crate::ovsdb::schema::Schema;
 use crate::ovsdb::update::decode_reply;
 
@@ -35,12 +36,12 @@ impl Session {
         let conditions = self.conditions.begin(self.last_txn.is_some());
         let mut tables = serde_json::Map::new();
         for table in self.layout.tables().iter().filter(|table| table.exists) {
-            let columns: Vec<&str> = table.present().collect();
             let request = if self.link.method == Method::Plain {
-                json!({"columns": columns})
+                json!({"columns": table.present().collect::<Vec<_>>()})
             } else {
                 let condition = conditions.get(&*table.name).cloned().unwrap_or_default();
-                json!({"columns": columns, "where": fit(&condition, self.schema.as_deref(), &table.name)})
+                let condition = fit(&condition, self.schema.as_deref(), table);
+                json!({"columns": table.nameable().collect::<Vec<_>>(), "where": condition})
             };
             tables.insert(table.name.to_string(), json!([request]));
         }
@@ -99,12 +100,10 @@ impl Session {
         };
         let mut request = serde_json::Map::new();
         for (table, condition) in tables {
-            if self
-                .layout
-                .find(&table)
-                .is_some_and(|(_, table)| table.exists)
+            if let Some((_, found)) = self.layout.find(&table)
+                && found.exists
             {
-                let condition = fit(&condition, self.schema.as_deref(), &table);
+                let condition = fit(&condition, self.schema.as_deref(), found);
                 request.insert(table, json!([{"where": condition}]));
             }
         }
@@ -125,9 +124,22 @@ impl Session {
     }
 }
 
-/// The condition in words that this server knows.
-fn fit(condition: &Condition, schema: Option<&Schema>, table: &str) -> Condition {
-    condition.without_missing(|column| {
-        column == "_uuid" || schema.is_some_and(|schema| schema.column(table, column).is_some())
-    })
+/// The condition in words that this server knows, and that do it no harm.
+///
+/// A clause may name only columns that the monitor has asked for from the first. ovsdb-server keeps the changes
+/// for all clients that read the same columns in one list, and adds a column that only a condition names when the
+/// condition comes. What the other clients have still to be told goes on without it, and the server looks for it
+/// behind the end of the row: it dies, or sends wrong rows (OVS 3.1 and 3.5, ovsdb/monitor.c:
+/// `ovsdb_monitor_track_new_change_set` takes over a change set of fewer columns). For a clause on another column
+/// every row is read.
+fn fit(condition: &Condition, schema: Option<&Schema>, table: &TableLayout) -> Condition {
+    let fitting = condition.without_missing(|column| {
+        column == ROW_ID
+            || schema.is_some_and(|schema| schema.column(&table.name, column).is_some())
+    });
+    if fitting.names_only(|column| table.nameable().any(|asked| asked == column)) {
+        fitting
+    } else {
+        Condition::All
+    }
 }

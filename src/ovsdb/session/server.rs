@@ -16,13 +16,14 @@ use crate::ovsdb::update::{RowUpdate, decode_reply};
 pub(super) const MONITOR: &str = "_Server";
 
 /// Without `schema`: it is long, `get_schema` is asked for it, and a server that converts a database cancels the
-/// monitors of it (`monitor_canceled`, ovsdb-server(7)).
-const COLUMNS: [&str; 5] = ["model", "connected", "leader", "cid", "index"];
+/// monitors of it (`monitor_canceled`, ovsdb-server(7)). The name is among them because the condition names it (see
+/// `fit` in `monitor.rs`).
+const COLUMNS: [&str; 6] = ["model", "connected", "leader", "cid", "index", "name"];
 /// Types of those columns; OVS has not changed them since 2.9 made them.
 const SCHEMA: &str = r#"{"name": "_Server", "version": "1.2.0", "tables": {"Database": {"columns": {
     "model": {"type": "string"}, "connected": {"type": "boolean"}, "leader": {"type": "boolean"},
     "cid": {"type": {"key": "uuid", "min": 0, "max": 1}},
-    "index": {"type": {"key": "integer", "min": 0, "max": 1}}}}}}"#;
+    "index": {"type": {"key": "integer", "min": 0, "max": 1}}, "name": {"type": "string"}}}}}"#;
 
 /// The row of our database, and what has to be remembered across servers.
 #[derive(Debug)]

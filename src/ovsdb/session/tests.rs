@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::ovsdb::condition::Condition;
+use crate::ovsdb::condition::{Clause, Condition};
 
 const SCHEMA: &str = r#"{"name": "DB", "version": "1.0.0", "tables": {"T": {"columns": {
     "name": {"type": "string"},
@@ -14,6 +14,12 @@ const ROW: &str = "00000000-0000-0000-0000-000000000001";
 const TXN: &str = "00000000-0000-0000-0000-0000000000aa";
 
 fn session(now: Instant) -> Session {
+    let monitor =
+        Monitor::default().with_table("T", &["name", "tag", "set", "map"], Condition::none());
+    session_of(monitor, now)
+}
+
+fn session_of(monitor: Monitor, now: Instant) -> Session {
     let config = SessionConfig {
         database: "DB".to_owned(),
         leader_only: true,
@@ -21,8 +27,6 @@ fn session(now: Instant) -> Session {
         handshake_timeout: Duration::from_secs(3),
         transact_timeout: Duration::from_secs(2),
     };
-    let monitor =
-        Monitor::default().with_table("T", &["name", "tag", "set", "map"], Condition::none());
     Session::new(config, monitor, now)
 }
 
@@ -176,6 +180,75 @@ fn resumes_with_the_acknowledged_condition_then_changes_it() {
         outputs(&mut session).last(),
         Some(Output::Synced { conditions: 1, .. })
     ));
+}
+
+/// Columns that a request asks for, and those that its condition names.
+fn columns_of(request: &Value) -> (Vec<&str>, Vec<&str>) {
+    let asked = request["columns"].as_array().into_iter().flatten();
+    let clauses = request["where"].as_array().into_iter().flatten();
+    (
+        asked.filter_map(Value::as_str).collect(),
+        clauses.filter_map(|clause| clause[0].as_str()).collect(),
+    )
+}
+
+#[test]
+fn whatever_a_condition_may_name_is_asked_for_from_the_first() {
+    let now = Instant::now();
+    let mut session = session(now);
+    session.handle_connected(now);
+    let server = &sent(&mut session)[1]["params"][2]["Database"][0];
+    let (asked, named) = columns_of(server);
+    assert_eq!(named, ["name"]);
+    assert!(asked.contains(&"name"), "{asked:?}");
+
+    let monitor = greet(&mut session, now);
+    let (asked, _) = columns_of(&monitor["params"][2]["T"][0]);
+    assert_eq!(asked, ["name", "tag", "set", "map"]);
+
+    let by_id = Monitor::default().with_table("T", &["name"], Condition::none());
+    let mut session = session_of(by_id.with_rows_by_id(&["T"]), now);
+    let monitor = greet(&mut session, now);
+    let (asked, _) = columns_of(&monitor["params"][2]["T"][0]);
+    assert_eq!(asked, ["name", "_uuid"]);
+}
+
+#[test]
+fn a_condition_on_a_column_that_was_not_asked_for_asks_for_every_row() {
+    let now = Instant::now();
+    for clause in [Clause::equal("tag", 1), Clause::equal("_uuid", Uuid::nil())] {
+        let condition = Condition::AnyOf(vec![clause, Clause::equal("name", "a")]);
+        let names = Monitor::default().with_table("T", &["name"], condition.clone());
+        let mut session = session_of(names, now);
+        let monitor = greet(&mut session, now);
+        assert_eq!(monitor["params"][2]["T"][0]["where"], json!([true]));
+
+        let empty = format!(r#"{{"id":3,"result":[false,"{TXN}",{{}}],"error":null}}"#);
+        say(&mut session, &empty).unwrap();
+        session.change_conditions(1, ByTable::from([("T".to_owned(), Condition::none())]));
+        say(&mut session, r#"{"id":4,"result":{},"error":null}"#).unwrap();
+        session.change_conditions(2, ByTable::from([("T".to_owned(), condition)]));
+        let [none, all] = &sent(&mut session)[..] else {
+            panic!("two changes")
+        };
+        assert_eq!(none["params"][2]["T"][0]["where"], json!([false]));
+        assert_eq!(all["params"][2]["T"][0]["where"], json!([true]));
+    }
+}
+
+#[test]
+fn the_id_within_a_row_is_passed_over() {
+    let now = Instant::now();
+    let mut session = session(now);
+    live(&mut session, now);
+    let insert = format!(r#"{{"insert":{{"_uuid":["uuid","{ROW}"],"name":"b"}}}}"#);
+    say(&mut session, &update(r#"{"delete":null}"#)).unwrap();
+    say(&mut session, &update(&insert)).unwrap();
+    let [_, Output::Changes(changes)] = &outputs(&mut session)[..] else {
+        panic!("two events")
+    };
+    let row = changes[0].new.as_ref().unwrap();
+    assert_eq!((row.len(), row.get(0)), (4, Some(&"b".into())));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Communities: standard (RFC 1997), extended (RFC 4360), large (RFC 8092).
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// A text that is no community.
@@ -14,6 +15,11 @@ pub enum ParseCommunityError {
     /// Not a large community.
     #[error("'{0}' is no large community: write AS:NUMBER:NUMBER, each up to 4294967295")]
     Large(String),
+    /// Not an extended community.
+    #[error(
+        "'{0}' is no extended community: write rt:AS:NUMBER, soo:ADDRESS:NUMBER, or sixteen hexadecimal digits"
+    )]
+    Extended(String),
 }
 
 /// A standard community.
@@ -77,6 +83,48 @@ impl fmt::Display for Community {
 /// An extended community: type, subtype and six octets, as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExtendedCommunity(pub [u8; 8]);
+
+/// `rt:65000:1`, `soo:192.0.2.1:1` (RFC 4360 §4, RFC 5668), or what [`fmt::Display`] writes.
+impl FromStr for ExtendedCommunity {
+    type Err = ParseCommunityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let octets = match text.split_once(':') {
+            Some(("rt", rest)) => administered(0x02, rest),
+            Some(("soo", rest)) => administered(0x03, rest),
+            Some(_) => None,
+            None => octets(text),
+        };
+        octets
+            .map(Self)
+            .ok_or_else(|| ParseCommunityError::Extended(text.to_owned()))
+    }
+}
+
+/// `ADMINISTRATOR:NUMBER`, transitive: an AS number of two octets, an IPv4 address, or an AS number of four.
+fn administered(subtype: u8, text: &str) -> Option<[u8; 8]> {
+    let (administrator, number) = text.rsplit_once(':')?;
+    let (kind, administrator): (u8, u32) = match administrator.parse::<Ipv4Addr>() {
+        Ok(address) => (0x01, address.to_bits()),
+        Err(_) => {
+            let asn: u32 = administrator.parse().ok()?;
+            (if asn > 0xffff { 0x02 } else { 0x00 }, asn)
+        }
+    };
+    let value = if kind == 0x00 {
+        u64::from(administrator) << 32 | u64::from(number.parse::<u32>().ok()?)
+    } else {
+        u64::from(administrator) << 16 | u64::from(number.parse::<u16>().ok()?)
+    };
+    let header = u64::from(kind) << 56 | u64::from(subtype) << 48;
+    Some((header | value).to_be_bytes())
+}
+
+fn octets(text: &str) -> Option<[u8; 8]> {
+    let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let octets = digits.then(|| u64::from_str_radix(text, 16).ok())?;
+    octets.map(u64::to_be_bytes)
+}
 
 /// Sixteen hexadecimal digits.
 impl fmt::Display for ExtendedCommunity {
@@ -151,5 +199,23 @@ mod tests {
         }
         let target = ExtendedCommunity([0, 2, 0xfd, 0xe9, 0, 0, 0, 77]);
         assert_eq!(target.to_string(), "0002fde90000004d");
+        assert_eq!("rt:65001:77".parse(), Ok(target));
+        assert_eq!("0002fde90000004d".parse(), Ok(target));
+        for (text, octets) in [
+            ("soo:192.0.2.1:5", [1, 3, 192, 0, 2, 1, 0, 5]),
+            ("rt:4200000000:1", [2, 2, 0xfa, 0x56, 0xea, 0, 0, 1]),
+            ("030c000000000008", [3, 12, 0, 0, 0, 0, 0, 8]),
+        ] {
+            assert_eq!(text.parse(), Ok(ExtendedCommunity(octets)), "{text}");
+        }
+        for text in [
+            "rt:1",
+            "rt:4200000000:65536",
+            "soo:192.0.2.1:65536",
+            "color:1:1",
+            "0002",
+        ] {
+            assert!(text.parse::<ExtendedCommunity>().is_err(), "{text}");
+        }
     }
 }

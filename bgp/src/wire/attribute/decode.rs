@@ -8,8 +8,8 @@ use super::super::input::{
 };
 use super::super::notification::update_subcode as subcode;
 use super::super::{
-    AttributeError, CodecOptions, DecodeError, Disposition, Family, MpReach, MpUnreach, NextHop,
-    RouterId, nlri,
+    AttributeError, CodecOptions, DecodeError, Disposition, Family, FamilyNlri, MpReach, MpUnreach,
+    NextHop, RouterId, nlri,
 };
 use super::value::{
     aggregator, as_path, extended_community, large_community, list, map, origin, segments,
@@ -215,14 +215,13 @@ impl Attributes {
         let (rest, family) = Family::decode(value).map_err(|error| reset(flat(error).0))?;
         let (rest, next_hop) = short_field(rest).map_err(|error| disable(family, flat(error).0))?;
         let (rest, _reserved) = octet(rest).map_err(|error| disable(family, flat(error).0))?;
-        let add_path = options.add_path_receive.contains(&family);
         let nlri =
-            nlri::decode_all(rest, family, add_path).map_err(|error| disable(family, error.0))?;
-        let next_hop = match family.prefix_bits() {
-            Some(_) => {
+            nlri::decode_all(rest, family, options).map_err(|error| disable(family, error.0))?;
+        let next_hop = match nlri {
+            FamilyNlri::Unicast(_) | FamilyNlri::Evpn(_) => {
                 Some(NextHop::decode(next_hop, family).map_err(|error| disable(family, error.0))?)
             }
-            None => None,
+            FamilyNlri::Opaque(_) => None,
         };
         self.mp_reach = Some(MpReach {
             family,
@@ -250,9 +249,8 @@ impl Attributes {
     /// RFC 7606 §5.3, §7.12.
     fn take_mp_unreach(&mut self, value: &[u8], options: &CodecOptions) -> Result<(), Fault> {
         let (rest, family) = Family::decode(value).map_err(|error| reset(flat(error).0))?;
-        let add_path = options.add_path_receive.contains(&family);
         let nlri =
-            nlri::decode_all(rest, family, add_path).map_err(|error| disable(family, error.0))?;
+            nlri::decode_all(rest, family, options).map_err(|error| disable(family, error.0))?;
         self.mp_unreach = Some(MpUnreach { family, nlri });
         Ok(())
     }

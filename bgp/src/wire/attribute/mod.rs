@@ -51,6 +51,8 @@ pub mod attribute_code {
     pub const AS4_PATH: u8 = 17;
     /// RFC 6793 §3.
     pub const AS4_AGGREGATOR: u8 = 18;
+    /// RFC 6514 §5.
+    pub const PMSI_TUNNEL: u8 = 22;
     /// RFC 5701.
     pub const IPV6_EXTENDED_COMMUNITIES: u8 = 25;
     /// RFC 8092.

@@ -76,6 +76,15 @@ const OTHER_FAMILIES: [(&str, &[u8]); 17] = [
     capture!("flowspec_nlri_vpn6"),
 ];
 
+/// The messages of one capture of the families other than unicast.
+pub(super) fn recorded(name: &str, options: &CodecOptions) -> Vec<Message> {
+    let (_, file) = OTHER_FAMILIES
+        .into_iter()
+        .find(|(n, _)| *n == name)
+        .unwrap();
+    messages(payload(file), options)
+}
+
 /// FlowSpec actions are extended communities; these four UPDATEs carry no destination, so that they are read alone.
 const ACTIONS: [(&str, &[u8]); 4] = [
     capture!("flowspec_action_redirect"),

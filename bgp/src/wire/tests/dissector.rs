@@ -80,7 +80,7 @@ fn dissect(payload: &[u8], fields: &[&str]) -> Option<String> {
     )
 }
 
-fn assert_dissects(payload: &[u8], expected: &[(&str, &str)]) {
+pub(super) fn assert_dissects(payload: &[u8], expected: &[(&str, &str)]) {
     let fields: Vec<&str> = [
         &["_ws.malformed"][..],
         &expected.iter().map(|(field, _)| *field).collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 mod captures;
 mod dissector;
 mod evidence;
+mod evpn_routes;
 mod framing;
 mod frr_verdicts;
 mod opening;

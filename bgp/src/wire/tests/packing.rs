@@ -78,10 +78,20 @@ fn nothing_to_say_is_no_message() {
     let mut out = BytesMut::new();
     let family = Family::IPV4_UNICAST;
     assert_eq!(
-        pack::announce(&mut out, &wide(), family, NEXT_HOP, &attributes(), []),
+        pack::announce(
+            &mut out,
+            &wide(),
+            family,
+            NEXT_HOP,
+            &attributes(),
+            [] as [Nlri; 0]
+        ),
         Ok(0)
     );
-    assert_eq!(pack::withdraw(&mut out, &wide(), family, []), Ok(0));
+    assert_eq!(
+        pack::withdraw(&mut out, &wide(), family, [] as [Nlri; 0]),
+        Ok(0)
+    );
     assert!(out.is_empty());
 }
 

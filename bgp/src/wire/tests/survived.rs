@@ -282,17 +282,6 @@ fn cve_2025_20115_prepending_to_a_full_segment() {
     );
 }
 
-/// FRR CVE-2026-5107 and its like concern EVPN: until it is spoken its octets are kept as they are.
-#[test]
-fn cve_2026_5107_evpn_octets_are_not_read() {
-    let mut attributes = hex("800e0d 001946 04 0a000001 00 02ff0000");
-    attributes.extend(hex("400101 00 400206 0201 0000fde9"));
-    let update = read_update(&update_body(&[], &attributes, &[]), &wide()).unwrap();
-    let reach = update.update.mp_reach.as_ref().unwrap();
-    assert_eq!(reach.nlri, FamilyNlri::Opaque(hex("02ff0000").into()));
-    assert_eq!(update.announcements().count(), 0);
-}
-
 /// GoBGP CVE-2026-37461: an IPv6 extended community that ends early.
 #[test]
 fn cve_2026_37461_short_ipv6_extended_community() {

@@ -13,21 +13,28 @@ const LISTENER: &str = "listener_d6936ed0-6b5a-4bea-a2a2-3ef99b2d01ce";
 const POOL: &str = "pool_eb85f777-61b8-4710-ad73-af5081b72984";
 
 impl Neutron {
-    /// With listener, pool and members, behind a router: on its networks and on the router itself.
-    pub fn create_balancer(&self, balancer: &Balancer, router: &Router) -> Result<()> {
+    /// With listener, pool and members: on the VIP's network, and on the router that it is behind, if there is one.
+    pub fn create_balancer(&self, balancer: &Balancer, router: Option<&Router>) -> Result<()> {
         self.create_vip(&balancer.vip)?;
-        let network = balancer.vip.network.name();
+        let network = balancer.on.name();
         let references = json!({ network.as_str(): 2 }).to_string();
-        self.transact(vec![
+        let mut ids = vec![
+            json!(["enabled", "True"]),
+            json!([LISTENER, format!("80:{POOL}")]),
+            json!([POOL, pool(balancer)]),
+            json!(["ls_refs", references]),
+            json!(["neutron:vip", balancer.vip.v4()]),
+            json!(["neutron:vip_port_id", balancer.vip.id]),
+        ];
+        ids.extend(router.map(|router| json!(["lr_ref", router.name()])));
+        let mut operations = vec![
             json!({"op": "insert", "table": BALANCER, "uuid-name": "lb", "row": {
                 "name": balancer.id, "protocol": "tcp", "selection_fields": ["set", ["ip_dst", "ip_src", "tp_dst", "tp_src"]],
-                "vips": vips(balancer, &[]),
-                "external_ids": ["map", [
-                    ["enabled", "True"], [LISTENER, format!("80:{POOL}")], [POOL, pool(balancer)], ["lr_ref", router.name()], ["ls_refs", references],
-                    ["neutron:vip", balancer.vip.v4()], ["neutron:vip_port_id", balancer.vip.id]]]}}),
-            refer("Logical_Switch", &network, "load_balancer", "insert", &new_row("lb")),
-            refer("Logical_Router", &router.name(), "load_balancer", "insert", &new_row("lb")),
-        ])
+                "vips": vips(balancer, &[]), "external_ids": ["map", ids]}}),
+        ];
+        let row = new_row("lb");
+        operations.extend(references_of(balancer, router, "insert", &row));
+        self.transact(operations)
     }
 
     /// `openstack loadbalancer set --disable`: its VIPs go, and they are all that traffic knows of it.
@@ -71,21 +78,12 @@ impl Neutron {
     }
 
     /// `openstack loadbalancer delete --cascade`: the rows one by one, the VIP's port last.
-    pub fn delete_balancer(&self, balancer: &Balancer, router: &Router) -> Result<()> {
+    pub fn delete_balancer(&self, balancer: &Balancer, router: Option<&Router>) -> Result<()> {
         let row = self.uuid(BALANCER, "name", &balancer.id)?;
-        let network = balancer.vip.network.name();
         self.write_vips(balancer, "True", &json!(["map", []]))?;
-        self.transact(vec![
-            refer("Logical_Switch", &network, "load_balancer", "delete", &row),
-            refer(
-                "Logical_Router",
-                &router.name(),
-                "load_balancer",
-                "delete",
-                &row,
-            ),
-            json!({"op": "delete", "table": BALANCER, "where": named(&balancer.id)}),
-        ])?;
+        let mut operations = references_of(balancer, router, "delete", &row);
+        operations.push(json!({"op": "delete", "table": BALANCER, "where": named(&balancer.id)}));
+        self.transact(operations)?;
         self.delete_port(&balancer.vip)
     }
 
@@ -150,6 +148,20 @@ impl Forwarding<'_> {
     fn row_name(&self) -> String {
         format!("pf-floatingip-{}-{}", self.fip.id, self.protocol)
     }
+}
+
+/// The columns of switch and router that name the load balancer.
+fn references_of(
+    balancer: &Balancer,
+    router: Option<&Router>,
+    how: &str,
+    row: &Value,
+) -> Vec<Value> {
+    let network = balancer.on.name();
+    let switch = refer("Logical_Switch", &network, "load_balancer", how, row);
+    let router =
+        router.map(|router| refer("Logical_Router", &router.name(), "load_balancer", how, row));
+    std::iter::once(switch).chain(router).collect()
 }
 
 /// Port 80 of the VIP, and of these addresses too.

@@ -40,6 +40,55 @@ impl Neutron {
         )
     }
 
+    /// A virtual port with the IPv4 address alone, which these ports take in turns; they may speak for it from now on (allowed
+    /// address pairs).
+    pub fn create_virtual(&self, port: &Port, parents: &[&Port]) -> Result<()> {
+        let addresses = format!("{} {}", port.mac(), port.v4());
+        let mut external_ids = ids(port, "Octavia", ["", ""]);
+        keep_v4(&mut external_ids, port);
+        self.insert_port(
+            port,
+            json!({
+                "name": port.id, "type": "virtual", "addresses": addresses, "enabled": true,
+                "options": ["map", [["virtual-ip", port.v4()], ["virtual-parents", names(parents)]]],
+                "external_ids": external_ids,
+            }),
+        )?;
+        let allow = parents.iter().map(|parent| {
+            let security = format!("{} {} {} {}", parent.mac(), parent.v4(), parent.v6(), port.v4());
+            json!({"op": "update", "table": PORT, "where": named(&parent.id), "row": {"port_security": security}})
+        });
+        self.transact(allow.collect())
+    }
+
+    /// The ports that may take a virtual port are these now.
+    pub fn set_virtual_parents(&self, port: &Port, parents: &[&Port]) -> Result<()> {
+        let parents = names(parents);
+        self.set_keys(PORT, &port.id, "options", &[("virtual-parents", &parents)])
+    }
+
+    /// The port that has a virtual port, and the system id of its chassis, as ovn-controller says.
+    pub fn holder(&self, port: &Port) -> Result<Option<(String, String)>> {
+        let found = self.central.southbound.transact(&json!(["OVN_Southbound",
+            {"op": "select", "table": "Port_Binding", "where": [["logical_port", "==", port.id]], "columns": ["virtual_parent", "chassis", "up"]},
+            {"op": "select", "table": "Chassis", "where": [], "columns": ["_uuid", "name"]}]))?;
+        let binding = &found[0]["rows"][0];
+        let mut chassis = found[1]["rows"].as_array().into_iter().flatten();
+        let own = chassis.find(|row| row["_uuid"] == binding["chassis"]);
+        let parent = binding["virtual_parent"].as_str();
+        let both = parent.zip(own.and_then(|row| row["name"].as_str()));
+        let up = binding["up"] == true;
+        Ok(both
+            .filter(|_| up)
+            .map(|(parent, chassis)| (parent.to_owned(), chassis.to_owned())))
+    }
+
+    /// Neutron follows the binding of a virtual port: the host of whoever has it, or none.
+    pub fn tell_holder(&self, port: &Port, host: Option<&str>) -> Result<()> {
+        let host = host.unwrap_or_default();
+        self.set_keys(PORT, &port.id, "external_ids", &[("neutron:host_id", host)])
+    }
+
     fn insert_port(&self, port: &Port, row: Value) -> Result<()> {
         let network = port.network.name();
         self.transact(vec![
@@ -175,6 +224,20 @@ pub struct Way<'a> {
     pub public: &'a Network,
     /// They are where the ports are; otherwise where the gateway is.
     pub distributed: bool,
+}
+
+fn names(ports: &[&Port]) -> String {
+    let names: Vec<_> = ports.iter().map(|port| port.id.as_str()).collect();
+    names.join(",")
+}
+
+/// Leaves of `neutron:cidrs` what is IPv4.
+fn keep_v4(external_ids: &mut Value, port: &Port) {
+    let [v4, _] = port.cidrs();
+    let pairs = external_ids[1].as_array_mut().into_iter().flatten();
+    for pair in pairs.filter(|pair| pair[0] == "neutron:cidrs") {
+        pair[1] = json!(v4);
+    }
 }
 
 fn ids(port: &Port, owner: &str, scopes: Scopes<'_>) -> Value {

@@ -1,5 +1,6 @@
 //! A small cloud to decide about: host-1 (this node), host-2; physnet1 on br-ex.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use crate::ovn::northbound::{
     RouterPort, Row, Snat, StaticRoute, Switch, SwitchPort, Table,
 };
 use crate::ovn::southbound::{Chassis, PortBinding};
-use crate::ovn::{AddressScopes, BridgeMappings, Northbound, Southbound, Vip, southbound};
+use crate::ovn::{
+    AddressScopes, Annotations, BridgeMappings, Northbound, Southbound, Vip, southbound,
+};
 
 pub(super) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
 pub(super) const FIP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0xf1]);
@@ -26,6 +29,8 @@ pub(super) struct Cloud {
     pub(super) node: Node,
     pub(super) options: Options,
     pub(super) standing: Standing,
+    /// What rows say of routes, by their ids, whenever they are there.
+    said: BTreeMap<Uuid, Annotations>,
     /// What the standing exposures were decided with.
     decided_by: Option<(Node, Options)>,
 }
@@ -39,6 +44,7 @@ impl Cloud {
             node: node("physnet1:br-ex"),
             options: Options::default(),
             standing: Standing::default(),
+            said: BTreeMap::new(),
             decided_by: None,
         };
         cloud.network("provider", Some(("physnet1", None)));
@@ -56,12 +62,51 @@ impl Cloud {
         }
         let uuid = id(name);
         let name = name.into();
-        let switch = Switch { uuid, name, ports };
-        self.nb
-            .replace(Table::Switch, uuid, Some(Row::Switch(switch)));
+        self.switch(Switch {
+            uuid,
+            name,
+            ports,
+            annotations: Annotations::default(),
+        });
     }
 
-    pub(super) fn port(&mut self, port: SwitchPort) {
+    fn switch(&mut self, mut switch: Switch) {
+        switch.annotations = self.said_by(switch.uuid);
+        let row = Row::Switch(switch.clone());
+        self.nb.replace(Table::Switch, switch.uuid, Some(row));
+    }
+
+    /// From now on the row of this name (a floating IP's is its address) says so in `external_ids`.
+    pub(super) fn say(&mut self, name: &str, said: &[(&str, &str)]) {
+        let uuid = id(name);
+        let annotations = Annotations::of_external_ids(said.iter().copied());
+        self.said.insert(uuid, annotations);
+        if let Some(row) = self.nb.port(uuid).cloned() {
+            self.port((*row).clone());
+        }
+        if let Some(row) = self.nb.router_port(uuid).cloned() {
+            self.router_port((*row).clone());
+        }
+        if let Some(row) = self.nb.fip(uuid).cloned() {
+            self.nat(row);
+        }
+        if let Some(row) = self.nb.balancer(uuid).cloned() {
+            self.balancer((*row).clone());
+        }
+        if let Some(row) = self.nb.switch_named(name).cloned() {
+            self.switch((*row).clone());
+        }
+        if let Some(row) = self.nb.router_by_id(name).cloned() {
+            self.put_router((*row).clone());
+        }
+    }
+
+    fn said_by(&self, row: Uuid) -> Annotations {
+        self.said.get(&row).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn port(&mut self, mut port: SwitchPort) {
+        port.annotations = self.said_by(port.uuid);
         let row = Row::SwitchPort(port.clone());
         self.nb.replace(Table::SwitchPort, port.uuid, Some(row));
     }
@@ -75,7 +120,8 @@ impl Cloud {
         self.delete_port(&format!("provnet-{name}"));
     }
 
-    pub(super) fn nat(&mut self, fip: Fip) {
+    pub(super) fn nat(&mut self, mut fip: Fip) {
+        fip.annotations = self.said_by(fip.uuid);
         let row = Row::Nat(Nat::Fip(fip.clone()));
         self.nb.replace(Table::Nat, fip.uuid, Some(row));
     }
@@ -84,7 +130,8 @@ impl Cloud {
         self.nb.replace(Table::Nat, id(ip), None);
     }
 
-    pub(super) fn router_port(&mut self, port: RouterPort) {
+    pub(super) fn router_port(&mut self, mut port: RouterPort) {
+        port.annotations = self.said_by(port.uuid);
         let row = Row::RouterPort(port.clone());
         self.nb.replace(Table::RouterPort, port.uuid, Some(row));
     }
@@ -118,16 +165,21 @@ impl Cloud {
             ids.sort();
             ids
         };
-        let router = Router {
+        self.put_router(Router {
             uuid: id(name),
             name: format!("neutron-{name}").into(),
             enabled,
             ports: ids(ports),
             nat: ids(nat),
             static_routes: ids(routes),
-        };
-        self.nb
-            .replace(Table::Router, router.uuid, Some(Row::Router(router)));
+            annotations: Annotations::default(),
+        });
+    }
+
+    fn put_router(&mut self, mut router: Router) {
+        router.annotations = self.said_by(router.uuid);
+        let row = Row::Router(router.clone());
+        self.nb.replace(Table::Router, router.uuid, Some(row));
     }
 
     pub(super) fn router(&mut self, enabled: bool, ports: &[&str], nat: &[&str]) {
@@ -151,8 +203,9 @@ impl Cloud {
         self.nb.replace(Table::Router, id(name), None);
     }
 
-    pub(super) fn balancer(&mut self, row: Balancer) {
+    pub(super) fn balancer(&mut self, mut row: Balancer) {
         let uuid = row.uuid;
+        row.annotations = self.said_by(uuid);
         self.nb
             .replace(Table::Balancer, uuid, Some(Row::Balancer(row)));
     }
@@ -327,6 +380,8 @@ pub(super) fn vm(name: &str, network: &str, ips: &[&str]) -> SwitchPort {
         physical_network: None,
         is_vip: false,
         interface: None,
+        project: None,
+        annotations: Annotations::default(),
     }
 }
 
@@ -354,6 +409,7 @@ pub(super) fn fip(ip: &str, port: &str) -> Fip {
         external_mac: Some(FIP_MAC),
         gateway_port: None,
         network: Some("provider".into()),
+        annotations: Annotations::default(),
     }
 }
 
@@ -414,6 +470,7 @@ pub(super) fn balancer(name: &str, vips: &[(&str, &[&str])]) -> Balancer {
             router: Some("router".into()),
         }),
         vips,
+        annotations: Annotations::default(),
     }
 }
 
@@ -428,5 +485,6 @@ pub(super) fn gateway(name: &str, networks: &[&str]) -> RouterPort {
         hosting_chassis: Some("chassis-1".into()),
         network: Some("provider".into()),
         is_gateway: true,
+        annotations: Annotations::default(),
     }
 }

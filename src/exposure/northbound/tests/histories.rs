@@ -6,8 +6,9 @@ use super::cloud::{
     Cloud, address, balancer, cidrs, fip, gateway, hosts, inner_port, interface, localnet_port,
     node, vip_port, vm,
 };
+use super::policies;
 use crate::config::TenantAdvertisement;
-use crate::exposure::{Options, TenantExposure};
+use crate::exposure::{Attributes, Code, Exposure, Options, Policy, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::AddressScopes;
 use crate::ovn::northbound::{
@@ -51,6 +52,33 @@ const VIPS: [&[&str]; 4] = [
 ];
 const MEMBERS: [&[&str]; 3] = [&["172.24.4.1"], &["172.24.4.2", "10.0.0.5"], &[]];
 
+/// Rows that may say something of routes.
+const SPEAKERS: [&str; 16] = [
+    "p0",
+    "p1",
+    "vip-port",
+    "provider",
+    "tenant",
+    "vlan",
+    "172.24.4.100",
+    "172.24.4.60",
+    "router",
+    "another",
+    "lrp",
+    "if",
+    "lrp-if",
+    "lrp-second",
+    "tcp",
+    "udp",
+];
+const SAYINGS: [&[(&str, &str)]; 5] = [
+    &[],
+    &[("bgp:advertise", "false")],
+    &[("bgp:advertise", "true"), ("bgp:med", "5")],
+    &[("bgp:communities", "65000:1"), ("bgp:local-pref", "50")],
+    &[("bgp:communities", ""), ("bgp:med", "nonsense")],
+];
+
 #[derive(Clone, Debug)]
 enum Edit {
     Port(PortEdit),
@@ -74,6 +102,8 @@ enum Edit {
     FipMode(bool),
     Bind(usize, bool),
     BindGateway(usize, bool),
+    Say(usize, usize),
+    Policy(usize),
     Mappings(bool),
     Options(usize, bool, bool, bool),
     Look,
@@ -202,6 +232,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => (0..2usize).prop_map(Edit::DeleteBalancer),
         2 => proptest::option::of(0..3usize).prop_map(Edit::VipPort),
         1 => any::<bool>().prop_map(Edit::FipMode),
+        3 => (0..SPEAKERS.len(), 0..SAYINGS.len()).prop_map(|(s, w)| Edit::Say(s, w)),
+        1 => (0..4usize).prop_map(Edit::Policy),
     ];
     prop_oneof![4 => switched, 4 => routed, 3 => served]
 }
@@ -230,8 +262,14 @@ fn apply(cloud: &mut Cloud, edit: Edit) {
             });
         }
         Edit::Options(tenants, subnet, snat, scopes) => {
-            cloud.options = options(tenants, subnet, snat, scopes);
+            let policy = std::mem::take(&mut cloud.options.policy);
+            cloud.options = Options {
+                policy,
+                ..options(tenants, subnet, snat, scopes)
+            };
         }
+        Edit::Say(speaker, saying) => cloud.say(SPEAKERS[speaker], SAYINGS[saying]),
+        Edit::Policy(policy) => cloud.options.policy = policies::of(policy),
         Edit::Look => drop(cloud.delta()),
         Edit::FipMode(distributed) => cloud.fip_mode(if distributed {
             FipMode::Distributed
@@ -307,6 +345,7 @@ fn some<'a>(names: &[&'a str], bits: u8) -> Vec<&'a str> {
 fn options(tenants: usize, subnet: bool, snat: bool, scopes: bool) -> Options {
     use TenantExposure::{Everything, GlobalIpv6, Nothing};
     Options {
+        policy: Policy::default(),
         tenants: [Everything, GlobalIpv6, Nothing][tenants],
         advertisement: if subnet {
             TenantAdvertisement::Subnet
@@ -430,5 +469,40 @@ proptest! {
             }
         }
         prop_assert_eq!(sum.into_iter().collect::<Vec<_>>(), cloud.decide().exposures);
+    }
+
+    #[test]
+    fn policies_take_away_and_tell_and_add_nothing(
+        routed in any::<bool>(),
+        edits in proptest::collection::vec(edit(), 1..60),
+    ) {
+        let (mut cloud, mut plain) = (start(routed), start(routed));
+        for edit in edits {
+            if !matches!(edit, Edit::Say(..) | Edit::Policy(_)) {
+                apply(&mut plain, edit.clone());
+            }
+            apply(&mut cloud, edit);
+        }
+        let (decided, without) = (cloud.decide(), plain.decide());
+        let mut all: Vec<_> = decided.exposures.iter().map(|exposure| Exposure {
+            attributes: Attributes::default(),
+            ..(**exposure).clone()
+        }).collect();
+        for exposure in &all {
+            prop_assert!(without.exposures.iter().any(|e| **e == *exposure), "{exposure:?} is new");
+        }
+        let (taken, others): (Vec<_>, Vec<_>) = decided.withheld.into_iter().partition(|w| w.code == Code::Policy);
+        prop_assert_eq!(others, without.withheld);
+        for exposure in &without.exposures {
+            let kept = all.iter().position(|e| *e == **exposure);
+            if let Some(at) = kept {
+                all.swap_remove(at);
+            } else {
+                let told = taken.iter().any(|w| {
+                    (w.prefix, w.kind, &w.port) == (exposure.prefix, exposure.kind, &exposure.port)
+                });
+                prop_assert!(told, "{exposure:?} is gone without a word");
+            }
+        }
     }
 }

@@ -5,5 +5,6 @@ mod cloud;
 mod fips;
 mod gateways;
 mod histories;
+mod policies;
 mod provider_ports;
 mod tenants;

@@ -1,6 +1,7 @@
 //! A small cloud to decide about: chassis-1 (this node), chassis-2; physnet1 on br-ex; networks `provider`
 //! and `tenant`, and router `router`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -13,7 +14,7 @@ use crate::ovn::southbound::{
     Affected, BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer,
     Localnet, NatAddress, Patch, PortBinding, Row, Table,
 };
-use crate::ovn::{AddressScopes, BridgeMappings, Southbound, Vip};
+use crate::ovn::{AddressScopes, Annotations, BridgeMappings, Southbound, Vip};
 
 pub(in crate::exposure) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
 pub(in crate::exposure) const LRP_MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0x10]);
@@ -23,6 +24,8 @@ pub(in crate::exposure) struct Cloud {
     pub(in crate::exposure) node: Node,
     pub(in crate::exposure) options: Options,
     standing: Standing,
+    /// What port bindings say of routes, whenever they are there.
+    said: BTreeMap<Uuid, Annotations>,
 }
 
 impl Cloud {
@@ -32,6 +35,7 @@ impl Cloud {
             node: node("physnet1:br-ex"),
             options: Options::default(),
             standing: Standing::default(),
+            said: BTreeMap::new(),
         };
         cloud.chassis("chassis-1");
         cloud.chassis("chassis-2");
@@ -82,8 +86,18 @@ impl Cloud {
         self.sb.replace(Table::Datapath, id(name), None);
     }
 
-    pub(in crate::exposure) fn put(&mut self, binding: PortBinding) {
+    /// From now on the port binding of this name says so in `external_ids`.
+    pub(in crate::exposure) fn say(&mut self, name: &str, said: &[(&str, &str)]) {
+        let annotations = Annotations::of_external_ids(said.iter().copied());
+        self.said.insert(id(name), annotations);
+        if let Some(row) = self.sb.binding(id(name)).cloned() {
+            self.put((*row).clone());
+        }
+    }
+
+    pub(in crate::exposure) fn put(&mut self, mut binding: PortBinding) {
         let uuid = binding.uuid;
+        binding.annotations = self.said.get(&uuid).cloned().unwrap_or_default();
         let row = Row::PortBinding(binding);
         self.sb.replace(Table::PortBinding, uuid, Some(row));
     }

@@ -8,9 +8,10 @@ use super::cloud::{
     Cloud, answering, balancer, gateway, gateway_of, id, interface, link, localnet, nets, node,
     scoped, vip_port, vm,
 };
-use crate::config::TenantAdvertisement;
-use crate::exposure::TenantExposure;
+use crate::config::{ExposeRule, TenantAdvertisement};
+use crate::exposure::{Attributes, Code, Exposure, Policy, TenantExposure};
 use crate::ovn::southbound::{BindingKind, LoadBalancer, PortBinding};
+use crate::route_settings::RouteSettings;
 
 const SWITCHES: [&str; 3] = ["provider", "tenant", "other"];
 const ROUTERS: [&str; 2] = ["router", "router-2"];
@@ -55,11 +56,21 @@ pub(in crate::exposure) enum Edit {
     Balancer(usize, usize, usize, bool),
     DeleteBalancer(usize),
     Chassis(bool),
+    Say(usize, usize),
+    Policy(usize),
     Reconsider(usize, bool, bool),
     Look,
 }
 
-/// What [`Edit::Delete`] deletes.
+/// What a row may say of routes.
+const SAYINGS: [&[(&str, &str)]; 4] = [
+    &[],
+    &[("bgp:advertise", "false")],
+    &[("bgp:advertise", "true"), ("bgp:med", "5")],
+    &[("bgp:communities", "65000:1"), ("bgp:local-pref", "50")],
+];
+
+/// What [`Edit::Delete`] deletes, and [`Edit::Say`] has speak.
 const DELETED: [&str; 9] = [
     "p0",
     "p1",
@@ -103,6 +114,8 @@ pub(in crate::exposure) fn edit() -> impl Strategy<Value = Edit> {
         4 => (0..2usize, 0..4usize, 0..32usize, b()).prop_map(|(n, v, d, g)| Edit::Balancer(n, v, d, g)),
         1 => (0..2usize).prop_map(Edit::DeleteBalancer),
         1 => b().prop_map(Edit::Chassis),
+        3 => (0..9usize, 0..SAYINGS.len()).prop_map(|(s, w)| Edit::Say(s, w)),
+        1 => (0..4usize).prop_map(Edit::Policy),
         1 => (0..3usize, b(), b()).prop_map(|(t, h, m)| Edit::Reconsider(t, h, m)),
         6 => Just(Edit::Look),
     ]
@@ -167,9 +180,47 @@ pub(in crate::exposure) fn apply(cloud: &mut Cloud, edit: &Edit) -> bool {
             });
             return true;
         }
+        Edit::Say(speaker, saying) => cloud.say(DELETED[speaker], SAYINGS[saying]),
+        Edit::Policy(number) => {
+            cloud.options.policy = policy(number);
+            return true;
+        }
         Edit::Look => {}
     }
     false
+}
+
+/// Policy files: none, and some.
+fn policy(number: usize) -> Policy {
+    let rule = |routers: Option<&str>, networks: Option<&str>, settings| ExposeRule {
+        name: "rule".into(),
+        routers: routers.map(|name| vec![name.into()]),
+        networks: networks.map(|name| vec![name.into()]),
+        overrides: number == 3,
+        settings,
+        ..ExposeRule::default()
+    };
+    let never = RouteSettings {
+        advertise: Some(false),
+        ..RouteSettings::default()
+    };
+    let med = RouteSettings {
+        med: Some(1),
+        ..RouteSettings::default()
+    };
+    let rules = match number {
+        0 => vec![],
+        1 => vec![rule(None, Some("tenant"), med)],
+        2 => vec![rule(Some("router"), None, never)],
+        _ => vec![
+            rule(None, Some("provider"), never),
+            rule(Some("router-2"), None, med),
+        ],
+    };
+    Policy {
+        file: "/policy.conf".into(),
+        rules: rules.into(),
+    }
 }
 
 fn port(edit: &Edit) -> PortBinding {
@@ -280,5 +331,32 @@ proptest! {
             }
         }
         prop_assert_eq!(sum.into_iter().collect::<Vec<_>>(), cloud.decide().exposures);
+    }
+
+    #[test]
+    fn policies_take_away_and_tell_and_add_nothing(edits in proptest::collection::vec(edit(), 1..40)) {
+        let (mut cloud, mut plain) = (start(), start());
+        for edit in &edits {
+            if !matches!(edit, Edit::Say(..) | Edit::Policy(_)) {
+                apply(&mut plain, edit);
+            }
+            apply(&mut cloud, edit);
+        }
+        let (decided, without) = (cloud.decide(), plain.decide());
+        let taken = decided.withheld.iter().filter(|w| w.code == Code::Policy);
+        let taken: Vec<_> = taken.collect();
+        let mut kept = 0;
+        for exposure in &without.exposures {
+            let is_it = |e: &Exposure| Exposure { attributes: Attributes::default(), ..e.clone() } == **exposure;
+            if decided.exposures.iter().any(|e| is_it(e)) {
+                kept += 1;
+            } else {
+                let told = taken.iter().any(|w| {
+                    (w.prefix, w.kind, &w.port) == (exposure.prefix, exposure.kind, &exposure.port)
+                });
+                prop_assert!(told, "{exposure:?} is gone without a word");
+            }
+        }
+        prop_assert_eq!(kept, decided.exposures.len(), "something is new");
     }
 }

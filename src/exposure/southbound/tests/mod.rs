@@ -5,5 +5,6 @@ pub(in crate::exposure) mod cloud;
 mod fips;
 mod gateways;
 pub(in crate::exposure) mod histories;
+mod policies;
 mod ports;
 mod tenants;

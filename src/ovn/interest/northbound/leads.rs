@@ -146,6 +146,8 @@ pub(super) struct Nat {
     pub(super) port: Option<Arc<str>>,
     /// `gateway_port`.
     pub(super) gateway: Option<Uuid>,
+    /// `external_ids:neutron:fip_network_id`: the network of the floating IP, by its id.
+    pub(super) network: Option<Arc<str>>,
 }
 
 impl Nat {
@@ -153,6 +155,9 @@ impl Nat {
         Self {
             port: cells.text("logical_port").cloned(),
             gateway: cells.rows("gateway_port").first().copied(),
+            network: cells
+                .entry("external_ids", "neutron:fip_network_id")
+                .cloned(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! OVN_Southbound.
 //!
 //! ```text
-//!   this host    ─► its ports ─► their NAT rows ─► the routers of those
+//!   this host    ─► its ports ─► their NAT rows ─► the routers and switches of those
 //!                             └► the switches, and load balancers on provider networks
 //!   this chassis ─► its gateway ports ─► their routers ─► router ports ─► tenant networks ─► ports there
 //!                                                      ├► NAT, routes, load balancers ─► ports of VIPs

@@ -151,6 +151,10 @@ impl<'a> Rules<'a> {
         for (uuid, nat) in &self.view.leads.nats {
             if nat.port.as_ref().is_some_and(|port| names.contains(port)) {
                 self.want(ROUTER, Want::Member("nat", *uuid));
+                // What its network says of routes counts.
+                if let Some(id) = &nat.network {
+                    self.switch(&format!("neutron-{id}").into());
+                }
             }
         }
     }
@@ -287,14 +291,16 @@ impl<'a> Rules<'a> {
             if let Some(peer) = interface.peer.as_ref().filter(|peer| !names.contains(peer)) {
                 self.want(ROUTER_PORT, Want::Text("name", Arc::clone(peer)));
             }
-            if let Some(network) = &interface.network
-                && self.view.tenants == TenantRows::Ports
-            {
+            let network = interface.network.as_ref();
+            let Some(network) = network.filter(|_| self.view.tenants != TenantRows::None) else {
+                continue;
+            };
+            self.switch(network);
+            if self.view.tenants == TenantRows::Ports {
                 self.want(
                     PORT,
                     Want::Pair("external_ids", NETWORK, Arc::clone(network)),
                 );
-                self.switch(network);
             }
         }
     }

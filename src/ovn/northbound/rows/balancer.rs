@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{non_empty, router_id};
-use crate::ovn::Vip;
 use crate::ovn::row::{ColumnError, Reader};
+use crate::ovn::{Annotations, Vip};
 
 /// `Load_Balancer`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Balancer {
     pub purpose: Purpose,
     /// `vips`. None while the load balancer is disabled or has no listener.
     pub vips: Vec<Vip>,
+    /// What `external_ids` and `options` say of the routes to its VIPs.
+    pub annotations: Annotations,
 }
 
 /// Who made a load balancer, and for what.
@@ -47,7 +49,7 @@ pub struct Octavia {
 
 impl Balancer {
     /// The columns read.
-    pub const COLUMNS: &[&str] = &["name", "vips", "external_ids"];
+    pub const COLUMNS: &[&str] = &["name", "vips", "options", "external_ids"];
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         let name = row.optional_string("name")?.cloned().unwrap_or_default();
@@ -61,6 +63,7 @@ impl Balancer {
                 Purpose::LoadBalancing(_) | Purpose::PortForwarding { .. } => Vip::read(row)?,
             },
             purpose,
+            annotations: Annotations::read(row)?,
         })
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::non_empty;
 use crate::mac::MacAddr;
+use crate::ovn::Annotations;
 use crate::ovn::row::{ColumnError, Reader};
 
 /// `NAT`: a floating IP, or what a router hides behind its own address.
@@ -30,6 +31,8 @@ pub struct Fip {
     pub gateway_port: Option<Uuid>,
     /// `neutron-` + `external_ids:neutron:fip_network_id`: the name of the provider's logical switch.
     pub network: Option<Arc<str>>,
+    /// What `external_ids` and `options` say of its route.
+    pub annotations: Annotations,
 }
 
 /// `NAT` with `type = snat`.
@@ -49,6 +52,7 @@ impl Nat {
         "logical_port",
         "external_mac",
         "gateway_port",
+        "options",
         "external_ids",
     ];
     /// `NAT.type` of the rows of interest.
@@ -100,6 +104,7 @@ impl Fip {
             network: network
                 .filter(|id| !id.is_empty())
                 .map(|id| format!("neutron-{id}").into()),
+            annotations: Annotations::read(row)?,
         })
     }
 }

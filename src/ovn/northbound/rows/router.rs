@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{non_empty, parse};
 use crate::mac::MacAddr;
+use crate::ovn::Annotations;
 use crate::ovn::row::{ColumnError, Reader};
 
 /// `Logical_Router`.
@@ -23,11 +24,21 @@ pub struct Router {
     pub nat: Vec<Uuid>,
     /// `static_routes`, sorted.
     pub static_routes: Vec<Uuid>,
+    /// What `external_ids` and `options` say of the routes to it and to what is behind it.
+    pub annotations: Annotations,
 }
 
 impl Router {
     /// The columns read.
-    pub const COLUMNS: &[&str] = &["name", "enabled", "ports", "nat", "static_routes"];
+    pub const COLUMNS: &[&str] = &[
+        "name",
+        "enabled",
+        "ports",
+        "nat",
+        "static_routes",
+        "options",
+        "external_ids",
+    ];
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
@@ -37,6 +48,7 @@ impl Router {
             ports: row.uuids("ports")?,
             nat: row.uuids("nat")?,
             static_routes: row.uuids("static_routes")?,
+            annotations: Annotations::read(row)?,
         })
     }
 
@@ -63,6 +75,8 @@ pub struct RouterPort {
     pub network: Option<Arc<str>>,
     /// `external_ids:neutron:is_ext_gw`.
     pub is_gateway: bool,
+    /// What `external_ids` and `options` say of the routes to its addresses.
+    pub annotations: Annotations,
 }
 
 impl RouterPort {
@@ -73,6 +87,7 @@ impl RouterPort {
         "enabled",
         "networks",
         "status",
+        "options",
         "external_ids",
     ];
 
@@ -88,6 +103,7 @@ impl RouterPort {
             is_gateway: row
                 .entry("external_ids", "neutron:is_ext_gw")?
                 .is_some_and(|text| **text == *"True"),
+            annotations: Annotations::read(row)?,
         })
     }
 }

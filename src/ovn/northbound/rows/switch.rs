@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{list, non_empty, parse, router_id};
 use crate::mac::MacAddr;
-use crate::ovn::AddressScopes;
 use crate::ovn::row::{ColumnError, Reader};
+use crate::ovn::{AddressScopes, Annotations};
 
 /// `neutron:device_owner` of the ports by which a router is the gateway of a network. Its own gateway is
 /// `network:router_gateway`.
@@ -49,6 +49,10 @@ pub struct SwitchPort {
     pub is_vip: bool,
     /// What is behind a port of type `router`.
     pub interface: Option<Box<Interface>>,
+    /// `external_ids:neutron:project_id`.
+    pub project: Option<Arc<str>>,
+    /// What `external_ids` and `options` say of its routes.
+    pub annotations: Annotations,
 }
 
 /// What is behind a switch port of type `router`.
@@ -135,6 +139,8 @@ impl SwitchPort {
             physical_network: non_empty(row.entry("options", "network_name")?),
             is_vip: port_name.is_some_and(|name| name.starts_with(VIP_PORT)),
             interface,
+            project: non_empty(row.entry("external_ids", "neutron:project_id")?),
+            annotations: Annotations::read(row)?,
         })
     }
 
@@ -172,18 +178,21 @@ pub struct Switch {
     pub name: Arc<str>,
     /// `ports`, sorted.
     pub ports: Vec<Uuid>,
+    /// What `external_ids` says of the routes to what is on it.
+    pub annotations: Annotations,
 }
 
 impl Switch {
     /// The columns read. `load_balancer` is what leads to load balancers without router
     /// ([`crate::ovn::interest`]); `ports` is the last, because conditions do without it.
-    pub const COLUMNS: &[&str] = &["name", "load_balancer", "ports"];
+    pub const COLUMNS: &[&str] = &["name", "load_balancer", "external_ids", "ports"];
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         Ok(Self {
             uuid,
             name: row.string("name")?.clone(),
             ports: row.uuids("ports")?,
+            annotations: Annotations::read(row)?,
         })
     }
 }

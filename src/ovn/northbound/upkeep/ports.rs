@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::ovn::Annotations;
 use crate::ovn::index::{self, difference};
 use crate::ovn::northbound::network::OnNetwork;
 use crate::ovn::northbound::{Interface, Network, Northbound, PortKind, Switch, SwitchPort};
@@ -135,6 +136,10 @@ impl Northbound {
     /// Where a network is attached: itself, and all that is behind the gateways on it.
     fn affect_localnets(&mut self, name: &Arc<str>) {
         self.affected.localnets = true;
+        self.affect_network_and_gateways(name);
+    }
+
+    fn affect_network_and_gateways(&mut self, name: &Arc<str>) {
         self.affect_network(name, true);
         let gateways = self.networks.get(name).map(|n| n.router_ports.clone());
         for router_port in gateways.unwrap_or_default() {
@@ -182,11 +187,34 @@ impl Northbound {
         };
         // A port is moved in steps, so that it leaves the network it joined.
         self.relist(&gone, |nb, port| nb.switches_of_port.remove(&port, uuid));
-        match new {
-            Some(new) => drop(self.switches.insert(uuid, Arc::new(new))),
-            None => drop(self.switches.remove(&uuid)),
+        let said = |row: &Switch| (row.name.clone(), row.annotations.clone());
+        let other = old.as_deref().map(said) != new.as_ref().map(said);
+        if let Some(old) = &old {
+            if other {
+                self.affect_named(old);
+            }
+            self.switches_by_name.remove(&old.name, uuid);
+            self.switches.remove(&uuid);
+        }
+        if let Some(new) = new.map(Arc::new) {
+            self.switches.insert(uuid, new.clone());
+            self.switches_by_name.insert(new.name.clone(), uuid);
+            if other {
+                self.affect_named(&new);
+            }
         }
         self.relist(&come, |nb, port| nb.switches_of_port.insert(port, uuid));
+    }
+
+    /// What is reached on a network that says something of routes: itself, and all that is behind the gateways
+    /// on it. Others say the same whether their row is there or not, unless another row has their name.
+    fn affect_named(&mut self, switch: &Switch) {
+        let rows = self.switches_by_name.get(&switch.name).iter();
+        let mut rows = rows.filter_map(|uuid| self.switches.get(uuid));
+        let none = Annotations::default();
+        if switch.annotations != none || rows.any(|row| row.annotations != none) {
+            self.affect_network_and_gateways(&switch.name);
+        }
     }
 
     /// Changes which switches list some ports, moving those whose network that decides.

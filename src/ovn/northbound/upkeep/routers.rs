@@ -86,6 +86,21 @@ impl Northbound {
         let Some(router) = self.routers.get(&uuid).cloned() else {
             return;
         };
+        self.affect_one_router(&router);
+        // A port has one router. While rows say otherwise, which of them it is may change with any of them.
+        let owners = router
+            .ports
+            .iter()
+            .flat_map(|port| self.routers_of_port.get(port));
+        let others: Vec<_> = owners.filter(|other| **other != uuid).copied().collect();
+        for other in others {
+            if let Some(other) = self.routers.get(&other).cloned() {
+                self.affect_one_router(&other);
+            }
+        }
+    }
+
+    fn affect_one_router(&mut self, router: &Router) {
         self.affected.router_ports.extend(&router.ports);
         self.affected.nats.extend(&router.nat);
         let balancers = self.balancers_by_router.get(router.id());

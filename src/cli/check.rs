@@ -1,16 +1,9 @@
 //! `check`: every problem of the configuration and of the node, its place and its remedy.
 
-mod facts;
-mod frr;
-mod node;
-
-pub use facts::{BridgeFact, FrrFacts, NodeFacts, SocketFact};
-pub use node::node_findings;
-
-use serde::Serialize;
-
 use super::orders::{self, ReloadArgs};
-use crate::config::{Config, Loaded, Problem, Severity};
+pub use crate::check::{Finding, Severity, config_findings};
+use crate::check::{NodeFacts, node_findings};
+use crate::config::{Config, Loaded};
 use crate::control::AskError;
 
 /// Arguments of `check`.
@@ -24,18 +17,8 @@ pub struct Args {
     pub config_only: bool,
 }
 
-/// One problem, as it is reported.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Finding {
-    pub severity: Severity,
-    /// File and line, or the part of the node.
-    pub place: String,
-    pub problem: String,
-    pub remedy: String,
-}
-
 /// Checks the configuration and, unless it was told not to look, the node. `facts` are read only
-/// then. Gives the report and the exit status: 1 with any finding.
+/// then. Gives the report and the exit status: 1 with any error or warning.
 pub fn run(args: &Args, loaded: &Loaded, facts: impl FnOnce() -> NodeFacts) -> (String, u8) {
     let mut findings = config_findings(&loaded.problems);
     if !args.config_only {
@@ -65,23 +48,9 @@ pub fn reload_preview(config: &Config) -> String {
     told.lines().map(line).collect()
 }
 
-/// The configuration's problems as findings.
-pub fn config_findings(problems: &[Problem]) -> Vec<Finding> {
-    let finding = |p: &Problem| Finding {
-        severity: p.severity,
-        place: p.place.to_string(),
-        problem: match &p.option {
-            Some(option) => format!("{option}: {}", p.fault),
-            None => p.fault.to_string(),
-        },
-        remedy: p.fault.remedy(),
-    };
-    problems.iter().map(finding).collect()
-}
-
-/// Exit status: 1 with any finding.
+/// Exit status: 1 with any error or warning.
 pub fn status(findings: &[Finding]) -> u8 {
-    u8::from(!findings.is_empty())
+    u8::from(findings.iter().any(|f| f.severity != Severity::Info))
 }
 
 /// The findings as JSON.
@@ -91,16 +60,16 @@ pub fn render_json(findings: &[Finding]) -> Result<String, serde_json::Error> {
 
 /// The findings for people, errors first.
 pub fn render_text(findings: &[Finding]) -> String {
-    if findings.is_empty() {
-        return "no problem found\n".into();
-    }
     let mut sorted: Vec<_> = findings.iter().collect();
     sorted.sort_by_key(|f| f.severity);
-    sorted.iter().fold(String::new(), |out, f| {
-        let word = match f.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        out + &format!("{word}: {}: {}\n    {}\n", f.place, f.problem, f.remedy)
-    })
+    let lines = sorted.iter().map(|f| {
+        let (word, code) = (f.severity.word(), f.code.name());
+        format!(
+            "{word}: {}: {} [{code}]\n    {}\n",
+            f.place, f.problem, f.remedy
+        )
+    });
+    let problem = status(findings) == 1;
+    let verdict = (!problem).then(|| "no problem found\n".to_owned());
+    lines.chain(verdict).collect()
 }

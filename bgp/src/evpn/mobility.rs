@@ -1,0 +1,185 @@
+//! MAC addresses that move (RFC 7432 §7.7), and those that move too often (§15.1).
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::wire::evpn::Mobility;
+
+/// Moves within [`WINDOW`] that make an address a duplicate (RFC 7432 §15.1: N).
+pub(super) const MOVES: usize = 5;
+
+/// RFC 7432 §15.1: M.
+pub(super) const WINDOW: Duration = Duration::from_secs(180);
+
+/// A MAC address that this node has, in one bridged network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Local {
+    sticky: bool,
+    sequence: u32,
+    /// Somebody else has it since, by the rules: he is believed, and we are silent.
+    superseded: bool,
+    moves: VecDeque<Instant>,
+}
+
+/// Somebody else says that he has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) mobility: Mobility,
+    pub(super) vtep: IpAddr,
+}
+
+/// A MAC address moves between VTEPs faster than hosts do: it is on two of them, or there is a loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Duplicate;
+
+impl Local {
+    /// The address appeared here at `now`, while others claimed it or not: ours is the newer word (RFC 7432 §7.7).
+    /// `before` is what is known of an earlier stay.
+    pub(super) fn appeared(
+        sticky: bool,
+        best: Option<Claim>,
+        before: Option<Self>,
+        now: Instant,
+    ) -> (Self, Option<Duplicate>) {
+        let mut moves = before.as_ref().map(|b| b.moves.clone()).unwrap_or_default();
+        let mut sequence = before.as_ref().map_or(0, |before| before.sequence);
+        let mut duplicate = None;
+        if let Some(claim) = best {
+            moves.retain(|at| now.saturating_duration_since(*at) < WINDOW);
+            moves.push_back(now);
+            if moves.len() >= MOVES {
+                // §15.1: no more routes are exchanged about it; a sequence that stands still does so for both.
+                duplicate = Some(Duplicate);
+            } else {
+                sequence = claim.mobility.sequence.saturating_add(1);
+            }
+        }
+        let this = Self {
+            sticky,
+            sequence,
+            superseded: false,
+            moves,
+        };
+        (this, duplicate)
+    }
+
+    /// The best of what others say changed. True when that changes what we say.
+    pub(super) fn hear(&mut self, best: Option<Claim>, ours: IpAddr) -> bool {
+        let superseded = best.is_some_and(|claim| claim.wins(self, ours));
+        std::mem::replace(&mut self.superseded, superseded) != superseded
+    }
+
+    /// What is to be said of it; nothing while somebody else has it.
+    pub(super) fn mobility(&self) -> Option<Mobility> {
+        (!self.superseded).then_some(Mobility {
+            sticky: self.sticky,
+            sequence: self.sequence,
+        })
+    }
+
+    /// Whether its moves still count.
+    pub(super) fn counts_at(&self, now: Instant) -> bool {
+        let mut moves = self.moves.iter();
+        moves.any(|at| now.saturating_duration_since(*at) < WINDOW)
+    }
+}
+
+impl Claim {
+    /// RFC 7432 §7.7: the higher sequence, between equals the lower VTEP; §15.2: a sticky one against none.
+    fn wins(&self, local: &Local, ours: IpAddr) -> bool {
+        if local.sticky != self.mobility.sticky {
+            return self.mobility.sticky;
+        }
+        let (theirs, own) = (self.mobility.sequence, local.sequence);
+        theirs > own || (theirs == own && self.vtep < ours)
+    }
+
+    /// Which of two claims of others is believed, by the same rule.
+    pub(super) fn rank(&self) -> (bool, u32, std::cmp::Reverse<IpAddr>) {
+        (
+            self.mobility.sticky,
+            self.mobility.sequence,
+            std::cmp::Reverse(self.vtep),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 5));
+
+    fn claim(sequence: u32, last: u8) -> Claim {
+        let mobility = Mobility {
+            sticky: false,
+            sequence,
+        };
+        let vtep = [192, 0, 2, last].into();
+        Claim { mobility, vtep }
+    }
+
+    fn appeared(best: Option<Claim>, before: Option<Local>, now: Instant) -> Local {
+        Local::appeared(false, best, before, now).0
+    }
+
+    fn sequence(local: &Local) -> Option<u32> {
+        local.mobility().map(|mobility| mobility.sequence)
+    }
+
+    #[test]
+    fn a_new_address_starts_at_zero_and_one_that_came_from_elsewhere_is_newer() {
+        let now = Instant::now();
+        assert_eq!(sequence(&appeared(None, None, now)), Some(0));
+        assert_eq!(sequence(&appeared(Some(claim(6, 1)), None, now)), Some(7));
+    }
+
+    #[test]
+    fn the_higher_sequence_has_the_address_and_the_lower_vtep_between_equals() {
+        let mut local = appeared(Some(claim(2, 1)), None, Instant::now());
+        assert_eq!(sequence(&local), Some(3));
+        assert!(!local.hear(Some(claim(2, 1)), OURS));
+        assert!(
+            !local.hear(Some(claim(3, 9)), OURS),
+            "a higher VTEP does not win"
+        );
+        assert!(local.hear(Some(claim(3, 1)), OURS));
+        assert_eq!(sequence(&local), None);
+        assert!(local.hear(None, OURS), "who had it is gone");
+        assert_eq!(sequence(&local), Some(3));
+        assert!(local.hear(Some(claim(4, 9)), OURS));
+    }
+
+    #[test]
+    fn a_sticky_address_stays_with_whoever_says_so() {
+        let now = Instant::now();
+        let (mut local, _) = Local::appeared(true, None, None, now);
+        assert!(!local.hear(Some(claim(1000, 1)), OURS));
+        let mut moving = appeared(None, None, now);
+        let mut fixed = claim(0, 9);
+        fixed.mobility.sticky = true;
+        assert!(moving.hear(Some(fixed), OURS));
+    }
+
+    #[test]
+    fn five_moves_in_three_minutes_are_a_duplicate_and_its_sequence_stands_still() {
+        let start = Instant::now();
+        let mut local = appeared(Some(claim(0, 1)), None, start);
+        for (nth, at) in (2..5).zip(1..) {
+            let now = start + Duration::from_secs(at);
+            let before = sequence(&local).unwrap();
+            let (next, duplicate) =
+                Local::appeared(false, Some(claim(before + 1, 1)), Some(local), now);
+            assert_eq!(duplicate, None, "move {nth}");
+            local = next;
+        }
+        let held = sequence(&local);
+        let now = start + Duration::from_secs(10);
+        let (local, duplicate) = Local::appeared(false, Some(claim(50, 1)), Some(local), now);
+        assert_eq!((duplicate, sequence(&local)), (Some(Duplicate), held));
+        let later = now + WINDOW;
+        let (local, duplicate) = Local::appeared(false, Some(claim(50, 1)), Some(local), later);
+        assert_eq!((duplicate, sequence(&local)), (None, Some(51)));
+    }
+}

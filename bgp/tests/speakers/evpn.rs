@@ -1,0 +1,308 @@
+//! Tenants' tables between two speakers.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bgp::evpn::{EvpnEvent, Import, Instance, Kind, LocalHost, RemoteHost, Way};
+use bgp::wire::evpn::{Mac, Mobility, RouteDistinguisher, RouteTarget};
+use bgp::wire::{Asn, Family};
+use bgp::{AllowAsIn, Change, Event, LocalAs, PeerConfig, RouteAttributes};
+
+use crate::pair::{A, B, Pair, Setup, Side, host, net};
+
+const EVPN: Family = Family::L2VPN_EVPN;
+const ROUTED: u32 = 77;
+const BRIDGED: u32 = 1001;
+
+fn speaks_evpn(_: Side, config: &mut PeerConfig) {
+    config.families.push(EVPN);
+}
+
+fn with_evpn() -> Setup {
+    Setup {
+        configure: speaks_evpn,
+        ..Setup::default()
+    }
+}
+
+fn vtep(side: Side) -> Ipv4Addr {
+    [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)][side]
+}
+
+fn mac(last: u8) -> Mac {
+    Mac([2, 0, 0, 0, 0, last])
+}
+
+fn router_mac(side: Side) -> Mac {
+    mac([0xa, 0xb][side])
+}
+
+fn instance(side: Side, vni: u32, kind: Kind) -> Instance {
+    Instance {
+        rd: RouteDistinguisher::of_address(vtep(side), u16::try_from(vni).unwrap()),
+        vtep: vtep(side).into(),
+        // Each side in its own AS derives another target: the import takes them by their VNI.
+        export: [RouteTarget::derived([65001, 65002][side], vni)].into(),
+        import: [Import::Derived(vni)].into(),
+        kind,
+    }
+}
+
+fn instances(side: Side) -> BTreeMap<u32, Instance> {
+    let router_mac = router_mac(side);
+    [
+        (ROUTED, instance(side, ROUTED, Kind::Routed { router_mac })),
+        (BRIDGED, instance(side, BRIDGED, Kind::Bridged)),
+    ]
+    .into()
+}
+
+impl Pair {
+    fn tenants(&mut self, side: Side) {
+        self.speakers[side].set_evpn_instances(instances(side), self.now);
+        self.drain(side);
+    }
+
+    fn prefixes(&mut self, side: Side, prefixes: &[&str]) {
+        let none = RouteAttributes::none();
+        let with = |prefix: &&str| (net(prefix), Arc::clone(&none));
+        let prefixes = prefixes.iter().map(with).collect();
+        self.speakers[side].set_evpn_prefixes(ROUTED, prefixes, self.now);
+        self.drain(side);
+    }
+
+    fn hosts(&mut self, side: Side, hosts: &[u8]) {
+        let host = |last: &u8| (mac(*last), LocalHost::default());
+        let hosts = hosts.iter().map(host).collect();
+        self.speakers[side].set_evpn_hosts(BRIDGED, hosts, self.now);
+        self.drain(side);
+    }
+
+    /// What the side knows of a table of others.
+    fn told(&self, side: Side, vni: u32) -> Vec<EvpnEvent> {
+        self.speakers[side].evpn().told(vni).cloned().collect()
+    }
+
+    /// Whether the side was ever told that a prefix has no way any more.
+    fn lost_a_prefix(&self, side: Side) -> bool {
+        let lost = |event: &Event| matches!(event, Event::Evpn(EvpnEvent::Prefix { ways, .. }) if ways.is_empty());
+        self.events[side].iter().any(|(_, event)| lost(event))
+    }
+}
+
+fn way_to(side: Side, prefix: &str) -> EvpnEvent {
+    let way = Way {
+        vtep: vtep(side).into(),
+        router_mac: router_mac(side),
+    };
+    EvpnEvent::Prefix {
+        vni: ROUTED,
+        prefix: net(prefix),
+        ways: vec![way],
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn established() -> Pair {
+    let mut pair = Pair::established(with_evpn());
+    pair.tenants(A);
+    pair.tenants(B);
+    pair.run(seconds(1));
+    pair
+}
+
+#[test]
+fn prefixes_of_a_tenant_pass_both_ways_beside_unicast() {
+    let mut pair = established();
+    pair.prefixes(A, &["10.0.0.1/32", "2001:db8::1/128"]);
+    pair.prefixes(B, &["10.0.0.2/32"]);
+    pair.originate(A, [host(1)]);
+    pair.run(seconds(1));
+    let at_b = [way_to(A, "10.0.0.1/32"), way_to(A, "2001:db8::1/128")];
+    assert_eq!(pair.told(B, ROUTED), at_b);
+    assert_eq!(pair.told(A, ROUTED), [way_to(B, "10.0.0.2/32")]);
+    assert_eq!(pair.learned(B), [host(1)]);
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.run(seconds(1));
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+}
+
+#[test]
+fn what_was_there_before_the_session_is_told_with_it_and_forgotten_with_the_peer() {
+    let mut pair = Pair::new(with_evpn());
+    pair.tenants(A);
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.tenants(B);
+    pair.run(seconds(5));
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+    let (status, sent) = (pair.status(B), pair.status(A).sent);
+    // The prefix, and who floods in the bridged table.
+    assert_eq!((status.received, sent), (2, 2));
+    let now = pair.now;
+    pair.speakers[B].remove_peer(pair.peers[B], now);
+    pair.drain(B);
+    assert!(pair.told(B, ROUTED).is_empty());
+}
+
+#[test]
+fn without_the_family_in_common_unicast_goes_on_alone() {
+    let mut pair = Pair::established(Setup {
+        configure: |side, config| {
+            if side == A {
+                speaks_evpn(side, config);
+            }
+        },
+        ..Setup::default()
+    });
+    pair.tenants(A);
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.originate(A, [host(1)]);
+    pair.run(seconds(1));
+    assert_eq!(pair.learned(B), [host(1)]);
+    assert_eq!(pair.status(B).received, 1);
+    let withheld = pair.status(A).withheld;
+    assert!(
+        withheld.iter().any(|(family, _)| *family == EVPN),
+        "{withheld:?}"
+    );
+}
+
+#[test]
+fn hosts_and_who_floods_are_told_and_a_host_moves() {
+    let mut pair = established();
+    let flood = |side: Side| EvpnEvent::Flood {
+        vni: BRIDGED,
+        vteps: [vtep(side).into()].into(),
+    };
+    assert_eq!(pair.told(B, BRIDGED), [flood(A)]);
+    pair.hosts(A, &[9]);
+    pair.run(seconds(1));
+    let at = |side: Side, sequence| {
+        let mobility = Mobility {
+            sticky: false,
+            sequence,
+        };
+        EvpnEvent::Host {
+            vni: BRIDGED,
+            mac: mac(9),
+            host: Some(RemoteHost {
+                vtep: vtep(side).into(),
+                mobility,
+                gateway: false,
+                addresses: [].into(),
+            }),
+        }
+    };
+    assert_eq!(pair.told(B, BRIDGED), [at(A, 0), flood(A)]);
+    // It is at both for a moment, as in a live migration: the newer word counts.
+    pair.hosts(B, &[9]);
+    pair.run(seconds(1));
+    assert_eq!(pair.told(A, BRIDGED), [at(B, 1), flood(B)]);
+    assert_eq!(pair.told(B, BRIDGED), [flood(A)], "it is here");
+    pair.hosts(A, &[]);
+    pair.run(seconds(1));
+    assert_eq!(pair.told(A, BRIDGED), [at(B, 1), flood(B)]);
+    pair.hosts(A, &[9]);
+    pair.run(seconds(1));
+    assert_eq!(pair.told(B, BRIDGED), [at(A, 2), flood(A)]);
+}
+
+#[test]
+fn a_restart_of_either_side_loses_no_prefix() {
+    let mut pair = established();
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.run(seconds(1));
+    let mut config = pair.peer_config(A);
+    speaks_evpn(A, &mut config);
+    pair.replace(A, 65001, config);
+    pair.tenants(A);
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.run(seconds(10));
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+    pair.cut();
+    pair.run(seconds(10));
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+    assert!(!pair.lost_a_prefix(B));
+}
+
+#[test]
+fn what_a_restarted_peer_does_not_tell_again_is_forgotten() {
+    let mut pair = established();
+    pair.prefixes(A, &["10.0.0.1/32", "10.0.0.2/32"]);
+    pair.run(seconds(1));
+    let mut config = pair.peer_config(A);
+    speaks_evpn(A, &mut config);
+    pair.replace(A, 65001, config);
+    pair.tenants(A);
+    pair.prefixes(A, &["10.0.0.2/32"]);
+    pair.run(seconds(10));
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.2/32")]);
+}
+
+#[test]
+fn a_refresh_brings_everything_again() {
+    let mut pair = established();
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.run(seconds(1));
+    let before = pair.updates_sent(A);
+    let (peer, now) = (pair.peers[B], pair.now);
+    pair.speakers[B].refresh(peer, now);
+    pair.drain(B);
+    pair.run(seconds(1));
+    assert!(pair.updates_sent(A) > before);
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+    assert!(!pair.lost_a_prefix(B));
+}
+
+#[test]
+fn draining_asks_for_other_ways_and_then_takes_ours_away() {
+    let mut pair = established();
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.run(seconds(1));
+    let now = pair.now;
+    pair.speakers[A].drain(now);
+    pair.drain(A);
+    pair.run(seconds(1));
+    let path = pair.speakers[B].evpn().routes().next().unwrap().0.clone();
+    assert_eq!(path.learned.local_pref(), 0, "RFC 8326 §4.2");
+}
+
+/// Sites that share an AS number behind a fabric of another see it in each other's paths (RFC 4271 §9.1.2).
+#[test]
+fn our_own_as_in_the_path_is_a_loop_unless_it_is_allowed() {
+    let mut pair = Pair::established(Setup {
+        asns: [65001, 65001],
+        configure: |side, config| {
+            speaks_evpn(side, config);
+            let asn = Asn(65009);
+            config.local_as = (side == A).then_some(LocalAs {
+                asn,
+                prepend_received: false,
+                replace: false,
+            });
+        },
+        ..Setup::default()
+    });
+    pair.tenants(A);
+    pair.tenants(B);
+    pair.prefixes(A, &["10.0.0.1/32"]);
+    pair.run(seconds(1));
+    assert!(pair.told(B, ROUTED).is_empty());
+    let taught = pair.speakers[B].evpn_taught(pair.peers[B]);
+    assert!(taught.count() > 0, "it is kept, for when it is allowed");
+    let mut config = pair.peer_config(B);
+    speaks_evpn(B, &mut config);
+    config.allowas_in = AllowAsIn::Times(1);
+    let (peer, now) = (pair.peers[B], pair.now);
+    assert_eq!(
+        pair.speakers[B].reconfigure(peer, config, now),
+        Change::Refreshed
+    );
+    pair.drain(B);
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+}
