@@ -374,9 +374,54 @@ fn one_neighbor_in_detail() {
     insta::assert_snapshot!("show_neighbor_detail", show::render_detail(&neighbors));
 }
 
+/// What `watch` says of tenants.
+fn of_tenants() -> [Happening; 5] {
+    [
+        Happening::EvpnAdvertised {
+            peer: "leaf1".to_owned(),
+            routes: vec!["192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]".to_owned()],
+        },
+        Happening::EvpnPrefix {
+            vni: 77,
+            prefix: "10.0.0.2/32".parse().unwrap(),
+            vteps: vec!["192.0.2.6".parse().unwrap(), "192.0.2.7".parse().unwrap()],
+        },
+        Happening::EvpnHost {
+            vni: 1001,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+            vtep: None,
+            addresses: Vec::new(),
+        },
+        Happening::EvpnFlood {
+            vni: 1001,
+            vteps: vec!["192.0.2.6".parse().unwrap()],
+        },
+        Happening::EvpnDuplicate {
+            vni: 1001,
+            mac: "fa:16:3e:00:00:01".to_owned(),
+        },
+    ]
+}
+
 #[test]
 fn events_for_people_and_scripts() {
-    let all = [
+    let all = of_sessions_and_routes();
+    let events = all.into_iter().chain(of_tenants()).map(|what| Happened {
+        time: "2026-11-21T08:00:00.123456Z".into(),
+        what,
+    });
+    let events: Vec<_> = events.collect();
+    let text: String = events.iter().map(watch::render_text).collect();
+    insta::assert_snapshot!("watch_text", text);
+    let json = events
+        .iter()
+        .map(|event| serde_json::to_string(event).unwrap());
+    insta::assert_snapshot!("watch_json", json.collect::<Vec<_>>().join("\n"));
+}
+
+/// What `watch` says of the rest.
+fn of_sessions_and_routes() -> [Happening; 10] {
+    [
         Happening::Session {
             peer: "leaf0".into(),
             from: "Established".into(),
@@ -419,40 +464,9 @@ fn events_for_people_and_scripts() {
         Happening::Reload {
             report: vec!["neighbor leaf1: added".into()],
         },
-        Happening::EvpnAdvertised {
-            peer: "leaf1".to_owned(),
-            routes: vec!["192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]".to_owned()],
-        },
-        Happening::EvpnPrefix {
-            vni: 77,
-            prefix: "10.0.0.2/32".parse().unwrap(),
-            vteps: vec!["192.0.2.6".parse().unwrap(), "192.0.2.7".parse().unwrap()],
-        },
-        Happening::EvpnHost {
-            vni: 1001,
-            mac: "fa:16:3e:00:00:01".to_owned(),
-            vtep: None,
-            addresses: Vec::new(),
-        },
-        Happening::EvpnFlood {
-            vni: 1001,
-            vteps: vec!["192.0.2.6".parse().unwrap()],
-        },
-        Happening::EvpnDuplicate {
-            vni: 1001,
-            mac: "fa:16:3e:00:00:01".to_owned(),
-        },
         Happening::Drain { on: true },
         Happening::Missed { count: 7 },
-    ];
-    let events = all.map(|what| Happened {
-        time: "2026-11-21T08:00:00.123456Z".into(),
-        what,
-    });
-    let text: String = events.iter().map(watch::render_text).collect();
-    insta::assert_snapshot!("watch_text", text);
-    let json = events.map(|event| serde_json::to_string(&event).unwrap());
-    insta::assert_snapshot!("watch_json", json.join("\n"));
+    ]
 }
 
 #[test]

@@ -222,9 +222,11 @@ impl Table {
                 return;
             }
             if seen.protocol == PROTOCOL {
-                // Zebra's, in place of ours: a removal would hit it. One of another protocol may be beside ours,
-                // which then gives way to it.
+                // Zebra's, in place of ours: a removal would hit it.
                 self.installed.remove(&prefix);
+            } else if let Some(ours) = self.installed.get_mut(&prefix) {
+                // It may be beside ours, which then gives way to it, or have replaced ours without a word.
+                *ours = Installed::Doubtful;
             }
             self.taken.insert(prefix, seen.protocol);
         }

@@ -39,6 +39,18 @@ fn a_route_of_somebody_elses_keeps_its_place() {
 }
 
 #[test]
+fn a_route_of_ours_that_somebody_replaced_for_a_moment_is_put_back() {
+    let mut lab = Lab::new(|_| {});
+    lab.teach(DEFAULT, &["10.1.0.254"]);
+    lab.settle();
+    // Before there was time for a step.
+    lab.foreign(DEFAULT, 20, STATIC, vec![hop("10.2.0.1", 3)]);
+    lab.remove_foreign(DEFAULT, 20);
+    lab.settle();
+    assert_eq!(lab.hops(DEFAULT), [hop("10.1.0.254", 2)]);
+}
+
+#[test]
 fn a_route_that_was_there_first_without_being_seen_is_found_out() {
     let mut lab = Lab::new(|_| {});
     lab.teach(DEFAULT, &["10.1.0.254"]);
