@@ -37,8 +37,8 @@ pub(super) enum Kind {
     /// It reserves the VIP of a load balancer.
     Vip,
     Localnet,
-    /// The switch's side of a router's interface that is no gateway; the router's id.
-    Interface(Arc<str>),
+    /// The switch's side of a router's interface that is no gateway; the router's id, where Neutron wrote one.
+    Interface(Option<Arc<str>>),
     Other,
 }
 
@@ -89,9 +89,10 @@ impl Kind {
             "localnet" => Self::Localnet,
             "router" => {
                 let owner = entry("neutron:device_owner");
-                let inner = owner.is_none_or(|owner| **owner == *INTERFACE);
-                let router = entry("neutron:device_id").filter(|_| inner);
-                router.map_or(Self::Other, |id| Self::Interface(Arc::clone(id)))
+                match owner.is_none_or(|owner| **owner == *INTERFACE) {
+                    true => Self::Interface(entry("neutron:device_id").cloned()),
+                    false => Self::Other,
+                }
             }
             _ => Self::Other,
         }

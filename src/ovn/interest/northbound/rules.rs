@@ -50,7 +50,7 @@ struct Rules<'a> {
     provider: FxHashSet<&'a Arc<str>>,
     /// NAT rows by the router port that they name as their gateway.
     nats_by_gateway: FxHashMap<Uuid, Vec<Uuid>>,
-    /// Interfaces by the id of their router.
+    /// Interfaces by the id of their router, and by the name of the router port behind them.
     interfaces: FxHashMap<&'a Arc<str>, Vec<&'a Port>>,
     /// Networks that ports and gateways here are on, and whether one of those has an IPv6 address.
     networks: FxHashSet<(&'a Arc<str>, bool)>,
@@ -81,7 +81,11 @@ impl<'a> Rules<'a> {
         for port in leads.ports.values() {
             match &port.kind {
                 Kind::Localnet => self.provider.extend(&port.network),
-                Kind::Interface(router) => self.interfaces.entry(router).or_default().push(port),
+                Kind::Interface(router) => {
+                    for key in router.iter().chain(&port.peer) {
+                        self.interfaces.entry(key).or_default().push(port);
+                    }
+                }
                 Kind::Workload | Kind::Vip | Kind::Other => {}
             }
         }
@@ -277,7 +281,8 @@ impl<'a> Rules<'a> {
         );
     }
 
-    /// The networks that a router, by its id, has an interface to.
+    /// The networks that a router has an interface to: by its id, as Neutron writes it, or by its ports, which
+    /// is what OVN goes by.
     fn tenant_networks(&mut self, router: &Arc<str>, ports: &[Uuid]) {
         let interfaces = Want::Pair("external_ids", "neutron:device_id", Arc::clone(router));
         self.want(PORT, interfaces);
@@ -286,7 +291,13 @@ impl<'a> Rules<'a> {
             .iter()
             .filter_map(|uuid| router_ports.get(uuid)?.name.as_ref());
         let names: FxHashSet<_> = names.collect();
-        for interface in self.interfaces.get(router).cloned().unwrap_or_default() {
+        for name in &names {
+            self.want(PORT, Want::Pair("options", "router-port", Arc::clone(name)));
+        }
+        let keys = names.iter().copied().chain([router]);
+        let interfaces = keys.filter_map(|key| self.interfaces.get(key));
+        let interfaces: Vec<&Port> = interfaces.flatten().copied().collect();
+        for interface in interfaces {
             // The router port behind it is the router's, or should be.
             if let Some(peer) = interface.peer.as_ref().filter(|peer| !names.contains(peer)) {
                 self.want(ROUTER_PORT, Want::Text("name", Arc::clone(peer)));

@@ -291,6 +291,46 @@ fn a_gateway_here_leads_to_the_ports_of_its_tenant_networks() {
     assert!(!wants(&interest, "NAT", &Clause::equal("_uuid", id(3))));
 }
 
+/// What OVN goes by is enough: a router that others than Neutron made, or rows that lost its keys.
+#[test]
+fn an_interface_without_the_routers_id_is_found_by_the_router_port_behind_it() {
+    let mut interest = interest(false);
+    let gateway = [
+        ("name", "lrp-gw".into()),
+        ("status", pairs(&[("hosting-chassis", "chassis-1")])),
+    ];
+    take(&mut interest, "Logical_Router_Port", 1, &gateway);
+    let router = [
+        ("name", "neutron-r".into()),
+        ("ports", Datum::set([id(1), id(2)])),
+    ];
+    take(&mut interest, "Logical_Router", 4, &router);
+    take(
+        &mut interest,
+        "Logical_Router_Port",
+        2,
+        &[("name", "lrp-if".into())],
+    );
+    let behind = pairs(&[("router-port", "lrp-if")]);
+    let interfaces = Clause::includes("options", behind.clone());
+    assert!(wants(&interest, "Logical_Switch_Port", &interfaces));
+    let interface = [
+        ("name", "if".into()),
+        ("type", "router".into()),
+        ("options", behind),
+        (
+            "external_ids",
+            pairs(&[("neutron:network_name", "neutron-t")]),
+        ),
+    ];
+    take(&mut interest, "Logical_Switch_Port", 5, &interface);
+    let ports = Clause::includes(
+        "external_ids",
+        pairs(&[("neutron:network_name", "neutron-t")]),
+    );
+    assert!(wants(&interest, "Logical_Switch_Port", &ports));
+}
+
 #[test]
 fn a_localnet_port_gets_its_network_from_the_switch_that_lists_it() {
     let mut interest = interest(false);
