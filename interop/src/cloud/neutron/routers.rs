@@ -108,6 +108,15 @@ impl Neutron {
         Ok(chassis.unwrap_or_default().to_owned())
     }
 
+    /// Writes in northd's place where a router's gateway port is.
+    pub fn say_hosted(&self, router: &Router, public: &Network, chassis: &str) -> Result<()> {
+        let name = router.port(public, "v4");
+        self.transact(vec![
+            json!({"op": "update", "table": "Logical_Router_Port", "where": [["name", "==", name]],
+                "row": {"status": ["map", [["hosting-chassis", chassis]]]}}),
+        ])
+    }
+
     fn add_route(&self, router: &Router, prefix: &str, next_hop: &str) -> Result<()> {
         self.transact(vec![
             json!({"op": "insert", "table": "Logical_Router_Static_Route", "uuid-name": "route", "row": {
