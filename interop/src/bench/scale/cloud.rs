@@ -136,28 +136,31 @@ impl Cloud {
         self.southbound.as_ref()
     }
 
-    /// Has a VM's port up or down, in both databases.
-    pub(super) fn set_up(&self, port: &str, up: bool) -> Result<()> {
-        let update = |table: &str, name: &str| {
+    /// Has a VM's port up or down in both databases, in `last` at last: that is when the clock starts.
+    pub(super) fn set_up(&self, port: &str, up: bool, last: Database) -> Result<()> {
+        let order = match last {
+            Database::Northbound => [Database::Southbound, Database::Northbound],
+            Database::Southbound => [Database::Northbound, Database::Southbound],
+        };
+        for database in order {
+            let (stream, table, name) = match database {
+                Database::Northbound => (Some(&self.to_northbound), "Logical_Switch_Port", "name"),
+                Database::Southbound => {
+                    (self.to_southbound.as_ref(), "Port_Binding", "logical_port")
+                }
+            };
+            let Some(stream) = stream else { continue };
             let of_port = json!([[name, "==", port]]);
-            json!({"op": "update", "table": table, "where": of_port, "row": {"up": up}})
-        };
-        let changed = |answer: Vec<Value>| {
-            ensure!(answer[0]["count"] == 1, "no port {port}");
-            Ok(())
-        };
-        if let Some(stream) = &self.to_southbound {
-            let operations = vec![update("Port_Binding", "logical_port")];
-            let name = Database::Southbound.name();
-            changed(scale::transact(&mut stream.borrow_mut(), name, operations)?)?;
+            let update =
+                json!({"op": "update", "table": table, "where": of_port, "row": {"up": up}});
+            let stream = &mut stream.borrow_mut();
+            let answer = scale::transact(stream, database.name(), vec![update])?;
+            ensure!(
+                answer.first().is_some_and(|result| result["count"] == 1),
+                "no port {port}"
+            );
         }
-        let operations = vec![update("Logical_Switch_Port", "name")];
-        let name = Database::Northbound.name();
-        changed(scale::transact(
-            &mut self.to_northbound.borrow_mut(),
-            name,
-            operations,
-        )?)
+        Ok(())
     }
 
     /// A VM's port that is on another host.

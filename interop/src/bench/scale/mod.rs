@@ -98,7 +98,7 @@ fn play(
     let here = here.context("no VM is on this node or behind its gateways")?;
     changes.push(one_change(
         &mut node,
-        cloud,
+        (cloud, driver),
         (&what, "here"),
         &here.port,
         true,
@@ -106,7 +106,7 @@ fn play(
     let elsewhere = cloud.port_elsewhere()?;
     changes.push(one_change(
         &mut node,
-        cloud,
+        (cloud, driver),
         (&what, "elsewhere"),
         &elsewhere,
         false,
@@ -117,7 +117,7 @@ fn play(
 /// A port goes down and comes up, again and again; where it is the node's own, the peer hears of each.
 fn one_change(
     node: &mut Node,
-    cloud: &Cloud,
+    (cloud, driver): (&Cloud, Driver),
     (what, place): (&str, &str),
     port: &str,
     own: bool,
@@ -127,7 +127,7 @@ fn one_change(
     let before = node.cost()?;
     for number in 0..CHANGES {
         let up = number % 2 == 1;
-        cloud.set_up(port, up)?;
+        cloud.set_up(port, up, driver.decisive())?;
         let committed = Instant::now();
         if own {
             let seen = node.wait_for_routes(if up { all } else { all - 1 })?;

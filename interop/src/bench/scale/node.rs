@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, Database};
 use crate::bench::stage::{self, on_dut_core};
 use crate::collector::{Collector, Table};
 use crate::netns::connect;
@@ -43,6 +43,14 @@ impl Driver {
 
     pub(super) fn follows_southbound(self) -> bool {
         self != Self::Northbound
+    }
+
+    /// Which one says that a port is up.
+    pub(super) fn decisive(self) -> Database {
+        match self {
+            Self::Northbound | Self::NorthboundAndSouthbound => Database::Northbound,
+            Self::Southbound => Database::Southbound,
+        }
     }
 
     fn option(self) -> &'static str {
