@@ -2,7 +2,7 @@
 
 use super::super::tests::{LEAF, OTHER_LEAF, Said};
 use super::*;
-use crate::wire::evpn::EvpnCommunity;
+use crate::wire::evpn::{Esi, EthernetSegment, EvpnCommunity};
 
 fn taught() -> (Learned, Said) {
     let mut learned = Learned::default();
@@ -107,4 +107,24 @@ fn a_change_of_label_or_mobility_is_a_change_of_one_route() {
             .iter()
             .any(|c| matches!(c, EvpnCommunity::Mobility(_)))
     );
+}
+
+/// FRR 6b9fd948: a segment whose next hop changed for ever left an entry behind each time.
+#[test]
+fn frr_6b9fd948_a_segment_whose_next_hop_changes_stays_one_entry() {
+    let mut learned = Learned::default();
+    let route = EvpnRoute::EthernetSegment(EthernetSegment {
+        rd: Said::by(1, 77).rd(),
+        esi: Esi([1; 10]),
+        originator: [192, 0, 2, 1].into(),
+    });
+    for round in 0..10_000_u32 {
+        let said = Said::by(u8::try_from(round % 200).unwrap(), 77);
+        let path = Some(said.learned(LEAF));
+        assert!(learned.insert(LEAF, route, &said.received(), path));
+    }
+    assert_eq!((learned.len(LEAF), learned.routes.len()), (1, 1));
+    assert_eq!(learned.routes.values().flatten().count(), 1);
+    assert!(learned.remove(LEAF, &route.key()));
+    assert!(learned.routes.is_empty());
 }
