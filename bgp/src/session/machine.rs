@@ -390,7 +390,8 @@ impl Session {
         if from == to {
             return;
         }
-        if from == State::Established {
+        let contender = reason.as_ref().is_some_and(DownReason::is_collision);
+        if from == State::Established && !contender {
             self.flaps += 1;
         }
         self.reported = to;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::wire::Notification;
+use crate::wire::notification::{cease_subcode, code};
 
 /// State of a peer: that of its most advanced connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +92,18 @@ pub enum DownReason {
     /// The neighbour was removed or stopped here.
     #[error("stopped by configuration")]
     Stopped,
+}
+
+impl DownReason {
+    /// The peer keeps another connection of the same start (RFC 4271 §6.8): it had not seen ours established yet when it
+    /// compared the two. No session ended by that.
+    pub(crate) fn is_collision(&self) -> bool {
+        let Self::NotificationReceived(notification) = self else {
+            return matches!(self, Self::Collision);
+        };
+        let subcode = cease_subcode::CONNECTION_COLLISION;
+        (notification.code, notification.subcode) == (code::CEASE, subcode)
+    }
 }
 
 /// The operator's words that may come with a Cease (RFC 9003). Control characters of a stranger do not

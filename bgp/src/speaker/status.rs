@@ -39,7 +39,7 @@ pub struct PeerStatus {
     pub counters: MessageCounters,
     /// The last thing that went wrong, and when.
     pub last_error: Option<(Instant, DownReason)>,
-    /// How often an established session ended.
+    /// How often an established session ended; one of two connections of the same start that the peer gave up is none.
     pub flaps: u64,
     /// Routes it has taught us, of all families.
     pub received: usize,

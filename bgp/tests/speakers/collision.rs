@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use bgp::State;
-use bgp::wire::Message;
 use bgp::wire::notification::{cease_subcode, code};
+use bgp::wire::{Message, Notification};
 
 use crate::pair::{A, B, Pair, Setup};
 use crate::raw_peer::{RawPeer, open};
@@ -40,6 +40,20 @@ fn a_second_connection_beside_an_established_one_is_refused() {
     assert_eq!(raw.closed, [raw.connection]);
     raw.connection = first;
     assert_eq!(raw.state(), State::Established);
+}
+
+/// Both connections of a start may be established at one end for a moment; the peer compares them later (RFC 4271 §6.8).
+#[test]
+fn a_connection_that_the_peer_gives_up_for_another_is_no_flap() {
+    for (subcode, flaps) in [
+        (cease_subcode::CONNECTION_COLLISION, 0),
+        (cease_subcode::ADMINISTRATIVE_RESET, 1),
+    ] {
+        let mut raw = RawPeer::established(|_| {});
+        raw.send(&Message::Notification(Notification::cease(subcode)));
+        assert_ne!(raw.state(), State::Established);
+        assert_eq!(raw.speaker.peers().next().unwrap().flaps, flaps);
+    }
 }
 
 #[test]

@@ -203,5 +203,10 @@ fn neighbours_come_and_go_while_the_speaker_runs() {
     speaker.remove_neighbour("leaf0");
     eventually(1, || speaker.snapshot().neighbors.len());
     assert_eq!(neighbor(&speaker, 0).name, "leaf1");
-    assert_eq!(neighbor(&speaker, 0).flaps, 0);
+    assert_eq!(
+        neighbor(&speaker, 0).flaps,
+        0,
+        "{:#?}",
+        neighbor(&speaker, 0)
+    );
 }
