@@ -84,6 +84,8 @@ pub(super) struct Driver {
     errors: HashMap<Discriminator, String>,
     ports: Ports,
     outbox: Vec<Event>,
+    /// Answers whose mailbox was just being looked into by who asked.
+    answers: Vec<(Arc<Mailbox<Snapshot>>, Snapshot)>,
     missed: u64,
     lateness: Lateness,
     scheduling: String,
@@ -103,6 +105,7 @@ impl Driver {
             errors: HashMap::new(),
             ports: Ports::default(),
             outbox: Vec::new(),
+            answers: Vec::new(),
             missed: 0,
             lateness: Lateness::default(),
             scheduling: String::new(),
@@ -189,7 +192,8 @@ impl Driver {
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        let again = (!self.offer()).then(|| Instant::now() + OFFER_AGAIN);
+        let told = self.offer() & self.answer();
+        let again = (!told).then(|| Instant::now() + OFFER_AGAIN);
         let farewell = self.farewell.as_ref().map(|farewell| farewell.until);
         [deadline, again, farewell, self.retry_at]
             .into_iter()
@@ -237,8 +241,10 @@ impl Driver {
                 Command::Add(key, config) => self.add(key, config, now),
                 Command::Remove(key) => self.sessions.remove(&key, now),
                 Command::HoldDown(key, held) => self.sessions.hold_down(&key, held, now),
-                // Nobody else puts there, and there is room: whoever asked may have given up.
-                Command::Status(answer) => drop(answer.try_put(self.snapshot(now))),
+                Command::Status(answer) => {
+                    let snapshot = self.snapshot(now);
+                    self.answers.push((answer, snapshot));
+                }
                 Command::Stop(gone) => {
                     self.sessions.remove_all(now);
                     let until = now + GOODBYE;
@@ -323,6 +329,18 @@ impl Driver {
             }
         }
         self.outbox.is_empty() && self.missed == 0
+    }
+
+    /// Gives answers to who asked; returns whether all have theirs. Somebody may just be looking whether his is there.
+    fn answer(&mut self) -> bool {
+        let answers = std::mem::take(&mut self.answers).into_iter();
+        let late = |(asked, snapshot): (Arc<Mailbox<Snapshot>>, Snapshot)| {
+            let snapshot = asked.try_put(snapshot).err()?;
+            // Nobody waits any more.
+            (Arc::strong_count(&asked) > 1).then_some((asked, snapshot))
+        };
+        self.answers = answers.filter_map(late).collect();
+        self.answers.is_empty()
     }
 
     fn snapshot(&self, now: Instant) -> Snapshot {
