@@ -363,3 +363,23 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_while_its_asker_looks_whether_it_is_there() {
+        let commands = Arc::new(Mailbox::new(8).unwrap());
+        let events = Arc::new(Mailbox::new(8).unwrap());
+        let mut driver = Driver::new(Arc::clone(&commands), events);
+        let answer = Arc::new(Mailbox::new(1).unwrap());
+        assert!(commands.put(Command::Status(Arc::clone(&answer))).is_ok());
+        let looking = answer.lock();
+        driver.take_orders(Instant::now());
+        assert!(driver.drain().is_some(), "it is to be tried again");
+        drop(looking);
+        driver.drain();
+        assert!(answer.take_one().is_some());
+    }
+}

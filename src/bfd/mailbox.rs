@@ -107,7 +107,7 @@ impl<T> Mailbox<T> {
         let _ = (&self.rope).write(&[0]);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
         // A queue of plain values is sound whatever its holder was doing.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,6 +21,7 @@
 //! or overwritten; see [`ownership`].
 
 mod diff;
+mod holder;
 pub mod object;
 pub mod ownership;
 mod reconciler;
@@ -39,8 +40,9 @@ use serde::Serialize;
 use crate::exposure::Attributes;
 
 pub use self::diff::diff;
+pub use self::holder::{Domain, Holder};
 pub use self::object::{Key, Value};
-pub use self::reconciler::{Domain, Holder, Reconciler};
+pub use self::reconciler::Reconciler;
 
 /// What a node should have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

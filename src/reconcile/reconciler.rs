@@ -8,37 +8,9 @@ use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diff::{Made, Verdict, judge, link_key, satisfies};
+use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
 use super::{Advert, Announcement, BlockReason, Blocked, Found, Plan, Step};
-
-/// On whose behalf an object is desired. An object is desired while somebody holds it; where
-/// holders differ about its value, the first in this order has its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Holder {
-    /// The node: what is there whether or not anything is exposed.
-    Base,
-    /// A tenant subnet in which something is exposed, masked.
-    Subnet(IpNet),
-    /// One exposed prefix.
-    Prefix(IpNet),
-}
-
-/// What one dump covers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Domain {
-    Kernel,
-    /// The flows of one bridge.
-    Bridge(Arc<str>),
-}
-
-impl Domain {
-    fn covers(&self, key: &Key) -> bool {
-        match self {
-            Self::Kernel => !key.is_flow(),
-            Self::Bridge(bridge) => key.bridge() == Some(bridge),
-        }
-    }
-}
 
 /// Remembers what is desired and what is observed, and says what to do next.
 ///
