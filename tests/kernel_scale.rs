@@ -73,7 +73,7 @@ fn one_more_exposure_costs_the_same_whatever_is_there() {
         for n in PRESENT + 101..=PRESENT + 200 {
             let start = Instant::now();
             node.reconciler
-                .hold(Holder::Prefix(address(n)), vec![rule(address(n))]);
+                .hold(Holder::from(address(n)), vec![rule(address(n))]);
             node.act().await;
             single.push(start.elapsed());
         }

@@ -390,7 +390,7 @@ fn the_kernels_words_are_in_the_error() {
             Some("127.0.0.1".parse().unwrap()),
         );
         node.reconciler
-            .hold(Holder::Prefix(net("10.1.0.0/24")), vec![(key, value)]);
+            .hold(Holder::from(net("10.1.0.0/24")), vec![(key, value)]);
         node.settle().await;
         let told = node.reported.join("; ");
         assert!(told.contains("invalid gateway"), "{told}");

@@ -139,6 +139,7 @@ fn settled() -> Core {
     let link = Value::Link(crate::reconcile::object::Link {
         kind: crate::reconcile::object::LinkKind::Foreign,
         up: true,
+        mac: None,
     });
     let bridge = [(
         Key::Link {

@@ -33,6 +33,7 @@ fn link_wish(name: &str) -> Value {
             None => LinkKind::Foreign,
         },
         up: true,
+        mac: None,
     })
 }
 
@@ -76,10 +77,12 @@ fn object() -> impl Strategy<Value = (Key, Value)> {
                 priority: 900,
                 in_port,
                 ether_type: EtherType::Ipv4
+            source: None,
             },
             Value::Flow(Flow {
                 cookie: 999,
                 set_eth_dst: mac(last)
+                output: None,
             })
         )),
         (1..3u32).prop_map(|id| (
@@ -205,7 +208,7 @@ fn drop_dangling(state: &mut Observed) {
 /// A node that does what it is told.
 fn apply(state: &mut Observed, step: &Step) {
     match step {
-        Step::Withdraw { prefix } => {
+        Step::Withdraw { destination } => {
             state.adverts.remove(prefix);
         }
         Step::Advertise {
@@ -232,7 +235,7 @@ fn put(state: &mut Observed, key: &Key, value: &Value) {
         {
             let kind = found.kind.clone();
             let owned = before.as_ref().is_some_and(|f| f.owned);
-            let value = Value::Link(Link { kind, up: true });
+            let value = Value::Link(Link { kind, up: true, mac: None });
             Found { value, owned }
         }
         (Value::Link(_), Some(_)) => {
@@ -368,7 +371,7 @@ proptest! {
                     prop_assert!(found.is_some_and(|f| satisfies(&f.value, &desired.objects[key])));
                 }
             }
-            if let Step::Withdraw { prefix } = step {
+            if let Step::Withdraw { destination } = step {
                 prop_assert!(!desired.adverts.contains_key(prefix));
             }
             apply(&mut state, step);

@@ -167,6 +167,7 @@ impl Ours {
                     priority,
                     in_port,
                     ether_type,
+            source: None,
                 },
                 Value::Flow(flow),
             ) => {

@@ -16,8 +16,8 @@ fn an_object_lives_while_somebody_holds_it() {
     let mut reconciler = Reconciler::new();
     let mut state = Observed::default();
     let (one, two) = (
-        Holder::Prefix(host(HOSTS[0])),
-        Holder::Prefix(host(HOSTS[1])),
+        Holder::from(host(HOSTS[0])),
+        Holder::from(host(HOSTS[1])),
     );
     let shared = rule_for("10.9.9.9");
     reconciler.hold(one, vec![shared.clone()]);
@@ -48,7 +48,7 @@ fn a_missing_bridge_is_reported_once_and_its_wiring_made_when_it_appears() {
     });
     let prefix = host(HOSTS[0]);
     reconciler.hold(Holder::Base, vec![(link_key("br-ex"), link_wish("br-ex"))]);
-    reconciler.hold(Holder::Prefix(prefix), vec![(route.clone(), value)]);
+    reconciler.hold(Holder::from(prefix), vec![(route.clone(), value)]);
     let requires = Arc::from([link_key("br-ex"), route]);
     reconciler.set_advert(prefix, Some(requiring(requires)));
     let plan = reconciler.next_steps();
@@ -59,6 +59,7 @@ fn a_missing_bridge_is_reported_once_and_its_wiring_made_when_it_appears() {
     let found = Found::foreign(Value::Link(Link {
         kind: LinkKind::Foreign,
         up: false,
+        mac: None,
     }));
     reconciler.observe(link_key("br-ex"), Some(found.clone()));
     let mut state = Observed::default();
@@ -83,7 +84,7 @@ fn a_failed_step_holds_back_its_advert_until_retried() {
     let mut reconciler = Reconciler::new();
     let prefix = host(HOSTS[0]);
     let (key, value) = rule_for(HOSTS[0]);
-    reconciler.hold(Holder::Prefix(prefix), vec![(key.clone(), value)]);
+    reconciler.hold(Holder::from(prefix), vec![(key.clone(), value)]);
     let requires = Arc::from([key]);
     reconciler.set_advert(prefix, Some(requiring(requires)));
     let plan = reconciler.next_steps();
@@ -101,7 +102,7 @@ fn an_advert_stays_while_its_wiring_is_repaired() {
     let mut reconciler = Reconciler::new();
     let prefix = host(HOSTS[0]);
     let (key, value) = rule_for(HOSTS[0]);
-    reconciler.hold(Holder::Prefix(prefix), vec![(key.clone(), value)]);
+    reconciler.hold(Holder::from(prefix), vec![(key.clone(), value)]);
     let requires = Arc::from([key.clone()]);
     reconciler.set_advert(prefix, Some(requiring(requires)));
     let mut state = Observed::default();
@@ -123,13 +124,13 @@ fn a_failed_withdrawal_is_retried_only_when_asked() {
     run(&mut reconciler, &mut Observed::default());
     reconciler.set_advert(prefix, None);
     let plan = reconciler.next_steps();
-    assert_eq!(plan.steps, vec![Step::Withdraw { prefix }]);
+    assert_eq!(plan.steps, vec![Step::Withdraw { destination }]);
     reconciler.failed(&plan.steps[0], "vtysh is away");
     assert_eq!(reconciler.next_steps(), Plan::default());
     reconciler.retry();
     assert_eq!(
         reconciler.next_steps().steps,
-        vec![Step::Withdraw { prefix }]
+        vec![Step::Withdraw { destination }]
     );
 }
 

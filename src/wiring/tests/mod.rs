@@ -63,6 +63,7 @@ fn exposure(prefix: &str) -> Exposure {
             localnet: "provnet".into(),
         }),
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,
@@ -123,6 +124,7 @@ fn text(key: &Key, value: &Value) -> String {
                 priority,
                 in_port,
                 ether_type,
+            source: None,
             },
             Value::Flow(flow),
         ) => format!(

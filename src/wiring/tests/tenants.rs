@@ -242,6 +242,7 @@ fn a_host_on_another_bridge_than_its_overlapping_subnet_waits() {
     wiring.update(&Delta {
         added: arcs([host("10.0.0.5/32"), theirs]).into(),
         removed: Vec::new(),
+        ..Delta::default()
     });
     let pending: Vec<_> = wiring.pending().collect();
     let waits = Pending::SubnetElsewhere {
@@ -283,6 +284,7 @@ fn the_wish_of_a_host_names_no_object_of_its_subnet() {
             .map(|n| Arc::new(host(&format!("10.0.0.{n}/32"))))
             .collect(),
         removed: Vec::new(),
+        ..Delta::default()
     });
     assert_eq!(wishes.len(), 201);
     for wish in &wishes {
@@ -293,6 +295,7 @@ fn the_wish_of_a_host_names_no_object_of_its_subnet() {
     let wishes = wiring.update(&Delta {
         added: vec![Arc::new(host("10.0.0.250/32"))],
         removed: Vec::new(),
+        ..Delta::default()
     });
     assert_eq!(wishes.len(), 1);
 }

@@ -31,6 +31,7 @@ fn exposure(prefix: &str, kind: Kind, next_hop: Option<&str>) -> Exposure {
         network: "n".into(),
         attachment: None,
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: next_hop.map(|hop| hop.parse().unwrap()),
@@ -247,6 +248,7 @@ fn a_neighbour_on_this_node_is_two_addresses_on_the_loopback_device() {
     let lo = Link {
         kind: LinkKind::Foreign,
         up: true,
+        mac: None,
     };
     let key = Key::Link { name: "lo".into() };
     assert!(leak.takes(&key));
