@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use super::boot::BootNote;
 use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
-use super::{Live, Origination, Source};
+use super::{Live, Origination, Source, TenantOrigination};
 use crate::config::Config;
 use crate::fib::{self, Fib};
-use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
+use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot, Start};
 use crate::reconcile::Announcement;
 
 /// Why the speaker cannot start.
@@ -90,6 +90,11 @@ impl Embedded {
         &self.origination
     }
 
+    /// Tenants' tables (EVPN): what is originated in them, and what peers teach of them.
+    pub fn tenants(&self) -> &TenantOrigination {
+        self.origination.tenants()
+    }
+
     /// The speaker as others find it, now and when that changes.
     pub fn live(&self) -> watch::Receiver<Live> {
         self.live.subscribe()
@@ -130,7 +135,16 @@ impl Embedded {
         // First: the node's own addresses belong before the End-of-RIB of the first session.
         let fib = fib_settings(&self.config.bgp);
         let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
-        let spawn = |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
+        let learned_tenants = Some(origination.tenants().learned());
+        let spawn = |routes, tenants| {
+            let start = Start {
+                routes,
+                learned: Some(learned),
+                tenants,
+                learned_tenants,
+            };
+            Peering::spawn_from(settings, neighbours, start)
+        };
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.live.send_modify(|live| {
