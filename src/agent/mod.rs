@@ -179,6 +179,7 @@ impl Agent {
                 self.core.reconciler_mut().observe_all(&domain, flows.flows);
                 self.seen.flows.insert(flows.bridge);
             }
+            News::Taught(news) => self.core.teach(&news),
         }
         Ok(())
     }
