@@ -92,7 +92,7 @@ fn example() -> Plan {
                     priority: 900,
                     in_port: 3,
                     ether_type: EtherType::Ipv6,
-            source: None,
+                    source: None,
                 },
                 value: Value::Flow(Flow {
                     cookie: 0x3e7,

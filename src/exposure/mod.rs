@@ -4,6 +4,7 @@
 
 mod attributes;
 mod codes;
+pub mod evpn;
 mod filter;
 mod node;
 pub mod northbound;
@@ -322,6 +323,10 @@ pub enum Code {
     NoSingleMemberHere,
     /// The address is the gateway's own.
     GatewayAddress,
+    /// The annotations of a network or a router port name no VNI, or not so that it can be read.
+    NoVni,
+    /// VNI and AS of a router interface are not those of its gateway.
+    VniMismatch,
     /// A policy, of the object or of the policy file, says not to advertise it.
     Policy,
     /// This version does not expose such objects yet.

@@ -235,7 +235,11 @@ fn put(state: &mut Observed, key: &Key, value: &Value) {
         {
             let kind = found.kind.clone();
             let owned = before.as_ref().is_some_and(|f| f.owned);
-            let value = Value::Link(Link { kind, up: true, mac: None });
+            let value = Value::Link(Link {
+                kind,
+                up: true,
+                mac: None,
+            });
             Found { value, owned }
         }
         (Value::Link(_), Some(_)) => {

@@ -167,7 +167,7 @@ impl Ours {
                     priority,
                     in_port,
                     ether_type,
-            source: None,
+                    source: None,
                 },
                 Value::Flow(flow),
             ) => {

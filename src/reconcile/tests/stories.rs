@@ -15,10 +15,7 @@ fn rule_for(text: &str) -> (Key, Value) {
 fn an_object_lives_while_somebody_holds_it() {
     let mut reconciler = Reconciler::new();
     let mut state = Observed::default();
-    let (one, two) = (
-        Holder::from(host(HOSTS[0])),
-        Holder::from(host(HOSTS[1])),
-    );
+    let (one, two) = (Holder::from(host(HOSTS[0])), Holder::from(host(HOSTS[1])));
     let shared = rule_for("10.9.9.9");
     reconciler.hold(one, vec![shared.clone()]);
     reconciler.hold(two, vec![shared.clone()]);

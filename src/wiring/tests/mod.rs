@@ -124,7 +124,7 @@ fn text(key: &Key, value: &Value) -> String {
                 priority,
                 in_port,
                 ether_type,
-            source: None,
+                source: None,
             },
             Value::Flow(flow),
         ) => format!(
