@@ -101,7 +101,7 @@ pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
         prefix,
     };
     let dev = dev.into();
-    (key, Value::Route(Route { dev, via }))
+    (key, Value::Route(Route::new(dev, via)))
 }
 
 pub fn rule(to: IpNet) -> (Key, Value) {
