@@ -46,6 +46,8 @@ codes! {
     VipPortMissing "vip-port-missing" "the port of a load balancer's VIP is not in the database" "is the load balancer being made, or half deleted?"
     BalancerDisabled "balancer-disabled" "a load balancer that is disabled, or has no listener with members" "`openstack loadbalancer set --enable`; add a listener and a member"
     NoSingleMemberHere "no-single-member-here" "a load balancer without router that has not exactly one member, up and here" "put its network on a router"
+    NoVni "no-vni" "EVPN: its network or router port names no VNI, or not so that it can be read" "`external_ids` `neutron_bgpvpn:vni` (and `neutron_bgpvpn:as` for ovn_evpn_driver); the reason names the row"
+    VniMismatch "vni-mismatch" "EVPN: VNI and AS of the router interface are not those of the gateway, or those of another gateway of the VNI" "the same `neutron_bgpvpn:vni` and `neutron_bgpvpn:as` on both ports; a VNI of its own for another tenant"
     Policy "policy" "a policy says not to advertise it ([policy.md](policy.md))" "the reason names the object or the rule"
     NotSupported "not-supported" "such objects are not exposed" "the reason says why, and what would be needed"
 }
