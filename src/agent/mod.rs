@@ -10,6 +10,7 @@ mod database;
 mod driver;
 mod explain;
 mod follow;
+mod inherited;
 mod inputs;
 mod leaks;
 mod noted;
@@ -40,6 +41,7 @@ use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
+use crate::peering::TenantNews;
 use crate::reconcile::{Domain, Found, Key, ownership};
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
@@ -179,7 +181,7 @@ impl Agent {
                 self.core.reconciler_mut().observe_all(&domain, flows.flows);
                 self.seen.flows.insert(flows.bridge);
             }
-            News::Taught(news) => self.core.teach(&news),
+            News::Taught(news) => self.take_taught(&news),
         }
         Ok(())
     }
@@ -214,6 +216,16 @@ impl Agent {
             Err(error) => tracing::error!(%error, "no bridge can be wired"),
         }
         self.follow_bridges();
+    }
+
+    fn take_taught(&mut self, news: &TenantNews) {
+        self.core.teach(news);
+        if news.converged {
+            inherited::disown(self.core.reconciler_mut());
+        }
+        for (vni, mac) in &news.duplicates {
+            tracing::warn!(vni, %mac, "a MAC address moves too often: it is on two nodes, or there is a loop (RFC 7432 section 15.1)");
+        }
     }
 
     fn take_kernel(&mut self, observation: Observation) {

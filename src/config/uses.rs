@@ -32,7 +32,8 @@ const fn rule(
 
 const STRETCHED: &str = "ovn_stretched_l2_bgp_driver always advertises whole tenant networks";
 const NO_TENANTS: &str = "tenant networks are not exposed";
-const NO_EVPN: &str = "only EVPN (ovn_evpn_driver, exposing_method = vrf) uses it";
+const NO_EVPN: &str =
+    "only EVPN (ovn_evpn_driver, exposing_method = vrf, l2vni or dynamic) uses it";
 const FRRS: &str = "with bgp_backend = frr the sessions are FRR's: its own configuration counts";
 const LOCAL_FRR: &str =
     "with bgp_backend = frr-peer FRR has the port, the routes and the router-id";
@@ -85,15 +86,15 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "DEFAULT",
         "delete_vrf_on_disconnect",
-        |c| c.agent.exposing_method == ExposingMethod::Vrf,
-        "only exposing_method = vrf makes VRFs of networks",
+        has_vrfs,
+        "only networks that are routed in a VNI (ovn_evpn_driver, exposing_method = vrf or dynamic) have VRFs",
     ),
     rule("DEFAULT", "evpn_local_ip", has_evpn, NO_EVPN),
     rule(
         "DEFAULT",
         "evpn_nic",
-        |c| c.agent.driver == Driver::Evpn,
-        "only ovn_evpn_driver takes its address from a device",
+        has_evpn,
+        NO_EVPN,
     ),
     rule("DEFAULT", "evpn_udp_dstport", has_evpn, NO_EVPN),
     rule(
@@ -137,8 +138,12 @@ fn has_tenants(config: &Config) -> bool {
     asked || agent.driver == Driver::StretchedL2
 }
 
+fn has_vrfs(config: &Config) -> bool {
+    has_evpn(config) && config.agent.exposing_method != ExposingMethod::L2Vni
+}
+
 fn has_evpn(config: &Config) -> bool {
-    config.agent.exposing_method == ExposingMethod::Vrf || config.agent.driver == Driver::Evpn
+    config.agent.has_tenant_tables()
 }
 
 fn is_not_frr_peer(config: &Config) -> bool {
@@ -187,6 +192,13 @@ mod tests {
 
     /// The set-ups of this version, as the columns of the table.
     fn columns() -> Vec<(&'static str, Config)> {
+        let by_method = |exposing_method| {
+            let mut config = Config::default();
+            config.agent.driver = Driver::Northbound;
+            config.agent.exposing_method = exposing_method;
+            config.agent.expose_ipv6_gua_tenant_networks = true;
+            config
+        };
         let setup = |driver, bgp_backend| {
             let mut config = Config::default();
             config.agent.driver = driver;
@@ -207,6 +219,18 @@ mod tests {
             (
                 "`ovn_stretched_l2_bgp_driver`",
                 setup(Driver::StretchedL2, Backend::Embedded),
+            ),
+            (
+                "`ovn_evpn_driver`",
+                setup(Driver::Evpn, Backend::Embedded),
+            ),
+            (
+                "`exposing_method = vrf`",
+                by_method(ExposingMethod::Vrf),
+            ),
+            (
+                "`exposing_method = l2vni`",
+                by_method(ExposingMethod::L2Vni),
             ),
             (
                 "`bgp_backend = frr`",
