@@ -37,6 +37,7 @@ pub mod peering;
 pub mod reconcile;
 pub mod reload;
 pub mod route_settings;
+pub mod router_advertisement;
 pub mod standalone;
 mod utc;
 pub mod wiring;
