@@ -18,6 +18,7 @@ mod plan;
 mod report;
 mod run;
 mod steps;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod untold;
@@ -35,7 +36,7 @@ pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
-use crate::advertise::frr::{Leak, Upkeep};
+use crate::advertise::frr::{self, Leak, Upkeep};
 use crate::config::{Config, frr_peer};
 use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
@@ -43,6 +44,7 @@ use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
 use crate::peering::TenantNews;
 use crate::reconcile::{Domain, Found, Key, ownership};
+use crate::router_advertisement::RouterAdvertisements;
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
@@ -71,6 +73,12 @@ pub struct Agent {
     read_at: Option<Instant>,
     /// It has been said that what policies say is not told to everybody.
     untold_said: bool,
+    /// Routers of provider networks that this node is.
+    routers: RouterAdvertisements,
+    /// What FRR is to have of tenants, once decided.
+    frr_tenants: Option<Arc<frr::Tenants>>,
+    /// It has been said that there is no address for tunnels.
+    no_vtep_said: bool,
 }
 
 /// What has been read at least once: nothing is changed on the node before all of it has.
@@ -97,7 +105,7 @@ impl Agent {
         let table = config.agent.bgp_vrf_table_id;
         let mut core = Core::new(&host, table, config.agent.driver, options);
         core.watch_leak(leak.names().clone());
-        Ok(Self {
+        let mut agent = Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
             core,
             leak,
@@ -109,7 +117,12 @@ impl Agent {
             seen: Seen::default(),
             read_at: None,
             untold_said: false,
-        })
+            routers: RouterAdvertisements::default(),
+            frr_tenants: None,
+            no_vtep_said: false,
+        };
+        agent.find_vtep();
+        Ok(agent)
     }
 
     /// Takes in one thing that happened, and all that is there already with it.
@@ -229,6 +242,9 @@ impl Agent {
     }
 
     fn take_kernel(&mut self, observation: Observation) {
+        if observation.is_of_links() {
+            self.core.take_links();
+        }
         let reconciler = self.core.reconciler_mut();
         match observation {
             Observation::Dump(objects) => {

@@ -187,6 +187,7 @@ impl Running {
                 self.speaker.took_over();
             }
         }
+        self.agent.tell_tenants(&self.speaker);
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
         if taken.adverts > 0 {
@@ -275,6 +276,8 @@ impl Running {
         self.note();
         self.agent.core.reconciler_mut().retry();
         self.agent.leak.retry();
+        self.agent.find_vtep();
+        self.agent.decide();
         self.start_speaker()?;
         self.sweep_former_backend().await;
         Ok(())

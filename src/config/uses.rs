@@ -31,6 +31,7 @@ const fn rule(
 }
 
 const STRETCHED: &str = "ovn_stretched_l2_bgp_driver always advertises whole tenant networks";
+const BY_VNI: &str = "ovn_evpn_driver always advertises the hosts of the networks that have a VNI";
 const NO_TENANTS: &str = "tenant networks are not exposed";
 const NO_EVPN: &str =
     "only EVPN (ovn_evpn_driver, exposing_method = vrf, l2vni or dynamic) uses it";
@@ -52,6 +53,20 @@ pub(super) const RULES: &[Rule] = &[
         is_not_stretched,
         STRETCHED,
     ),
+    rule("DEFAULT", "expose_tenant_networks", is_not_evpn, BY_VNI),
+    rule(
+        "DEFAULT",
+        "expose_ipv6_gua_tenant_networks",
+        is_not_evpn,
+        BY_VNI,
+    ),
+    rule(
+        "DEFAULT",
+        "advertisement_method_tenant_networks",
+        is_not_evpn,
+        BY_VNI,
+    ),
+    rule("DEFAULT", "address_scopes", is_not_evpn, BY_VNI),
     rule(
         "DEFAULT",
         "expose_ipv6_gua_tenant_networks",
@@ -93,8 +108,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "DEFAULT",
         "evpn_nic",
-        has_evpn,
-        NO_EVPN,
+        |c| c.agent.driver == Driver::Evpn,
+        "only ovn_evpn_driver takes its address from a device",
     ),
     rule("DEFAULT", "evpn_udp_dstport", has_evpn, NO_EVPN),
     rule(
@@ -130,6 +145,10 @@ pub(super) const RULES: &[Rule] = &[
 
 fn is_not_stretched(config: &Config) -> bool {
     config.agent.driver != Driver::StretchedL2
+}
+
+fn is_not_evpn(config: &Config) -> bool {
+    config.agent.driver != Driver::Evpn
 }
 
 fn has_tenants(config: &Config) -> bool {

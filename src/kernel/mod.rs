@@ -66,6 +66,17 @@ pub enum Observation {
     Changes(Vec<(Key, Option<Found>)>),
 }
 
+impl Observation {
+    /// Whether interfaces are among it.
+    pub fn is_of_links(&self) -> bool {
+        let is_link = |key: &Key| matches!(key, Key::Link { .. });
+        match self {
+            Self::Dump(objects) => objects.iter().any(|(key, _)| is_link(key)),
+            Self::Changes(changes) => changes.iter().any(|(key, _)| is_link(key)),
+        }
+    }
+}
+
 /// The node's kernel.
 pub struct Kernel {
     changes: Changes,

@@ -236,6 +236,11 @@ impl Reconciler {
             .collect()
     }
 
+    /// Everything that exists, as far as it was observed, in no particular order.
+    pub fn observations(&self) -> impl Iterator<Item = (&Key, &Found)> {
+        self.observed.iter()
+    }
+
     /// The desired objects that a holder wants, in the order given.
     pub fn held(&self, holder: Holder) -> &[Key] {
         self.held.get(&holder).map_or(&[], |keys| keys)

@@ -214,13 +214,13 @@ const DEFAULT: &[Row<Draft>] = &[
         "evpn_local_ip",
         None,
         &At(Ip, |d: &mut Draft| &mut d.config.agent.evpn_local_ip),
-        "EVPN: where tunnels begin; else the first address of evpn_nic, else the first /32 or /128 of lo",
+        "EVPN: where this node's tunnels end (ovn_evpn_driver: else the first address of evpn_nic, else the first /32 of lo)",
     ),
     row(
         "evpn_nic",
         None,
         &At(Device, |d: &mut Draft| &mut d.config.agent.evpn_nic),
-        "EVPN: device whose first address is the VTEP's",
+        "ovn_evpn_driver: device whose first address is the VTEP's",
     ),
     row(
         "evpn_udp_dstport",
