@@ -25,9 +25,7 @@ pub(super) fn added(destination: &Destination, exposure: Option<&Exposure>) -> S
                 kind, port, reason, ..
             } = exposure;
             let object = object(*kind);
-            format!(
-                "Add BGP route for {object} with {address} ({port}: {reason})"
-            )
+            format!("Add BGP route for {object} with {address} ({port}: {reason})")
         }
         None => format!("Add BGP route for {address}"),
     }

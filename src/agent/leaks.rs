@@ -16,10 +16,16 @@ impl Agent {
         for step in steps {
             match step {
                 Step::Advertise { destination, .. } => {
-                    destination.prefix().into_iter().for_each(|prefix| self.announce(prefix));
+                    destination
+                        .prefix()
+                        .into_iter()
+                        .for_each(|prefix| self.announce(prefix));
                 }
                 Step::Withdraw { destination } => {
-                    destination.prefix().into_iter().for_each(|prefix| self.leak.withdraw(prefix));
+                    destination
+                        .prefix()
+                        .into_iter()
+                        .for_each(|prefix| self.leak.withdraw(prefix));
                 }
                 _ => {}
             }
@@ -94,7 +100,10 @@ impl Agent {
                 self.announce(prefix);
             }
             let announcement = wish.advert.map(|advert| advert.announcement);
-            adverts.insert(Destination::Prefix(prefix), announcement.unwrap_or_default());
+            adverts.insert(
+                Destination::Prefix(prefix),
+                announcement.unwrap_or_default(),
+            );
         }
         self.adopt_adverts(&adverts);
     }

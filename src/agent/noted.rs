@@ -188,6 +188,10 @@ fn read(path: &Path) -> io::Result<Note> {
 mod tests {
     use super::*;
 
+    fn destination(prefix: &str) -> Destination {
+        Destination::Prefix(prefix.parse().unwrap())
+    }
+
     fn adverts() -> BTreeMap<Destination, Announcement> {
         let stretched = Announcement {
             next_hop: "172.24.4.76".parse().ok(),
@@ -202,8 +206,8 @@ mod tests {
             },
         };
         [
-            ("10.0.0.5/32".parse().unwrap(), Announcement::default()),
-            ("10.0.1.0/24".parse().unwrap(), stretched),
+            (destination("10.0.0.5/32"), Announcement::default()),
+            (destination("10.0.1.0/24"), stretched),
         ]
         .into()
     }

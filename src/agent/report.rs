@@ -163,7 +163,10 @@ fn exposures(agent: &Agent, any_peer: bool, duplicates: &Duplicates) -> Exposure
 
 fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
     let advertised = match (
-        agent.core.reconciler().is_advertised(&exposure.destination()),
+        agent
+            .core
+            .reconciler()
+            .is_advertised(&exposure.destination()),
         any_peer,
     ) {
         (false, _) => Advertised::Waiting,

@@ -192,7 +192,8 @@ impl Kernel {
             (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
             (Key::Route { .. }, Value::Route(route)) => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
-                let request = request::add_route(&id, self.index(&route.dev)?, route.via.first().copied());
+                let request =
+                    request::add_route(&id, self.index(&route.dev)?, route.via.first().copied());
                 request.ok_or(ApplyError::NotOurs)?
             }
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
@@ -258,7 +259,9 @@ impl Kernel {
             Key::Route { .. } | Key::StrayRoute { .. } => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
                 let hop = match value {
-                    Value::Route(route) => Some((self.index(&route.dev)?, route.via.first().copied())),
+                    Value::Route(route) => {
+                        Some((self.index(&route.dev)?, route.via.first().copied()))
+                    }
                     _ => None,
                 };
                 let request = request::remove_route(&id, hop, self.state.route_protocol(&id));

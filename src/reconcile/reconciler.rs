@@ -185,7 +185,11 @@ impl Reconciler {
         let told = |(destination, advert): &(&Destination, &Advert)| {
             self.advertised.get(*destination) != Some(&advert.announcement)
         };
-        let untold = self.adverts.iter().filter(told).map(|(destination, _)| destination);
+        let untold = self
+            .adverts
+            .iter()
+            .filter(told)
+            .map(|(destination, _)| destination);
         let unwanted = |destination: &&Destination| !self.adverts.contains_key(*destination);
         let unwanted = self.advertised.keys().filter(unwanted);
         self.dirty_adverts.extend(untold.chain(unwanted));
@@ -454,7 +458,10 @@ impl Reconciler {
             let missing = advert.requires.iter().find(|key| !self.is_settled(key));
             match missing.cloned() {
                 Some(key) => {
-                    self.awaiting_object.entry(key).or_default().insert(destination);
+                    self.awaiting_object
+                        .entry(key)
+                        .or_default()
+                        .insert(destination);
                 }
                 None => plan.steps.push(Step::Advertise {
                     destination,

@@ -268,9 +268,9 @@ fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Ve
 fn vlan_device(mapping: &BridgeMapping, vlan: u16, objects: &mut Vec<(Key, Value)>) {
     let name: Arc<str> = vlan_device_name(&mapping.bridge, vlan).into();
     let link = Link::up(LinkKind::Vlan {
-            parent: mapping.bridge.clone(),
-            id: vlan,
-        });
+        parent: mapping.bridge.clone(),
+        id: vlan,
+    });
     objects.push((Key::Link { name: name.clone() }, Value::Link(link)));
     answering(&name, mapping.position, vlan % 256, objects);
 }

@@ -85,7 +85,14 @@ pub fn mac(last: u8) -> MacAddr {
 
 pub fn link(name: &str, kind: LinkKind) -> (Key, Value) {
     let key = Key::Link { name: name.into() };
-    (key, Value::Link(Link { kind, up: true, mac: None }))
+    (
+        key,
+        Value::Link(Link {
+            kind,
+            up: true,
+            mac: None,
+        }),
+    )
 }
 
 pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
@@ -94,7 +101,7 @@ pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
         prefix,
     };
     let dev = dev.into();
-    (key, Value::Route(Route { dev, via }))
+    (key, Value::Route(Route::new(dev, via)))
 }
 
 pub fn rule(to: IpNet) -> (Key, Value) {

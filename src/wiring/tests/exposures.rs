@@ -7,7 +7,7 @@ use super::super::{Facts, Pending, Wiring, Wish, desired};
 use super::{VM_MAC, exposure, facts, patch_port, proxying, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::mac::MacAddr;
-use crate::reconcile::{Holder, Key};
+use crate::reconcile::{Destination, Holder, Key};
 
 fn objects(wish: &Wish) -> BTreeSet<String> {
     texts(wish.objects.iter().map(|(key, value)| (key, value)))
@@ -189,7 +189,7 @@ fn b054_withdrawing_asks_for_nothing_any_more() {
     assert_eq!(
         wishes,
         [Wish {
-            holder: Holder::from("172.30.0.10/32".parse().unwrap()),
+            holder: Holder::from("172.30.0.10/32".parse::<ipnet::IpNet>().unwrap()),
             objects: Vec::new(),
             advert: None,
         }]
@@ -287,5 +287,8 @@ fn without_a_table_nothing_is_wired_and_the_advert_waits() {
 fn helper_addresses_are_never_advertised() {
     let exposed = [Arc::new(exposure("172.24.4.10/32"))];
     let adverts: Vec<_> = desired(&exposed, &facts()).adverts.into_keys().collect();
-    assert_eq!(adverts, ["172.24.4.10/32".parse().unwrap()]);
+    assert_eq!(
+        adverts,
+        [Destination::Prefix("172.24.4.10/32".parse().unwrap())]
+    );
 }

@@ -102,6 +102,7 @@ fn text(key: &Key, value: &Value) -> String {
         (Key::Route { table, prefix }, Value::Route(route)) => {
             let via = route
                 .via
+                .first()
                 .map(|via| format!(" via {via}"))
                 .unwrap_or_default();
             format!("{prefix}{via} dev {} table {table}", route.dev)
@@ -124,7 +125,7 @@ fn text(key: &Key, value: &Value) -> String {
                 priority,
                 in_port,
                 ether_type,
-            source: None,
+                source: None,
             },
             Value::Flow(flow),
         ) => format!(

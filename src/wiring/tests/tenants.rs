@@ -167,8 +167,10 @@ fn b087_in_subnet_mode_the_subnet_itself_is_advertised() {
     let mut node = Node::new(facts());
     let steps = node.add(subnet.clone());
     assert_eq!(steps.len(), 4, "{steps:?}");
-    let prefix = SUBNET.parse().unwrap();
-    assert!(matches!(&steps[3], Step::Advertise { prefix: p, .. } if *p == prefix));
+    let prefix: ipnet::IpNet = SUBNET.parse().unwrap();
+    assert!(
+        matches!(&steps[3], Step::Advertise { destination, .. } if *destination == prefix.into())
+    );
     assert_eq!(removed(&node.remove(subnet)), 3);
 }
 

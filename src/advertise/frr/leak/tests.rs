@@ -191,7 +191,7 @@ fn b087_a_subnet_is_one_on_link_route_in_the_vrf() {
     let Value::Route(route) = value else {
         panic!("{value:?}")
     };
-    assert_eq!((&*route.dev, route.via), ("bgp-nic", None));
+    assert_eq!((&*route.dev, route.via), ("bgp-nic", Arc::default()));
 }
 
 #[test]
@@ -204,11 +204,17 @@ fn b161_a_stretched_network_goes_by_way_of_its_gateway_and_the_gateways_own_is_o
         }
     };
     let gateway = "111.111.111.17";
-    assert_eq!(via("192.168.0.0/24", gateway), gateway.parse().ok());
-    assert_eq!(via("111.111.111.0/24", gateway), None);
+    assert_eq!(
+        via("192.168.0.0/24", gateway),
+        Arc::from([gateway.parse().unwrap()])
+    );
+    assert_eq!(via("111.111.111.0/24", gateway), Arc::from([]));
     let gateway = "2001:db8:1::17";
-    assert_eq!(via("2001:db8:2::/64", gateway), gateway.parse().ok());
-    assert_eq!(via("2001:db8:1::/64", gateway), None);
+    assert_eq!(
+        via("2001:db8:2::/64", gateway),
+        Arc::from([gateway.parse().unwrap()])
+    );
+    assert_eq!(via("2001:db8:1::/64", gateway), Arc::from([]));
 }
 
 #[test]
