@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use interop::frr::Frr;
 use interop::{Generation, wait_until};
-use ovn_bgp_agent::advertise::frr::{
-    Redistribute, Settings, Status, Tenant, Tenants, Upkeep, With,
-};
+use ovn_bgp_agent::advertise::frr::{Redistribute, Settings, Status, Tenant, Tenants, With};
 use ovn_bgp_agent::router_advertisement::{Advertisement, Assignment};
 
 use crate::lab::{HOURLY, Lab};
@@ -221,7 +219,7 @@ fn b114_changes_of_rd_and_route_targets_are_a_difference() {
             let lines = lines(&frr).into_iter();
             let lines = lines.filter_map(|line| line.strip_prefix(prefix).map(str::to_owned));
             lines
-                .filter(|line| line.starts_with('r') && !line.starts_with("redist"))
+                .filter(|line| line.starts_with("rd ") || line.starts_with("route-target "))
                 .collect()
         };
         let there = || of_instance() == expected;

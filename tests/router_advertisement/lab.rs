@@ -269,15 +269,12 @@ impl Capture {
 
     fn tshark(&self, fields: &[&str]) -> String {
         let mut command = Command::new("tshark");
-        command
-            .arg("-r")
-            .arg(&self.file)
-            .args(["-o", "icmpv6.check_checksum:TRUE"]);
+        command.arg("-r").arg(&self.file);
         command.args(["-T", "fields", "-E", "aggregator=,"]);
-        fields
-            .iter()
-            .for_each(|field| drop(command.args(["-e", field])));
-        let output = command.stderr(Stdio::null()).output().unwrap();
+        command.args(fields.iter().flat_map(|field| ["-e", field]));
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
         String::from_utf8(output.stdout).unwrap()
     }
 }
