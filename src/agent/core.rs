@@ -272,6 +272,7 @@ impl Core {
             sysctls: sysctls.collect(),
             interfaces: self.watched_bridges().cloned().collect(),
             leak: self.leak.clone(),
+            tenants: None,
         }
     }
 

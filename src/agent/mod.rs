@@ -145,9 +145,7 @@ impl Agent {
 
     /// Watches what concerns the agent now.
     fn watch(&mut self) {
-        let scope = self.core.scope();
-        if *self.inputs.kernel.scope() != scope {
-            self.inputs.kernel.set_scope(scope);
+        if self.inputs.kernel.set_scope(self.core.scope()) {
             self.seen.kernel = false;
         }
     }

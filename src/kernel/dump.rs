@@ -26,7 +26,7 @@ pub(super) async fn state(scope: Scope) -> Result<State, KernelError> {
     let mut state = State::new(scope);
     fill(reader, &mut state, "interfaces", links()).await?;
     fill(reader, &mut state, "addresses", addresses()).await?;
-    let mut tables: Vec<TableId> = state.scope().tables().collect();
+    let mut tables: Vec<TableId> = state.tables();
     tables.sort_unstable();
     tables.dedup();
     for family in FAMILIES {
@@ -37,6 +37,10 @@ pub(super) async fn state(scope: Scope) -> Result<State, KernelError> {
         for index in state.device_indexes() {
             fill(reader, &mut state, "neighbours", neighbours(family, index)).await?;
         }
+    }
+    for index in state.forwarding_indexes() {
+        let entries = neighbours(AddressFamily::Bridge, index);
+        fill(reader, &mut state, "forwarding tables", entries).await?;
     }
     fill(reader, &mut state, "proxies", proxies()).await?;
     Ok(state)

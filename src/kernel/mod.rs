@@ -25,13 +25,14 @@ pub(crate) mod socket;
 mod state;
 mod sysctl;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::apply::ApplyError;
 pub use self::clear::{ClearError, clear_table};
 use self::connection::{Announcements, Changes};
-pub use self::message::LinkFacts;
+pub use self::message::{Device, LinkFacts, PortFacts, VxlanFacts};
 use self::socket::Interest;
 use self::state::{State, Touched};
 use crate::mac::MacAddr;
@@ -82,6 +83,10 @@ pub struct Kernel {
     changes: Changes,
     announcements: Announcements,
     state: State,
+    /// Sysctls that were asked for without being in the scope: those of devices that come and go.
+    watched: BTreeSet<Arc<str>>,
+    /// What has been looked at since, and has to be told.
+    looked_at: BTreeSet<Key>,
     /// What is known may be wrong: the next [`Kernel::observe`] dumps.
     stale: bool,
     rt_tables: PathBuf,
@@ -96,18 +101,38 @@ impl Kernel {
             announcements: Announcements::open(Interest::in_tables(std::iter::empty()))?,
             changes: Changes::open()?,
             state: State::default(),
+            watched: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
             stale: true,
             rt_tables,
             writes_total: 0,
         })
     }
 
-    /// Changes what concerns us; the next [`Kernel::observe`] then dumps.
-    pub fn set_scope(&mut self, scope: Scope) {
-        if *self.state.scope() != scope {
+    /// Changes what concerns us. True where the next [`Kernel::observe`] then dumps: where nothing but sysctls are new,
+    /// those are looked at alone.
+    pub fn set_scope(&mut self, scope: Scope) -> bool {
+        let before = self.state.scope();
+        if *before == scope {
+            return false;
+        }
+        let of_before = Scope {
+            sysctls: before.sysctls.clone(),
+            ..scope.clone()
+        };
+        if self.stale || *before != of_before {
             self.state = State::new(scope);
             self.stale = true;
+            return true;
         }
+        let known: BTreeSet<Arc<str>> = before.sysctls.iter().cloned().collect();
+        for path in scope.sysctls.iter().filter(|path| !known.contains(*path)) {
+            self.state.set_sysctl(path, sysctl::read(path));
+            let path = Arc::clone(path);
+            self.looked_at.insert(Key::Sysctl { path });
+        }
+        self.state.watch_sysctls(scope.sysctls);
+        false
     }
 
     /// What concerns us.
@@ -126,6 +151,11 @@ impl Kernel {
         loop {
             if self.stale {
                 return self.dump().await.map(Observation::Dump);
+            }
+            if !self.looked_at.is_empty() {
+                let keys = std::mem::take(&mut self.looked_at).into_iter();
+                let found = keys.map(|key| (self.state.found(&key), key));
+                return Ok(Observation::Changes(found.map(|(f, k)| (k, f)).collect()));
             }
             let mut touched = Touched::default();
             if self.take_in(&mut touched).await? && !touched.stale {
@@ -154,6 +184,11 @@ impl Kernel {
         self.state.mac(name)
     }
 
+    /// True where an interface is in the VRF of a tenant, and that VRF is ours.
+    pub fn is_tenant_member(&self, name: &str) -> bool {
+        self.state.is_tenant_member(name)
+    }
+
     /// How many changes were asked of the kernel, sysctl and rt_tables writes included.
     pub fn writes_total(&self) -> u64 {
         self.writes_total
@@ -164,10 +199,12 @@ impl Kernel {
         let scope = self.state.scope().clone();
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(scope.tables());
+        let interest = interest.with_tenants(scope.tenants.is_some());
         self.announcements = Announcements::open(interest)?;
         self.state = dump::state(scope).await?;
         self.read_files();
         self.stale = false;
+        self.looked_at.clear();
         Ok(self.state.objects())
     }
 
@@ -175,6 +212,14 @@ impl Kernel {
         for path in self.state.scope().sysctls.clone() {
             self.state.set_sysctl(&path, sysctl::read(&path));
         }
+        let state = &mut self.state;
+        // Who wishes for a sysctl of an interface that is gone asks for it again when there is another.
+        self.watched.retain(|path| {
+            let value = sysctl::read(path);
+            let there = value.is_some();
+            state.set_sysctl(path, value);
+            there
+        });
         let vlans: Vec<Arc<str>> = self.state.vlan_devices().cloned().collect();
         for name in vlans {
             self.state.set_answering(&name, sysctl::answers(&name));
@@ -211,9 +256,10 @@ impl Kernel {
     fn read_sysctls_of(
         &mut self,
         interface: &Arc<str>,
-        touched: &mut std::collections::BTreeSet<Key>,
+        touched: &mut BTreeSet<Key>,
     ) {
-        for path in self.state.scope().sysctls.clone() {
+        let paths = self.state.scope().sysctls.iter().chain(&self.watched);
+        for path in paths.cloned().collect::<Vec<_>>() {
             if path.split('/').any(|part| part == &**interface) {
                 self.state.set_sysctl(&path, sysctl::read(&path));
                 touched.insert(Key::Sysctl { path });

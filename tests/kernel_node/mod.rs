@@ -321,5 +321,6 @@ pub fn scope() -> Scope {
         sysctls: sysctls_of_all,
         interfaces: vec![],
         leak: None,
+        tenants: None,
     }
 }
