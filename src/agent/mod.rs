@@ -123,8 +123,11 @@ impl Agent {
 
     /// The policy file may have changed.
     fn change_policy(&mut self) {
-        self.core.set_policy(Policy::from(&self.config.agent));
+        let policy = Policy::from(&self.config.agent);
+        self.conditions.set_policy(&policy);
+        self.core.set_policy(policy);
         self.untold_said = false;
+        self.ask();
         self.decide();
     }
 

@@ -64,9 +64,11 @@ impl Filtered {
             Driver::Southbound => Reach::Node(tenant_rows(options)),
             Driver::StretchedL2 => Reach::Routers,
         };
+        let mut interest = Interest::new(own(node), reach, &server.monitor);
+        interest.heed_router_names(options.policy.names_routers());
         Self {
             driver,
-            interest: Interest::new(own(node), reach, &server.monitor),
+            interest,
             replica: Replica::default(),
             southbound: Southbound::new(Scope::Everything),
         }

@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 pub use self::feed::monitor;
+pub(in crate::ovn) use self::rows::resident;
 pub use self::rows::{
     BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, Localnet,
     NatAddress, Patch, PortBinding,
