@@ -15,7 +15,7 @@ use super::{Live, Origination, Source};
 use crate::config::Config;
 use crate::fib::{self, Fib};
 use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
-use crate::reconcile::Announcement;
+use crate::reconcile::{Announcement, Destination};
 
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub struct Embedded {
     /// Until the first attempt to start.
     boot_note: Option<BootNote>,
     /// OVN's.
-    adverts: BTreeMap<IpNet, Announcement>,
+    adverts: BTreeMap<Destination, Announcement>,
     origination: Origination,
     /// For those who follow the speaker.
     live: watch::Sender<Live>,
@@ -190,16 +190,23 @@ impl Embedded {
     }
 
     /// Originates and withdraws. Returns at once.
-    pub fn advertise(&mut self, originate: &[(IpNet, &Announcement)], withdraw: &[IpNet]) {
-        for (prefix, announcement) in originate {
-            self.adverts.insert(*prefix, (*announcement).clone());
+    pub fn advertise(
+        &mut self,
+        originate: &[(Destination, &Announcement)],
+        withdraw: &[Destination],
+    ) {
+        for (destination, announcement) in originate {
+            self.adverts.insert(*destination, (*announcement).clone());
         }
-        for prefix in withdraw {
-            self.adverts.remove(prefix);
+        for destination in withdraw {
+            self.adverts.remove(destination);
         }
-        let routes = originate.iter().map(|(prefix, said)| route(*prefix, said));
-        self.origination
-            .withdraw(Source::Ovn, withdraw.iter().copied());
+        let routes = originate.iter().filter_map(|(destination, said)| {
+            let prefix = destination.prefix()?;
+            Some(route(prefix, said))
+        });
+        let withdrawn = withdraw.iter().filter_map(Destination::prefix);
+        self.origination.withdraw(Source::Ovn, withdrawn);
         self.origination.originate(Source::Ovn, routes);
     }
 
@@ -212,7 +219,7 @@ impl Embedded {
     }
 
     /// What OVN has us originate, or will once started.
-    pub fn adverts(&self) -> &BTreeMap<IpNet, Announcement> {
+    pub fn adverts(&self) -> &BTreeMap<Destination, Announcement> {
         &self.adverts
     }
 

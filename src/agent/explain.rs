@@ -230,7 +230,7 @@ fn advertised(
             step(name, Verdict::Ok, format!("sent to {to}")),
         );
     }
-    if !core.reconciler().is_advertised(&exposure.prefix) {
+    if !core.reconciler().is_advertised(&exposure.destination()) {
         return (
             "is exposed here and waits for its wiring".to_owned(),
             step(name, Verdict::No, "waits for its wiring".to_owned()),

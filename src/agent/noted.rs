@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::exposure::Attributes;
-use crate::reconcile::Announcement;
+use crate::reconcile::{Announcement, Destination};
 use crate::route_settings::Communities;
 
 /// Longer than the note of any node: a hundred thousand prefixes.
@@ -78,7 +78,7 @@ impl Noted {
     }
 
     /// Writes it down if it has changed, and not a moment ago.
-    pub(super) fn keep(&mut self, adverts: &BTreeMap<IpNet, Announcement>) {
+    pub(super) fn keep(&mut self, adverts: &BTreeMap<Destination, Announcement>) {
         let due = self.written_at.is_none_or(|at| at.elapsed() >= PAUSE);
         if due {
             self.keep_now(adverts);
@@ -87,7 +87,7 @@ impl Noted {
 
     /// Writes it down if it has changed. An error costs the next agent's neighbours some routes, if OVN is then
     /// out of reach, and is told in the log.
-    pub(super) fn keep_now(&mut self, adverts: &BTreeMap<IpNet, Announcement>) {
+    pub(super) fn keep_now(&mut self, adverts: &BTreeMap<Destination, Announcement>) {
         let Some(path) = self.path.as_deref().filter(|_| self.stale) else {
             return;
         };
@@ -95,7 +95,7 @@ impl Noted {
         self.written_at = Some(Instant::now());
         let note = Note {
             driver: self.driver.clone(),
-            adverts: adverts.iter().map(Advert::of).collect(),
+            adverts: adverts.iter().filter_map(Advert::of).collect(),
         };
         if let Err(error) = write(path, &note) {
             tracing::warn!(path = %path.display(), %error, "cannot note what is advertised");
@@ -103,7 +103,7 @@ impl Noted {
     }
 
     /// What an agent with the same driver has noted last.
-    pub(super) fn read(&self) -> BTreeMap<IpNet, Announcement> {
+    pub(super) fn read(&self) -> BTreeMap<Destination, Announcement> {
         let Some(path) = self.path.as_deref() else {
             return BTreeMap::new();
         };
@@ -120,7 +120,7 @@ impl Noted {
 }
 
 impl Advert {
-    fn of((prefix, announcement): (&IpNet, &Announcement)) -> Self {
+    fn of((destination, announcement): (&Destination, &Announcement)) -> Option<Self> {
         let attributes = &announcement.attributes;
         let communities = attributes
             .communities
@@ -128,18 +128,18 @@ impl Advert {
             .cloned()
             .unwrap_or_default();
         let large = communities.large.iter();
-        Self {
-            prefix: *prefix,
+        Some(Self {
+            prefix: destination.prefix()?,
             next_hop: announcement.next_hop,
             communities: communities.standard.iter().map(|c| c.0).collect(),
             extended_communities: communities.extended.iter().map(|c| c.0).collect(),
             large_communities: large.map(|c| [c.global, c.local1, c.local2]).collect(),
             local_pref: attributes.local_pref,
             med: attributes.med,
-        }
+        })
     }
 
-    fn announcement(self) -> (IpNet, Announcement) {
+    fn announcement(self) -> (Destination, Announcement) {
         let large = self.large_communities.into_iter();
         let large = large.map(|[global, local1, local2]| LargeCommunity {
             global,
@@ -161,7 +161,7 @@ impl Advert {
                 rule: None,
             },
         };
-        (self.prefix, announcement)
+        (Destination::Prefix(self.prefix), announcement)
     }
 }
 
@@ -188,7 +188,11 @@ fn read(path: &Path) -> io::Result<Note> {
 mod tests {
     use super::*;
 
-    fn adverts() -> BTreeMap<IpNet, Announcement> {
+    fn destination(prefix: &str) -> Destination {
+        Destination::Prefix(prefix.parse().unwrap())
+    }
+
+    fn adverts() -> BTreeMap<Destination, Announcement> {
         let stretched = Announcement {
             next_hop: "172.24.4.76".parse().ok(),
             attributes: Attributes {
@@ -202,8 +206,8 @@ mod tests {
             },
         };
         [
-            ("10.0.0.5/32".parse().unwrap(), Announcement::default()),
-            ("10.0.1.0/24".parse().unwrap(), stretched),
+            (destination("10.0.0.5/32"), Announcement::default()),
+            (destination("10.0.1.0/24"), stretched),
         ]
         .into()
     }

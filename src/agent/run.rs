@@ -223,7 +223,7 @@ impl Running {
         }
         let mut known = self.agent.still_led(self.noted.read());
         for prefix in self.agent.wired_before() {
-            known.entry(prefix).or_default();
+            known.entry(prefix.into()).or_default();
         }
         tracing::warn!(
             prefixes = known.len(),

@@ -11,21 +11,26 @@ mod options;
 pub mod policy;
 pub mod southbound;
 pub mod stretched_l2;
+mod tenant;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
+use crate::reconcile::Destination;
 pub use attributes::{Attributes, Shown};
 pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
 pub use options::{Options, TenantExposure};
 pub use policy::Policy;
+pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -94,8 +99,10 @@ pub struct Exposure {
     pub network: Arc<str>,
     /// `None` where nothing enters OVN through this node: stretched L2.
     pub attachment: Option<Attachment>,
-    /// EVPN VNI (1–16777215), `None` with method underlay.
-    pub vni: Option<u32>,
+    /// EVPN VNI (1–16777215): the prefix is that tenant's, and may be another tenant's too. `None` is the default table.
+    pub vni: Option<Vni>,
+    /// Whether that table has prefixes, or hosts by their `mac`.
+    pub layer: Layer,
     /// Next hop inside OVN for what is not on-link: the gateway's address, of the prefix's family.
     pub via: Option<IpAddr>,
     /// The tenant subnet, masked, whose rule and route carry the traffic of a host in it.
@@ -114,6 +121,20 @@ pub struct Exposure {
 }
 
 impl Exposure {
+    /// What is advertised of it.
+    pub fn destination(&self) -> Destination {
+        let prefix = self.prefix;
+        match (self.vni, self.layer, self.mac) {
+            (None, ..) => Destination::Prefix(prefix),
+            (Some(vni), Layer::Bridged, Some(mac)) => Destination::Host {
+                vni,
+                mac,
+                address: Some(prefix.addr()),
+            },
+            (Some(vni), ..) => Destination::Tenant { vni, prefix },
+        }
+    }
+
     /// The VLAN through which its traffic enters OVN.
     pub fn vlan(&self) -> Option<u16> {
         self.attachment.as_ref()?.vlan
@@ -314,12 +335,14 @@ pub struct Delta {
     pub added: Vec<Arc<Exposure>>,
     /// Sorted by prefix, then by the rest.
     pub removed: Vec<Arc<Exposure>>,
+    /// Tenants that came or changed; `None` for those that are no more. Exposures of a VNI are those of its tenant.
+    pub tenants: BTreeMap<Vni, Option<Arc<Tenant>>>,
 }
 
 impl Delta {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
+        self.added.is_empty() && self.removed.is_empty() && self.tenants.is_empty()
     }
 }
 
@@ -330,4 +353,6 @@ pub struct Decision {
     pub exposures: Vec<Arc<Exposure>>,
     /// Sorted by prefix.
     pub withheld: Vec<Withheld>,
+    /// The tenants of the exposures' VNIs, and those that would be once something of them is exposed.
+    pub tenants: BTreeMap<Vni, Arc<Tenant>>,
 }

@@ -110,7 +110,7 @@ impl Kernel {
         let Value::Route(route) = value else {
             return None;
         };
-        let via = route.via.filter(IpAddr::is_ipv6)?;
+        let via = route.via.first().copied().filter(IpAddr::is_ipv6)?;
         let index = self.index(&route.dev).ok()?;
         request::add_route_by_its_table(&RouteId::of(key)?, index, Some(via))
     }
@@ -192,7 +192,8 @@ impl Kernel {
             (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
             (Key::Route { .. }, Value::Route(route)) => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
-                let request = request::add_route(&id, self.index(&route.dev)?, route.via);
+                let request =
+                    request::add_route(&id, self.index(&route.dev)?, route.via.first().copied());
                 request.ok_or(ApplyError::NotOurs)?
             }
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
@@ -244,6 +245,9 @@ impl Kernel {
             }
             LinkKind::Vrf { table } => Some(request::add_vrf(name, *table)),
             LinkKind::Dummy => Some(request::add_dummy(name)),
+            LinkKind::Bridge | LinkKind::Vxlan { .. } | LinkKind::Veth { .. } => {
+                return Err(ApplyError::NotOurs);
+            }
         })
     }
 
@@ -255,7 +259,9 @@ impl Kernel {
             Key::Route { .. } | Key::StrayRoute { .. } => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
                 let hop = match value {
-                    Value::Route(route) => Some((self.index(&route.dev)?, route.via)),
+                    Value::Route(route) => {
+                        Some((self.index(&route.dev)?, route.via.first().copied()))
+                    }
                     _ => None,
                 };
                 let request = request::remove_route(&id, hop, self.state.route_protocol(&id));

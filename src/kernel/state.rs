@@ -235,7 +235,11 @@ impl State {
                 let id = *self.table_names.get(name)?;
                 Some(Found::foreign(Value::TableName { id }))
             }
-            Key::Flow { .. } | Key::StrayFlow { .. } => None,
+            Key::Flow { .. } | Key::StrayFlow { .. } | Key::SwitchPort { .. } => None,
+            Key::BridgePort { .. }
+            | Key::Unreachable { .. }
+            | Key::Fdb { .. }
+            | Key::Flood { .. } => None,
         }
     }
 
@@ -259,17 +263,18 @@ impl State {
                     answers_for_others: self.answers_for_others(link.index, parent),
                 })
             });
-        let value = Value::Link(Link { kind, up: link.up });
+        let value = Value::Link(Link {
+            kind,
+            up: link.up,
+            mac: link.mac,
+        });
         Some(Found { value, owned })
     }
 
     fn found_route(&self, key: &Key) -> Option<Found> {
         let facts = self.routes.get(&RouteId::of(key)?)?;
         let value = match self.device_name(facts.index) {
-            Some(dev) if facts.plain => Value::Route(Route {
-                dev,
-                via: facts.via,
-            }),
+            Some(dev) if facts.plain => Value::Route(Route::new(dev, facts.via)),
             // Several next hops, or none that we know: nothing that we would wish.
             _ => Value::Stray {
                 text: "a route with other next hops".into(),

@@ -38,6 +38,7 @@ pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
             priority: entry.priority,
             in_port,
             ether_type,
+            source: None,
         },
         _ => Key::StrayFlow {
             bridge: Arc::clone(bridge),
@@ -52,6 +53,7 @@ pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
         (Key::Flow { .. }, Some(set_eth_dst)) => Value::Flow(Flow {
             cookie: entry.cookie,
             set_eth_dst,
+            output: None,
         }),
         _ => Value::Stray { text: text(entry) },
     };
@@ -211,6 +213,7 @@ mod tests {
             priority,
             in_port,
             ether_type,
+            source: None,
         }
     }
 
@@ -218,6 +221,7 @@ mod tests {
         Value::Flow(Flow {
             cookie: FLOW_COOKIE,
             set_eth_dst: MacAddr(mac),
+            output: None,
         })
     }
 

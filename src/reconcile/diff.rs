@@ -9,18 +9,18 @@ use super::{BlockReason, Blocked, Desired, Found, Observed, Plan, Step};
 /// Everything to do to get from `observed` to `desired`, supposing that each step succeeds.
 pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    for &prefix in observed.adverts.keys() {
-        if !desired.adverts.contains_key(&prefix) {
-            plan.steps.push(Step::Withdraw { prefix });
+    for &destination in observed.adverts.keys() {
+        if !desired.adverts.contains_key(&destination) {
+            plan.steps.push(Step::Withdraw { destination });
         }
     }
     let mut present = wire(desired, observed, &mut plan);
-    for (&prefix, advert) in &desired.adverts {
+    for (&destination, advert) in &desired.adverts {
         let wired = advert.requires.iter().all(|key| present.contains(key));
         let announcement = &advert.announcement;
-        if wired && observed.adverts.get(&prefix) != Some(announcement) {
+        if wired && observed.adverts.get(&destination) != Some(announcement) {
             plan.steps.push(Step::Advertise {
-                prefix,
+                destination,
                 announcement: announcement.clone(),
             });
         }
@@ -116,7 +116,9 @@ pub(super) fn judge(
 pub(super) fn satisfies(found: &Value, wish: &Value) -> bool {
     match (found, wish) {
         (Value::Link(found), Value::Link(wish)) => {
-            (wish.kind == LinkKind::Foreign || found.kind == wish.kind) && (found.up || !wish.up)
+            (wish.kind == LinkKind::Foreign || found.kind == wish.kind)
+                && (found.up || !wish.up)
+                && (wish.mac.is_none() || found.mac == wish.mac)
         }
         _ => found == wish,
     }

@@ -23,6 +23,9 @@ pub const RULE_PRIORITY: u32 = 32000;
 /// Cookie of our flows, and of the Python agent's: 999.
 pub const FLOW_COOKIE: u64 = 0x3e7;
 
+/// Cookie of the flows that lead a tenant's packets into its table, the Python agent's `ovn_evpn_driver`'s and ours: 998.
+pub const TENANT_FLOW_COOKIE: u64 = 0x3e6;
+
 /// `IFLA_IFALIAS` of the devices we create.
 pub const LINK_ALIAS: &str = "ovn-bgp-agent";
 

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgp::{AddressMap, AddressSet};
-use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diff::{Made, Verdict, judge, link_key, satisfies};
 use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
-use super::{Advert, Announcement, BlockReason, Blocked, Found, Plan, Step};
+use super::{Advert, Announcement, BlockReason, Blocked, Destination, Found, Plan, Step};
 
 /// Remembers what is desired and what is observed, and says what to do next.
 ///
@@ -25,17 +24,17 @@ pub struct Reconciler {
     wishes: AddressMap<Key, Vec<(Holder, Value)>>,
     held: AddressMap<Holder, Arc<[Key]>>,
     observed: AddressMap<Key, Found>,
-    adverts: BTreeMap<IpNet, Advert>,
-    advertised: BTreeMap<IpNet, Announcement>,
+    adverts: BTreeMap<Destination, Advert>,
+    advertised: BTreeMap<Destination, Announcement>,
     dirty: BTreeSet<Key>,
-    dirty_adverts: BTreeSet<IpNet>,
+    dirty_adverts: BTreeSet<Destination>,
     /// Adverts and withdrawals that the speaker refused.
-    failed_adverts: BTreeSet<IpNet>,
+    failed_adverts: BTreeSet<Destination>,
     blocked: BTreeMap<Key, BlockReason>,
     /// Blocked objects by the interface whose change could help.
     awaiting_link: FxHashMap<Arc<str>, AddressSet<Key>>,
     /// Adverts not out yet, by the first object found missing.
-    awaiting_object: AddressMap<Key, BTreeSet<IpNet>>,
+    awaiting_object: AddressMap<Key, BTreeSet<Destination>>,
 }
 
 impl Reconciler {
@@ -66,18 +65,19 @@ impl Reconciler {
         self.held.keys().copied()
     }
 
-    /// Wants `prefix` advertised once `advert.requires` are in place, or not any more.
-    pub fn set_advert(&mut self, prefix: IpNet, advert: Option<Advert>) {
+    /// Wants `to` advertised once `advert.requires` are in place, or not any more.
+    pub fn set_advert(&mut self, to: impl Into<Destination>, advert: Option<Advert>) {
+        let to = to.into();
         let changed = match advert {
-            Some(advert) if self.adverts.get(&prefix) == Some(&advert) => false,
+            Some(advert) if self.adverts.get(&to) == Some(&advert) => false,
             Some(advert) => {
-                self.adverts.insert(prefix, advert);
+                self.adverts.insert(to, advert);
                 true
             }
-            None => self.adverts.remove(&prefix).is_some(),
+            None => self.adverts.remove(&to).is_some(),
         };
         if changed {
-            self.dirty_adverts.insert(prefix);
+            self.dirty_adverts.insert(to);
         }
     }
 
@@ -128,15 +128,15 @@ impl Reconciler {
     /// A step was taken: the kernel, the bridge or the speaker has acknowledged it.
     pub fn succeeded(&mut self, step: &Step) {
         match step {
-            Step::Withdraw { prefix } => {
-                self.advertised.remove(prefix);
-                self.dirty_adverts.insert(*prefix);
+            Step::Withdraw { destination } => {
+                self.advertised.remove(destination);
+                self.dirty_adverts.insert(*destination);
             }
             Step::Advertise {
-                prefix,
+                destination,
                 announcement,
             } => {
-                self.advertised.insert(*prefix, announcement.clone());
+                self.advertised.insert(*destination, announcement.clone());
             }
             Step::Add { key, value } | Step::Replace { key, value } => {
                 let found = self.made(key, value);
@@ -155,8 +155,8 @@ impl Reconciler {
     /// [`Reconciler::retry`]. Returns what to report, unless it was reported before.
     pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
         match step {
-            Step::Withdraw { prefix } | Step::Advertise { prefix, .. } => {
-                self.failed_adverts.insert(*prefix);
+            Step::Withdraw { destination } | Step::Advertise { destination, .. } => {
+                self.failed_adverts.insert(*destination);
                 None
             }
             Step::Add { key, value }
@@ -182,11 +182,15 @@ impl Reconciler {
         let unwanted = self.observed.iter().filter(unwanted).map(|(key, _)| key);
         let dirty: Vec<Key> = wished.chain(unwanted).cloned().collect();
         self.dirty.extend(dirty);
-        let told = |(prefix, advert): &(&IpNet, &Advert)| {
-            self.advertised.get(*prefix) != Some(&advert.announcement)
+        let told = |(destination, advert): &(&Destination, &Advert)| {
+            self.advertised.get(*destination) != Some(&advert.announcement)
         };
-        let untold = self.adverts.iter().filter(told).map(|(prefix, _)| prefix);
-        let unwanted = |prefix: &&IpNet| !self.adverts.contains_key(*prefix);
+        let untold = self
+            .adverts
+            .iter()
+            .filter(told)
+            .map(|(destination, _)| destination);
+        let unwanted = |destination: &&Destination| !self.adverts.contains_key(*destination);
         let unwanted = self.advertised.keys().filter(unwanted);
         self.dirty_adverts.extend(untold.chain(unwanted));
     }
@@ -245,9 +249,9 @@ impl Reconciler {
         }
     }
 
-    /// True when the prefix is out.
-    pub fn is_advertised(&self, prefix: &IpNet) -> bool {
-        self.advertised.contains_key(prefix)
+    /// True when it is out.
+    pub fn is_advertised(&self, destination: &Destination) -> bool {
+        self.advertised.contains_key(destination)
     }
 }
 
@@ -307,8 +311,8 @@ impl Reconciler {
     }
 
     fn wake(&mut self, key: &Key) {
-        if let Some(prefixes) = self.awaiting_object.remove(key) {
-            self.dirty_adverts.extend(prefixes);
+        if let Some(destinations) = self.awaiting_object.remove(key) {
+            self.dirty_adverts.extend(destinations);
         }
         self.wake_objects_on(key);
     }
@@ -333,6 +337,7 @@ impl Reconciler {
             {
                 let mut link = found.clone();
                 link.up |= wish.up;
+                link.mac = wish.mac.or(link.mac);
                 Found {
                     value: Value::Link(link),
                     owned: before.is_some_and(|f| f.owned),
@@ -371,16 +376,16 @@ impl Reconciler {
 impl Reconciler {
     fn withdraw(&mut self, plan: &mut Plan) {
         let withdrawn =
-            |p: &&IpNet| self.advertised.contains_key(*p) && !self.adverts.contains_key(*p);
-        let prefixes: Vec<IpNet> = self
+            |p: &&Destination| self.advertised.contains_key(*p) && !self.adverts.contains_key(*p);
+        let destinations: Vec<Destination> = self
             .dirty_adverts
             .iter()
             .filter(withdrawn)
             .copied()
             .collect();
-        for prefix in prefixes {
-            self.dirty_adverts.remove(&prefix);
-            plan.steps.push(Step::Withdraw { prefix });
+        for destination in destinations {
+            self.dirty_adverts.remove(&destination);
+            plan.steps.push(Step::Withdraw { destination });
         }
     }
 
@@ -424,8 +429,8 @@ impl Reconciler {
     }
 
     fn wake_adverts(&mut self, key: &Key) {
-        if let Some(prefixes) = self.awaiting_object.remove(key) {
-            self.dirty_adverts.extend(prefixes);
+        if let Some(destinations) = self.awaiting_object.remove(key) {
+            self.dirty_adverts.extend(destinations);
         }
     }
 
@@ -443,20 +448,23 @@ impl Reconciler {
     }
 
     fn advertise(&mut self, plan: &mut Plan) {
-        while let Some(prefix) = self.dirty_adverts.pop_first() {
-            let Some(advert) = self.adverts.get(&prefix) else {
+        while let Some(destination) = self.dirty_adverts.pop_first() {
+            let Some(advert) = self.adverts.get(&destination) else {
                 continue;
             };
-            if self.advertised.get(&prefix) == Some(&advert.announcement) {
+            if self.advertised.get(&destination) == Some(&advert.announcement) {
                 continue;
             }
             let missing = advert.requires.iter().find(|key| !self.is_settled(key));
             match missing.cloned() {
                 Some(key) => {
-                    self.awaiting_object.entry(key).or_default().insert(prefix);
+                    self.awaiting_object
+                        .entry(key)
+                        .or_default()
+                        .insert(destination);
                 }
                 None => plan.steps.push(Step::Advertise {
-                    prefix,
+                    destination,
                     announcement: advert.announcement.clone(),
                 }),
             }

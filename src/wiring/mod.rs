@@ -23,7 +23,7 @@ use crate::mac::MacAddr;
 use crate::ovn::vswitch::PatchPort;
 use crate::ovn::{BridgeMappings, Northbound, Southbound, Vswitch};
 use crate::reconcile::object::TableId;
-use crate::reconcile::{Advert, Announcement, Desired, Holder, Key, Value};
+use crate::reconcile::{Advert, Announcement, Desired, Destination, Holder, Key, Value};
 
 /// What wiring depends on besides exposures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub fn desired<'a>(
     wiring.set_facts(facts.clone());
     let delta = Delta {
         added: exposures.into_iter().cloned().collect(),
-        removed: Vec::new(),
+        ..Delta::default()
     };
     let mut desired = Desired {
         objects: wiring.base().into_iter().collect(),
@@ -135,8 +135,8 @@ pub fn desired<'a>(
         for (key, value) in wish.objects {
             desired.objects.entry(key).or_insert(value);
         }
-        if let (Holder::Prefix(prefix), Some(advert)) = (wish.holder, wish.advert) {
-            desired.adverts.insert(prefix, advert);
+        if let (Holder::Exposed(destination), Some(advert)) = (wish.holder, wish.advert) {
+            desired.adverts.insert(destination, advert);
         }
     }
     desired
@@ -212,7 +212,7 @@ impl Wiring {
 
     /// What a prefix needs, besides what its subnet has.
     pub fn wish(&self, prefix: IpNet) -> Wish {
-        let holder = Holder::Prefix(prefix);
+        let holder = Holder::from(prefix);
         let exposures = self.exposures(prefix);
         let Some(chosen) = self.chosen(prefix) else {
             return Wish::nothing(holder);
@@ -270,6 +270,11 @@ impl Wiring {
             let beside = matches!(self.way(exposure), Some(Way::Beside(_)));
             (waits, beside)
         })
+    }
+
+    /// The exposure that an advert is of.
+    pub fn behind(&self, destination: &Destination) -> Option<&Arc<Exposure>> {
+        self.chosen(destination.prefix()?)
     }
 
     /// The prefixes that are exposed but wait, with what they wait for.

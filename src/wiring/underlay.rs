@@ -114,10 +114,7 @@ impl Hop {
             let value = Value::Neighbour { mac };
             (Key::Neighbour { dev, address }, value)
         });
-        let value = Value::Route(Route {
-            dev: self.dev,
-            via: self.via,
-        });
+        let value = Value::Route(Route::new(self.dev, self.via));
         let key = Key::Route {
             table,
             prefix: prefix.trunc(),
@@ -179,6 +176,7 @@ fn entered(
             IpNet::V4(_) => EtherType::Ipv4,
             IpNet::V6(_) => EtherType::Ipv6,
         },
+        source: None,
     });
     keys
 }
@@ -229,10 +227,7 @@ fn rule(to: IpNet, table: TableId) -> Key {
 
 fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Vec<(Key, Value)>) {
     let name = &mapping.bridge;
-    let up = Link {
-        kind: LinkKind::Foreign,
-        up: true,
-    };
+    let up = Link::up(LinkKind::Foreign);
     objects.push((Key::Link { name: name.clone() }, Value::Link(up)));
     answering(name, mapping.position, mapping.position, objects);
     let Some(facts) = facts else {
@@ -244,10 +239,7 @@ fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Ve
             Value::TableName { id },
         ));
         for prefix in [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())] {
-            let route = Route {
-                dev: name.clone(),
-                via: None,
-            };
+            let route = Route::new(name.clone(), None);
             objects.push((Key::Route { table: id, prefix }, Value::Route(route)));
         }
     }
@@ -261,10 +253,12 @@ fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Ve
                 priority: FLOW_PRIORITY,
                 in_port: port.ofport,
                 ether_type,
+                source: None,
             };
             let flow = Flow {
                 cookie: FLOW_COOKIE,
                 set_eth_dst: mac,
+                output: None,
             };
             objects.push((key, Value::Flow(flow)));
         }
@@ -273,13 +267,10 @@ fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Ve
 
 fn vlan_device(mapping: &BridgeMapping, vlan: u16, objects: &mut Vec<(Key, Value)>) {
     let name: Arc<str> = vlan_device_name(&mapping.bridge, vlan).into();
-    let link = Link {
-        kind: LinkKind::Vlan {
-            parent: mapping.bridge.clone(),
-            id: vlan,
-        },
-        up: true,
-    };
+    let link = Link::up(LinkKind::Vlan {
+        parent: mapping.bridge.clone(),
+        id: vlan,
+    });
     objects.push((Key::Link { name: name.clone() }, Value::Link(link)));
     answering(&name, mapping.position, vlan % 256, objects);
 }

@@ -14,7 +14,7 @@ pub struct Wish {
     pub holder: Holder,
     /// Empty when it is not exposed any more.
     pub objects: Vec<(Key, Value)>,
-    /// Of a prefix; `None` when it is not exposed any more.
+    /// Of what is exposed; `None` when it is not any more.
     pub advert: Option<Advert>,
 }
 
@@ -31,8 +31,8 @@ impl Wish {
     /// Tells the reconciler.
     pub fn tell(self, reconciler: &mut Reconciler) {
         reconciler.hold(self.holder, self.objects);
-        if let Holder::Prefix(prefix) = self.holder {
-            reconciler.set_advert(prefix, self.advert);
+        if let Holder::Exposed(destination) = self.holder {
+            reconciler.set_advert(destination, self.advert);
         }
     }
 }

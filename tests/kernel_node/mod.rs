@@ -85,7 +85,14 @@ pub fn mac(last: u8) -> MacAddr {
 
 pub fn link(name: &str, kind: LinkKind) -> (Key, Value) {
     let key = Key::Link { name: name.into() };
-    (key, Value::Link(Link { kind, up: true }))
+    (
+        key,
+        Value::Link(Link {
+            kind,
+            up: true,
+            mac: None,
+        }),
+    )
 }
 
 pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
@@ -94,7 +101,7 @@ pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
         prefix,
     };
     let dev = dev.into();
-    (key, Value::Route(Route { dev, via }))
+    (key, Value::Route(Route::new(dev, via)))
 }
 
 pub fn rule(to: IpNet) -> (Key, Value) {
@@ -200,7 +207,7 @@ impl Node {
     /// Desires the wiring of an address, and its advert.
     pub fn expose(&mut self, address: IpNet, objects: Vec<(Key, Value)>) {
         let requires: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
-        self.reconciler.hold(Holder::Prefix(address), objects);
+        self.reconciler.hold(Holder::from(address), objects);
         let advert = Advert {
             requires,
             ..Advert::default()
@@ -209,7 +216,7 @@ impl Node {
     }
 
     pub fn unexpose(&mut self, address: IpNet) {
-        self.reconciler.hold(Holder::Prefix(address), vec![]);
+        self.reconciler.hold(Holder::from(address), vec![]);
         self.reconciler.set_advert(address, None);
     }
 

@@ -58,6 +58,7 @@ pub fn decide(inputs: Inputs<'_>) -> Decision {
     Decision {
         exposures: verdict.exposures,
         withheld,
+        tenants: std::collections::BTreeMap::new(),
     }
 }
 
@@ -164,6 +165,7 @@ fn exposure(
         network: network.clone(),
         attachment: Some(attachment),
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,

@@ -144,6 +144,7 @@ fn on_link(
         network,
         attachment: Some(attachment),
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,

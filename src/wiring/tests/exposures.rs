@@ -7,7 +7,7 @@ use super::super::{Facts, Pending, Wiring, Wish, desired};
 use super::{VM_MAC, exposure, facts, patch_port, proxying, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::mac::MacAddr;
-use crate::reconcile::{Holder, Key};
+use crate::reconcile::{Destination, Holder, Key};
 
 fn objects(wish: &Wish) -> BTreeSet<String> {
     texts(wish.objects.iter().map(|(key, value)| (key, value)))
@@ -29,6 +29,7 @@ fn added<const N: usize>(exposures: [Exposure; N]) -> Delta {
     Delta {
         added: exposures.into_iter().map(Arc::new).collect(),
         removed: Vec::new(),
+        ..Delta::default()
     }
 }
 
@@ -183,11 +184,12 @@ fn b054_withdrawing_asks_for_nothing_any_more() {
     let wishes = wiring.update(&Delta {
         added: Vec::new(),
         removed: delta.added,
+        ..Delta::default()
     });
     assert_eq!(
         wishes,
         [Wish {
-            holder: Holder::Prefix("172.30.0.10/32".parse().unwrap()),
+            holder: Holder::from("172.30.0.10/32".parse::<ipnet::IpNet>().unwrap()),
             objects: Vec::new(),
             advert: None,
         }]
@@ -229,6 +231,7 @@ fn d45_a_prefix_with_two_reasons_stays_until_both_are_gone() {
             wiring.update(&Delta {
                 added: vec![exposure.clone()],
                 removed: Vec::new(),
+                ..Delta::default()
             });
         }
         wiring
@@ -241,6 +244,7 @@ fn d45_a_prefix_with_two_reasons_stays_until_both_are_gone() {
     let wishes = wiring.update(&Delta {
         added: Vec::new(),
         removed: vec![vm],
+        ..Delta::default()
     });
     assert!(wishes[0].advert.is_some());
     assert!(objects(&wishes[0]).contains("172.24.4.10 dev br-ex lladdr 02:00:00:00:00:02"));
@@ -283,5 +287,8 @@ fn without_a_table_nothing_is_wired_and_the_advert_waits() {
 fn helper_addresses_are_never_advertised() {
     let exposed = [Arc::new(exposure("172.24.4.10/32"))];
     let adverts: Vec<_> = desired(&exposed, &facts()).adverts.into_keys().collect();
-    assert_eq!(adverts, ["172.24.4.10/32".parse().unwrap()]);
+    assert_eq!(
+        adverts,
+        [Destination::Prefix("172.24.4.10/32".parse().unwrap())]
+    );
 }

@@ -113,12 +113,14 @@ fn toggle(exposures: &mut BTreeSet<Arc<Exposure>>, exposure: Exposure) -> Delta 
         Delta {
             added: Vec::new(),
             removed: vec![exposure],
+            ..Delta::default()
         }
     } else {
         exposures.insert(exposure.clone());
         Delta {
             added: vec![exposure],
             removed: Vec::new(),
+            ..Delta::default()
         }
     }
 }
@@ -133,7 +135,7 @@ fn sum(wiring: &Wiring, held: BTreeMap<Holder, Wish>) -> Desired {
         for (key, value) in wish.objects {
             sum.objects.entry(key).or_insert(value);
         }
-        if let (Holder::Prefix(prefix), Some(advert)) = (holder, wish.advert) {
+        if let (Holder::Exposed(prefix), Some(advert)) = (holder, wish.advert) {
             sum.adverts.insert(prefix, advert);
         }
     }

@@ -63,6 +63,7 @@ fn exposure(prefix: &str) -> Exposure {
             localnet: "provnet".into(),
         }),
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,
@@ -101,6 +102,7 @@ fn text(key: &Key, value: &Value) -> String {
         (Key::Route { table, prefix }, Value::Route(route)) => {
             let via = route
                 .via
+                .first()
                 .map(|via| format!(" via {via}"))
                 .unwrap_or_default();
             format!("{prefix}{via} dev {} table {table}", route.dev)
@@ -123,6 +125,7 @@ fn text(key: &Key, value: &Value) -> String {
                 priority,
                 in_port,
                 ether_type,
+                source: None,
             },
             Value::Flow(flow),
         ) => format!(
