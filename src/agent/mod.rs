@@ -229,6 +229,10 @@ impl Agent {
                 reconciler.observe_all(&Domain::Kernel, objects);
                 self.seen.kernel = true;
             }
+            Observation::Same => {
+                reconciler.observe_same(&Domain::Kernel);
+                self.seen.kernel = true;
+            }
             Observation::Changes(changes) => {
                 for (key, found) in changes {
                     if self.leak.takes(&key) {
