@@ -14,7 +14,7 @@ use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
 use crate::ovsdb::Change;
 use crate::reconcile::object::TableId;
-use crate::reconcile::ownership::{Leak, Scope};
+use crate::reconcile::ownership::{Leak, Scope, TenantScope};
 use crate::reconcile::{Holder, Key, Reconciler};
 use crate::peering::TenantNews;
 use crate::wiring::tenants::names;
@@ -46,6 +46,8 @@ pub struct Core {
     /// What tenants depend on, but for what is observed.
     tenancy: Tenancy,
     role: BridgeRole,
+    /// The kernel's side of them is looked at.
+    tenant_scope: Option<TenantScope>,
     /// What tenants are made of may have changed since it was last told.
     tenants_changed: bool,
     reconciler: Reconciler,
@@ -82,6 +84,11 @@ impl Core {
     pub fn set_tenancy(&mut self, tenancy: Tenancy) {
         self.stale |= self.tenancy != tenancy;
         self.tenancy = tenancy;
+    }
+
+    /// Has the kernel's side of tenants looked at.
+    pub fn watch_tenants(&mut self, scope: TenantScope) {
+        self.tenant_scope = Some(scope);
     }
 
     /// Where this node's tunnels begin, if that is known.
@@ -272,6 +279,7 @@ impl Core {
             sysctls: sysctls.collect(),
             interfaces: self.watched_bridges().cloned().collect(),
             leak: self.leak.clone(),
+            tenants: self.tenant_scope.clone(),
             tenants: None,
         }
     }

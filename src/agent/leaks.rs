@@ -176,7 +176,6 @@ impl Agent {
         let agent = &self.config.agent;
         Settings {
             wanted: Wanted::of(&self.config).sparing(self.leak.is_patient()),
-            tenants: None,
             vtysh: Vtysh {
                 program: agent.frr_vtysh.clone(),
                 sockets: agent.frr_vty_socket.clone(),

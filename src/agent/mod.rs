@@ -37,12 +37,13 @@ use self::inputs::{Inputs, News};
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
 use crate::advertise::frr::{self, Leak, Upkeep};
-use crate::config::{Config, frr_peer};
+use crate::config::{Backend, Config, frr_peer};
 use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
 use crate::peering::TenantNews;
+use crate::reconcile::ownership::TenantScope;
 use crate::reconcile::{Domain, Found, Key, ownership};
 use crate::router_advertisement::RouterAdvertisements;
 
@@ -105,6 +106,12 @@ impl Agent {
         let table = config.agent.bgp_vrf_table_id;
         let mut core = Core::new(&host, table, config.agent.driver, options);
         core.watch_leak(leak.names().clone());
+        if config.agent.has_tenant_tables() {
+            core.watch_tenants(TenantScope {
+                keeps_vrfs: !config.agent.delete_vrf_on_disconnect,
+                speaks: config.agent.bgp_backend != Backend::Frr,
+            });
+        }
         let mut agent = Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
             core,
