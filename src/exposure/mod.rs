@@ -30,7 +30,7 @@ pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
 pub use options::{Options, TenantExposure};
 pub use policy::Policy;
-pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant};
+pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant, TenantGateway};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
