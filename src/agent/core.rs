@@ -266,7 +266,7 @@ impl Core {
         let tenants = self.wiring.vnis().map(Holder::Tenant);
         let holders = std::iter::once(Holder::Base).chain(tenants);
         let sysctls = holders
-            .flat_map(|holder| self.reconciler.held(holder))
+            .flat_map(|holder| self.reconciler.held(holder).iter())
             .filter_map(|key| match key {
                 Key::Sysctl { path } => Some(Arc::clone(path)),
                 _ => None,
@@ -281,7 +281,6 @@ impl Core {
             interfaces: self.watched_bridges().cloned().collect(),
             leak: self.leak.clone(),
             tenants: self.tenant_scope.clone(),
-            tenants: None,
         }
     }
 
