@@ -85,6 +85,9 @@ fn options(words: &Value) -> Options {
                 agent.advertisement_method_tenant_networks =
                     ovn_bgp_agent::config::TenantAdvertisement::Subnet;
             }
+            "exposing_method" => {
+                agent.exposing_method = value.as_str().unwrap().parse().unwrap();
+            }
             "address_scopes" => {
                 agent.address_scopes = serde_json::from_value(value.clone()).unwrap();
             }
