@@ -338,7 +338,10 @@ fn b119_an_address_that_a_router_in_ovn_has_is_that_routers() {
         ..super::cloud::interface("inner", "provider")
     });
     assert_eq!(cloud.exposed(), ["172.24.4.10/32"]);
-    assert_eq!(cloud.withheld("172.24.4.1/32").0, Code::AddressTaken);
+    let withheld = cloud.decide().withheld;
+    let taken = withheld.iter().find(|w| w.code == Code::AddressTaken);
+    let taken = taken.map(|w| (w.prefix.to_string(), &*w.port));
+    assert_eq!(taken, Some(("172.24.4.1/32".to_owned(), "inner")));
     cloud.delete_port("inner");
     assert_eq!(cloud.exposed(), ["172.24.4.1/32", "172.24.4.10/32"]);
 }
