@@ -243,7 +243,6 @@ impl Core {
             localnets: self.ovn.localnets(),
             bridges: mappings.iter().map(|m| bridge(&m.bridge)).collect(),
             mappings: node.mappings.clone(),
-            ..Facts::default()
         }
     }
 

@@ -90,7 +90,7 @@ impl fmt::Display for Fault {
         } = self;
         write!(
             f,
-            "key {PREFIX}{key}: '{value}' is not accepted; allowed: {allowed}"
+            "{PREFIX}{key}: '{value}' is not accepted; allowed: {allowed}"
         )
     }
 }
@@ -99,10 +99,11 @@ impl Vpn {
     /// What `external_ids` says, pair by pair.
     pub fn of_external_ids<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut said = Said::default();
-        for (key, value) in pairs {
-            let value = Some(value.trim()).filter(|value| !value.is_empty());
+        for (key, text) in pairs {
+            let value = Some(text.trim()).filter(|value| !value.is_empty());
             match key.strip_prefix(PREFIX) {
-                Some("type") => said.kind = value,
+                // As it is, because the conditions of monitors ask for it so.
+                Some("type") => said.kind = value.map(|_| text),
                 Some("vni") => said.vni = value,
                 Some("rd") => said.rd = value,
                 Some("rt") => said.both = value,
@@ -139,7 +140,7 @@ impl Vpn {
                 table,
                 uuid,
                 column: "external_ids",
-                why: fault.to_string(),
+                why: format!("key {fault}"),
                 left_out: LeftOut::Membership,
             }),
             Ok(_) | Err(NotAMember::NoVni(_) | NotAMember::NoType) => None,
@@ -204,7 +205,7 @@ const TARGET: &str = "a list of AS:NUMBER or ADDRESS:NUMBER, such as ['65000:100
 fn fault(key: &'static str, value: &str, allowed: &'static str) -> Fault {
     Fault {
         key,
-        value: value.escape_debug().take(80).collect(),
+        value: value.chars().filter(|c| !c.is_control()).take(80).collect(),
         allowed,
     }
 }
@@ -291,7 +292,11 @@ mod tests {
             );
         }
         for text in ["'65000:1'", "65000:1", "['65000:1']"] {
-            assert_eq!(words(&member(&[("it", text)]).import), ["65000:1"], "{text}");
+            assert_eq!(
+                words(&member(&[("it", text)]).import),
+                ["65000:1"],
+                "{text}"
+            );
             assert_eq!(member(&[("it", text)]).export, BTreeSet::new());
         }
         assert_eq!(member(&[("rt", "[]"), ("rd", "[]")]), member(&[]));

@@ -20,17 +20,17 @@ mod standing;
 mod subnet;
 mod tenant;
 mod tenants;
-mod vpn;
 #[cfg(test)]
 mod tests;
+mod vpn;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::policy::northbound as policy;
 use self::place::Site;
+use super::policy::northbound as policy;
 use super::{Attributes, Code, Decision, Exposure, Kind, Layer, Node, Options, Reason, Withheld};
 use crate::ovn::{Northbound, Southbound};
 pub use standing::Standing;

@@ -7,9 +7,7 @@ use ipnet::IpNet;
 
 use super::place::{self, Absent, Place, Site};
 use super::{Inputs, Refusal, Verdict, exposure, proxied, subnet, tenant};
-use crate::exposure::{
-    Code, Exposure, Kind, Layer, Reason, TenantExposure, Withheld, is_routable,
-};
+use crate::exposure::{Code, Exposure, Kind, Layer, Reason, TenantExposure, Withheld, is_routable};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
@@ -55,7 +53,10 @@ fn own_addresses(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
                 let why = place::not_mapped(inputs, network);
                 refusal = Some((Kind::Provider, (Code::PhysicalNetworkNotMapped, why)));
             }
-            Provider::Refused(_) | Provider::NotHere(_) | Provider::NotMapped | Provider::Tenant => {}
+            Provider::Refused(_)
+            | Provider::NotHere(_)
+            | Provider::NotMapped
+            | Provider::Tenant => {}
         }
         if behind_routers {
             for decided in tenant::decide(inputs, port, network, ip) {

@@ -12,7 +12,12 @@ use crate::ovn::northbound::SwitchPort;
 /// Decides about the subnets behind a port of type `router`, or about its own addresses.
 pub(super) fn decide(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
     let hosts = inputs.options.hosts();
-    if hosts && !inputs.options.method.exposes(crate::exposure::Layer::Routed) {
+    if hosts
+        && !inputs
+            .options
+            .method
+            .exposes(crate::exposure::Layer::Routed)
+    {
         return;
     }
     let Some(interface) = interface::of(inputs, port) else {
@@ -35,7 +40,13 @@ fn subnet(inputs: Inputs<'_>, interface: Interface<'_>, address: IpNet, verdict:
                 interface: name.clone(),
                 lrp: way.gateway.port.name.clone(),
             };
-            verdict.expose(behind(way, (subnet, Kind::Subnet), interface, address, reason));
+            verdict.expose(behind(
+                way,
+                (subnet, Kind::Subnet),
+                interface,
+                address,
+                reason,
+            ));
         }
         Err(refusal) => withhold((subnet, Kind::Subnet), interface, refusal, verdict),
     }
@@ -55,7 +66,13 @@ fn own_address(
                 port: name.clone(),
                 lrp: way.gateway.port.name.clone(),
             };
-            verdict.expose(behind(way, (host, Kind::Tenant), interface, address, reason));
+            verdict.expose(behind(
+                way,
+                (host, Kind::Tenant),
+                interface,
+                address,
+                reason,
+            ));
         }
         Err(refusal) if inputs.options.method == Method::Vrf => {
             withhold((host, Kind::Tenant), interface, refusal, verdict);

@@ -130,15 +130,16 @@ pub fn conflicts(inputs: Inputs<'_>) -> Vec<Conflict> {
         let Some((network, rd)) = said.next() else {
             continue;
         };
-        conflicts.extend(said.filter(|(_, other)| *other != rd).map(|(other, other_rd)| {
-            Conflict {
-                vni,
-                network: network.clone(),
-                rd,
-                other: other.clone(),
-                other_rd,
-            }
-        }));
+        conflicts.extend(
+            said.filter(|(_, other)| *other != rd)
+                .map(|(other, other_rd)| Conflict {
+                    vni,
+                    network: network.clone(),
+                    rd,
+                    other: other.clone(),
+                    other_rd,
+                }),
+        );
     }
     conflicts
 }

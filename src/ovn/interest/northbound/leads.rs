@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use crate::ovn::VpnKind;
 use crate::ovn::interest::Own;
 use crate::ovn::interest::columns::Cells;
-use crate::ovn::VpnKind;
 use crate::ovn::interest::put;
 use crate::ovn::northbound::SwitchPort;
 
@@ -209,7 +209,7 @@ impl Switch {
             balancers: cells.rows("load_balancer"),
             is_routed_vpn: cells
                 .entry("external_ids", VPN_TYPE)
-                .is_some_and(|kind| kind.trim() == VpnKind::L3.name()),
+                .is_some_and(|kind| **kind == *VpnKind::L3.name()),
         }
     }
 }

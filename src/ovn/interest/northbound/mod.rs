@@ -39,7 +39,14 @@ const SWITCH: &str = "Logical_Switch";
 const ROUTE: &str = "Logical_Router_Static_Route";
 const DHCP: &str = "DHCP_Options";
 const TABLES: [&str; 8] = [
-    PORT, ROUTER_PORT, ROUTER, NAT, BALANCER, SWITCH, ROUTE, DHCP,
+    PORT,
+    ROUTER_PORT,
+    ROUTER,
+    NAT,
+    BALANCER,
+    SWITCH,
+    ROUTE,
+    DHCP,
 ];
 
 /// The monitor without what decides nothing: what ports are told, where no network belongs to a VNI.

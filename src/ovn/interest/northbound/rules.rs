@@ -313,7 +313,8 @@ impl<'a> Rules<'a> {
                 self.want(ROUTER_PORT, Want::Text("name", Arc::clone(peer)));
             }
             let network = interface.network.as_ref();
-            let Some(network) = network.filter(|_| self.view.needs.tenants != TenantRows::None) else {
+            let Some(network) = network.filter(|_| self.view.needs.tenants != TenantRows::None)
+            else {
                 continue;
             };
             self.switch(network);
@@ -379,7 +380,10 @@ impl<'a> Rules<'a> {
             let on = |has_ipv6| self.networks.contains(&(name, has_ipv6));
             self.external.contains(name) || on(true) || on(false)
         };
-        let vpns = leads.switches.values().filter(|switch| switch.is_routed_vpn);
+        let vpns = leads
+            .switches
+            .values()
+            .filter(|switch| switch.is_routed_vpn);
         let vpns = vpns.filter_map(|switch| switch.name.as_ref());
         let vpns: FxHashSet<_> = vpns.filter(|name| here(name)).collect();
         for name in &vpns {
@@ -387,7 +391,11 @@ impl<'a> Rules<'a> {
             self.want(PORT, on);
         }
         for port in leads.ports.values() {
-            if port.network.as_ref().is_some_and(|name| vpns.contains(name)) {
+            if port
+                .network
+                .as_ref()
+                .is_some_and(|name| vpns.contains(name))
+            {
                 for row in &port.dhcp {
                     self.want(DHCP, Want::this(*row));
                 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bgp::evpn::Vni;
 use uuid::Uuid;
 
-use crate::ovn::{Annotations, Vpn};
 use crate::ovn::index::{self, difference};
 use crate::ovn::northbound::network::OnNetwork;
 use crate::ovn::northbound::{Interface, Network, Northbound, PortKind, Switch, SwitchPort};
+use crate::ovn::{Annotations, Vpn};
 
 impl Northbound {
     pub(super) fn replace_port(&mut self, uuid: Uuid, new: Option<SwitchPort>) {
