@@ -7,6 +7,8 @@
     reason = "each test uses a part of it; iproute2 is the judge"
 )]
 
+pub mod tenants;
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
