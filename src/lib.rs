@@ -38,6 +38,7 @@ pub mod ports;
 pub mod reconcile;
 pub mod reload;
 pub mod route_settings;
+pub mod router_advertisement;
 pub mod standalone;
 mod utc;
 pub mod wiring;

@@ -57,6 +57,14 @@ pub(super) struct State {
     table_names: BTreeMap<Arc<str>, TableId>,
 }
 
+/// What is read from files: sysctls and rt_tables.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    sysctls: BTreeMap<Arc<str>, Arc<str>>,
+    answering: BTreeSet<u32>,
+    table_names: BTreeMap<Arc<str>, TableId>,
+}
+
 /// What a message changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Touched {
@@ -100,6 +108,15 @@ impl State {
     /// These instead of those in the scope.
     pub(super) fn watch_sysctls(&mut self, paths: Vec<Arc<str>>) {
         self.scope.sysctls = paths;
+    }
+
+    /// What is known of files, to see whether reading them again has brought anything.
+    pub(super) fn files(&self) -> Files {
+        Files {
+            sysctls: self.sysctls.clone(),
+            answering: self.answering.clone(),
+            table_names: self.table_names.clone(),
+        }
     }
 
     pub(super) fn set_sysctl(&mut self, path: &Arc<str>, value: Option<Arc<str>>) {

@@ -1,5 +1,6 @@
 //! The local Open vSwitch: who this node is, its bridges and their ports.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -321,6 +322,19 @@ impl Vswitch {
         patches.sort();
         patches.dedup();
         patches
+    }
+
+    /// The OpenFlow numbers of the ports, on whatever bridge, whose name is wanted; those OVS has not made yet are left
+    /// out.
+    pub fn ofports(&self, wanted: impl Fn(&str) -> bool) -> BTreeMap<Arc<str>, u32> {
+        let ports = self.ports.values().filter(|port| wanted(&port.name));
+        let number = |port: &Port| {
+            let mut interfaces = port.interfaces.iter();
+            let interface = interfaces.find_map(|uuid| self.interfaces.get(uuid))?;
+            let ofport = interface.ofport.filter(|n| (1..=65_534).contains(n))?;
+            Some((Arc::clone(&port.name), ofport))
+        };
+        ports.filter_map(number).collect()
     }
 
     fn patch_port(&self, port: &Port) -> Option<PatchPort> {
