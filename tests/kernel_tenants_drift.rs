@@ -9,6 +9,7 @@ use kernel_node::*;
 use ovn_bgp_agent::reconcile::Holder;
 use ovn_bgp_agent::reconcile::object::Key;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 const REPAIR: Duration = Duration::from_millis(100);
