@@ -10,6 +10,8 @@ mod entrance;
 mod instance;
 pub mod names;
 mod taught;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
