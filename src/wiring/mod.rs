@@ -25,6 +25,7 @@ pub use self::facts::{
 use self::subnet::{Gateway, Subnet, Way};
 pub use self::tenants::AdvertisedRouter;
 use self::tenants::{Extent, Outline, Tenants};
+use self::wish::Needs;
 pub use self::wish::{Pending, Wish};
 use crate::exposure::{Delta, Exposure, Tenant};
 use crate::mac::MacAddr;
@@ -272,7 +273,7 @@ impl Wiring {
         let Some(chosen) = self.chosen(destination) else {
             return Wish::nothing(holder);
         };
-        let (objects, requires) = match destination.vni() {
+        let Needs { objects, requires } = match destination.vni() {
             Some(vni) => self.tenants.exposed(vni, chosen, &self.facts),
             None => self.routed(destination, chosen),
         };
@@ -291,12 +292,8 @@ impl Wiring {
         }
     }
 
-    /// What a prefix of the default table needs, and what must be in place before it is advertised.
-    fn routed(
-        &self,
-        destination: Destination,
-        chosen: &Exposure,
-    ) -> (Vec<(Key, Value)>, Arc<[Key]>) {
+    /// What a prefix of the default table needs.
+    fn routed(&self, destination: Destination, chosen: &Exposure) -> Needs {
         let (mut objects, requires) = match self.way(chosen) {
             None => (
                 underlay::steering(chosen, &self.facts),
@@ -321,7 +318,7 @@ impl Wiring {
                 }
             }
         }
-        (objects, requires)
+        Needs { objects, requires }
     }
 
     /// The exposures of a destination, sorted.

@@ -23,6 +23,7 @@ use ipnet::IpNet;
 use self::entrance::{Entrance, neighbour};
 pub use self::instance::AdvertisedRouter;
 use self::taught::Teaching;
+use super::wish::Needs;
 use super::{Facts, Pending, Wish};
 use crate::exposure::{Attachment, Entry, Exposure, Layer, ProviderNetwork, Tenant};
 use crate::mac::MacAddr;
@@ -226,19 +227,18 @@ impl Tenants {
         }
     }
 
-    /// What an exposure needs besides, and what must be in place before it is advertised.
-    pub(super) fn exposed(
-        &self,
-        vni: Vni,
-        exposure: &Exposure,
-        facts: &Facts,
-    ) -> (Vec<(Key, Value)>, Arc<[Key]>) {
+    /// What an exposure needs besides.
+    pub(super) fn exposed(&self, vni: Vni, exposure: &Exposure, facts: &Facts) -> Needs {
+        let requiring = |requires| Needs {
+            objects: Vec::new(),
+            requires,
+        };
         let Some(attachment) = &exposure.attachment else {
-            return (Vec::new(), Arc::from([]));
+            return requiring(Arc::from([]));
         };
         let site = self.site(vni, facts);
-        let exposed = site.and_then(|site| site.exposed(exposure));
-        exposed.unwrap_or_else(|| (Vec::new(), [never(attachment)].into()))
+        let needs = site.and_then(|site| site.exposed(exposure));
+        needs.unwrap_or_else(|| requiring([never(attachment)].into()))
     }
 
     /// What keeps an exposure from being advertised.
@@ -380,7 +380,7 @@ impl<'a> Site<'a> {
         objects
     }
 
-    fn exposed(&self, exposure: &Exposure) -> Option<(Vec<(Key, Value)>, Arc<[Key]>)> {
+    fn exposed(&self, exposure: &Exposure) -> Option<Needs> {
         let entrance = self.entrance(&exposure.network)?;
         let Tenant { vni, layer, .. } = *self.tenant;
         if layer == Layer::Bridged {
@@ -409,7 +409,8 @@ impl<'a> Site<'a> {
             let address = *address;
             (Key::Proxy { dev, address }, Value::Proxy {})
         });
-        Some((objects.into_iter().chain(proxies).collect(), requires))
+        let objects = objects.into_iter().chain(proxies).collect();
+        Some(Needs { objects, requires })
     }
 
     /// What leads to an exposure.

@@ -336,7 +336,7 @@ fn text(key: &Key, value: &Value) -> String {
                 flow.cookie,
                 source.unwrap_or_default(),
                 flow.set_eth_dst,
-                output.unwrap_or("NORMAL".into())
+                output.unwrap_or_else(|| "NORMAL".to_owned())
             )
         }
         other => format!("{other:?}"),
