@@ -31,13 +31,16 @@ use crate::exposure::{Delta, Exposure, Tenant};
 use crate::mac::MacAddr;
 use crate::reconcile::{Advert, Announcement, Desired, Destination, Holder, Key, Taught, Value};
 
-/// Everything a node should have for these exposures and tenants, before peers have taught anything.
+/// Everything a node should have for these exposures and tenants, and for what peers have taught.
 pub fn desired<'a>(
     exposures: impl IntoIterator<Item = &'a Arc<Exposure>>,
     tenants: &BTreeMap<Vni, Arc<Tenant>>,
+    taught: impl IntoIterator<Item = EvpnEvent>,
     facts: &Facts,
 ) -> Desired {
     let mut wiring = Wiring::default();
+    // Nothing is wished of it before the tenants are known.
+    wiring.teach(taught);
     let kept = wiring.set_facts(facts.clone());
     let tenants = tenants.iter();
     let delta = Delta {
@@ -188,11 +191,31 @@ impl Wiring {
 
     /// Takes in what peers teach of tenants' tables. Answers what is needed of that now.
     pub fn teach(&mut self, events: impl IntoIterator<Item = EvpnEvent>) -> Vec<Wish> {
-        let mut taught = BTreeSet::new();
-        for event in events {
-            let (vni, subjects) = self.tenants.learn(event);
-            taught.extend(subjects.into_iter().map(|subject| (vni, subject)));
-        }
+        let taught = events.into_iter().map(|event| self.tenants.learn(event));
+        let taught = taught.collect::<Vec<_>>();
+        self.taught(taught)
+    }
+
+    /// Takes in what peers taught a process before this one: [`tenants::taught_before`]. It counts as taught until peers
+    /// say something else of it, or [`Self::forget_inherited`].
+    pub fn inherit(&mut self, events: impl IntoIterator<Item = EvpnEvent>) -> Vec<Wish> {
+        let taught = events.into_iter().map(|event| self.tenants.inherit(event));
+        let taught = taught.collect::<Vec<_>>();
+        self.taught(taught)
+    }
+
+    /// Peers have taught what they have to teach, or there are none: what was inherited besides is void.
+    pub fn forget_inherited(&mut self) -> Vec<Wish> {
+        let taught = self.tenants.forget_inherited();
+        self.taught(taught)
+    }
+
+    fn taught(&mut self, taught: Vec<(Vni, BTreeSet<Taught>)>) -> Vec<Wish> {
+        let each = |(vni, subjects): (Vni, BTreeSet<Taught>)| {
+            let subjects = subjects.into_iter();
+            subjects.map(move |subject| (vni, subject))
+        };
+        let taught = taught.into_iter().flat_map(each).collect();
         let touched = Touched {
             taught,
             ..Touched::default()

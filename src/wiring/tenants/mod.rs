@@ -7,6 +7,7 @@
 
 mod devices;
 mod entrance;
+mod inherited;
 mod instance;
 pub mod names;
 mod taught;
@@ -21,6 +22,7 @@ use bgp::evpn::{EvpnEvent, Instance, Vni};
 use ipnet::IpNet;
 
 use self::entrance::{Entrance, neighbour};
+pub use self::inherited::taught_before;
 pub use self::instance::AdvertisedRouter;
 use self::taught::Teaching;
 use super::wish::Needs;
@@ -126,15 +128,29 @@ impl Tenants {
 
     /// Takes in what peers teach. Answers of what it says something else than before.
     pub(super) fn learn(&mut self, event: EvpnEvent) -> (Vni, BTreeSet<Taught>) {
-        let vni = match event {
-            EvpnEvent::Prefix { vni, .. }
-            | EvpnEvent::Host { vni, .. }
-            | EvpnEvent::Flood { vni, .. }
-            | EvpnEvent::DuplicateMac { vni, .. } => vni,
-        };
+        let vni = vni(&event);
         let subjects = self.tables.entry(vni).or_default().teaching.learn(event);
         self.tidy(vni);
         (vni, subjects)
+    }
+
+    /// Takes in what an earlier process was taught, where peers have not taught this one. Answers of what.
+    pub(super) fn inherit(&mut self, event: EvpnEvent) -> (Vni, BTreeSet<Taught>) {
+        let vni = vni(&event);
+        let subjects = self.tables.entry(vni).or_default().teaching.inherit(event);
+        self.tidy(vni);
+        (vni, subjects)
+    }
+
+    /// Peers have taught what they have to teach: what an earlier process was taught besides is void. Answers of what.
+    pub(super) fn forget_inherited(&mut self) -> Vec<(Vni, BTreeSet<Taught>)> {
+        let tables = self.tables.iter_mut();
+        let forgotten = tables.map(|(vni, table)| (*vni, table.teaching.forget_inherited(*vni)));
+        let forgotten: Vec<_> = forgotten.collect();
+        for (vni, _) in &forgotten {
+            self.tidy(*vni);
+        }
+        forgotten
     }
 
     fn tidy(&mut self, vni: Vni) {
@@ -433,6 +449,16 @@ impl<'a> Site<'a> {
             }
             (Layer::Bridged, None) => Vec::new(),
         }
+    }
+}
+
+/// The table that an event is about.
+fn vni(event: &EvpnEvent) -> Vni {
+    match event {
+        EvpnEvent::Prefix { vni, .. }
+        | EvpnEvent::Host { vni, .. }
+        | EvpnEvent::Flood { vni, .. }
+        | EvpnEvent::DuplicateMac { vni, .. } => *vni,
     }
 }
 

@@ -174,6 +174,31 @@ fn a_host_that_comes_here_is_not_looked_for_elsewhere() {
 }
 
 #[test]
+fn hosts_that_an_earlier_process_was_taught_stay_until_peers_have_spoken() {
+    let mut before = node_of(bridged(2001));
+    before.add(host(2001, "172.24.4.10/32"));
+    let alone = before.objects();
+    let lessons = [
+        remote(REMOTE, "10.255.0.1", &["172.24.4.20", "2001:db8::20"]),
+        flood(&["10.255.0.1"]),
+    ];
+    let wishes = before.wiring.teach(lessons.clone());
+    before.tell(wishes);
+    let found = before.reconciler.all_observed();
+    let inherited = super::super::taught_before(&found);
+    // The host here is no lesson, though it is a neighbour of the bridge.
+    assert_eq!(inherited, lessons);
+    let mut node = node_of(bridged(2001));
+    node.add(host(2001, "172.24.4.10/32"));
+    let wishes = node.wiring.inherit(inherited);
+    node.tell(wishes);
+    assert_eq!(node.objects(), before.objects());
+    let wishes = node.wiring.forget_inherited();
+    node.tell(wishes);
+    assert_eq!(node.objects(), alone);
+}
+
+#[test]
 fn another_layer_of_the_same_vni_builds_anew() {
     let mut node = node_of(tenant(2001));
     node.add(exposure(2001, "172.24.4.10/32"));

@@ -129,7 +129,7 @@ fn b110_the_bridge_has_no_vlan_device_for_a_tenants_network() {
 fn methods_for_tenants_only_leave_the_bridges_alone_and_the_evpn_driver_lets_them_answer() {
     let base = |role| {
         let facts = Facts { role, ..facts() };
-        let objects = desired(&[], &BTreeMap::new(), &facts).objects;
+        let objects = desired(&[], &BTreeMap::new(), [], &facts).objects;
         let texts = objects.iter().map(|(key, value)| text(key, value));
         texts.collect::<BTreeSet<_>>()
     };
@@ -175,11 +175,11 @@ fn b111_overlapping_prefixes_of_two_vnis_share_no_object() {
     let alone = |tenant: Tenant, exposure| {
         let vni = tenant.vni;
         let tenants = BTreeMap::from([(vni, Arc::new(tenant))]);
-        desired(&[Arc::new(exposure)], &tenants, &facts())
+        desired(&[Arc::new(exposure)], &tenants, [], &facts())
     };
     let (one, two) = (alone(tenant(1001), mine()), alone(other(), theirs()));
     let both = BTreeMap::from([(1001, Arc::new(tenant(1001))), (1002, Arc::new(other()))]);
-    let both = desired(&[Arc::new(mine()), Arc::new(theirs())], &both, &facts());
+    let both = desired(&[Arc::new(mine()), Arc::new(theirs())], &both, [], &facts());
     let shared: Vec<_> = one
         .objects
         .keys()
@@ -260,7 +260,7 @@ fn b117_the_vrf_stays_if_it_is_not_to_be_deleted() {
     let left = BTreeSet::from(["link vrf-1001 Vrf { table: 1001 }".to_owned()]);
     assert_eq!(node.objects(), left);
     // So it is after a restart; and it goes when the option is another.
-    let whole = desired(&[], &BTreeMap::new(), &keeping);
+    let whole = desired(&[], &BTreeMap::new(), [], &keeping);
     assert_eq!(whole.objects.len(), 1);
     keeping.tenancy.delete_vrf_on_disconnect = true;
     node.facts(keeping);

@@ -3,6 +3,7 @@
 use bgp::evpn::{EvpnEvent, Way};
 use bgp::wire::evpn::Mac;
 
+use super::super::taught_before;
 use super::*;
 
 const ROUTER: [u8; 6] = [0x7a, 0x84, 0xe6, 0xbe, 0x98, 0xa3];
@@ -171,6 +172,63 @@ fn what_was_taught_is_there_with_the_devices_and_goes_with_them() {
         0,
         "nothing is kept of it"
     );
+}
+
+#[test]
+fn what_an_earlier_process_was_taught_stays_until_peers_have_spoken() {
+    let lessons = || {
+        let ways = [("10.255.0.1", ROUTER), ("10.255.0.2", OTHER)];
+        [
+            prefix("198.51.100.0/24", &ways),
+            prefix("2001:db8:9::/64", &ways[..1]),
+            prefix("203.0.113.0/24", &ways[1..]),
+        ]
+    };
+    let mut before = wired();
+    lessons()
+        .into_iter()
+        .for_each(|lesson| drop(before.teach(lesson)));
+    // Another process finds it all, before a peer has said a word.
+    let found = before.reconciler.all_observed();
+    let mut node = Node::new(facts());
+    for (key, found) in &found {
+        node.reconciler.observe(key.clone(), Some(found.clone()));
+    }
+    let mut wishes = node.wiring.inherit(taught_before(&found));
+    wishes.extend(node.wiring.update(&Delta {
+        added: vec![Arc::new(exposure(1001, "172.24.4.10/32"))],
+        tenants: [(1001, Some(Arc::new(tenant(1001))))].into(),
+        ..Delta::default()
+    }));
+    let steps = node.tell(wishes);
+    assert_eq!(steps.len(), 1, "the advert only: {steps:?}");
+    assert_eq!(node.objects(), before.objects());
+    // One is confirmed, one has changed, and one is no more.
+    let [same, _, _] = lessons();
+    assert_eq!(node.teach(same), []);
+    node.teach(prefix("2001:db8:9::/64", &[("10.255.0.3", OTHER)]));
+    let wishes = node.wiring.forget_inherited();
+    node.tell(wishes);
+    let objects = node.objects();
+    has(
+        &objects,
+        &[
+            "198.51.100.0/24 via 10.255.0.1 via 10.255.0.2 dev br-1001 table 1001",
+            "2001:db8:9::/64 via ::ffff:10.255.0.3 dev br-1001 table 1001",
+        ],
+    );
+    has_not(&objects, "203.0.113.0/24");
+    has_not(&objects, "::ffff:10.255.0.1");
+    assert_eq!(node.wiring.forget_inherited(), []);
+}
+
+#[test]
+fn what_peers_have_taught_is_not_inherited() {
+    let mut node = wired();
+    node.teach(prefix("198.51.100.0/24", &[("10.255.0.1", ROUTER)]));
+    let old = prefix("198.51.100.0/24", &[("10.255.0.2", OTHER)]);
+    assert_eq!(node.wiring.inherit([old]), []);
+    assert_eq!(node.wiring.forget_inherited(), []);
 }
 
 #[test]
