@@ -4,15 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::super::{Conflict, Inputs, conflicts};
-use super::cloud::{
-    Cloud, FIP_MAC, LRP_MAC, MAC, address, balancer, fip, gateway, hosts, id, node, vip_port, vm,
-};
+use super::cloud::{Cloud, FIP_MAC, LRP_MAC, MAC, fip, gateway, id, node, vm};
 use super::vpn_edits::routers_are;
 use crate::exposure::{Code, Exposure, Kind, Layer, Method, Tenant};
-use crate::mac::MacAddr;
-use crate::ovn::northbound::{
-    Balancer, FipMode, Octavia, PortKind, Purpose, RouterPort, SwitchPort, Told,
-};
+use crate::ovn::northbound::{RouterPort, SwitchPort, Told};
 use crate::reconcile::Destination;
 
 const VPN: &[(&str, &str)] = &[("type", "l3"), ("vni", "1001")];
