@@ -17,7 +17,7 @@ use crate::peering::TenantNews;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::{Leak, Scope, TenantScope};
 use crate::reconcile::{Holder, Key, Reconciler};
-use crate::wiring::tenants::names;
+use crate::wiring::tenants::{self, names};
 use crate::wiring::{AdvertisedRouter, BridgeFacts, BridgeRole, Facts, Tenancy, Wiring, Wish};
 
 /// What of tenants is others' business than wiring's.
@@ -109,6 +109,20 @@ impl Core {
     /// Takes in what peers teach of tenants' tables.
     pub fn teach(&mut self, news: &TenantNews) {
         let wishes = self.wiring.teach(news.events());
+        self.wish(wishes);
+    }
+
+    /// What peers taught an agent before this one stays in the kernel until they have taught this one: peers keep our routes
+    /// through a restart (RFC 4724 §4.2), and we keep theirs.
+    pub fn inherit(&mut self) {
+        let taught = tenants::taught_before(self.reconciler.observations());
+        let wishes = self.wiring.inherit(taught);
+        self.wish(wishes);
+    }
+
+    /// Peers have taught all they have: what they did not is no more.
+    pub fn forget_inherited(&mut self) {
+        let wishes = self.wiring.forget_inherited();
         self.wish(wishes);
     }
 
