@@ -2,7 +2,7 @@
 //! they are to use DHCPv6, which prefixes are on their link, whom to ask for names (RFC 4861, RFC 8106).
 //!
 //! ```text
-//!   DHCP_Options ──► Advertisement ──► RouterAdvertisements::set ──► one task per device
+//!   exposure ──► Advertisement ──► RouterAdvertisements::set ──► one task per device
 //!                                                                     ▲          │
 //!      kernel ── links, addresses ──► LinkMonitor ────────────────────┤          ▼
 //!                                                                     └─── Advertiser (pure) ──► RouterSocket
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use advertisement::{Advertisement, Assignment, InvalidOption};
+pub use advertisement::{Advertisement, Assignment, NotTold};
 use device::Device;
 use links::LinkMonitor;
 

@@ -34,10 +34,7 @@ fn tenant(rd: &str, import: &[&str], export: &[&str]) -> Tenant {
         rd: Some(rd.parse().unwrap()),
         import: targets(import),
         export: targets(export),
-        redistribute: Redistribute {
-            connected: true,
-            kernel: true,
-        },
+        redistributed: Redistributed::Everything,
     }
 }
 

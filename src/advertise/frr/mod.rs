@@ -17,7 +17,7 @@ pub use leak::Leak;
 pub use leaking::{CannotLeak, Leaking, Redistribute};
 pub use peering::Peering;
 pub use running::{Instance, Running};
-pub use tenants::{CannotHost, Difference, Tenant, Tenants};
+pub use tenants::{CannotHost, Difference, Redistributed, Tenant, Tenants};
 pub use upkeep::{Settings, Status, Upkeep};
 pub use vtysh::{Rejection, Vtysh, VtyshError, With};
 pub use wanted::Wanted;
