@@ -77,6 +77,21 @@ impl RouterAdvertisements {
         }
     }
 
+    /// [`Self::set`], where `has_network` says of a device whether there is still a network behind it, with or without
+    /// something of it on this node: hosts of one without are told that they have no router here any more.
+    pub fn follow(
+        &mut self,
+        wanted: BTreeMap<Arc<str>, Advertisement>,
+        has_network: impl Fn(&str) -> bool,
+    ) {
+        let lost = |name: &&Arc<str>| !wanted.contains_key(*name) && !has_network(name);
+        let lost: Vec<_> = self.devices.keys().filter(lost).cloned().collect();
+        for device in lost {
+            drop(self.cease(&device));
+        }
+        self.set(wanted);
+    }
+
     /// The network behind a device is no more, on no chassis: its hosts are told that they have no router here, and
     /// nothing after that. The future ends when that has been sent or cannot be; it need not be awaited, but a device
     /// that goes before it ends takes the message with it. It takes 3 s at most, and most often none.

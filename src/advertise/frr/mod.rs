@@ -20,4 +20,4 @@ pub use running::{Instance, Running};
 pub use tenants::{CannotHost, Difference, Redistributed, Tenant, Tenants};
 pub use upkeep::{Settings, Status, Upkeep};
 pub use vtysh::{Rejection, Vtysh, VtyshError, With};
-pub use wanted::Wanted;
+pub use wanted::{Wanted, leaks};

@@ -131,18 +131,18 @@ fn of_vtep(vtep: IpAddr, vni: u32) -> Option<RouteDistinguisher> {
 }
 
 impl Tenants {
-    /// The commands that are missing, and those that take away what is not wanted any more. `inactive` names VRFs
-    /// that FRR has and the kernel has not: only they can be removed ([`Self::may_be_inactive`]).
+    /// The commands that are missing, and those that take away what is not wanted any more. `active` names the VRFs
+    /// that the kernel has: FRR keeps them ([`Self::asks_for_vrfs`]).
     ///
     /// # Errors
     /// FRR's default instance is missing or has another AS number, and there is something to build on it.
     pub fn difference(
         &self,
         running: &Running,
-        inactive: &BTreeSet<String>,
+        active: &BTreeSet<String>,
     ) -> Result<Difference, CannotHost> {
         let mut difference = Difference {
-            commands: vrf::removal(running, inactive, |vni| self.tenants.contains_key(&vni)),
+            commands: vrf::removal(running, active, |vni| self.tenants.contains_key(&vni)),
             problems: Vec::new(),
         };
         let chosen = self.tenants.values().map(|tenant| tenant.redistributed);
@@ -171,8 +171,8 @@ impl Tenants {
         Ok(difference)
     }
 
-    /// True if FRR has a VRF that is ours to remove once the kernel has it no more: ask which are inactive.
-    pub fn may_be_inactive(&self, running: &Running) -> bool {
+    /// True if FRR has a VRF that is ours to remove once the kernel has it no more: ask which it has.
+    pub fn asks_for_vrfs(&self, running: &Running) -> bool {
         vrf::leftovers(running, |vni| self.tenants.contains_key(&vni))
             .next()
             .is_some()
@@ -214,12 +214,13 @@ pub(super) fn headline(commands: &[String]) -> String {
     format!("FRR reconfiguration ({})", about.join(", "))
 }
 
-/// The VRFs that `show vrf` calls inactive.
-pub(super) fn inactive(shown: &str) -> BTreeSet<String> {
+/// The VRFs that `show vrf` gives a table. One that it does not name is no more, though FRR 10's mgmtd may have kept
+/// its configuration.
+pub(super) fn active(shown: &str) -> BTreeSet<String> {
     let name = |line: &str| {
         let mut words = line.strip_prefix("vrf ")?.split_whitespace();
         let name = words.next()?;
-        (words.next() == Some("inactive")).then(|| name.to_owned())
+        (words.next() == Some("id")).then(|| name.to_owned())
     };
     shown.lines().filter_map(|line| name(line.trim())).collect()
 }

@@ -44,10 +44,11 @@ fn advertising(device: &str, prefixes: &[(&str, Assignment)], servers: &[&str]) 
     }
 }
 
+/// What is told an FRR whose VRFs are all the kernel's.
 fn told(wanted: &Tenants, running: &str) -> Vec<String> {
-    let difference = wanted
-        .difference(&Running::parse(running), &BTreeSet::new())
-        .unwrap();
+    let running = Running::parse(running);
+    let active = running.vrfs().map(|(name, _)| name.to_owned()).collect();
+    let difference = wanted.difference(&running, &active).unwrap();
     assert_eq!(difference.problems, []);
     difference.commands
 }
@@ -327,21 +328,18 @@ fn b116_b118_a_vni_that_is_wanted_no_more_goes_its_vrf_when_the_kernel_has_none(
         "no router bgp 64999 vrf vrf-1001",
         "no vrf vrf-1001",
     ];
-    assert!(wanted.may_be_inactive(&running));
-    let active = wanted.difference(&running, &BTreeSet::new()).unwrap();
-    assert_eq!(active.commands, expected[..4]);
-    let inactive = BTreeSet::from(["vrf-1001".to_owned()]);
-    let gone = wanted.difference(&running, &inactive).unwrap();
-    assert_eq!(gone.commands, expected);
+    assert!(wanted.asks_for_vrfs(&running));
+    let kernel = BTreeSet::from(["vrf-1001".to_owned()]);
+    let told = |running: &Running, active: &BTreeSet<String>| {
+        wanted.difference(running, active).unwrap().commands
+    };
+    assert_eq!(told(&running, &kernel), expected[..4]);
+    assert_eq!(told(&running, &BTreeSet::new()), expected);
 
     let rest = Running::parse("vrf vrf-1001\nexit-vrf\n!\n");
-    assert!(wanted.may_be_inactive(&rest));
-    let gone = wanted.difference(&rest, &inactive).unwrap();
-    assert_eq!(gone.commands, expected[4..]);
-    assert_eq!(
-        told(&wanted, "vrf vrf-1001\nexit-vrf\n!\n"),
-        [] as [&str; 0]
-    );
+    assert!(wanted.asks_for_vrfs(&rest));
+    assert_eq!(told(&rest, &kernel), [] as [&str; 0]);
+    assert_eq!(told(&rest, &BTreeSet::new()), expected[4..]);
 }
 
 #[test]
@@ -362,7 +360,7 @@ fn what_the_operator_has_made_stays() {
         interface eth1\n ipv6 nd prefix 2001:db8::/64\n no ipv6 nd suppress-ra\nexit\n!\n\
         interface vrf-blue\n ipv6 nd managed-config-flag\nexit\n!\n";
     let running = format!("{NODE}{theirs}");
-    assert!(!tenants([]).may_be_inactive(&Running::parse(&running)));
+    assert!(!tenants([]).asks_for_vrfs(&Running::parse(&running)));
     assert_eq!(told(&tenants([]), &running), [] as [&str; 0]);
 }
 
@@ -510,9 +508,12 @@ fn b120_a_device_that_went_is_silenced_first() {
 }
 
 #[test]
-fn inactive_vrfs_are_read_from_what_frr_shows() {
+fn vrfs_of_the_kernel_are_read_from_what_frr_shows() {
     let shown = "vrf vrf-1001 inactive (configured)\nvrf vrf-1002 id 7 table 1002 (configured)\nvrf bgp-vrf id 5 table 10\n";
-    assert_eq!(inactive(shown), BTreeSet::from(["vrf-1001".to_owned()]));
+    assert_eq!(
+        active(shown),
+        BTreeSet::from(["bgp-vrf".to_owned(), "vrf-1002".to_owned()])
+    );
 }
 
 #[test]

@@ -122,7 +122,7 @@ pub(super) fn leftovers(
 /// the kernel has: the former goes first, the latter when the device has gone.
 pub(super) fn removal(
     running: &Running,
-    inactive: &BTreeSet<String>,
+    active: &BTreeSet<String>,
     is_wanted: impl Fn(u32) -> bool,
 ) -> Vec<String> {
     let mut commands = Vec::new();
@@ -133,7 +133,7 @@ pub(super) fn removal(
             commands.extend(without_instance(name, instance));
         }
         let empty = lines.is_some_and(|lines| lines.iter().all(|line| line.starts_with("vni ")));
-        if empty && inactive.contains(name) {
+        if empty && !active.contains(name) {
             commands.push(format!("no vrf {name}"));
         }
     }
