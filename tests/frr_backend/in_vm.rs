@@ -74,13 +74,18 @@ fn heard(leaf: &Frr) -> BTreeSet<(String, String, String)> {
             let address = rest.split_once(":[").map_or("", |(_, rest)| rest);
             let address = address.split(']').next().unwrap_or_default();
             prefix = format!("{address}/{length}");
+        } else if line.contains(" [") {
+            // Another type: without its L3 VNI FRR takes the device for one of layer 2, until it goes.
+            prefix.clear();
         } else if let Some((_, communities)) = line.split_once("RT:") {
             let targets = format!("RT:{communities}");
             let targets = targets
                 .split_whitespace()
                 .filter_map(|word| word.strip_prefix("RT:"));
             let targets: Vec<&str> = targets.collect();
-            found.insert((rd.clone(), prefix.clone(), targets.join(" ")));
+            if !prefix.is_empty() {
+                found.insert((rd.clone(), prefix.clone(), targets.join(" ")));
+            }
         }
     }
     found
