@@ -34,6 +34,7 @@ pub mod openflow;
 pub mod ovn;
 pub mod ovsdb;
 pub mod peering;
+pub mod ports;
 pub mod reconcile;
 pub mod reload;
 pub mod route_settings;
