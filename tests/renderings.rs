@@ -63,6 +63,7 @@ fn example() -> Plan {
                 code: Code::TenantNetworksDisabled,
                 reason: "expose_tenant_networks is off".into(),
             }],
+            ..Decision::default()
         },
         changes: vec![
             Change {
@@ -80,10 +81,7 @@ fn example() -> Plan {
                     table: 201,
                     prefix: to,
                 },
-                value: Value::Route(Route {
-                    dev: "br-ex".into(),
-                    via: None,
-                }),
+                value: Value::Route(Route::new("br-ex".into(), None)),
             },
             Change {
                 op: Op::Remove,
