@@ -83,9 +83,11 @@ impl Filtered {
             Driver::StretchedL2 => Reach::Routers,
             Driver::Evpn => Reach::Node(TenantRows::Ports),
         };
+        let mut interest = Interest::new(own(node), reach, &server.monitor);
+        interest.heed_router_names(options.policy.names_routers());
         Self {
             driver,
-            interest: Interest::new(own(node), reach, &server.monitor),
+            interest,
             replica: Replica::default(),
             southbound: Southbound::new(Scope::Everything),
         }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub use self::bgpvpn::{Bgpvpn, Membership};
 pub use self::feed::monitor;
+pub(in crate::ovn) use self::rows::resident;
 pub use self::rows::{
     BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, Localnet,
     NatAddress, Patch, PortBinding,
