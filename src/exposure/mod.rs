@@ -6,6 +6,8 @@ mod attributes;
 mod codes;
 pub mod evpn;
 mod filter;
+mod members;
+pub mod native;
 mod node;
 pub mod northbound;
 mod options;
@@ -184,6 +186,8 @@ pub enum Reason {
     },
     /// A floating IP whose ports are forwarded by a router whose gateway port this chassis hosts.
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
+    /// OVN's own dynamic routing advertises it, for a router whose port `lrp` this chassis hosts.
+    AdvertisedByOvn { router: Arc<str>, lrp: Arc<str> },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
 }
@@ -198,6 +202,7 @@ impl Reason {
             | Self::SubnetBehindGateway { lrp, .. }
             | Self::VipBehindGateway { lrp, .. }
             | Self::ForwardedByGateway { lrp, .. }
+            | Self::AdvertisedByOvn { lrp, .. }
             | Self::StretchedNetwork { lrp } => Some(lrp),
             Self::PortHere { .. }
             | Self::FipOfPortHere { .. }
@@ -254,6 +259,10 @@ impl fmt::Display for Reason {
             Self::ForwardedByGateway { balancer, lrp } => write!(
                 f,
                 "ports forwarded by load balancer {balancer} on gateway port {lrp}, hosted by this chassis"
+            ),
+            Self::AdvertisedByOvn { router, lrp } => write!(
+                f,
+                "Advertised_Route of router {router}, which is reached through port {lrp}, hosted by this chassis"
             ),
             Self::StretchedNetwork { lrp } => write!(
                 f,
