@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::PATIENCE;
 use crate::ovsdb::text;
 use crate::process::{Daemon, run, wait_until};
 use crate::rootfs::{Generation, Place};
+use crate::{Namespace, PATIENCE};
 
 /// A running FRR.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Frr {
     dir: PathBuf,
     daemons: Vec<(&'static str, Daemon)>,
     zebra_option: Option<&'static str>,
+    /// Where zebra sees other things than the rest.
+    zebra_place: Place,
 }
 
 impl Frr {
@@ -48,6 +50,36 @@ impl Frr {
         Self::start_with_zebra_option(place, dir, config, "--v6-rr-semantics")
     }
 
+    /// zebra and bgpd with a zebra that has namespaces for VRFs (`zebra -n`): `vrfs` by their names. It takes every namespace
+    /// that it finds for one, so these are all that it finds. A kernel without VRF devices has EVPN of type 5 this way.
+    pub fn start_with_namespaces(
+        place: &Place,
+        dir: &Path,
+        config: &str,
+        vrfs: &[(&str, &Namespace)],
+    ) -> Result<Self> {
+        // By a directory of its own, over the machine's /run/netns.
+        let names = dir.join("netns");
+        std::fs::create_dir_all(&names)?;
+        let mut zebra = place.clone();
+        let hold = |name: &str| dir.join(format!("hold-{name}"));
+        for (name, vrf) in vrfs {
+            std::fs::write(hold(name), "")?;
+            std::fs::write(names.join(name), "")?;
+            zebra = zebra.mount(Path::new(&vrf.path()), &text(&hold(name)));
+        }
+        zebra = zebra.mount(&names, "/run/netns");
+        for (name, _) in vrfs {
+            zebra = zebra.mount(&hold(name), &format!("/run/netns/{name}"));
+        }
+        let this = Self {
+            zebra_option: Some("-n"),
+            zebra_place: zebra,
+            ..Self::new(place, dir)
+        };
+        this.launch(config, &["zebra", "bgpd"])
+    }
+
     fn start_with_zebra_option(
         place: &Place,
         dir: &Path,
@@ -67,6 +99,7 @@ impl Frr {
             dir: dir.to_owned(),
             daemons: Vec::new(),
             zebra_option: None,
+            zebra_place: place.clone(),
         }
     }
 
@@ -188,7 +221,12 @@ impl Frr {
 
     fn start_daemon(&mut self, name: &'static str) -> Result<()> {
         let dir = text(&self.dir);
-        let mut command = self.place.command(&format!("/usr/lib/frr/{name}"))?;
+        let place = if name == "zebra" {
+            &self.zebra_place
+        } else {
+            &self.place
+        };
+        let mut command = place.command(&format!("/usr/lib/frr/{name}"))?;
         command.args([
             "-i",
             &format!("{dir}/{name}.pid"),
@@ -246,7 +284,7 @@ impl Frr {
 mod tests {
     use super::*;
     use crate::netns::connect;
-    use crate::{Namespace, Need, require, scratch};
+    use crate::{Need, require, scratch};
 
     #[test]
     fn two_generations_hold_a_session() {
