@@ -70,14 +70,25 @@ impl Frr {
         }
         zebra = zebra.mount(&names, "/run/netns");
         for (name, _) in vrfs {
-            zebra = zebra.mount(&hold(name), &format!("/run/netns/{name}"));
+            // As it is below the root filesystem, where it was mounted first.
+            let held = place.generation().file(&text(&hold(name)))?;
+            zebra = zebra.mount(&held, &format!("/run/netns/{name}"));
         }
+        if place.generation() == Generation::Bookworm {
+            let this = Self {
+                zebra_option: Some("-n"),
+                zebra_place: zebra,
+                ..Self::new(place, dir)
+            };
+            return this.launch(config, &["zebra", "bgpd"]);
+        }
+        // FRR 10 has what is said of VRFs from mgmtd, by sockets that are nowhere else than in /run/frr.
         let this = Self {
-            zebra_option: Some("-n"),
-            zebra_place: zebra,
-            ..Self::new(place, dir)
+            zebra_option: Some("-w"),
+            zebra_place: zebra.mount(dir, "/run/frr"),
+            ..Self::new(&place.clone().mount(dir, "/run/frr"), dir)
         };
-        this.launch(config, &["zebra", "bgpd"])
+        this.launch(config, &["mgmtd", "zebra", "bgpd"])
     }
 
     fn start_with_zebra_option(
@@ -110,6 +121,13 @@ impl Frr {
         self.own_dir()?;
         for name in daemons {
             self.start_daemon(name)?;
+        }
+        if daemons.contains(&"mgmtd") {
+            // What it has for zebra before that is lost.
+            wait_until(PATIENCE, "zebra at mgmtd", || {
+                let adapters = self.vtysh("show mgmt backend-adapter all");
+                adapters.is_ok_and(|text| text.contains("zebra"))
+            })?;
         }
         // FRR 10 reads the whole file in vtysh; daemons skip what is not theirs
         self.vtysh_raw(&["-b"])?;
@@ -214,6 +232,14 @@ impl Frr {
         })
     }
 
+    /// Every process that it is made of.
+    pub fn pids(&self) -> Vec<u32> {
+        self.daemons
+            .iter()
+            .map(|(_, daemon)| daemon.pid())
+            .collect()
+    }
+
     /// Where its files are.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -227,24 +253,14 @@ impl Frr {
             &self.place
         };
         let mut command = place.command(&format!("/usr/lib/frr/{name}"))?;
-        command.args([
-            "-i",
-            &format!("{dir}/{name}.pid"),
-            "-z",
-            &format!("{dir}/zserv.api"),
-        ]);
-        command.args([
-            "--vty_socket",
-            &dir,
-            "-A",
-            "127.0.0.1",
-            "-P",
-            "0",
-            "-f",
-            "/dev/null",
-        ]);
+        command.args(["-i", &format!("{dir}/{name}.pid")]);
+        command.args(["--vty_socket", &dir, "-A", "127.0.0.1", "-P", "0"]);
         command.args(["--log", "stdout", "--log-level", "informational"]);
-        if name == "zebra" {
+        if name != "mgmtd" {
+            let socket = format!("{dir}/zserv.api");
+            command.args(["-z", &socket, "-f", "/dev/null"]);
+        }
+        if name == "zebra" || name == "mgmtd" {
             command.args(self.zebra_option);
         }
         // later versions have no control socket any more

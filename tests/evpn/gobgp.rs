@@ -107,3 +107,42 @@ fn all_types_pass_both_ways_with_gobgp_3_36() {
     require!(Need::Root, Need::Trixie);
     all_types_pass_both_ways(Generation::Trixie);
 }
+
+/// Fail static: a process ends without a word, the peer's graceful-restart helper keeps the tenants' routes, the next one
+/// takes over; what it does not tell again goes with its End-of-RIB (RFC 4724 §4.2).
+#[test]
+fn our_restart_loses_no_tenants_route_at_a_helper() {
+    require!(Need::Root, Need::Program("gobgpd"));
+    let lab = Lab::new();
+    let helper = "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 60\n";
+    let family = "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n";
+    let config = config(65002).replace(
+        "[[neighbors.afi-safis]]",
+        &format!("{helper}[[neighbors.afi-safis]]"),
+    );
+    let place = Place::inside(&lab.leaf);
+    let gobgp = Gobgp::start(&place, &lab.path("gobgp"), &format!("{config}{family}")).unwrap();
+    let us = Us::start(&lab, 65001, LEAF, 65002);
+    let table = || gobgp.run("global rib -a evpn").unwrap_or_default();
+    let routes = || {
+        table()
+            .lines()
+            .filter(|line| line.contains("[type:"))
+            .count()
+    };
+    eventually(6, routes);
+    drop(us);
+    let state = || {
+        gobgp
+            .run(&format!("neighbor {OURS}"))
+            .unwrap_or_default()
+            .to_lowercase()
+    };
+    eventually(false, || state().contains("bgp state = established"));
+    assert_eq!(routes(), 6, "they are kept: {}", table());
+    let us = Us::start_with(&lab, 65001, LEAF, 65002, tables(65001), |_| {});
+    us.wait_established();
+    us.handle.withdraw_evpn(ROUTED, [OUR_HOST.parse().unwrap()]);
+    eventually(5, routes);
+    assert!(!table().contains("10.78.0.9/32"));
+}

@@ -327,8 +327,12 @@ impl Tenants for Frr {
         };
         let paths = route["paths"].as_array().into_iter().flatten();
         let valid = paths.filter(|path| path["valid"] == true);
-        let hops = valid.filter_map(|path| Some(path["nexthops"][0]["ip"].as_str()?.to_owned()));
-        hops.collect()
+        // Of an IPv6 prefix it is IPv4-mapped.
+        let hop = |path: &serde_json::Value| {
+            let hop: IpAddr = path["nexthops"][0]["ip"].as_str()?.parse().ok()?;
+            Some(hop.to_canonical().to_string())
+        };
+        valid.filter_map(hop).collect()
     }
 
     fn mac_behind(&self, mac: Mac) -> String {
@@ -346,7 +350,12 @@ impl Tenants for Frr {
         let Ok(answer) = answer else {
             return Vec::new();
         };
-        let vteps = answer["remoteVteps"].as_array().into_iter().flatten();
+        // FRR 8 calls them by their number.
+        let lists = [&answer["remoteVteps"], &answer["numRemoteVteps"]];
+        let vteps = lists
+            .into_iter()
+            .filter_map(|list| list.as_array())
+            .flatten();
         let name = |vtep: &serde_json::Value| {
             let ip = vtep["ip"].as_str().or(vtep.as_str());
             ip.unwrap_or_default().to_owned()

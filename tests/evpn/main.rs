@@ -4,4 +4,5 @@ mod frr;
 mod gobgp;
 mod lab;
 mod reflected;
+mod tool;
 mod variants;

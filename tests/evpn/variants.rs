@@ -12,8 +12,6 @@ struct Variant {
     name: &'static str,
     /// What FRR says of its tenant.
     routed: &'static str,
-    /// What FRR says of EVPN.
-    evpn: &'static str,
     /// What of our table is another.
     ours: fn(&mut Instance),
 }
@@ -21,7 +19,6 @@ struct Variant {
 const DERIVED: Variant = Variant {
     name: "derived AS:VNI, of two ASes",
     routed: "",
-    evpn: "",
     ours: |_| {},
 };
 
@@ -29,7 +26,6 @@ const VARIANTS: &[Variant] = &[
     Variant {
         name: "one explicit target",
         routed: "  route-target import 65009:1\n  route-target export 65009:1\n",
-        evpn: "",
         ours: |table| {
             let target = RouteTarget::As(65009, 1);
             table.export = [target].into();
@@ -39,28 +35,19 @@ const VARIANTS: &[Variant] = &[
     Variant {
         name: "another one each way, of an address and of a long AS",
         routed: "  route-target import 192.0.2.9:5\n  route-target export 4200000000:6\n",
-        evpn: "",
         ours: |table| {
             table.export = [RouteTarget::Address([192, 0, 2, 9].into(), 5)].into();
             table.import = [Import::Target(RouteTarget::LongAs(4_200_000_000, 6))].into();
         },
     },
     Variant {
-        name: "derived as RFC 8365 says",
-        routed: "",
-        evpn: "  autort rfc8365-compatible\n",
-        ours: |table| table.export = [RouteTarget::derived_by_rfc_8365(65001, ROUTED)].into(),
-    },
-    Variant {
         name: "configured distinguishers",
         routed: "  rd 65002:4000000000\n",
-        evpn: "",
         ours: |table| table.rd = "4200000001:9".parse().unwrap(),
     },
     Variant {
         name: "several targets",
         routed: "  route-target import 65009:1\n  route-target import 65009:2\n  route-target export 65009:3\n  route-target export 65009:4\n",
-        evpn: "",
         ours: |table| {
             table.export = [8, 2].map(|number| RouteTarget::As(65009, number)).into();
             table.import = [4, 9]
@@ -73,7 +60,6 @@ const VARIANTS: &[Variant] = &[
 fn exchanged(variant: &Variant, generation: Generation) {
     let lab = Lab::new();
     let config = LeafConfig {
-        evpn: variant.evpn,
         routed: variant.routed,
         ..LeafConfig::default()
     };
@@ -117,4 +103,36 @@ fn targets_and_distinguishers_as_frr_10_has_them() {
     for variant in VARIANTS.iter().chain([&DERIVED]) {
         exchanged(variant, Generation::Trixie);
     }
+}
+
+/// RFC 8365 §5.1.2.1. FRR derives so for bridged tables alone.
+fn targets_as_rfc_8365_derives_them(generation: Generation) {
+    let lab = Lab::new();
+    let config = LeafConfig {
+        evpn: "  autort rfc8365-compatible\n",
+        ..LeafConfig::default()
+    };
+    let frr = lab.start_leaf(generation, &config.text());
+    let us = Us::start(&lab, 65001, LEAF, 65002);
+    eventually(vec![LEAF.to_owned()], || us.flood());
+    assert!(frr.floods_to().is_empty(), "ours is derived otherwise");
+    let mut tables = tables(65001);
+    let bridged = tables.get_mut(&BRIDGED).unwrap();
+    bridged.export = [RouteTarget::derived_by_rfc_8365(65001, BRIDGED)].into();
+    us.handle.set_evpn_instances(tables);
+    eventually(vec![OUR_VTEP.to_owned()], || frr.floods_to());
+    eventually(OUR_VTEP.to_owned(), || frr.mac_behind(host(1)));
+    assert_eq!(us.flood(), [LEAF]);
+}
+
+#[test]
+fn targets_as_rfc_8365_derives_them_with_frr_8() {
+    require!(Need::Root, BGPD);
+    targets_as_rfc_8365_derives_them(Generation::Bookworm);
+}
+
+#[test]
+fn targets_as_rfc_8365_derives_them_with_frr_10() {
+    require!(Need::Root, Need::Trixie);
+    targets_as_rfc_8365_derives_them(Generation::Trixie);
 }
