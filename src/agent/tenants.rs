@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp::evpn::{Import, Instance, Vni};
+use bgp::evpn::{Instance, Vni};
 use ipnet::IpNet;
 use nix::ifaddrs::InterfaceAddress;
 
@@ -12,7 +12,7 @@ use super::Agent;
 use super::core::Told;
 use crate::advertise::frr;
 use crate::advertise::{Embedded, Source};
-use crate::config::{self, Backend, Driver};
+use crate::config::{self, Backend};
 use crate::ports;
 use crate::reconcile::Domain;
 use crate::router_advertisement::{Advertisement, Assignment};
@@ -94,34 +94,12 @@ impl Agent {
     fn hosted_by_frr(&self, instances: &BTreeMap<Vni, Instance>) -> BTreeMap<Vni, frr::Tenant> {
         let wiring = self.core.wiring();
         let hosted = |(vni, instance): (&Vni, &Instance)| {
-            let tenant = wiring.tenant(*vni)?;
             instance.router_mac()?;
-            let hosted = frr::Tenant {
-                asn: tenant.asn.unwrap_or(self.config.bgp.asn),
-                rd: Some(instance.rd),
-                import: instance.import.iter().filter_map(explicit).collect(),
-                // None is what FRR derives, which is the same.
-                export: tenant.export.clone(),
-                redistribute: redistributed(self.config.agent.driver),
-            };
-            Some((*vni, hosted))
+            let tenant = wiring.tenant(*vni)?;
+            let tenant = frr::Tenant::of(tenant, self.config.bgp.asn, self.core.vtep())?;
+            Some((*vni, tenant))
         };
         instances.iter().filter_map(hosted).collect()
-    }
-}
-
-fn explicit(import: &Import) -> Option<bgp::wire::evpn::RouteTarget> {
-    match import {
-        Import::Target(target) => Some(*target),
-        Import::Derived(_) => None,
-    }
-}
-
-/// Hosts behind gateways are routes of ours (`kernel`), and so is what else there is but addresses of the node itself.
-fn redistributed(driver: Driver) -> frr::Redistribute {
-    frr::Redistribute {
-        connected: driver != Driver::Evpn,
-        kernel: true,
     }
 }
 
