@@ -188,11 +188,13 @@ impl Ovn {
 }
 
 impl Standing {
-    /// Nothing exposed. The EVPN driver is refused before it comes here.
+    /// Nothing exposed. The EVPN driver and the native one are refused before they come here.
     fn of(driver: Driver) -> Self {
         match driver {
             Driver::Northbound => Self::Northbound(northbound::Standing::default()),
-            Driver::Southbound | Driver::Evpn => Self::Southbound(southbound::Standing::default()),
+            Driver::Southbound | Driver::Evpn | Driver::Native => {
+                Self::Southbound(southbound::Standing::default())
+            }
             Driver::StretchedL2 => Self::StretchedL2(stretched_l2::Standing::default()),
         }
     }
@@ -203,6 +205,7 @@ pub(super) fn scope(driver: Driver) -> Scope {
     match driver {
         Driver::Northbound => Scope::Bindings,
         Driver::Southbound | Driver::StretchedL2 | Driver::Evpn => Scope::Everything,
+        Driver::Native => Scope::Routing,
     }
 }
 

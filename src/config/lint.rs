@@ -33,7 +33,7 @@ struct Lint<'a> {
 impl Lint<'_> {
     fn choices(&mut self, config: &Config) {
         let agent = &config.agent;
-        if agent.driver == Driver::Evpn {
+        if matches!(agent.driver, Driver::Evpn | Driver::Native) {
             let remedy =
                 "set driver = nb_ovn_bgp_driver, ovn_bgp_driver or ovn_stretched_l2_bgp_driver";
             self.missing("driver", agent.driver, remedy);
