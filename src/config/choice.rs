@@ -41,6 +41,8 @@ choice! {
         Evpn = "ovn_evpn_driver",
         /// The stretched layer-2 driver.
         StretchedL2 = "ovn_stretched_l2_bgp_driver",
+        /// What OVN's own dynamic routing wants advertised.
+        Native = "ovn_native",
     }
 }
 

@@ -122,7 +122,7 @@ impl Agent {
             self.exposing_method,
             ExposingMethod::Vrf | ExposingMethod::L2Vni | ExposingMethod::Dynamic
         );
-        method || self.driver == Driver::Evpn
+        method || matches!(self.driver, Driver::Evpn | Driver::Native)
     }
 }
 
