@@ -9,6 +9,8 @@ mod server;
 mod snapshot;
 #[path = "interest/south.rs"]
 mod south;
+#[path = "interest/vpns.rs"]
+mod vpns;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
