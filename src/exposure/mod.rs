@@ -4,6 +4,7 @@
 
 mod attributes;
 mod codes;
+pub mod evpn;
 mod filter;
 mod node;
 pub mod northbound;
@@ -344,6 +345,8 @@ pub enum Code {
     AddressTaken,
     /// A stretched network has hosts by their MAC addresses, and nothing says which one has this address.
     NoMac,
+    /// VNI and AS of a router interface are not those of its gateway.
+    VniMismatch,
     /// A policy, of the object or of the policy file, says not to advertise it.
     Policy,
     /// This version does not expose such objects yet.

@@ -76,6 +76,8 @@ pub struct TenantGateway {
     pub addresses: BTreeSet<IpAddr>,
     /// The subnets behind it, masked, each with the address of the gateway that leads there.
     pub subnets: BTreeMap<IpNet, IpAddr>,
+    /// IPv6 addresses of routers that are not on the provider network: this node answers for them.
+    pub proxied: Arc<[Ipv6Addr]>,
 }
 
 /// What the ports of a provider network are told of an IPv6 subnet (RFC 4861 §4.2), besides that addresses are managed.

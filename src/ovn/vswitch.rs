@@ -10,6 +10,7 @@ use super::BridgeMappings;
 use super::row::{ColumnError, Reader, RowProblem};
 use crate::mac::MacAddr;
 use crate::ovsdb::{self, Change, Condition, Monitor};
+use crate::reconcile::ownership::tenants::PORT_MARK;
 
 /// What to follow of Open_vSwitch.
 pub fn monitor() -> Monitor {
@@ -50,6 +51,12 @@ pub struct Port {
     /// `external_ids:ovn-localnet-port`: ovn-controller's note of the localnet port that a patch
     /// port belongs to.
     pub localnet: Option<Arc<str>>,
+    /// `tag`: the VLAN that it is an access port of.
+    pub tag: Option<u16>,
+    /// `vlan_mode` or `trunks` say something.
+    pub trunks: bool,
+    /// The agent made it, by its mark in `external_ids`.
+    pub marked: bool,
 }
 
 /// `Interface`.
@@ -107,7 +114,14 @@ impl Bridge {
 
 impl Port {
     /// The columns read.
-    pub const COLUMNS: &[&str] = &["name", "interfaces", "external_ids"];
+    pub const COLUMNS: &[&str] = &[
+        "name",
+        "interfaces",
+        "external_ids",
+        "tag",
+        "vlan_mode",
+        "trunks",
+    ];
 
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         let localnet = row.entry("external_ids", "ovn-localnet-port")?;
@@ -115,6 +129,9 @@ impl Port {
             name: row.string("name")?.clone(),
             interfaces: row.uuids("interfaces")?,
             localnet: localnet.cloned(),
+            tag: row.optional_integer("tag")?,
+            trunks: row.has_members("vlan_mode") || row.has_members("trunks"),
+            marked: row.entry("external_ids", PORT_MARK)?.is_some(),
         })
     }
 
@@ -255,6 +272,44 @@ impl Vswitch {
     /// Whether OVS has a bridge of this name.
     pub fn has_bridge(&self, name: &str) -> bool {
         self.bridges.values().any(|bridge| &*bridge.name == name)
+    }
+
+    /// The row of the bridge with this name.
+    pub fn bridge(&self, name: &str) -> Option<(Uuid, &Bridge)> {
+        let mut bridges = self.bridges.iter();
+        let found = bridges.find(|(_, bridge)| &*bridge.name == name);
+        found.map(|(uuid, bridge)| (*uuid, bridge))
+    }
+
+    /// All bridges.
+    pub fn bridges(&self) -> impl Iterator<Item = (Uuid, &Bridge)> {
+        self.bridges.iter().map(|(uuid, bridge)| (*uuid, bridge))
+    }
+
+    /// The row of a port.
+    pub fn port(&self, uuid: Uuid) -> Option<&Port> {
+        self.ports.get(&uuid)
+    }
+
+    /// The row of the port with this name, which no two have.
+    pub fn port_named(&self, name: &str) -> Option<(Uuid, &Port)> {
+        let mut ports = self.ports.iter();
+        let found = ports.find(|(_, port)| &*port.name == name);
+        found.map(|(uuid, port)| (*uuid, port))
+    }
+
+    /// The row of an interface.
+    pub fn interface(&self, uuid: Uuid) -> Option<&Interface> {
+        self.interfaces.get(&uuid)
+    }
+
+    /// The OpenFlow number of a bridge's port, 1–65534; `None` until OVS has made it.
+    pub fn ofport(&self, bridge: &str, port: &str) -> Option<u32> {
+        let (uuid, port) = self.port_named(port)?;
+        let (_, bridge) = self.bridge(bridge)?;
+        bridge.ports.contains(&uuid).then_some(())?;
+        let interface = self.interfaces.get(port.interfaces.first()?)?;
+        interface.ofport.filter(|n| (1..=65_534).contains(n))
     }
 
     /// The patch ports to OVN on a bridge, sorted; those OVS has not made yet are left out.

@@ -275,6 +275,16 @@ impl Wiring {
         wishes
     }
 
+    /// What stands behind a VNI.
+    pub fn tenant(&self, vni: Vni) -> Option<&Arc<Tenant>> {
+        self.tenants.tenant(vni)
+    }
+
+    /// The VNIs of which something is known.
+    pub fn vnis(&self) -> impl Iterator<Item = Vni> + '_ {
+        self.tenants.vnis()
+    }
+
     /// The facts in force.
     pub fn facts(&self) -> &Facts {
         &self.facts

@@ -163,6 +163,10 @@ impl Tenants {
     }
 
     /// The VNIs of all of them.
+    pub(super) fn tenant(&self, vni: Vni) -> Option<&Arc<Tenant>> {
+        self.tables.get(&vni)?.tenant.as_ref()
+    }
+
     pub(super) fn vnis(&self) -> impl Iterator<Item = Vni> + '_ {
         self.tables.keys().copied()
     }
