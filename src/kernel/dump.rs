@@ -122,6 +122,13 @@ async fn fill(
     Ok(())
 }
 
+/// The interfaces alone.
+pub(super) async fn interfaces(scope: Scope) -> Result<State, KernelError> {
+    let mut state = State::new(scope);
+    fill(&mut Reader::open()?, &mut state, "interfaces", links()).await?;
+    Ok(state)
+}
+
 fn links() -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     let mask = LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]);

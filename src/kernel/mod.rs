@@ -63,6 +63,15 @@ pub enum KernelError {
     },
 }
 
+/// The interfaces of this namespace, as they are now. Nothing is written, and no privilege is needed.
+///
+/// # Errors
+/// Netlink does not answer.
+pub async fn links() -> Result<Vec<LinkFacts>, KernelError> {
+    let state = dump::interfaces(Scope::default()).await?;
+    Ok(state.links().cloned().collect())
+}
+
 /// News of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
