@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Agent;
 use super::database::Database;
 use crate::config::{Driver, TenantAdvertisement};
-use crate::exposure::{Node, Options, TenantExposure};
+use crate::exposure::{Node, Options, Policy, TenantExposure};
 use crate::ovn::interest::{Needs, Own, TenantRows, northbound, southbound};
 use crate::ovn::{northbound as nb, southbound as sb};
 use crate::ovsdb::{Change, Event, Method, Monitor, OperationResult, TransactError};
@@ -68,8 +68,16 @@ impl Conditions {
             Interest::Southbound(interest) => interest.set_own(own),
             Interest::None if rows == Rows::Needed => {
                 self.interest = Interest::new(driver, options, own);
+                self.set_policy(&options.policy);
             }
             Interest::None => {}
+        }
+    }
+
+    /// These policies count from now on.
+    pub(super) fn set_policy(&mut self, policy: &Policy) {
+        if let Interest::Southbound(interest) = &mut self.interest {
+            interest.heed_router_names(policy.names_routers());
         }
     }
 

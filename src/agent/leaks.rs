@@ -140,7 +140,7 @@ impl Agent {
     /// What a former backend has left goes.
     pub(super) fn sweep_leak(&mut self) {
         self.leak.sweep();
-        self.inputs.kernel.refresh();
+        self.inputs.kernel.tell_again();
         self.change_frr();
         self.keep_frr();
     }

@@ -123,8 +123,11 @@ impl Agent {
 
     /// The policy file may have changed.
     fn change_policy(&mut self) {
-        self.core.set_policy(Policy::from(&self.config.agent));
+        let policy = Policy::from(&self.config.agent);
+        self.conditions.set_policy(&policy);
+        self.core.set_policy(policy);
         self.untold_said = false;
+        self.ask();
         self.decide();
     }
 
@@ -224,6 +227,10 @@ impl Agent {
                     .partition(|(key, _)| self.leak.takes(key));
                 self.leak.observe_all(leaked);
                 reconciler.observe_all(&Domain::Kernel, objects);
+                self.seen.kernel = true;
+            }
+            Observation::Same => {
+                reconciler.observe_same(&Domain::Kernel);
                 self.seen.kernel = true;
             }
             Observation::Changes(changes) => {

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod codes;
+pub mod evpn;
 mod filter;
 mod node;
 pub mod northbound;
@@ -30,7 +31,7 @@ pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
 pub use options::{Method, Options, TenantExposure};
 pub use policy::Policy;
-pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant};
+pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant, TenantGateway};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -334,7 +335,8 @@ pub enum Code {
     NoSingleMemberHere,
     /// The address is the gateway's own.
     GatewayAddress,
-    /// The exposing method exposes networks of VNIs, and the network is in none, or of the other type.
+    /// The annotations of a network or a router port name no VNI, or not so that it can be read, or one of another type
+    /// than the exposing method exposes.
     NoVni,
     /// What the network's row says of its VNI cannot be read, or contradicts another network of it.
     VniUnusable,
@@ -344,6 +346,8 @@ pub enum Code {
     AddressTaken,
     /// A stretched network has hosts by their MAC addresses, and nothing says which one has this address.
     NoMac,
+    /// VNI and AS of a router interface are not those of its gateway.
+    VniMismatch,
     /// A policy, of the object or of the policy file, says not to advertise it.
     Policy,
     /// This version does not expose such objects yet.

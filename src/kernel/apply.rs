@@ -55,6 +55,7 @@ impl Kernel {
     /// Takes steps in order; a failed one does not keep the later ones from being tried. One
     /// answer per step. Adding what exists as wished and removing what is gone succeed.
     pub async fn apply(&mut self, steps: &[Step]) -> Vec<Result<(), ApplyError>> {
+        self.as_said &= steps.is_empty();
         let mut answers: Vec<Result<(), ApplyError>> = Vec::with_capacity(steps.len());
         let mut pending: Vec<(&Step, Request)> = Vec::new();
         for step in steps {

@@ -19,8 +19,10 @@ mod clear;
 pub(crate) mod connection;
 mod dump;
 pub(crate) mod message;
+mod reading;
 pub(crate) mod request;
 pub mod rt_tables;
+mod said;
 pub(crate) mod socket;
 mod state;
 mod sysctl;
@@ -30,8 +32,11 @@ use std::sync::Arc;
 
 pub use self::apply::ApplyError;
 pub use self::clear::{ClearError, clear_table};
+use netlink_packet_route::RouteNetlinkMessage;
+
 use self::connection::{Announcements, Changes};
 pub use self::message::LinkFacts;
+use self::said::Said;
 use self::socket::Interest;
 use self::state::{State, Touched};
 use crate::mac::MacAddr;
@@ -62,6 +67,8 @@ pub enum KernelError {
 pub enum Observation {
     /// Everything in scope: what is not here does not exist.
     Dump(Vec<(Key, Found)>),
+    /// Everything in scope was read again, and is as it was told last.
+    Same,
     /// What changed; `None` is gone.
     Changes(Vec<(Key, Option<Found>)>),
 }
@@ -71,6 +78,9 @@ pub struct Kernel {
     changes: Changes,
     announcements: Announcements,
     state: State,
+    /// What the last dump said, and whether `state` is what it said and nothing else.
+    said: Said,
+    as_said: bool,
     /// What is known may be wrong: the next [`Kernel::observe`] dumps.
     stale: bool,
     rt_tables: PathBuf,
@@ -85,6 +95,8 @@ impl Kernel {
             announcements: Announcements::open(Interest::in_tables(std::iter::empty()))?,
             changes: Changes::open()?,
             state: State::default(),
+            said: Said::default(),
+            as_said: false,
             stale: true,
             rt_tables,
             writes_total: 0,
@@ -95,6 +107,7 @@ impl Kernel {
     pub fn set_scope(&mut self, scope: Scope) {
         if *self.state.scope() != scope {
             self.state = State::new(scope);
+            self.as_said = false;
             self.stale = true;
         }
     }
@@ -104,9 +117,14 @@ impl Kernel {
         self.state.scope()
     }
 
-    /// Asks for a dump at the next [`Kernel::observe`]: the periodic safety net.
+    /// Has the next [`Kernel::observe`] dump: the periodic safety net.
     pub fn refresh(&mut self) {
         self.stale = true;
+    }
+
+    /// Has the next [`Kernel::observe`] dump and tell all of it, be it as it was or not.
+    pub fn tell_again(&mut self) {
+        (self.stale, self.as_said) = (true, false);
     }
 
     /// Waits for news. May be dropped at any await without losing any. After an error the next
@@ -114,7 +132,7 @@ impl Kernel {
     pub async fn observe(&mut self) -> Result<Observation, KernelError> {
         loop {
             if self.stale {
-                return self.dump().await.map(Observation::Dump);
+                return self.dump().await;
             }
             let mut touched = Touched::default();
             if self.take_in(&mut touched).await? && !touched.stale {
@@ -149,15 +167,25 @@ impl Kernel {
     }
 
     /// Everything there is, now. Read-only: this is what `plan` needs.
-    async fn dump(&mut self) -> Result<Vec<(Key, Found)>, KernelError> {
+    async fn dump(&mut self) -> Result<Observation, KernelError> {
         let scope = self.state.scope().clone();
+        // A dump that is given up half-way leaves nothing to go by.
+        let mut said = std::mem::take(&mut self.said);
+        let known = std::mem::take(&mut self.as_said).then_some(&self.state);
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(scope.tables());
         self.announcements = Announcements::open(interest)?;
-        self.state = dump::state(scope).await?;
+        let state = dump::state(scope, known, &mut said).await?;
+        let files = self.state.files();
+        let mut same = state.is_none();
+        self.state = state.unwrap_or_else(|| std::mem::take(&mut self.state));
         self.read_files();
-        self.stale = false;
-        Ok(self.state.objects())
+        same &= self.state.files() == files;
+        (self.said, self.as_said, self.stale) = (said, true, false);
+        Ok(match same {
+            true => Observation::Same,
+            false => Observation::Dump(self.state.objects()),
+        })
     }
 
     fn read_files(&mut self) {
@@ -181,7 +209,13 @@ impl Kernel {
     /// Takes in what was announced; false when announcements were lost.
     async fn take_in(&mut self, touched: &mut Touched) -> Result<bool, KernelError> {
         let state = &mut self.state;
-        let visit = |object| state.handle(&object, touched);
+        let as_said = &mut self.as_said;
+        let visit = |object| {
+            let keys = touched.keys.len();
+            state.handle(&object, touched);
+            // Neighbours on other interfaces come and go all the time.
+            *as_said &= is_neighbour(&object) && touched.keys.len() == keys;
+        };
         let received = self.announcements.receive(visit).await;
         received.inspect_err(|_| self.stale = true)
     }
@@ -209,4 +243,9 @@ impl Kernel {
             }
         }
     }
+}
+
+fn is_neighbour(object: &RouteNetlinkMessage) -> bool {
+    use RouteNetlinkMessage as M;
+    matches!(object, M::NewNeighbour(_) | M::DelNeighbour(_))
 }

@@ -56,6 +56,14 @@ pub(super) struct State {
     table_names: BTreeMap<Arc<str>, TableId>,
 }
 
+/// What is read from files: sysctls and rt_tables.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    sysctls: BTreeMap<Arc<str>, Arc<str>>,
+    answering: BTreeSet<u32>,
+    table_names: BTreeMap<Arc<str>, TableId>,
+}
+
 /// What a message changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Touched {
@@ -93,6 +101,15 @@ impl State {
             M::NewNeighbour(neighbour) => self.neighbour(neighbour, true, touched),
             M::DelNeighbour(neighbour) => self.neighbour(neighbour, false, touched),
             _ => {}
+        }
+    }
+
+    /// What is known of files, to see whether reading them again has brought anything.
+    pub(super) fn files(&self) -> Files {
+        Files {
+            sysctls: self.sysctls.clone(),
+            answering: self.answering.clone(),
+            table_names: self.table_names.clone(),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Reconciler {
     awaiting_link: FxHashMap<Arc<str>, AddressSet<Key>>,
     /// Adverts not out yet, by the first object found missing.
     awaiting_object: AddressMap<Key, BTreeSet<Destination>>,
+    /// [`Self::full`] has found nothing, and nothing has changed since.
+    at_rest: bool,
 }
 
 impl Reconciler {
@@ -44,6 +46,7 @@ impl Reconciler {
 
     /// Replaces everything `holder` wants; an empty list lets go of it all.
     pub fn hold(&mut self, holder: Holder, objects: Vec<(Key, Value)>) {
+        self.at_rest = false;
         let keys: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
         let before = if keys.is_empty() {
             self.held.remove(&holder)
@@ -105,12 +108,18 @@ impl Reconciler {
         for key in gone {
             self.observe(key, None);
         }
+        self.observe_same(domain);
+    }
+
+    /// A dump of `domain` that says what the one before said. What failed or was blocked there is tried again.
+    pub fn observe_same(&mut self, domain: &Domain) {
         let blocked = self.blocked.keys().filter(|key| domain.covers(key));
         self.dirty.extend(blocked.cloned());
     }
 
     /// The next phase of what is to be done; no steps when there is nothing to do.
     pub fn next_steps(&mut self) -> Plan {
+        self.at_rest &= self.dirty.is_empty() && self.dirty_adverts.is_empty();
         let mut plan = Plan::default();
         self.withdraw(&mut plan);
         if plan.steps.is_empty() {
@@ -127,6 +136,7 @@ impl Reconciler {
 
     /// A step was taken: the kernel, the bridge or the speaker has acknowledged it.
     pub fn succeeded(&mut self, step: &Step) {
+        self.at_rest = false;
         match step {
             Step::Withdraw { destination } => {
                 self.advertised.remove(destination);
@@ -154,6 +164,7 @@ impl Reconciler {
     /// A step failed; it is tried again when the object or its interface changes, or at
     /// [`Reconciler::retry`]. Returns what to report, unless it was reported before.
     pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
+        self.at_rest = false;
         match step {
             Step::Withdraw { destination } | Step::Advertise { destination, .. } => {
                 self.failed_adverts.insert(*destination);
@@ -171,6 +182,9 @@ impl Reconciler {
     /// Examines everything again: the periodic safety net. What is as it should be, and kept from nothing, is
     /// passed over here, which for most of the time is all there is.
     pub fn full(&mut self) {
+        if std::mem::replace(&mut self.at_rest, true) {
+            return;
+        }
         let links: FxHashSet<&str> = self.observed.keys().filter_map(link_name).collect();
         let wished = self
             .wishes
@@ -193,6 +207,7 @@ impl Reconciler {
         let unwanted = |destination: &&Destination| !self.adverts.contains_key(*destination);
         let unwanted = self.advertised.keys().filter(unwanted);
         self.dirty_adverts.extend(untold.chain(unwanted));
+        self.at_rest = self.dirty.is_empty() && self.dirty_adverts.is_empty();
     }
 
     /// Examining a desired object would come to nothing; `links` are the interfaces observed.

@@ -225,6 +225,7 @@ impl Node {
         let news = tokio::time::timeout(DEADLINE, self.kernel.observe());
         match news.await.expect("no news in time").unwrap() {
             Observation::Dump(all) => self.reconciler.observe_all(&Domain::Kernel, all),
+            Observation::Same => self.reconciler.observe_same(&Domain::Kernel),
             Observation::Changes(changes) => {
                 for (key, found) in changes {
                     self.reconciler.observe(key, found);
@@ -292,6 +293,7 @@ impl Node {
         while let Ok(news) = tokio::time::timeout(quiet, self.kernel.observe()).await {
             match news.unwrap() {
                 Observation::Dump(all) => self.reconciler.observe_all(&Domain::Kernel, all),
+                Observation::Same => self.reconciler.observe_same(&Domain::Kernel),
                 Observation::Changes(changes) => {
                     for (key, found) in changes {
                         self.reconciler.observe(key, found);

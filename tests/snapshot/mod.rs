@@ -45,7 +45,7 @@ fn directories(path: &str) -> Vec<PathBuf> {
     dirs
 }
 
-/// What is expected with a driver (`nb`, `sb`, `stretched`), for each set of options.
+/// What is expected with a driver (`nb`, `sb`, `stretched`, `evpn`), for each set of options.
 pub(crate) fn combos(dir: &Path, driver: &str) -> Vec<Combo> {
     let text = std::fs::read_to_string(dir.join("expected.json")).unwrap();
     let json: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();
@@ -78,6 +78,13 @@ pub(crate) fn combos_with(dir: &Path, method: Method) -> Vec<Combo> {
 pub(crate) fn expected(dir: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut combos = combos(dir, "nb").into_iter();
     combos.find(|c| c.name == "nb/default").unwrap().advertised
+}
+
+/// What a node exposes with one combination, by VRF.
+pub(crate) fn by_vrf(dir: &Path, combo: &str, node: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(dir.join("expected.json")).unwrap();
+    let json: Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_value(json[combo]["advertised"][node].clone()).unwrap()
 }
 
 fn advertised(nodes: &Value) -> BTreeMap<String, BTreeSet<String>> {

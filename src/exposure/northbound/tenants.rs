@@ -52,6 +52,7 @@ pub(super) fn of_vni(
                 attachment,
                 routers: BTreeSet::new(),
                 advertisements: BTreeSet::new(),
+                gateways: BTreeMap::new(),
             };
             if tenant.layer == Layer::Routed && occupied(name) {
                 network.routers = router_address::addresses(inputs, name);
