@@ -335,8 +335,7 @@ pub enum Code {
     NoSingleMemberHere,
     /// The address is the gateway's own.
     GatewayAddress,
-    /// The annotations of a network or a router port name no VNI, or not so that it can be read, or one of another type
-    /// than the exposing method exposes.
+    /// The exposing method exposes networks of VNIs, and the network is in none, or of the other type.
     NoVni,
     /// What the network's row says of its VNI cannot be read, or contradicts another network of it.
     VniUnusable,

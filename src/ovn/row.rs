@@ -87,6 +87,11 @@ impl<'a> Reader<'a> {
         self.datum(column).is_none()
     }
 
+    /// Whether a set has members.
+    pub(crate) fn has_members(&self, column: &str) -> bool {
+        self.datum(column).is_some_and(|datum| !datum.is_empty())
+    }
+
     /// A string that must be there.
     pub(crate) fn string(&self, column: &'static str) -> Result<&'a Arc<str>, ColumnError> {
         self.optional_string(column)?
