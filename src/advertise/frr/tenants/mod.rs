@@ -26,7 +26,6 @@ mod redistribution;
 mod vrf;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
@@ -103,14 +102,11 @@ pub struct Difference {
 
 impl Tenant {
     /// What FRR is to do for a tenant of the agent's: nothing for one whose layer is bridged, which FRR takes from the
-    /// kernel's devices. `asn` is `bgp_AS`.
-    pub fn of(tenant: &exposure::Tenant, asn: u32, vtep: Option<IpAddr>) -> Option<Self> {
-        if tenant.layer == Layer::Bridged {
-            return None;
-        }
-        Some(Self {
+    /// kernel's devices. `asn` is `bgp_AS`; without an `rd` FRR has one of its own.
+    pub fn of(tenant: &exposure::Tenant, asn: u32, rd: Option<RouteDistinguisher>) -> Option<Self> {
+        (tenant.layer == Layer::Routed).then(|| Self {
             asn: tenant.asn.unwrap_or(asn),
-            rd: tenant.rd.or_else(|| of_vtep(vtep?, tenant.vni)),
+            rd,
             import: tenant.import.clone(),
             export: tenant.export.clone(),
             redistributed: match tenant.entry {
@@ -118,15 +114,6 @@ impl Tenant {
                 Entry::PerGateway => Redistributed::Hosts,
             },
         })
-    }
-}
-
-/// `VTEP:VNI`, where it can be written: an IPv4 address, and a number of sixteen bits (RFC 4364 §4.2). FRR has one of its
-/// own otherwise.
-fn of_vtep(vtep: IpAddr, vni: u32) -> Option<RouteDistinguisher> {
-    match vtep {
-        IpAddr::V4(vtep) => Some(RouteDistinguisher::of_address(vtep, vni.try_into().ok()?)),
-        IpAddr::V6(_) => None,
     }
 }
 

@@ -228,7 +228,7 @@ fn a_route_map_of_the_operators_stays() {
 
 #[test]
 fn b112_tenants_of_the_agent_are_said_in_frrs_words() {
-    let of = |change: fn(&mut exposure::Tenant), vtep: Option<&str>| {
+    let of = |change: fn(&mut exposure::Tenant), rd: Option<&str>| {
         let mut tenant = exposure::Tenant {
             vni: 1001,
             layer: Layer::Routed,
@@ -240,23 +240,16 @@ fn b112_tenants_of_the_agent_are_said_in_frrs_words() {
             networks: BTreeMap::new(),
         };
         change(&mut tenant);
-        Tenant::of(&tenant, 64999, vtep.map(|vtep| vtep.parse().unwrap()))
+        Tenant::of(&tenant, 64999, rd.map(|rd| rd.parse().unwrap()))
     };
-    let vtep = Some("172.30.1.1");
-    let expected = tenant(Some("172.30.1.1:1001"), &[], &["64999:9"]);
-    assert_eq!(of(|_| (), vtep), Some(expected));
-    let rd = |rd: Option<Tenant>| rd.unwrap().rd.map(|rd| rd.to_string());
-    assert_eq!(
-        rd(of(|t| t.rd = "65000:5".parse().ok(), vtep)).as_deref(),
-        Some("65000:5")
-    );
-    // The Python agent has FRR refuse None:1001 (upstream.md 6.3), and 172.30.1.1:70000.
-    assert_eq!(rd(of(|_| (), None)), None);
-    assert_eq!(rd(of(|_| (), Some("2001:db8::1"))), None);
-    assert_eq!(rd(of(|t| t.vni = 70_000, vtep)), None);
-    assert_eq!(of(|t| t.layer = Layer::Bridged, vtep), None);
+    let rd = Some("172.30.1.1:1001");
+    let expected = tenant(rd, &[], &["64999:9"]);
+    assert_eq!(of(|_| (), rd), Some(expected));
+    // The Python agent has FRR refuse None:1001 (upstream.md 6.3).
+    assert_eq!(of(|_| (), None).unwrap().rd, None);
+    assert_eq!(of(|t| t.layer = Layer::Bridged, rd), None);
     let shared = |t: &mut exposure::Tenant| (t.entry, t.asn) = (Entry::PerGateway, Some(65000));
-    let shared = of(shared, vtep).unwrap();
+    let shared = of(shared, rd).unwrap();
     assert_eq!(
         (shared.redistributed, shared.asn),
         (Redistributed::Hosts, 65000)
