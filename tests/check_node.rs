@@ -7,7 +7,6 @@
 
 mod agent_node;
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
