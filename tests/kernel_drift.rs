@@ -47,7 +47,7 @@ async fn repairs(node: &mut Node, address: &ipnet::IpNet, command: &str) {
     node.drain().await;
     assert_eq!(listing(), before, "{command}");
     assert!(
-        node.reconciler.is_advertised(address),
+        node.reconciler.is_advertised(&(*address).into()),
         "{command}: it stays out"
     );
 }
@@ -94,7 +94,10 @@ fn an_interface_made_anew_is_wired_anew() {
             name: BRIDGE.into(),
         };
         node.until(|node| node.found(&link).is_none()).await;
-        assert!(node.reconciler.is_advertised(&address), "fail static");
+        assert!(
+            node.reconciler.is_advertised(&address.into()),
+            "fail static"
+        );
         make_bridge(BRIDGE);
         let answers = |path: &str| std::fs::read_to_string(path).is_ok_and(|v| v.trim() == "1");
         let sysctls = [

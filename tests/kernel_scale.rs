@@ -68,12 +68,12 @@ fn one_more_exposure_costs_the_same_whatever_is_there() {
             node.expose(address(n), exposure(address(n), BRIDGE, 1));
             node.act().await;
             added.push(start.elapsed());
-            assert!(node.reconciler.is_advertised(&address(n)));
+            assert!(node.reconciler.is_advertised(&address(n).into()));
         }
         for n in PRESENT + 101..=PRESENT + 200 {
             let start = Instant::now();
             node.reconciler
-                .hold(Holder::Prefix(address(n)), vec![rule(address(n))]);
+                .hold(Holder::from(address(n)), vec![rule(address(n))]);
             node.act().await;
             single.push(start.elapsed());
         }

@@ -206,10 +206,10 @@ fn b054_unexposing_removes_address_rule_route_and_neighbour() {
         let address = host("172.24.4.10");
         node.expose(address, exposure(address, BRIDGE, 1));
         node.settle().await;
-        assert!(node.reconciler.is_advertised(&address));
+        assert!(node.reconciler.is_advertised(&address.into()));
         node.unexpose(address);
         node.act().await;
-        assert!(!node.reconciler.is_advertised(&address));
+        assert!(!node.reconciler.is_advertised(&address.into()));
         for listing in [
             "rule show",
             "route show table 189",
@@ -362,14 +362,14 @@ fn the_bridge_appears_after_the_agent() {
         let address = host("172.24.4.10");
         node.expose(address, exposure(address, BRIDGE, 1));
         node.settle().await;
-        assert!(!node.reconciler.is_advertised(&address));
+        assert!(!node.reconciler.is_advertised(&address.into()));
         let told = node.reported.len();
         assert!(told > 0 && node.reported.iter().all(|r| r.contains("br-ex")));
         node.settle().await;
         assert_eq!(node.reported.len(), told, "told once");
 
         make_bridge(BRIDGE);
-        node.until(|node| node.reconciler.is_advertised(&address))
+        node.until(|node| node.reconciler.is_advertised(&address.into()))
             .await;
         node.drain().await;
         assert_eq!(node.reconciler.blocked().count(), 0);
@@ -390,7 +390,7 @@ fn the_kernels_words_are_in_the_error() {
             Some("127.0.0.1".parse().unwrap()),
         );
         node.reconciler
-            .hold(Holder::Prefix(net("10.1.0.0/24")), vec![(key, value)]);
+            .hold(Holder::from(net("10.1.0.0/24")), vec![(key, value)]);
         node.settle().await;
         let told = node.reported.join("; ");
         assert!(told.contains("invalid gateway"), "{told}");

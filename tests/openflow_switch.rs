@@ -37,6 +37,7 @@ fn flows(in_port: u32, last: u8) -> Vec<(Key, Value)> {
                 priority: 900,
                 in_port,
                 ether_type,
+                source: None,
             };
             let set_eth_dst = MacAddr([0x52, 0x8e, 0x1f, 0x3d, 0x97, last]);
             let cookie = 0x3e7;
@@ -45,6 +46,7 @@ fn flows(in_port: u32, last: u8) -> Vec<(Key, Value)> {
                 Value::Flow(Flow {
                     cookie,
                     set_eth_dst,
+                    output: None,
                 }),
             )
         })

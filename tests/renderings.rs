@@ -30,6 +30,7 @@ fn exposure(prefix: &str, kind: Kind, vlan: Option<u16>) -> Arc<Exposure> {
             localnet: "provnet-1".into(),
         }),
         vni: None,
+        layer: ovn_bgp_agent::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,
@@ -62,6 +63,7 @@ fn example() -> Plan {
                 code: Code::TenantNetworksDisabled,
                 reason: "expose_tenant_networks is off".into(),
             }],
+            ..Decision::default()
         },
         changes: vec![
             Change {
@@ -79,10 +81,7 @@ fn example() -> Plan {
                     table: 201,
                     prefix: to,
                 },
-                value: Value::Route(Route {
-                    dev: "br-ex".into(),
-                    via: None,
-                }),
+                value: Value::Route(Route::new("br-ex".into(), None)),
             },
             Change {
                 op: Op::Remove,
@@ -91,10 +90,12 @@ fn example() -> Plan {
                     priority: 900,
                     in_port: 3,
                     ether_type: EtherType::Ipv6,
+                    source: None,
                 },
                 value: Value::Flow(Flow {
                     cookie: 0x3e7,
                     set_eth_dst: "02:00:00:00:00:01".parse().unwrap(),
+                    output: None,
                 }),
             },
         ],

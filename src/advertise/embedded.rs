@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use bgp::{Route, RouteAttributes};
-use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::boot::BootNote;
 use super::kernel_side::{fib_settings, originate_in_tenant_tables, originated, tenant_tables};
 use super::sessions::{neighbours, settings};
+use super::told::Told;
 use super::{Live, Origination, Source, TenantOrigination};
 use crate::config::Config;
 use crate::fib::{self, Fib};
 use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot, Start};
-use crate::reconcile::Announcement;
+use crate::reconcile::{Announcement, Destination};
 
 /// Why the speaker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +54,7 @@ pub struct Embedded {
     /// Until the first attempt to start.
     boot_note: Option<BootNote>,
     /// OVN's.
-    adverts: BTreeMap<IpNet, Announcement>,
+    adverts: BTreeMap<Destination, Announcement>,
     origination: Origination,
     /// For those who follow the speaker.
     live: watch::Sender<Live>,
@@ -216,17 +215,32 @@ impl Embedded {
     }
 
     /// Originates and withdraws. Returns at once.
-    pub fn advertise(&mut self, originate: &[(IpNet, &Announcement)], withdraw: &[IpNet]) {
-        for (prefix, announcement) in originate {
-            self.adverts.insert(*prefix, (*announcement).clone());
+    pub fn advertise(
+        &mut self,
+        originate: &[(Destination, &Announcement)],
+        withdraw: &[Destination],
+    ) {
+        for (destination, announcement) in originate {
+            self.adverts.insert(*destination, (*announcement).clone());
         }
-        for prefix in withdraw {
-            self.adverts.remove(prefix);
+        for destination in withdraw {
+            self.adverts.remove(destination);
         }
-        let routes = originate.iter().map(|(prefix, said)| route(*prefix, said));
-        self.origination
-            .withdraw(Source::Ovn, withdraw.iter().copied());
-        self.origination.originate(Source::Ovn, routes);
+        let told = Told::of(&self.adverts, originate, withdraw);
+        self.origination.withdraw(Source::Ovn, told.withdrawn);
+        self.origination.originate(Source::Ovn, told.routes);
+        for (vni, prefixes) in told.tenants_withdrawn {
+            self.tenants().withdraw(Source::Ovn, vni, prefixes);
+        }
+        for (vni, routes) in told.tenants {
+            self.tenants().originate(Source::Ovn, vni, routes);
+        }
+        for (vni, macs) in told.hosts_gone {
+            self.tenants().withdraw_hosts(vni, macs);
+        }
+        for (vni, hosts) in told.hosts {
+            self.tenants().originate_hosts(vni, hosts);
+        }
     }
 
     /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
@@ -238,7 +252,7 @@ impl Embedded {
     }
 
     /// What OVN has us originate, or will once started.
-    pub fn adverts(&self) -> &BTreeMap<IpNet, Announcement> {
+    pub fn adverts(&self) -> &BTreeMap<Destination, Announcement> {
         &self.adverts
     }
 
@@ -267,35 +281,6 @@ impl Embedded {
             Some(peering) => peering.ended().await,
             None => std::future::pending().await,
         }
-    }
-}
-
-/// What the speaker originates for an advert.
-fn route(prefix: IpNet, announcement: &Announcement) -> Route {
-    let as_network = !bgp::is_host_prefix(&prefix);
-    if !as_network && *announcement == Announcement::default() {
-        // One copy for all of these.
-        return Route::new(prefix);
-    }
-    let attributes = &announcement.attributes;
-    let communities = attributes
-        .communities
-        .as_deref()
-        .cloned()
-        .unwrap_or_default();
-    Route {
-        prefix,
-        attributes: Arc::new(RouteAttributes {
-            next_hop: announcement.next_hop,
-            communities: communities.standard,
-            extended_communities: communities.extended,
-            large_communities: communities.large,
-            local_pref: attributes.local_pref,
-            med: attributes.med,
-            // Tenant subnets and stretched networks are exposed on purpose.
-            as_network,
-            ..RouteAttributes::default()
-        }),
     }
 }
 

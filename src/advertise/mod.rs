@@ -9,6 +9,7 @@ mod origination;
 mod origins;
 pub mod sessions;
 mod tenants;
+mod told;
 
 pub use embedded::{Embedded, EmbeddedError, ReloadError};
 pub use live::Live;

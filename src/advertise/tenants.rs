@@ -98,6 +98,12 @@ impl TenantOrigination {
         self.learned.clone()
     }
 
+    /// The tables that a source has.
+    pub fn instances(&self, source: Source) -> BTreeMap<Vni, Instance> {
+        let shared = self.lock();
+        shared.instances.get(&source).cloned().unwrap_or_default()
+    }
+
     /// Whether somebody has a table under this VNI.
     pub fn has_instance(&self, vni: Vni) -> bool {
         let shared = self.lock();

@@ -1,8 +1,7 @@
 //! What the log says when a prefix comes or goes: the lines the Python agent's documentation shows.
 
-use ipnet::IpNet;
-
 use crate::exposure::{Exposure, Kind};
+use crate::reconcile::Destination;
 
 /// The object of the log line, in the Python agent's words.
 fn object(kind: Kind) -> &'static str {
@@ -18,25 +17,35 @@ fn object(kind: Kind) -> &'static str {
 }
 
 /// The line for a prefix that is now advertised.
-pub(super) fn added(prefix: IpNet, exposure: Option<&Exposure>) -> String {
+pub(super) fn added(destination: &Destination, exposure: Option<&Exposure>) -> String {
+    let address = address(destination);
     match exposure {
         Some(exposure) => {
             let Exposure {
                 kind, port, reason, ..
             } = exposure;
             let object = object(*kind);
-            format!(
-                "Add BGP route for {object} with ip {} ({port}: {reason})",
-                prefix.addr()
-            )
+            format!("Add BGP route for {object} with {address} ({port}: {reason})")
         }
-        None => format!("Add BGP route for ip {}", prefix.addr()),
+        None => format!("Add BGP route for {address}"),
     }
 }
 
 /// The line for a prefix that is not advertised any more.
-pub(super) fn removed(prefix: IpNet) -> String {
-    format!("Delete BGP route for ip {}", prefix.addr())
+pub(super) fn removed(destination: &Destination) -> String {
+    format!("Delete BGP route for {}", address(destination))
+}
+
+fn address(destination: &Destination) -> String {
+    let address = match destination.addresses() {
+        Some(prefix) => format!("ip {}", prefix.addr()),
+        None => "no ip".to_owned(),
+    };
+    match destination {
+        Destination::Prefix(_) => address,
+        Destination::Tenant { vni, .. } => format!("{address} in VNI {vni}"),
+        Destination::Host { vni, mac, .. } => format!("{address} at {mac} in VNI {vni}"),
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +67,7 @@ mod tests {
                 localnet: "provnet".into(),
             }),
             vni: None,
+            layer: crate::exposure::Layer::default(),
             via: None,
             subnet: None,
             next_hop: None,
@@ -66,7 +76,7 @@ mod tests {
             attributes: Attributes::default(),
             reason,
         };
-        added(exposure.prefix, Some(&exposure))
+        added(&exposure.prefix.into(), Some(&exposure))
     }
 
     #[test]

@@ -8,15 +8,25 @@ use super::Agent;
 use super::steps::{Taken, report, texts};
 use crate::advertise::frr::{Settings, Status, Upkeep, Vtysh, Wanted};
 use crate::config::Backend;
-use crate::reconcile::Step;
+use crate::reconcile::{Destination, Step};
 
 impl Agent {
     /// Gives FRR prefixes, and takes them back: acknowledged by the kernel when this returns.
     pub(super) async fn leak(&mut self, steps: &[Step]) -> Vec<Result<(), String>> {
         for step in steps {
             match step {
-                Step::Advertise { prefix, .. } => self.announce(*prefix),
-                Step::Withdraw { prefix } => self.leak.withdraw(*prefix),
+                Step::Advertise { destination, .. } => {
+                    destination
+                        .prefix()
+                        .into_iter()
+                        .for_each(|prefix| self.announce(prefix));
+                }
+                Step::Withdraw { destination } => {
+                    destination
+                        .prefix()
+                        .into_iter()
+                        .for_each(|prefix| self.leak.withdraw(prefix));
+                }
                 _ => {}
             }
         }
@@ -32,7 +42,11 @@ impl Agent {
 
     fn leaked(&self, step: &Step) -> Result<(), String> {
         match step {
-            Step::Advertise { prefix, .. } if !self.leak.is_out(prefix) => {
+            // A tenant's routes are there for FRR as soon as they are in its VRF.
+            Step::Advertise {
+                destination: Destination::Prefix(prefix),
+                ..
+            } if !self.leak.is_out(prefix) => {
                 let nic = &self.leak.names().nic;
                 let problem = self.leak.problem();
                 Err(problem.unwrap_or_else(|| format!("{prefix} is not on {nic}")))
@@ -86,7 +100,10 @@ impl Agent {
                 self.announce(prefix);
             }
             let announcement = wish.advert.map(|advert| advert.announcement);
-            adverts.insert(prefix, announcement.unwrap_or_default());
+            adverts.insert(
+                Destination::Prefix(prefix),
+                announcement.unwrap_or_default(),
+            );
         }
         self.adopt_adverts(&adverts);
     }
@@ -123,7 +140,7 @@ impl Agent {
     /// What a former backend has left goes.
     pub(super) fn sweep_leak(&mut self) {
         self.leak.sweep();
-        self.inputs.kernel.refresh();
+        self.inputs.kernel.tell_again();
         self.change_frr();
         self.keep_frr();
     }
@@ -163,6 +180,7 @@ impl Agent {
                 program: agent.frr_vtysh.clone(),
                 sockets: agent.frr_vty_socket.clone(),
             },
+            tenants: self.frr_tenants.clone(),
             router_id: self.config.bgp.router_id,
             interval: agent.frr_reconcile_interval,
         }

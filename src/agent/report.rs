@@ -13,6 +13,7 @@ use crate::control::{
     self, Advertised, AgentSummary, ExposureLine, ExposureList, Query, Reply, Summary,
 };
 use crate::exposure::Exposure;
+use crate::reconcile::Destination;
 
 /// What the loop counts for the operator.
 #[derive(Debug)]
@@ -140,7 +141,8 @@ async fn duplicates(speaker: &Embedded) -> Duplicates {
     let Some(handle) = handle else {
         return Duplicates::new();
     };
-    let prefixes: Vec<_> = speaker.adverts().keys().copied().collect();
+    let destinations = speaker.adverts().keys();
+    let prefixes: Vec<_> = destinations.filter_map(Destination::prefix).collect();
     let found = control::speaker::duplicates(&handle, &prefixes).await;
     found.unwrap_or_default()
 }
@@ -161,7 +163,10 @@ fn exposures(agent: &Agent, any_peer: bool, duplicates: &Duplicates) -> Exposure
 
 fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
     let advertised = match (
-        agent.core.reconciler().is_advertised(&exposure.prefix),
+        agent
+            .core
+            .reconciler()
+            .is_advertised(&exposure.destination()),
         any_peer,
     ) {
         (false, _) => Advertised::Waiting,
@@ -180,6 +185,7 @@ fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
         network: exposure.network.to_string(),
         bridge: exposure.bridge().map(ToString::to_string),
         vlan: exposure.vlan(),
+        vni: exposure.vni,
         reason: exposure.reason.to_string(),
         attributes: exposure.attributes.shown(),
         policy: exposure.attributes.rule.as_deref().map(str::to_owned),

@@ -1,18 +1,23 @@
 //! Taking steps: the only code that acts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 
 use super::{Agent, announce};
 use crate::advertise::Embedded;
-use crate::reconcile::{Advert, Announcement, Blocked, Key, Step};
+use crate::reconcile::object::{Link, LinkKind};
+use crate::reconcile::{Advert, Announcement, Blocked, Destination, Found, Key, Step, Value};
 
 /// Who takes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Executor {
     Kernel,
+    /// The bridges, over OpenFlow.
     Switch,
+    /// Open vSwitch's database.
+    Ports,
     Speaker,
 }
 
@@ -21,6 +26,7 @@ impl Executor {
         match step.key() {
             None => Self::Speaker,
             Some(key) if key.is_flow() => Self::Switch,
+            Some(key) if key.is_port() => Self::Ports,
             Some(_) => Self::Kernel,
         }
     }
@@ -62,6 +68,11 @@ impl Agent {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
+            Some(Executor::Ports) => {
+                let handle = self.inputs.vswitch.handle();
+                let ports = &mut self.inputs.ports;
+                texts(ports.apply(&handle, self.core.vswitch(), steps).await)
+            }
             Some(Executor::Speaker) if self.leak.is_wanted() => self.leak(steps).await,
             Some(Executor::Speaker) => {
                 self.advertise(steps, speaker).await;
@@ -93,10 +104,10 @@ impl Agent {
         for step in steps {
             match step {
                 Step::Advertise {
-                    prefix,
+                    destination,
                     announcement,
-                } => originate.push((*prefix, announcement)),
-                Step::Withdraw { prefix } => withdraw.push(*prefix),
+                } => originate.push((*destination, announcement)),
+                Step::Withdraw { destination } => withdraw.push(*destination),
                 _ => {}
             }
         }
@@ -113,11 +124,14 @@ impl Agent {
     /// The Python agent's line for an advert that has come or gone.
     pub(super) fn log_advert(&self, step: &Step) {
         match step {
-            Step::Advertise { prefix, .. } => {
-                let exposure = self.core.wiring().chosen(*prefix);
-                tracing::info!("{}", announce::added(*prefix, exposure.map(AsRef::as_ref)));
+            Step::Advertise { destination, .. } => {
+                let exposure = self.core.wiring().behind(destination);
+                let line = announce::added(destination, exposure.map(AsRef::as_ref));
+                tracing::info!("{line}");
             }
-            Step::Withdraw { prefix } => tracing::info!("{}", announce::removed(*prefix)),
+            Step::Withdraw { destination } => {
+                tracing::info!("{}", announce::removed(destination));
+            }
             _ => {}
         }
     }
@@ -134,11 +148,24 @@ impl Agent {
     /// rule and a route of the prefix or of its subnet, or a next hop that is not this node.
     pub(super) fn still_led(
         &self,
-        mut noted: BTreeMap<IpNet, Announcement>,
-    ) -> BTreeMap<IpNet, Announcement> {
+        mut noted: BTreeMap<Destination, Announcement>,
+    ) -> BTreeMap<Destination, Announcement> {
         let routed: Vec<IpNet> = self.routed_before().collect();
-        noted.retain(|prefix, announcement| {
-            announcement.next_hop.is_some() || routed.iter().any(|to| to.contains(prefix))
+        let vrfs: BTreeSet<Vni> = self
+            .core
+            .reconciler()
+            .observations()
+            .filter_map(vrf)
+            .collect();
+        noted.retain(|destination, announcement| {
+            let led = match *destination {
+                Destination::Prefix(prefix) => routed.iter().any(|to| to.contains(&prefix)),
+                // Its table is there, with what leads to it.
+                Destination::Tenant { vni, .. } | Destination::Host { vni, .. } => {
+                    vrfs.contains(&vni)
+                }
+            };
+            announcement.next_hop.is_some() || led
         });
         noted
     }
@@ -166,19 +193,30 @@ impl Agent {
 
     /// Counts as advertised what was advertised before the first pass, so that the pass withdraws
     /// what nobody wants.
-    pub(super) fn adopt_adverts(&mut self, adverts: &BTreeMap<IpNet, Announcement>) {
-        for (&prefix, announcement) in adverts {
-            let wanted = self.core.wiring().chosen(prefix).is_some();
+    pub(super) fn adopt_adverts(&mut self, adverts: &BTreeMap<Destination, Announcement>) {
+        for (&destination, announcement) in adverts {
+            let wanted = self.core.wiring().behind(&destination).is_some();
             let reconciler = self.core.reconciler_mut();
             reconciler.succeeded(&Step::Advertise {
-                prefix,
+                destination,
                 announcement: announcement.clone(),
             });
             if !wanted {
-                reconciler.set_advert(prefix, Some(Advert::default()));
-                reconciler.set_advert(prefix, None);
+                reconciler.set_advert(destination, Some(Advert::default()));
+                reconciler.set_advert(destination, None);
             }
         }
+    }
+}
+
+/// The VNI of a tenant's VRF that is ours.
+fn vrf((_, found): (&Key, &Found)) -> Option<Vni> {
+    match &found.value {
+        Value::Link(Link {
+            kind: LinkKind::Vrf { table },
+            ..
+        }) if found.owned => Some(*table),
+        _ => None,
     }
 }
 

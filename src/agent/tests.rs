@@ -139,6 +139,7 @@ fn settled() -> Core {
     let link = Value::Link(crate::reconcile::object::Link {
         kind: crate::reconcile::object::LinkKind::Foreign,
         up: true,
+        mac: None,
     });
     let bridge = [(
         Key::Link {
@@ -174,7 +175,7 @@ fn vm_prefix() -> IpNet {
 #[test]
 fn a_settled_node_has_nothing_left_to_do() {
     let mut core = settled();
-    assert!(core.reconciler().is_advertised(&vm_prefix()));
+    assert!(core.reconciler().is_advertised(&vm_prefix().into()));
     core.update();
     assert_eq!(obey(&mut core), []);
     core.reconciler_mut().full();
@@ -190,7 +191,7 @@ fn the_withdrawal_comes_before_the_wiring_goes() {
     assert_eq!(
         steps.first(),
         Some(&Step::Withdraw {
-            prefix: vm_prefix()
+            destination: vm_prefix().into()
         })
     );
     let removed = steps

@@ -26,6 +26,7 @@ mod secret;
 mod source;
 mod table;
 mod uses;
+mod vtep;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub use markdown::option_tables;
 pub use problem::{Fault, Place, Problem, Severity};
 pub use secret::Secret;
 pub use source::{Files, Source, read_file};
+pub use vtep::{NoVtep, vtep};
 
 /// The whole configuration, valid: what could not be accepted has stopped the start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

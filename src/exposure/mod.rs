@@ -4,6 +4,7 @@
 
 mod attributes;
 mod codes;
+pub mod evpn;
 mod filter;
 mod node;
 pub mod northbound;
@@ -11,21 +12,26 @@ mod options;
 pub mod policy;
 pub mod southbound;
 pub mod stretched_l2;
+mod tenant;
 mod verdict;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::mac::MacAddr;
+use crate::reconcile::Destination;
 pub use attributes::{Attributes, Shown};
 pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
-pub use options::{Options, TenantExposure};
+pub use options::{Method, Options, TenantExposure};
 pub use policy::Policy;
+pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant, TenantGateway};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -94,8 +100,10 @@ pub struct Exposure {
     pub network: Arc<str>,
     /// `None` where nothing enters OVN through this node: stretched L2.
     pub attachment: Option<Attachment>,
-    /// EVPN VNI (1–16777215), `None` with method underlay.
-    pub vni: Option<u32>,
+    /// EVPN VNI (1–16777215): the prefix is that tenant's, and may be another tenant's too. `None` is the default table.
+    pub vni: Option<Vni>,
+    /// Whether that table has prefixes, or hosts by their `mac`.
+    pub layer: Layer,
     /// Next hop inside OVN for what is not on-link: the gateway's address, of the prefix's family.
     pub via: Option<IpAddr>,
     /// The tenant subnet, masked, whose rule and route carry the traffic of a host in it.
@@ -114,6 +122,20 @@ pub struct Exposure {
 }
 
 impl Exposure {
+    /// What is advertised of it.
+    pub fn destination(&self) -> Destination {
+        let prefix = self.prefix;
+        match (self.vni, self.layer, self.mac) {
+            (None, ..) => Destination::Prefix(prefix),
+            (Some(vni), Layer::Bridged, Some(mac)) => Destination::Host {
+                vni,
+                mac,
+                address: Some(prefix.addr()),
+            },
+            (Some(vni), ..) => Destination::Tenant { vni, prefix },
+        }
+    }
+
     /// The VLAN through which its traffic enters OVN.
     pub fn vlan(&self) -> Option<u16> {
         self.attachment.as_ref()?.vlan
@@ -162,6 +184,8 @@ pub enum Reason {
     },
     /// A floating IP whose ports are forwarded by a router whose gateway port this chassis hosts.
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
+    /// What the ports of `network` are told is their router, by this row of `DHCP_Options`: the node is it.
+    RouterOfPorts { network: Arc<str>, dhcp: uuid::Uuid },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
 }
@@ -180,8 +204,14 @@ impl Reason {
             Self::PortHere { .. }
             | Self::FipOfPortHere { .. }
             | Self::NatAddressOfPortHere { .. }
-            | Self::VipOfMemberHere { .. } => None,
+            | Self::VipOfMemberHere { .. }
+            | Self::RouterOfPorts { .. } => None,
         }
+    }
+
+    /// Whether the node itself has the address: nothing of it enters OVN.
+    pub fn is_own_address(&self) -> bool {
+        matches!(self, Self::RouterOfPorts { .. })
     }
 }
 
@@ -232,6 +262,10 @@ impl fmt::Display for Reason {
             Self::ForwardedByGateway { balancer, lrp } => write!(
                 f,
                 "ports forwarded by load balancer {balancer} on gateway port {lrp}, hosted by this chassis"
+            ),
+            Self::RouterOfPorts { network, dhcp } => write!(
+                f,
+                "DHCP_Options {dhcp} tells ports on {network} that it is their router, which this node is for them"
             ),
             Self::StretchedNetwork { lrp } => write!(
                 f,
@@ -301,6 +335,18 @@ pub enum Code {
     NoSingleMemberHere,
     /// The address is the gateway's own.
     GatewayAddress,
+    /// The exposing method exposes networks of VNIs, and the network is in none, or of the other type.
+    NoVni,
+    /// What the network's row says of its VNI cannot be read, or contradicts another network of it.
+    VniUnusable,
+    /// What is behind a router on a stretched network has no MAC address there.
+    BehindStretched,
+    /// A port of OVN has the address that other ports are told is their router.
+    AddressTaken,
+    /// A stretched network has hosts by their MAC addresses, and nothing says which one has this address.
+    NoMac,
+    /// VNI and AS of a router interface are not those of its gateway.
+    VniMismatch,
     /// A policy, of the object or of the policy file, says not to advertise it.
     Policy,
     /// This version does not expose such objects yet.
@@ -314,12 +360,14 @@ pub struct Delta {
     pub added: Vec<Arc<Exposure>>,
     /// Sorted by prefix, then by the rest.
     pub removed: Vec<Arc<Exposure>>,
+    /// Tenants that came or changed; `None` for those that are no more. Exposures of a VNI are those of its tenant.
+    pub tenants: BTreeMap<Vni, Option<Arc<Tenant>>>,
 }
 
 impl Delta {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
+        self.added.is_empty() && self.removed.is_empty() && self.tenants.is_empty()
     }
 }
 
@@ -330,4 +378,6 @@ pub struct Decision {
     pub exposures: Vec<Arc<Exposure>>,
     /// Sorted by prefix.
     pub withheld: Vec<Withheld>,
+    /// The tenants of the exposures' VNIs, and those that would be once something of them is exposed.
+    pub tenants: BTreeMap<Vni, Arc<Tenant>>,
 }

@@ -65,6 +65,7 @@ impl Verdict {
         Decision {
             exposures: self.exposures,
             withheld,
+            tenants: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -137,6 +137,33 @@ pub struct TenantNews {
 }
 
 impl TenantNews {
+    /// The same, subject by subject.
+    pub fn events(&self) -> impl Iterator<Item = EvpnEvent> + '_ {
+        let prefixes = self
+            .prefixes
+            .iter()
+            .map(|((vni, prefix), ways)| EvpnEvent::Prefix {
+                vni: *vni,
+                prefix: *prefix,
+                ways: ways.clone(),
+            });
+        let hosts = self.hosts.iter().map(|((vni, mac), host)| EvpnEvent::Host {
+            vni: *vni,
+            mac: *mac,
+            host: host.clone(),
+        });
+        let floods = self.floods.iter().map(|(vni, vteps)| EvpnEvent::Flood {
+            vni: *vni,
+            vteps: vteps.clone(),
+        });
+        let duplicates = self.duplicates.iter();
+        let duplicates = duplicates.map(|(vni, mac)| EvpnEvent::DuplicateMac {
+            vni: *vni,
+            mac: *mac,
+        });
+        prefixes.chain(hosts).chain(floods).chain(duplicates)
+    }
+
     /// Nothing has changed.
     pub fn is_empty(&self) -> bool {
         self.prefixes.is_empty()

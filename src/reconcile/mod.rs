@@ -20,6 +20,7 @@
 //! repaired (fail static): it goes when nobody wishes it. What is said of it changes without a withdrawal. Only what is [`Found::owned`] is removed
 //! or overwritten; see [`ownership`].
 
+mod destination;
 mod diff;
 mod holder;
 pub mod object;
@@ -34,13 +35,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use serde::Serialize;
 
 use crate::exposure::Attributes;
 
+pub use self::destination::Destination;
 pub use self::diff::diff;
-pub use self::holder::{Domain, Holder};
+pub use self::holder::{Domain, Holder, Taught};
 pub use self::object::{Key, Value};
 pub use self::reconciler::Reconciler;
 
@@ -48,10 +49,10 @@ pub use self::reconciler::Reconciler;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     pub objects: BTreeMap<Key, Value>,
-    pub adverts: BTreeMap<IpNet, Advert>,
+    pub adverts: BTreeMap<Destination, Advert>,
 }
 
-/// A prefix to advertise, once its wiring is in place.
+/// Something to advertise, once its wiring is in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advert {
     /// Desired objects without which its traffic would be lost.
@@ -68,11 +69,11 @@ pub struct Announcement {
     pub attributes: Attributes,
 }
 
-/// What a node has: the objects that concern us, and the prefixes that are advertised.
+/// What a node has: the objects that concern us, and what is advertised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     pub objects: BTreeMap<Key, Found>,
-    pub adverts: BTreeMap<IpNet, Announcement>,
+    pub adverts: BTreeMap<Destination, Announcement>,
 }
 
 /// An object that exists.
@@ -103,7 +104,8 @@ impl Found {
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Step {
     Withdraw {
-        prefix: IpNet,
+        #[serde(flatten)]
+        destination: Destination,
     },
     Add {
         #[serde(flatten)]
@@ -118,7 +120,8 @@ pub enum Step {
     },
     /// Also of a prefix that is out, to say something else of it.
     Advertise {
-        prefix: IpNet,
+        #[serde(flatten)]
+        destination: Destination,
         #[serde(skip)]
         announcement: Announcement,
     },

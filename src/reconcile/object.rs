@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -14,6 +15,9 @@ use crate::mac::MacAddr;
 
 /// A routing table id, 1–4294967295.
 pub type TableId = u32;
+
+/// Metric of [`Key::Unreachable`], the Python agent's and FRR's: the largest that is left to a route.
+pub const UNREACHABLE_METRIC: u32 = 4_278_198_272;
 
 /// Identity of an object. The order of variants is the order of creation; deletion goes backwards.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -26,8 +30,12 @@ pub enum Key {
     Link {
         name: Arc<str>,
     },
-    /// What a link is enslaved to: a VRF.
+    /// What a link is enslaved to: a VRF, or a bridge.
     Master {
+        dev: Arc<str>,
+    },
+    /// How a bridge of the kernel treats one of its ports.
+    BridgePort {
         dev: Arc<str>,
     },
     /// `path` is below `/proc/sys`, as in `net/ipv4/conf/br-ex.123/proxy_arp`.
@@ -43,9 +51,24 @@ pub enum Key {
         table: TableId,
         prefix: IpNet,
     },
+    /// `unreachable <prefix>` with [`UNREACHABLE_METRIC`]: what no other route of the table has goes nowhere.
+    Unreachable {
+        table: TableId,
+        prefix: IpNet,
+    },
     Neighbour {
         dev: Arc<str>,
         address: IpAddr,
+    },
+    /// Where a bridge of the kernel sends frames to `mac`: out of its port `dev`.
+    Fdb {
+        dev: Arc<str>,
+        mac: MacAddr,
+    },
+    /// A VTEP that gets a copy of every frame that VXLAN device `dev` floods.
+    Flood {
+        dev: Arc<str>,
+        vtep: IpAddr,
     },
     /// `ip -6 neigh add proxy <address> dev <dev>`.
     Proxy {
@@ -59,12 +82,19 @@ pub enum Key {
         to: IpNet,
         table: TableId,
     },
+    /// A port of an Open vSwitch bridge.
+    SwitchPort {
+        bridge: Arc<str>,
+        port: Arc<str>,
+    },
     /// An OpenFlow rule of ours on a bridge, table 0.
     Flow {
         bridge: Arc<str>,
         priority: u16,
         in_port: u32,
         ether_type: EtherType,
+        /// `None` is any.
+        source: Option<FlowSource>,
     },
     /// A unicast route in a table of ours that no [`Key::Route`] describes, because it has a metric
     /// or a type of service. Observed only: nobody wishes for one, so it goes.
@@ -90,10 +120,17 @@ impl Key {
         matches!(self, Self::Flow { .. } | Self::StrayFlow { .. })
     }
 
-    /// The bridge of a flow.
+    /// True when Open vSwitch's database has it.
+    pub fn is_port(&self) -> bool {
+        matches!(self, Self::SwitchPort { .. })
+    }
+
+    /// The bridge of Open vSwitch that it is on.
     pub fn bridge(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Flow { bridge, .. } | Self::StrayFlow { bridge, .. } => Some(bridge),
+            Self::Flow { bridge, .. }
+            | Self::StrayFlow { bridge, .. }
+            | Self::SwitchPort { bridge, .. } => Some(bridge),
             _ => None,
         }
     }
@@ -105,6 +142,9 @@ impl Key {
                 Self::Address { dev, .. }
                 | Self::Neighbour { dev, .. }
                 | Self::Proxy { dev, .. }
+                | Self::Fdb { dev, .. }
+                | Self::Flood { dev, .. }
+                | Self::BridgePort { dev }
                 | Self::Master { dev },
                 _,
             ) => Some(dev),
@@ -149,8 +189,26 @@ pub enum Value {
     },
     Address {},
     Route(Route),
+    /// IPv4 and IPv6 neighbour solicitations for known neighbours are answered, not flooded (`neigh_suppress`), and
+    /// whether addresses are learned from frames (`learning`).
+    BridgePort {
+        learning: bool,
+        neigh_suppress: bool,
+    },
+    Unreachable {},
     Neighbour {
         mac: MacAddr,
+    },
+    /// With a VTEP, out of a VXLAN device; without, out of the port itself.
+    Fdb {
+        vtep: Option<IpAddr>,
+    },
+    Flood {},
+    SwitchPort {
+        /// The VLAN that it is an access port of (1–4094).
+        tag: Option<u16>,
+        /// Open vSwitch makes the device (`type=internal`).
+        internal: bool,
     },
     Proxy {},
     Rule {},
@@ -166,6 +224,9 @@ pub enum Value {
 pub struct Link {
     pub kind: LinkKind,
     pub up: bool,
+    /// Its hardware address; `None` in a wish is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
 }
 
 /// How an interface comes into being.
@@ -180,6 +241,18 @@ pub enum LinkKind {
     Vrf { table: TableId },
     /// A dummy device.
     Dummy,
+    /// A bridge of the kernel.
+    Bridge,
+    /// A VXLAN device (RFC 7348) that learns nothing from frames.
+    Vxlan {
+        vni: Vni,
+        /// UDP, 1–65535.
+        port: u16,
+        /// Where its tunnels begin.
+        local: IpAddr,
+    },
+    /// One end of a pair, the other of which comes and goes with it.
+    Veth { peer: Arc<str> },
 }
 
 /// The kind of an 802.1Q device.
@@ -195,8 +268,29 @@ pub(crate) fn vlan(parent: &str, id: u16) -> LinkKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Route {
     pub dev: Arc<str>,
-    /// Next hop; `None` is on-link (scope link in IPv4).
-    pub via: Option<IpAddr>,
+    /// Next hops that share the traffic, sorted; none is on-link (scope link in IPv4).
+    pub via: Arc<[IpAddr]>,
+}
+
+impl Link {
+    /// An interface that is to be up, with whatever hardware address.
+    pub fn up(kind: LinkKind) -> Self {
+        Self {
+            kind,
+            up: true,
+            mac: None,
+        }
+    }
+}
+
+impl Route {
+    /// On-link, or by way of an address that is on the link.
+    pub fn new(dev: Arc<str>, via: Option<IpAddr>) -> Self {
+        Self {
+            dev,
+            via: via.into_iter().collect(),
+        }
+    }
 }
 
 /// `ip` or `ipv6` of `ovs-ofctl`.
@@ -207,10 +301,30 @@ pub enum EtherType {
     Ipv6,
 }
 
-/// The value of a flow: rewrite the destination MAC, then `NORMAL`.
+/// Of whose packets a flow is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct FlowSource {
+    /// `dl_src`
+    pub mac: MacAddr,
+    /// `nw_src` or `ipv6_src`, masked.
+    pub network: IpNet,
+}
+
+/// The value of a flow: rewrite the destination MAC, then let the packet go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Flow {
-    /// 0x3e7 (999), the Python agent's mark and ours.
+    /// 0x3e7 (999) or 0x3e6 (998), the Python agent's marks and ours.
     pub cookie: u64,
     pub set_eth_dst: MacAddr,
+    /// Where to; `None` is `NORMAL`.
+    pub output: Option<FlowOutput>,
+}
+
+/// A port that packets leave through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FlowOutput {
+    /// OpenFlow port.
+    pub port: u32,
+    /// Without the VLAN tag that they came with.
+    pub strip_vlan: bool,
 }

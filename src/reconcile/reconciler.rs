@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgp::{AddressMap, AddressSet};
-use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::diff::{Made, Verdict, judge, link_key, satisfies};
+use super::diff::{Made, Verdict, brings, judge, link_key, master, satisfies};
 use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
-use super::{Advert, Announcement, BlockReason, Blocked, Found, Plan, Step};
+use super::{Advert, Announcement, BlockReason, Blocked, Destination, Found, Plan, Step};
 
 /// Remembers what is desired and what is observed, and says what to do next.
 ///
@@ -25,17 +24,19 @@ pub struct Reconciler {
     wishes: AddressMap<Key, Vec<(Holder, Value)>>,
     held: AddressMap<Holder, Arc<[Key]>>,
     observed: AddressMap<Key, Found>,
-    adverts: BTreeMap<IpNet, Advert>,
-    advertised: BTreeMap<IpNet, Announcement>,
+    adverts: BTreeMap<Destination, Advert>,
+    advertised: BTreeMap<Destination, Announcement>,
     dirty: BTreeSet<Key>,
-    dirty_adverts: BTreeSet<IpNet>,
+    dirty_adverts: BTreeSet<Destination>,
     /// Adverts and withdrawals that the speaker refused.
-    failed_adverts: BTreeSet<IpNet>,
+    failed_adverts: BTreeSet<Destination>,
     blocked: BTreeMap<Key, BlockReason>,
     /// Blocked objects by the interface whose change could help.
     awaiting_link: FxHashMap<Arc<str>, AddressSet<Key>>,
     /// Adverts not out yet, by the first object found missing.
-    awaiting_object: AddressMap<Key, BTreeSet<IpNet>>,
+    awaiting_object: AddressMap<Key, BTreeSet<Destination>>,
+    /// [`Self::full`] has found nothing, and nothing has changed since.
+    at_rest: bool,
 }
 
 impl Reconciler {
@@ -45,6 +46,7 @@ impl Reconciler {
 
     /// Replaces everything `holder` wants; an empty list lets go of it all.
     pub fn hold(&mut self, holder: Holder, objects: Vec<(Key, Value)>) {
+        self.at_rest = false;
         let keys: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
         let before = if keys.is_empty() {
             self.held.remove(&holder)
@@ -66,18 +68,19 @@ impl Reconciler {
         self.held.keys().copied()
     }
 
-    /// Wants `prefix` advertised once `advert.requires` are in place, or not any more.
-    pub fn set_advert(&mut self, prefix: IpNet, advert: Option<Advert>) {
+    /// Wants `to` advertised once `advert.requires` are in place, or not any more.
+    pub fn set_advert(&mut self, to: impl Into<Destination>, advert: Option<Advert>) {
+        let to = to.into();
         let changed = match advert {
-            Some(advert) if self.adverts.get(&prefix) == Some(&advert) => false,
+            Some(advert) if self.adverts.get(&to) == Some(&advert) => false,
             Some(advert) => {
-                self.adverts.insert(prefix, advert);
+                self.adverts.insert(to, advert);
                 true
             }
-            None => self.adverts.remove(&prefix).is_some(),
+            None => self.adverts.remove(&to).is_some(),
         };
         if changed {
-            self.dirty_adverts.insert(prefix);
+            self.dirty_adverts.insert(to);
         }
     }
 
@@ -105,12 +108,18 @@ impl Reconciler {
         for key in gone {
             self.observe(key, None);
         }
+        self.observe_same(domain);
+    }
+
+    /// A dump of `domain` that says what the one before said. What failed or was blocked there is tried again.
+    pub fn observe_same(&mut self, domain: &Domain) {
         let blocked = self.blocked.keys().filter(|key| domain.covers(key));
         self.dirty.extend(blocked.cloned());
     }
 
     /// The next phase of what is to be done; no steps when there is nothing to do.
     pub fn next_steps(&mut self) -> Plan {
+        self.at_rest &= self.dirty.is_empty() && self.dirty_adverts.is_empty();
         let mut plan = Plan::default();
         self.withdraw(&mut plan);
         if plan.steps.is_empty() {
@@ -127,16 +136,17 @@ impl Reconciler {
 
     /// A step was taken: the kernel, the bridge or the speaker has acknowledged it.
     pub fn succeeded(&mut self, step: &Step) {
+        self.at_rest = false;
         match step {
-            Step::Withdraw { prefix } => {
-                self.advertised.remove(prefix);
-                self.dirty_adverts.insert(*prefix);
+            Step::Withdraw { destination } => {
+                self.advertised.remove(destination);
+                self.dirty_adverts.insert(*destination);
             }
             Step::Advertise {
-                prefix,
+                destination,
                 announcement,
             } => {
-                self.advertised.insert(*prefix, announcement.clone());
+                self.advertised.insert(*destination, announcement.clone());
             }
             Step::Add { key, value } | Step::Replace { key, value } => {
                 let found = self.made(key, value);
@@ -154,9 +164,10 @@ impl Reconciler {
     /// A step failed; it is tried again when the object or its interface changes, or at
     /// [`Reconciler::retry`]. Returns what to report, unless it was reported before.
     pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
+        self.at_rest = false;
         match step {
-            Step::Withdraw { prefix } | Step::Advertise { prefix, .. } => {
-                self.failed_adverts.insert(*prefix);
+            Step::Withdraw { destination } | Step::Advertise { destination, .. } => {
+                self.failed_adverts.insert(*destination);
                 None
             }
             Step::Add { key, value }
@@ -171,6 +182,9 @@ impl Reconciler {
     /// Examines everything again: the periodic safety net. What is as it should be, and kept from nothing, is
     /// passed over here, which for most of the time is all there is.
     pub fn full(&mut self) {
+        if std::mem::replace(&mut self.at_rest, true) {
+            return;
+        }
         let links: FxHashSet<&str> = self.observed.keys().filter_map(link_name).collect();
         let wished = self
             .wishes
@@ -182,13 +196,18 @@ impl Reconciler {
         let unwanted = self.observed.iter().filter(unwanted).map(|(key, _)| key);
         let dirty: Vec<Key> = wished.chain(unwanted).cloned().collect();
         self.dirty.extend(dirty);
-        let told = |(prefix, advert): &(&IpNet, &Advert)| {
-            self.advertised.get(*prefix) != Some(&advert.announcement)
+        let told = |(destination, advert): &(&Destination, &Advert)| {
+            self.advertised.get(*destination) != Some(&advert.announcement)
         };
-        let untold = self.adverts.iter().filter(told).map(|(prefix, _)| prefix);
-        let unwanted = |prefix: &&IpNet| !self.adverts.contains_key(*prefix);
+        let untold = self
+            .adverts
+            .iter()
+            .filter(told)
+            .map(|(destination, _)| destination);
+        let unwanted = |destination: &&Destination| !self.adverts.contains_key(*destination);
         let unwanted = self.advertised.keys().filter(unwanted);
         self.dirty_adverts.extend(untold.chain(unwanted));
+        self.at_rest = self.dirty.is_empty() && self.dirty_adverts.is_empty();
     }
 
     /// Examining a desired object would come to nothing; `links` are the interfaces observed.
@@ -232,6 +251,11 @@ impl Reconciler {
             .collect()
     }
 
+    /// Everything that exists, as far as it was observed, in no particular order.
+    pub fn observations(&self) -> impl Iterator<Item = (&Key, &Found)> {
+        self.observed.iter()
+    }
+
     /// The desired objects that a holder wants, in the order given.
     pub fn held(&self, holder: Holder) -> &[Key] {
         self.held.get(&holder).map_or(&[], |keys| keys)
@@ -245,9 +269,9 @@ impl Reconciler {
         }
     }
 
-    /// True when the prefix is out.
-    pub fn is_advertised(&self, prefix: &IpNet) -> bool {
-        self.advertised.contains_key(prefix)
+    /// True when it is out.
+    pub fn is_advertised(&self, destination: &Destination) -> bool {
+        self.advertised.contains_key(destination)
     }
 }
 
@@ -307,8 +331,8 @@ impl Reconciler {
     }
 
     fn wake(&mut self, key: &Key) {
-        if let Some(prefixes) = self.awaiting_object.remove(key) {
-            self.dirty_adverts.extend(prefixes);
+        if let Some(destinations) = self.awaiting_object.remove(key) {
+            self.dirty_adverts.extend(destinations);
         }
         self.wake_objects_on(key);
     }
@@ -327,12 +351,15 @@ impl Reconciler {
     fn made(&self, key: &Key, value: &Value) -> Found {
         let before = self.observed.get(key);
         match (key, value, before.map(|f| &f.value)) {
-            (Key::TableName { .. } | Key::Sysctl { .. }, ..) => Found::foreign(value.clone()),
+            (Key::TableName { .. } | Key::Sysctl { .. } | Key::BridgePort { .. }, ..) => {
+                Found::foreign(value.clone())
+            }
             (_, Value::Link(wish), Some(Value::Link(found)))
                 if wish.kind == LinkKind::Foreign || wish.kind == found.kind =>
             {
                 let mut link = found.clone();
                 link.up |= wish.up;
+                link.mac = wish.mac.or(link.mac);
                 Found {
                     value: Value::Link(link),
                     owned: before.is_some_and(|f| f.owned),
@@ -371,22 +398,22 @@ impl Reconciler {
 impl Reconciler {
     fn withdraw(&mut self, plan: &mut Plan) {
         let withdrawn =
-            |p: &&IpNet| self.advertised.contains_key(*p) && !self.adverts.contains_key(*p);
-        let prefixes: Vec<IpNet> = self
+            |p: &&Destination| self.advertised.contains_key(*p) && !self.adverts.contains_key(*p);
+        let destinations: Vec<Destination> = self
             .dirty_adverts
             .iter()
             .filter(withdrawn)
             .copied()
             .collect();
-        for prefix in prefixes {
-            self.dirty_adverts.remove(&prefix);
-            plan.steps.push(Step::Withdraw { prefix });
+        for destination in destinations {
+            self.dirty_adverts.remove(&destination);
+            plan.steps.push(Step::Withdraw { destination });
         }
     }
 
     /// Examines the dirty objects that are desired; the others stay for [`Self::remove`].
     fn wire(&mut self, plan: &mut Plan) {
-        let mut made = Made::default();
+        let mut made = Made::expecting(self.coming());
         let mut unwanted = BTreeSet::new();
         while let Some(key) = self.dirty.pop_first() {
             let Some(wish) = self.desired(&key) else {
@@ -398,6 +425,12 @@ impl Reconciler {
             self.follow(key, verdict, plan);
         }
         self.dirty = unwanted;
+    }
+
+    /// The interfaces that steps of this pass bring.
+    fn coming(&self) -> Vec<Arc<str>> {
+        let brings = |key| brings(key, self.desired(key)?, self.observed.get(key));
+        self.dirty.iter().filter_map(brings).cloned().collect()
     }
 
     fn follow(&mut self, key: Key, verdict: Verdict, plan: &mut Plan) {
@@ -413,6 +446,9 @@ impl Reconciler {
                 }
                 plan.steps.push(step);
             }
+            Verdict::Awaited(device) => {
+                self.awaiting_link.entry(device).or_default().insert(key);
+            }
             Verdict::Blocked(reason) => {
                 let device = match &reason {
                     BlockReason::NoDevice(device) => Some(Arc::clone(device)),
@@ -424,15 +460,17 @@ impl Reconciler {
     }
 
     fn wake_adverts(&mut self, key: &Key) {
-        if let Some(prefixes) = self.awaiting_object.remove(key) {
-            self.dirty_adverts.extend(prefixes);
+        if let Some(destinations) = self.awaiting_object.remove(key) {
+            self.dirty_adverts.extend(destinations);
         }
     }
 
     /// What is on an interface that is replaced has to be examined in the same phase.
     fn touch_objects_on(&mut self, key: &Key) {
         let Key::Link { name } = key else { return };
-        let on_it = |key: &&Key, value: &Value| key.device(value) == Some(name);
+        let on_it = |key: &&Key, value: &Value| {
+            key.device(value) == Some(name) || master(value) == Some(name)
+        };
         let keys: Vec<Key> = self
             .wishes
             .iter()
@@ -443,20 +481,23 @@ impl Reconciler {
     }
 
     fn advertise(&mut self, plan: &mut Plan) {
-        while let Some(prefix) = self.dirty_adverts.pop_first() {
-            let Some(advert) = self.adverts.get(&prefix) else {
+        while let Some(destination) = self.dirty_adverts.pop_first() {
+            let Some(advert) = self.adverts.get(&destination) else {
                 continue;
             };
-            if self.advertised.get(&prefix) == Some(&advert.announcement) {
+            if self.advertised.get(&destination) == Some(&advert.announcement) {
                 continue;
             }
             let missing = advert.requires.iter().find(|key| !self.is_settled(key));
             match missing.cloned() {
                 Some(key) => {
-                    self.awaiting_object.entry(key).or_default().insert(prefix);
+                    self.awaiting_object
+                        .entry(key)
+                        .or_default()
+                        .insert(destination);
                 }
                 None => plan.steps.push(Step::Advertise {
-                    prefix,
+                    destination,
                     announcement: advert.announcement.clone(),
                 }),
             }

@@ -33,6 +33,7 @@ fn link_wish(name: &str) -> Value {
             None => LinkKind::Foreign,
         },
         up: true,
+        mac: None,
     })
 }
 
@@ -53,7 +54,7 @@ fn object() -> impl Strategy<Value = (Key, Value)> {
             .prop_map(|(dev, address)| (Key::Address { dev, address }, Value::Address {})),
         (1..3u32, address(), dev()).prop_map(|(table, prefix, dev)| (
             Key::Route { table, prefix },
-            Value::Route(Route { dev, via: None })
+            Value::Route(Route::new(dev, None))
         )),
         (dev(), address(), 0..2u8).prop_map(|(dev, address, last)| (
             Key::Neighbour {
@@ -75,11 +76,13 @@ fn object() -> impl Strategy<Value = (Key, Value)> {
                 bridge: "br-ex".into(),
                 priority: 900,
                 in_port,
-                ether_type: EtherType::Ipv4
+                ether_type: EtherType::Ipv4,
+                source: None,
             },
             Value::Flow(Flow {
                 cookie: 999,
-                set_eth_dst: mac(last)
+                set_eth_dst: mac(last),
+                output: None,
             })
         )),
         (1..3u32).prop_map(|id| (
@@ -125,7 +128,7 @@ fn desired() -> impl Strategy<Value = Desired> {
                     requires,
                     announcement,
                 };
-                (host(text), advert)
+                (host(text).into(), advert)
             })
             .collect();
         Desired { objects, adverts }
@@ -141,10 +144,10 @@ fn announced(seed: u8) -> Announcement {
 }
 
 /// What a node that has done all it should says.
-fn said(desired: &Desired) -> BTreeMap<IpNet, Announcement> {
+fn said(desired: &Desired) -> BTreeMap<Destination, Announcement> {
     let adverts = desired.adverts.iter();
     adverts
-        .map(|(prefix, advert)| (*prefix, advert.announcement.clone()))
+        .map(|(destination, advert)| (*destination, advert.announcement.clone()))
         .collect()
 }
 
@@ -157,7 +160,7 @@ fn observed() -> impl Strategy<Value = Observed> {
     (links, objects, adverts).prop_map(|(links, objects, (adverts, said))| {
         let adverts = adverts.into_iter();
         let mut state = Observed {
-            adverts: adverts.map(|p| (host(p), announced(said))).collect(),
+            adverts: adverts.map(|p| (host(p).into(), announced(said))).collect(),
             ..Observed::default()
         };
         for (name, (exists, up, odd)) in DEVICES.iter().zip(links) {
@@ -169,7 +172,11 @@ fn observed() -> impl Strategy<Value = Observed> {
             }
             let owned = kind != LinkKind::Foreign && up == exists;
             if exists {
-                let value = Value::Link(Link { kind, up });
+                let value = Value::Link(Link {
+                    kind,
+                    up,
+                    mac: None,
+                });
                 state.objects.insert(link_key(name), Found { value, owned });
             }
         }
@@ -205,14 +212,14 @@ fn drop_dangling(state: &mut Observed) {
 /// A node that does what it is told.
 fn apply(state: &mut Observed, step: &Step) {
     match step {
-        Step::Withdraw { prefix } => {
-            state.adverts.remove(prefix);
+        Step::Withdraw { destination } => {
+            state.adverts.remove(destination);
         }
         Step::Advertise {
-            prefix,
+            destination,
             announcement,
         } => {
-            state.adverts.insert(*prefix, announcement.clone());
+            state.adverts.insert(*destination, announcement.clone());
         }
         Step::Add { key, value } | Step::Replace { key, value } => {
             put(state, key, value);
@@ -232,7 +239,11 @@ fn put(state: &mut Observed, key: &Key, value: &Value) {
         {
             let kind = found.kind.clone();
             let owned = before.as_ref().is_some_and(|f| f.owned);
-            let value = Value::Link(Link { kind, up: true });
+            let value = Value::Link(Link {
+                kind,
+                up: true,
+                mac: None,
+            });
             Found { value, owned }
         }
         (Value::Link(_), Some(_)) => {
@@ -256,9 +267,9 @@ fn reconciler(desired: &Desired, observed: &Observed) -> Reconciler {
     for (key, found) in &observed.objects {
         reconciler.observe(key.clone(), Some(found.clone()));
     }
-    for (prefix, announcement) in &observed.adverts {
+    for (destination, announcement) in &observed.adverts {
         reconciler.succeeded(&Step::Advertise {
-            prefix: *prefix,
+            destination: *destination,
             announcement: announcement.clone(),
         });
     }
@@ -272,7 +283,7 @@ fn want(reconciler: &mut Reconciler, desired: &Desired) {
     reconciler.hold(Holder::Base, objects);
     for text in HOSTS {
         let prefix = host(text);
-        reconciler.set_advert(prefix, desired.adverts.get(&prefix).cloned());
+        reconciler.set_advert(prefix, desired.adverts.get(&prefix.into()).cloned());
     }
 }
 
@@ -362,14 +373,14 @@ proptest! {
         let plan = diff(&desired, &observed);
         let mut state = observed.clone();
         for step in &plan.steps {
-            if let Step::Advertise { prefix, .. } = step {
-                for key in desired.adverts[prefix].requires.iter() {
+            if let Step::Advertise { destination, .. } = step {
+                for key in desired.adverts[destination].requires.iter() {
                     let found = state.objects.get(key);
                     prop_assert!(found.is_some_and(|f| satisfies(&f.value, &desired.objects[key])));
                 }
             }
-            if let Step::Withdraw { prefix } = step {
-                prop_assert!(!desired.adverts.contains_key(prefix));
+            if let Step::Withdraw { destination } = step {
+                prop_assert!(!desired.adverts.contains_key(destination));
             }
             apply(&mut state, step);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::object::{EtherType, Key};
+use super::object::{EtherType, FlowSource, Key};
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -10,9 +10,16 @@ impl fmt::Display for Key {
             Self::TableName { name } => write!(f, "rt_tables entry {name}"),
             Self::Link { name } => write!(f, "link {name}"),
             Self::Master { dev } => write!(f, "master of {dev}"),
+            Self::BridgePort { dev } => write!(f, "bridge port {dev}"),
             Self::Sysctl { path } => write!(f, "sysctl {path}"),
             Self::Address { dev, address } => write!(f, "address {address} dev {dev}"),
             Self::Route { table, prefix } => write!(f, "route {prefix} table {table}"),
+            Self::Unreachable { table, prefix } => {
+                write!(f, "unreachable {prefix} table {table}")
+            }
+            Self::Fdb { dev, mac } => write!(f, "fdb {mac} dev {dev}"),
+            Self::Flood { dev, vtep } => write!(f, "fdb flood to {vtep} dev {dev}"),
+            Self::SwitchPort { bridge, port } => write!(f, "port {port} of {bridge}"),
             Self::Neighbour { dev, address } => write!(f, "neighbour {address} dev {dev}"),
             Self::Proxy { dev, address } => write!(f, "ndp proxy {address} dev {dev}"),
             Self::Rule {
@@ -27,15 +34,23 @@ impl fmt::Display for Key {
                 priority,
                 in_port,
                 ether_type,
+                source,
             } => {
-                let ether_type = match ether_type {
-                    EtherType::Ipv4 => "ip",
-                    EtherType::Ipv6 => "ipv6",
+                let (ether_type, network) = match ether_type {
+                    EtherType::Ipv4 => ("ip", "nw_src"),
+                    EtherType::Ipv6 => ("ipv6", "ipv6_src"),
                 };
                 write!(
                     f,
                     "flow {bridge} priority={priority},{ether_type},in_port={in_port}"
-                )
+                )?;
+                match source {
+                    Some(source) => {
+                        let FlowSource { mac, network: of } = source;
+                        write!(f, ",dl_src={mac},{network}={of}")
+                    }
+                    None => Ok(()),
+                }
             }
             Self::StrayRoute {
                 table,
@@ -74,6 +89,7 @@ mod tests {
             priority: 900,
             in_port: 3,
             ether_type: EtherType::Ipv6,
+            source: None,
         };
         assert_eq!(flow.to_string(), "flow br-ex priority=900,ipv6,in_port=3");
     }

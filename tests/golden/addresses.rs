@@ -64,7 +64,9 @@ pub(crate) fn assert_devices(objects: &mut BTreeMap<Key, Value>) {
 pub(crate) fn routes(objects: BTreeMap<Key, Value>) -> BTreeSet<String> {
     let route = |(key, value)| match (key, value) {
         (Key::Route { prefix, table: 10 }, Value::Route(Route { dev, via })) => {
-            let via = via.map_or(String::new(), |via| format!("via {via} "));
+            let via = via
+                .first()
+                .map_or(String::new(), |via| format!("via {via} "));
             format!("{prefix} {via}dev {dev}")
         }
         other => panic!("{other:?} is no route of the VRF"),

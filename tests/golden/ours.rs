@@ -12,7 +12,7 @@ use ovn_bgp_agent::ovn::vswitch::PatchPort;
 use ovn_bgp_agent::ovn::{self, BridgeMappings, Northbound, Southbound};
 use ovn_bgp_agent::ovsdb::Change;
 use ovn_bgp_agent::reconcile::object::EtherType;
-use ovn_bgp_agent::reconcile::{Desired, Key, Value};
+use ovn_bgp_agent::reconcile::{Desired, Destination, Key, Value};
 use ovn_bgp_agent::wiring::{
     BridgeFacts, Facts, Localnet, desired, localnets, southbound_localnets,
 };
@@ -109,13 +109,15 @@ impl Ours {
             mappings: node().mappings,
             localnets,
             bridges: BTreeMap::from([(Arc::from("br-ex"), br_ex)]),
+            ..Facts::default()
         };
-        let desired = desired(&exposures, &facts);
+        let desired = desired(&exposures, &BTreeMap::new(), &facts);
         Self { exposures, desired }
     }
 
     pub(crate) fn adverts(&self) -> BTreeSet<IpNet> {
-        self.desired.adverts.keys().copied().collect()
+        let destinations = self.desired.adverts.keys();
+        destinations.filter_map(Destination::prefix).collect()
     }
 
     pub(crate) fn rules(&self) -> BTreeSet<String> {
@@ -136,7 +138,8 @@ impl Ours {
     pub(crate) fn routes(&self) -> BTreeSet<String> {
         self.keys(|key, value| match (key, value) {
             (Key::Route { prefix, .. }, Value::Route(route)) => {
-                let via = route.via.map_or(String::new(), |via| format!("via {via} "));
+                let via = route.via.first();
+                let via = via.map_or(String::new(), |via| format!("via {via} "));
                 Some(format!("{prefix} {via}dev {}", route.dev))
             }
             _ => None,
@@ -167,6 +170,7 @@ impl Ours {
                     priority,
                     in_port,
                     ether_type,
+                    source: None,
                 },
                 Value::Flow(flow),
             ) => {

@@ -7,6 +7,8 @@
     reason = "each test uses a part of it; iproute2 is the judge"
 )]
 
+pub mod tenants;
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -85,7 +87,14 @@ pub fn mac(last: u8) -> MacAddr {
 
 pub fn link(name: &str, kind: LinkKind) -> (Key, Value) {
     let key = Key::Link { name: name.into() };
-    (key, Value::Link(Link { kind, up: true }))
+    (
+        key,
+        Value::Link(Link {
+            kind,
+            up: true,
+            mac: None,
+        }),
+    )
 }
 
 pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
@@ -94,7 +103,7 @@ pub fn route(prefix: IpNet, dev: &str, via: Option<IpAddr>) -> (Key, Value) {
         prefix,
     };
     let dev = dev.into();
-    (key, Value::Route(Route { dev, via }))
+    (key, Value::Route(Route::new(dev, via)))
 }
 
 pub fn rule(to: IpNet) -> (Key, Value) {
@@ -200,7 +209,7 @@ impl Node {
     /// Desires the wiring of an address, and its advert.
     pub fn expose(&mut self, address: IpNet, objects: Vec<(Key, Value)>) {
         let requires: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
-        self.reconciler.hold(Holder::Prefix(address), objects);
+        self.reconciler.hold(Holder::from(address), objects);
         let advert = Advert {
             requires,
             ..Advert::default()
@@ -209,7 +218,7 @@ impl Node {
     }
 
     pub fn unexpose(&mut self, address: IpNet) {
-        self.reconciler.hold(Holder::Prefix(address), vec![]);
+        self.reconciler.hold(Holder::from(address), vec![]);
         self.reconciler.set_advert(address, None);
     }
 
@@ -218,6 +227,7 @@ impl Node {
         let news = tokio::time::timeout(DEADLINE, self.kernel.observe());
         match news.await.expect("no news in time").unwrap() {
             Observation::Dump(all) => self.reconciler.observe_all(&Domain::Kernel, all),
+            Observation::Same => self.reconciler.observe_same(&Domain::Kernel),
             Observation::Changes(changes) => {
                 for (key, found) in changes {
                     self.reconciler.observe(key, found);
@@ -285,6 +295,7 @@ impl Node {
         while let Ok(news) = tokio::time::timeout(quiet, self.kernel.observe()).await {
             match news.unwrap() {
                 Observation::Dump(all) => self.reconciler.observe_all(&Domain::Kernel, all),
+                Observation::Same => self.reconciler.observe_same(&Domain::Kernel),
                 Observation::Changes(changes) => {
                     for (key, found) in changes {
                         self.reconciler.observe(key, found);
@@ -314,5 +325,6 @@ pub fn scope() -> Scope {
         sysctls: sysctls_of_all,
         interfaces: vec![],
         leak: None,
+        tenants: None,
     }
 }

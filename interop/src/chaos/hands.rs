@@ -263,7 +263,10 @@ impl Hands {
         for (port, by) in std::mem::take(&mut self.takes) {
             let mut virtuals = world.virtuals.iter();
             let still = virtuals.find(|v| v.port == port && v.taken_by.as_ref() == Some(&by));
-            if let Some(shared) = still {
+            // A later change of the same moment may have disabled it: OVN drops what it says then.
+            let mut guests = world.guests.iter();
+            let can = guests.any(|guest| guest.port == by && guest.plugged && guest.enabled);
+            if let Some(shared) = still.filter(|_| can) {
                 self.take(shared, &by)?;
             }
         }

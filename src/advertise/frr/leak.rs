@@ -127,7 +127,7 @@ impl Leak {
         let object = announcement(&self.names, prefix, exposure);
         if self.held {
             let objects = vec![object.clone()];
-            self.reconciler.hold(Holder::Prefix(prefix), objects);
+            self.reconciler.hold(Holder::from(prefix), objects);
         }
         self.announced.insert(prefix, object);
     }
@@ -135,7 +135,7 @@ impl Leak {
     /// Wants a prefix leaked no more.
     pub fn withdraw(&mut self, prefix: IpNet) {
         self.announced.remove(&prefix);
-        self.reconciler.hold(Holder::Prefix(prefix), Vec::new());
+        self.reconciler.hold(Holder::from(prefix), Vec::new());
     }
 
     /// True when FRR has been given the prefix.
@@ -167,7 +167,7 @@ impl Leak {
         }
         self.held = false;
         for prefix in self.announced.keys() {
-            self.reconciler.hold(Holder::Prefix(*prefix), Vec::new());
+            self.reconciler.hold(Holder::from(*prefix), Vec::new());
         }
     }
 
@@ -181,7 +181,7 @@ impl Leak {
         self.held = true;
         for (prefix, object) in &self.announced {
             let objects = vec![object.clone()];
-            self.reconciler.hold(Holder::Prefix(*prefix), objects);
+            self.reconciler.hold(Holder::from(*prefix), objects);
         }
         true
     }
@@ -241,7 +241,7 @@ fn base(names: &Names, backend: Backend) -> Vec<(Key, Value)> {
 fn devices(names: &Names) -> Vec<(Key, Value)> {
     let link = |name: &Arc<str>, kind| {
         let name = Arc::clone(name);
-        (Key::Link { name }, Value::Link(Link { kind, up: true }))
+        (Key::Link { name }, Value::Link(Link::up(kind)))
     };
     let Names {
         vrf, table, nic, ..
@@ -273,10 +273,7 @@ fn announcement(names: &Names, prefix: IpNet, exposure: Option<&Exposure>) -> (K
     }
     let next_hop = exposure.and_then(|exposure| exposure.next_hop);
     let behind = |hop: &IpAddr| kind == Kind::L2Subnet && !prefix.contains(hop);
-    let route = Route {
-        dev: Arc::clone(&names.nic),
-        via: next_hop.filter(behind),
-    };
+    let route = Route::new(Arc::clone(&names.nic), next_hop.filter(behind));
     let key = Key::Route {
         table: names.table,
         prefix: prefix.trunc(),

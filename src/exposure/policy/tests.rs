@@ -20,6 +20,7 @@ fn exposure(prefix: &str, kind: Kind) -> Exposure {
         network: "neutron-n".into(),
         attachment: None,
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,

@@ -151,6 +151,7 @@ fn expose(
         network,
         attachment: None,
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: Some(next_hop),

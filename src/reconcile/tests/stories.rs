@@ -15,10 +15,7 @@ fn rule_for(text: &str) -> (Key, Value) {
 fn an_object_lives_while_somebody_holds_it() {
     let mut reconciler = Reconciler::new();
     let mut state = Observed::default();
-    let (one, two) = (
-        Holder::Prefix(host(HOSTS[0])),
-        Holder::Prefix(host(HOSTS[1])),
-    );
+    let (one, two) = (Holder::from(host(HOSTS[0])), Holder::from(host(HOSTS[1])));
     let shared = rule_for("10.9.9.9");
     reconciler.hold(one, vec![shared.clone()]);
     reconciler.hold(two, vec![shared.clone()]);
@@ -42,13 +39,10 @@ fn a_missing_bridge_is_reported_once_and_its_wiring_made_when_it_appears() {
         table: 1,
         prefix: host(HOSTS[0]),
     };
-    let value = Value::Route(Route {
-        dev: "br-ex".into(),
-        via: None,
-    });
+    let value = Value::Route(Route::new("br-ex".into(), None));
     let prefix = host(HOSTS[0]);
     reconciler.hold(Holder::Base, vec![(link_key("br-ex"), link_wish("br-ex"))]);
-    reconciler.hold(Holder::Prefix(prefix), vec![(route.clone(), value)]);
+    reconciler.hold(Holder::from(prefix), vec![(route.clone(), value)]);
     let requires = Arc::from([link_key("br-ex"), route]);
     reconciler.set_advert(prefix, Some(requiring(requires)));
     let plan = reconciler.next_steps();
@@ -59,6 +53,7 @@ fn a_missing_bridge_is_reported_once_and_its_wiring_made_when_it_appears() {
     let found = Found::foreign(Value::Link(Link {
         kind: LinkKind::Foreign,
         up: false,
+        mac: None,
     }));
     reconciler.observe(link_key("br-ex"), Some(found.clone()));
     let mut state = Observed::default();
@@ -83,7 +78,7 @@ fn a_failed_step_holds_back_its_advert_until_retried() {
     let mut reconciler = Reconciler::new();
     let prefix = host(HOSTS[0]);
     let (key, value) = rule_for(HOSTS[0]);
-    reconciler.hold(Holder::Prefix(prefix), vec![(key.clone(), value)]);
+    reconciler.hold(Holder::from(prefix), vec![(key.clone(), value)]);
     let requires = Arc::from([key]);
     reconciler.set_advert(prefix, Some(requiring(requires)));
     let plan = reconciler.next_steps();
@@ -93,7 +88,7 @@ fn a_failed_step_holds_back_its_advert_until_retried() {
     reconciler.retry();
     let mut state = Observed::default();
     assert_eq!(run(&mut reconciler, &mut state).len(), 2);
-    assert!(reconciler.is_advertised(&prefix));
+    assert!(reconciler.is_advertised(&prefix.into()));
 }
 
 #[test]
@@ -101,7 +96,7 @@ fn an_advert_stays_while_its_wiring_is_repaired() {
     let mut reconciler = Reconciler::new();
     let prefix = host(HOSTS[0]);
     let (key, value) = rule_for(HOSTS[0]);
-    reconciler.hold(Holder::Prefix(prefix), vec![(key.clone(), value)]);
+    reconciler.hold(Holder::from(prefix), vec![(key.clone(), value)]);
     let requires = Arc::from([key.clone()]);
     reconciler.set_advert(prefix, Some(requiring(requires)));
     let mut state = Observed::default();
@@ -111,7 +106,7 @@ fn an_advert_stays_while_its_wiring_is_repaired() {
         run(&mut reconciler, &mut state).as_slice(),
         [Step::Add { .. }]
     ));
-    assert!(reconciler.is_advertised(&prefix));
+    assert!(reconciler.is_advertised(&prefix.into()));
 }
 
 #[test]
@@ -123,13 +118,20 @@ fn a_failed_withdrawal_is_retried_only_when_asked() {
     run(&mut reconciler, &mut Observed::default());
     reconciler.set_advert(prefix, None);
     let plan = reconciler.next_steps();
-    assert_eq!(plan.steps, vec![Step::Withdraw { prefix }]);
+    assert_eq!(
+        plan.steps,
+        vec![Step::Withdraw {
+            destination: prefix.into()
+        }]
+    );
     reconciler.failed(&plan.steps[0], "vtysh is away");
     assert_eq!(reconciler.next_steps(), Plan::default());
     reconciler.retry();
     assert_eq!(
         reconciler.next_steps().steps,
-        vec![Step::Withdraw { prefix }]
+        vec![Step::Withdraw {
+            destination: prefix.into()
+        }]
     );
 }
 
@@ -156,7 +158,7 @@ fn what_is_said_of_a_prefix_changes_without_a_withdrawal() {
     assert_eq!(
         run(&mut reconciler, &mut state),
         [Step::Advertise {
-            prefix,
+            destination: prefix.into(),
             announcement
         }]
     );

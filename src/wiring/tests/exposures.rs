@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::{Facts, Pending, Wiring, Wish, desired};
-use super::{VM_MAC, exposure, facts, patch_port, proxying, texts};
+use ipnet::IpNet;
+
+use super::super::{Facts, Pending, Wiring, Wish};
+use super::{VM_MAC, desired, exposure, facts, patch_port, proxying, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::mac::MacAddr;
-use crate::reconcile::{Holder, Key};
+use crate::reconcile::{Destination, Holder, Key};
 
 fn objects(wish: &Wish) -> BTreeSet<String> {
     texts(wish.objects.iter().map(|(key, value)| (key, value)))
@@ -29,6 +31,7 @@ fn added<const N: usize>(exposures: [Exposure; N]) -> Delta {
     Delta {
         added: exposures.into_iter().map(Arc::new).collect(),
         removed: Vec::new(),
+        ..Delta::default()
     }
 }
 
@@ -129,7 +132,7 @@ fn b051_patch_port_absent_at_event_time() {
         .clear();
     let mut wiring = Wiring::default();
     wiring.set_facts(without);
-    let prefix = "172.24.4.10/32".parse().unwrap();
+    let prefix: IpNet = "172.24.4.10/32".parse().unwrap();
     let wishes = wiring.update(&added([exposure("172.24.4.10/32")]));
     // The kernel is wired at once; the advert requires a flow that nobody can wish yet.
     assert_eq!(wishes[0].objects.len(), 3);
@@ -183,11 +186,12 @@ fn b054_withdrawing_asks_for_nothing_any_more() {
     let wishes = wiring.update(&Delta {
         added: Vec::new(),
         removed: delta.added,
+        ..Delta::default()
     });
     assert_eq!(
         wishes,
         [Wish {
-            holder: Holder::Prefix("172.30.0.10/32".parse().unwrap()),
+            holder: Holder::from("172.30.0.10/32".parse::<IpNet>().unwrap()),
             objects: Vec::new(),
             advert: None,
         }]
@@ -229,6 +233,7 @@ fn d45_a_prefix_with_two_reasons_stays_until_both_are_gone() {
             wiring.update(&Delta {
                 added: vec![exposure.clone()],
                 removed: Vec::new(),
+                ..Delta::default()
             });
         }
         wiring
@@ -241,6 +246,7 @@ fn d45_a_prefix_with_two_reasons_stays_until_both_are_gone() {
     let wishes = wiring.update(&Delta {
         added: Vec::new(),
         removed: vec![vm],
+        ..Delta::default()
     });
     assert!(wishes[0].advert.is_some());
     assert!(objects(&wishes[0]).contains("172.24.4.10 dev br-ex lladdr 02:00:00:00:00:02"));
@@ -283,5 +289,8 @@ fn without_a_table_nothing_is_wired_and_the_advert_waits() {
 fn helper_addresses_are_never_advertised() {
     let exposed = [Arc::new(exposure("172.24.4.10/32"))];
     let adverts: Vec<_> = desired(&exposed, &facts()).adverts.into_keys().collect();
-    assert_eq!(adverts, ["172.24.4.10/32".parse().unwrap()]);
+    assert_eq!(
+        adverts,
+        [Destination::Prefix("172.24.4.10/32".parse().unwrap())]
+    );
 }

@@ -16,6 +16,7 @@ use crate::exposure::{Attachment, Attributes, Exposure, Kind, Reason};
 use crate::mac::MacAddr;
 use crate::ovn::BridgeMappings;
 use crate::ovn::vswitch::PatchPort;
+use crate::reconcile::Desired;
 use crate::reconcile::{Key, Value};
 
 const BRIDGE_MAC: MacAddr = MacAddr([0x52, 0, 0, 0, 0, 1]);
@@ -33,7 +34,13 @@ fn facts() -> Facts {
         mappings: BridgeMappings::parse("physnet1:br-ex"),
         localnets: Vec::new(),
         bridges: BTreeMap::from([(Arc::from("br-ex"), br_ex)]),
+        ..Facts::default()
     }
+}
+
+/// Everything a node without tenants should have.
+fn desired<'a>(exposures: impl IntoIterator<Item = &'a Arc<Exposure>>, facts: &Facts) -> Desired {
+    super::desired(exposures, &BTreeMap::new(), facts)
 }
 
 fn patch_port(localnet: &str, ofport: u32) -> PatchPort {
@@ -63,6 +70,7 @@ fn exposure(prefix: &str) -> Exposure {
             localnet: "provnet".into(),
         }),
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: None,
@@ -101,6 +109,7 @@ fn text(key: &Key, value: &Value) -> String {
         (Key::Route { table, prefix }, Value::Route(route)) => {
             let via = route
                 .via
+                .first()
                 .map(|via| format!(" via {via}"))
                 .unwrap_or_default();
             format!("{prefix}{via} dev {} table {table}", route.dev)
@@ -123,6 +132,7 @@ fn text(key: &Key, value: &Value) -> String {
                 priority,
                 in_port,
                 ether_type,
+                source: None,
             },
             Value::Flow(flow),
         ) => format!(

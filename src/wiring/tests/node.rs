@@ -23,6 +23,7 @@ impl Node {
         let bridge = Link {
             kind: LinkKind::Foreign,
             up: true,
+            mac: None,
         };
         let name = Arc::from("br-ex");
         let found = Found::foreign(Value::Link(bridge));
@@ -58,6 +59,7 @@ impl Node {
         let wishes = self.wiring.update(&Delta {
             added: added.into_iter().map(Arc::new).collect(),
             removed: removed.into_iter().map(Arc::new).collect(),
+            ..Delta::default()
         });
         self.tell(wishes)
     }

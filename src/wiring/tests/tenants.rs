@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::{Facts, Pending, Wiring, desired};
+use super::super::{Facts, Pending, Wiring};
 use super::node::Node;
-use super::{exposure, facts, texts};
+use super::{desired, exposure, facts, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind, Reason};
 use crate::ovn::BridgeMappings;
-use crate::reconcile::{Holder, Key, Step};
+use crate::reconcile::{Destination, Holder, Key, Step};
 
 const SUBNET: &str = "10.0.0.0/24";
 
@@ -167,8 +167,10 @@ fn b087_in_subnet_mode_the_subnet_itself_is_advertised() {
     let mut node = Node::new(facts());
     let steps = node.add(subnet.clone());
     assert_eq!(steps.len(), 4, "{steps:?}");
-    let prefix = SUBNET.parse().unwrap();
-    assert!(matches!(&steps[3], Step::Advertise { prefix: p, .. } if *p == prefix));
+    let prefix: ipnet::IpNet = SUBNET.parse().unwrap();
+    assert!(
+        matches!(&steps[3], Step::Advertise { destination, .. } if *destination == prefix.into())
+    );
     assert_eq!(removed(&node.remove(subnet)), 3);
 }
 
@@ -242,14 +244,18 @@ fn a_host_on_another_bridge_than_its_overlapping_subnet_waits() {
     wiring.update(&Delta {
         added: arcs([host("10.0.0.5/32"), theirs]).into(),
         removed: Vec::new(),
+        ..Delta::default()
     });
     let pending: Vec<_> = wiring.pending().collect();
     let waits = Pending::SubnetElsewhere {
         subnet: SUBNET.parse().unwrap(),
         via: "172.24.4.146".parse().unwrap(),
     };
-    assert_eq!(pending, [("10.0.0.6/32".parse().unwrap(), waits)]);
-    let wish = wiring.wish("10.0.0.6/32".parse().unwrap());
+    assert_eq!(
+        pending,
+        [(Destination::Prefix("10.0.0.6/32".parse().unwrap()), waits)]
+    );
+    let wish = wiring.wish(Destination::Prefix("10.0.0.6/32".parse().unwrap()));
     let advert = wish.advert.unwrap();
     assert!(wish.objects.is_empty() && !advert.requires.is_empty());
 }
@@ -283,6 +289,7 @@ fn the_wish_of_a_host_names_no_object_of_its_subnet() {
             .map(|n| Arc::new(host(&format!("10.0.0.{n}/32"))))
             .collect(),
         removed: Vec::new(),
+        ..Delta::default()
     });
     assert_eq!(wishes.len(), 201);
     for wish in &wishes {
@@ -293,6 +300,7 @@ fn the_wish_of_a_host_names_no_object_of_its_subnet() {
     let wishes = wiring.update(&Delta {
         added: vec![Arc::new(host("10.0.0.250/32"))],
         removed: Vec::new(),
+        ..Delta::default()
     });
     assert_eq!(wishes.len(), 1);
 }

@@ -31,6 +31,7 @@ fn exposure(prefix: &str, kind: Kind, next_hop: Option<&str>) -> Exposure {
         network: "n".into(),
         attachment: None,
         vni: None,
+        layer: crate::exposure::Layer::default(),
         via: None,
         subnet: None,
         next_hop: next_hop.map(|hop| hop.parse().unwrap()),
@@ -190,7 +191,7 @@ fn b087_a_subnet_is_one_on_link_route_in_the_vrf() {
     let Value::Route(route) = value else {
         panic!("{value:?}")
     };
-    assert_eq!((&*route.dev, route.via), ("bgp-nic", None));
+    assert_eq!((&*route.dev, route.via), ("bgp-nic", Arc::default()));
 }
 
 #[test]
@@ -203,11 +204,17 @@ fn b161_a_stretched_network_goes_by_way_of_its_gateway_and_the_gateways_own_is_o
         }
     };
     let gateway = "111.111.111.17";
-    assert_eq!(via("192.168.0.0/24", gateway), gateway.parse().ok());
-    assert_eq!(via("111.111.111.0/24", gateway), None);
+    assert_eq!(
+        via("192.168.0.0/24", gateway),
+        Arc::from([gateway.parse().unwrap()])
+    );
+    assert_eq!(via("111.111.111.0/24", gateway), Arc::from([]));
     let gateway = "2001:db8:1::17";
-    assert_eq!(via("2001:db8:2::/64", gateway), gateway.parse().ok());
-    assert_eq!(via("2001:db8:1::/64", gateway), None);
+    assert_eq!(
+        via("2001:db8:2::/64", gateway),
+        Arc::from([gateway.parse().unwrap()])
+    );
+    assert_eq!(via("2001:db8:1::/64", gateway), Arc::from([]));
 }
 
 #[test]
@@ -247,6 +254,7 @@ fn a_neighbour_on_this_node_is_two_addresses_on_the_loopback_device() {
     let lo = Link {
         kind: LinkKind::Foreign,
         up: true,
+        mac: None,
     };
     let key = Key::Link { name: "lo".into() };
     assert!(leak.takes(&key));
