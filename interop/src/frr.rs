@@ -256,6 +256,7 @@ impl Frr {
         command.args(["-i", &format!("{dir}/{name}.pid")]);
         command.args(["--vty_socket", &dir, "-A", "127.0.0.1", "-P", "0"]);
         command.args(["--log", "stdout", "--log-level", "informational"]);
+        // It has no file of its own, and speaks to zebra as mgmtd.
         if name != "mgmtd" {
             let socket = format!("{dir}/zserv.api");
             command.args(["-z", &socket, "-f", "/dev/null"]);
