@@ -124,9 +124,10 @@ async fn fill(
 
 /// The interfaces alone.
 pub(super) async fn interfaces(scope: Scope) -> Result<State, KernelError> {
-    let mut state = State::new(scope);
-    fill(&mut Reader::open()?, &mut state, "interfaces", links()).await?;
-    Ok(state)
+    let mut said = Said::default();
+    said.begin();
+    fill(&mut Reading::open()?, &mut said, "interfaces", links()).await?;
+    Ok(filled(scope, &said))
 }
 
 fn links() -> RouteNetlinkMessage {
