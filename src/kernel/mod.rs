@@ -239,11 +239,11 @@ impl Kernel {
         self.read_files();
         same &= self.state.files() == files;
         (self.said, self.as_said, self.stale) = (said, true, false);
+        if same {
+            return Ok(Observation::Same);
+        }
         self.looked_at.clear();
-        Ok(match same {
-            true => Observation::Same,
-            false => Observation::Dump(self.state.objects()),
-        })
+        Ok(Observation::Dump(self.state.objects()))
     }
 
     fn read_files(&mut self) {
