@@ -110,7 +110,11 @@ fn what_docs_drivers_md_predicts_comes_true() {
             continue;
         }
         // Some are lines of [DEFAULT] alone.
-        let section = if text.contains('[') { "" } else { "[DEFAULT]\n" };
+        let section = if text.contains('[') {
+            ""
+        } else {
+            "[DEFAULT]\n"
+        };
         let decision = decide(&load(&format!("{section}{text}")).config);
         for line in prediction.lines().filter(|line| line.contains('/')) {
             let words: Vec<_> = line.split_whitespace().collect();

@@ -9,6 +9,8 @@ mod server;
 mod snapshot;
 #[path = "interest/south.rs"]
 mod south;
+#[path = "interest/vpns.rs"]
+mod vpns;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -229,8 +231,7 @@ fn the_southbound_drivers_expose_the_same_with_conditions() {
             let server = south::server(driver, dir);
             for (name, options) in combos {
                 let place = format!("{place}, {name}");
-                let exposures = same(driver, &server, node, options, &place);
-                compared.set(compared.get() + exposures);
+                compared.set(compared.get() + same(driver, &server, node, options, &place));
                 let policy = by_routers(&server);
                 with_routers.set(with_routers.get() + usize::from(policy.names_routers()));
                 let options = Options {

@@ -111,6 +111,17 @@ pub struct Agent {
     pub local_ovn_cluster: LocalOvnCluster,
 }
 
+impl Agent {
+    /// Whether the driver and its method exchange tenants' tables (EVPN) with the fabric.
+    pub fn has_tenant_tables(&self) -> bool {
+        let method = matches!(
+            self.exposing_method,
+            ExposingMethod::Vrf | ExposingMethod::L2Vni | ExposingMethod::Dynamic
+        );
+        method || self.driver == Driver::Evpn
+    }
+}
+
 /// The second OVN cluster on the node, which `exposing_method = ovn` drives.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LocalOvnCluster {

@@ -31,7 +31,7 @@ use crate::reconcile::Destination;
 pub use attributes::{Attributes, Shown};
 pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
-pub use options::{Options, TenantExposure};
+pub use options::{Method, Options, TenantExposure};
 pub use policy::Policy;
 pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant, TenantGateway};
 
@@ -188,6 +188,8 @@ pub enum Reason {
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
     /// OVN's own dynamic routing advertises it, for a router whose port `lrp` this chassis hosts.
     AdvertisedByOvn { router: Arc<str>, lrp: Arc<str> },
+    /// What the ports of `network` are told is their router, by this row of `DHCP_Options`: the node is it.
+    RouterOfPorts { network: Arc<str>, dhcp: uuid::Uuid },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
 }
@@ -207,8 +209,14 @@ impl Reason {
             Self::PortHere { .. }
             | Self::FipOfPortHere { .. }
             | Self::NatAddressOfPortHere { .. }
-            | Self::VipOfMemberHere { .. } => None,
+            | Self::VipOfMemberHere { .. }
+            | Self::RouterOfPorts { .. } => None,
         }
+    }
+
+    /// Whether the node itself has the address: nothing of it enters OVN.
+    pub fn is_own_address(&self) -> bool {
+        matches!(self, Self::RouterOfPorts { .. })
     }
 }
 
@@ -263,6 +271,10 @@ impl fmt::Display for Reason {
             Self::AdvertisedByOvn { router, lrp } => write!(
                 f,
                 "Advertised_Route of router {router}, which is reached through port {lrp}, hosted by this chassis"
+            ),
+            Self::RouterOfPorts { network, dhcp } => write!(
+                f,
+                "DHCP_Options {dhcp} tells ports on {network} that it is their router, which this node is for them"
             ),
             Self::StretchedNetwork { lrp } => write!(
                 f,
@@ -332,8 +344,16 @@ pub enum Code {
     NoSingleMemberHere,
     /// The address is the gateway's own.
     GatewayAddress,
-    /// The annotations of a network or a router port name no VNI, or not so that it can be read.
+    /// The exposing method exposes networks of VNIs, and the network is in none, or of the other type.
     NoVni,
+    /// What the network's row says of its VNI cannot be read, or contradicts another network of it.
+    VniUnusable,
+    /// What is behind a router on a stretched network has no MAC address there.
+    BehindStretched,
+    /// A port of OVN has the address that other ports are told is their router.
+    AddressTaken,
+    /// A stretched network has hosts by their MAC addresses, and nothing says which one has this address.
+    NoMac,
     /// VNI and AS of a router interface are not those of its gateway.
     VniMismatch,
     /// A policy, of the object or of the policy file, says not to advertise it.

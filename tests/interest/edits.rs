@@ -152,6 +152,20 @@ impl Edits {
         format!("{key:?} says advertise {advertise:?}, MED {med:?}")
     }
 
+    /// A network says something of its VPN.
+    pub(crate) fn annotate(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, Some("Logical_Switch")) else {
+            return "nothing".to_owned();
+        };
+        let kind = ["l3", "l2", "l3", ""][self.random.usize(0..4)];
+        let vni = ["1001", "1002", "1003", ""][self.random.usize(0..4)];
+        let targets = ["['65000:1']", "", "nonsense"][self.random.usize(0..3)];
+        put(server, &key, "external_ids", "neutron_bgpvpn:type", kind);
+        put(server, &key, "external_ids", "neutron_bgpvpn:vni", vni);
+        put(server, &key, "external_ids", "neutron_bgpvpn:rt", targets);
+        format!("{key:?} is {kind:?} of VNI {vni:?} with targets {targets:?}")
+    }
+
     fn flip_up(&mut self, server: &mut Server) -> String {
         let table = match server.monitor.tables.contains_key(BINDING) {
             true => BINDING,
