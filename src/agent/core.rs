@@ -82,7 +82,11 @@ impl Core {
 
     /// What the bridges of provider networks are for.
     fn role(&self) -> BridgeRole {
-        let has_tenants = || self.wiring.vnis().any(|vni| self.wiring.tenant(vni).is_some());
+        let has_tenants = || {
+            self.wiring
+                .vnis()
+                .any(|vni| self.wiring.tenant(vni).is_some())
+        };
         match (self.driver, self.options.method) {
             (Driver::Evpn, _) => BridgeRole::Answers,
             // Without tenants OVN's routers and the fabric are on one network, where nobody is to answer for either.

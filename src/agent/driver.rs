@@ -203,7 +203,12 @@ impl Ovn {
 
     /// True when traffic enters OVN through this node, so that its bridges are wired.
     pub(super) fn is_wired(&self) -> bool {
-        !matches!(self.standing, Standing::StretchedL2(_))
+        match &self.standing {
+            Standing::StretchedL2(_) => false,
+            // OVN leads out by itself what is in no VNI.
+            Standing::Native(standing) => !standing.tenants().is_empty(),
+            Standing::Northbound(_) | Standing::Southbound(_) | Standing::Evpn(_) => true,
+        }
     }
 
     /// The localnet ports of all provider networks.
@@ -213,9 +218,7 @@ impl Ovn {
             Standing::Southbound(_)
             | Standing::StretchedL2(_)
             | Standing::Evpn(_)
-            | Standing::Native(_) => {
-                wiring::southbound_localnets(&self.southbound)
-            }
+            | Standing::Native(_) => wiring::southbound_localnets(&self.southbound),
         }
     }
 }
