@@ -10,7 +10,6 @@ mod database;
 mod driver;
 mod explain;
 mod follow;
-mod inherited;
 mod inputs;
 mod leaks;
 mod noted;
@@ -249,7 +248,7 @@ impl Agent {
     fn take_taught(&mut self, news: &TenantNews) {
         self.core.teach(news);
         if news.converged {
-            inherited::disown(self.core.reconciler_mut());
+            self.core.forget_inherited();
         }
         for (vni, mac) in &news.duplicates {
             tracing::warn!(vni, %mac, "a MAC address moves too often: it is on two nodes, or there is a loop (RFC 7432 section 15.1)");
