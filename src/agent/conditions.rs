@@ -15,7 +15,7 @@ use super::Agent;
 use super::database::Database;
 use crate::config::{Driver, TenantAdvertisement};
 use crate::exposure::{Node, Options, Policy, TenantExposure};
-use crate::ovn::interest::{Own, TenantRows, northbound, southbound};
+use crate::ovn::interest::{Needs, Own, TenantRows, northbound, southbound};
 use crate::ovn::{northbound as nb, southbound as sb};
 use crate::ovsdb::{Change, Event, Method, Monitor, OperationResult, TransactError};
 
@@ -151,9 +151,13 @@ impl Interest {
         match driver {
             Driver::Northbound => {
                 let bindings = sb::monitor(sb::Scope::Bindings);
-                let (own, tenants) = (own.clone(), tenant_rows(options));
+                let own = own.clone();
+                let needs = Needs {
+                    tenants: tenant_rows(options),
+                    vpns: options.method.has_tenants(),
+                };
                 let interest =
-                    northbound::Interest::new(own, tenants, &nb::monitor(), Some(&bindings));
+                    northbound::Interest::new(own, needs, &nb::monitor(), Some(&bindings));
                 Self::Northbound(Box::new(interest))
             }
             Driver::StretchedL2 => southbound(southbound::Reach::Routers),
@@ -270,6 +274,7 @@ impl Agent {
         if held.is_some_and(|until| until > Instant::now()) {
             return;
         }
+        self.observe_ports();
         self.core.update();
         self.warn_of_untold();
         self.watch();

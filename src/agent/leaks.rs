@@ -180,6 +180,7 @@ impl Agent {
                 program: agent.frr_vtysh.clone(),
                 sockets: agent.frr_vty_socket.clone(),
             },
+            tenants: self.frr_tenants.clone(),
             router_id: self.config.bgp.router_id,
             interval: agent.frr_reconcile_interval,
         }

@@ -376,7 +376,7 @@ mod tests {
             .filter_map(|n| {
                 let prefix = std::net::Ipv4Addr::from(0x0a00_0000 + n);
                 let prefix = ipnet::IpNet::from(std::net::IpAddr::from(prefix));
-                request::add_route(&RouteId::plain(189, prefix), LOOPBACK, None)
+                request::add_route(&RouteId::plain(189, prefix), LOOPBACK, &[])
             })
             .collect();
         let count = routes.len();

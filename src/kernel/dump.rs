@@ -32,13 +32,17 @@ pub(super) async fn state(
     let reading = &mut Reading::open()?;
     said.begin();
     fill(reading, said, "interfaces", links()).await?;
-    // The rest is told by them.
-    let indexes = match known.filter(|_| said.is_same()) {
-        Some(known) => known.device_indexes(),
-        None => filled(scope.clone(), said).device_indexes(),
-    };
     fill(reading, said, "addresses", addresses()).await?;
-    let mut tables: Vec<TableId> = scope.tables().collect();
+    // The rest is told by them.
+    let there = match known.filter(|_| said.is_same()) {
+        Some(known) => There::of(known),
+        None => There::of(&filled(scope.clone(), said)),
+    };
+    let There {
+        mut tables,
+        indexes,
+        forwarding,
+    } = there;
     tables.sort_unstable();
     tables.dedup();
     for family in FAMILIES {
@@ -50,11 +54,32 @@ pub(super) async fn state(
             fill(reading, said, "neighbours", neighbours(family, *index)).await?;
         }
     }
+    for index in forwarding {
+        let entries = neighbours(AddressFamily::Bridge, index);
+        fill(reading, said, "forwarding tables", entries).await?;
+    }
     fill(reading, said, "proxies", proxies()).await?;
     Ok(match known.is_some() && said.is_same() {
         true => None,
         false => Some(filled(scope, said)),
     })
+}
+
+/// What interfaces tell of what else is to be read.
+struct There {
+    tables: Vec<TableId>,
+    indexes: Vec<u32>,
+    forwarding: Vec<u32>,
+}
+
+impl There {
+    fn of(state: &State) -> Self {
+        Self {
+            tables: state.tables(),
+            indexes: state.device_indexes(),
+            forwarding: state.forwarding_indexes(),
+        }
+    }
 }
 
 fn filled(scope: Scope, said: &Said) -> State {

@@ -27,6 +27,7 @@ pub(crate) mod socket;
 mod state;
 mod sysctl;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub use self::clear::{ClearError, clear_table};
 use netlink_packet_route::RouteNetlinkMessage;
 
 use self::connection::{Announcements, Changes};
-pub use self::message::LinkFacts;
+pub use self::message::{Device, LinkFacts, PortFacts, VxlanFacts};
 use self::said::Said;
 use self::socket::Interest;
 use self::state::{State, Touched};
@@ -73,11 +74,27 @@ pub enum Observation {
     Changes(Vec<(Key, Option<Found>)>),
 }
 
+impl Observation {
+    /// Whether interfaces are among it.
+    pub fn is_of_links(&self) -> bool {
+        let is_link = |key: &Key| matches!(key, Key::Link { .. });
+        match self {
+            Self::Dump(objects) => objects.iter().any(|(key, _)| is_link(key)),
+            Self::Changes(changes) => changes.iter().any(|(key, _)| is_link(key)),
+            Self::Same => false,
+        }
+    }
+}
+
 /// The node's kernel.
 pub struct Kernel {
     changes: Changes,
     announcements: Announcements,
     state: State,
+    /// Sysctls that were asked for without being in the scope: those of devices that come and go.
+    watched: BTreeSet<Arc<str>>,
+    /// What has been looked at since, and has to be told.
+    looked_at: BTreeSet<Key>,
     /// What the last dump said, and whether `state` is what it said and nothing else.
     said: Said,
     as_said: bool,
@@ -95,6 +112,8 @@ impl Kernel {
             announcements: Announcements::open(Interest::in_tables(std::iter::empty()))?,
             changes: Changes::open()?,
             state: State::default(),
+            watched: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
             said: Said::default(),
             as_said: false,
             stale: true,
@@ -103,13 +122,31 @@ impl Kernel {
         })
     }
 
-    /// Changes what concerns us; the next [`Kernel::observe`] then dumps.
-    pub fn set_scope(&mut self, scope: Scope) {
-        if *self.state.scope() != scope {
+    /// Changes what concerns us. True where the next [`Kernel::observe`] then dumps: where nothing but sysctls are new,
+    /// those are looked at alone.
+    pub fn set_scope(&mut self, scope: Scope) -> bool {
+        let before = self.state.scope();
+        if *before == scope {
+            return false;
+        }
+        let of_before = Scope {
+            sysctls: before.sysctls.clone(),
+            ..scope.clone()
+        };
+        if self.stale || *before != of_before {
             self.state = State::new(scope);
             self.as_said = false;
             self.stale = true;
+            return true;
         }
+        let known: BTreeSet<Arc<str>> = before.sysctls.iter().cloned().collect();
+        for path in scope.sysctls.iter().filter(|path| !known.contains(*path)) {
+            self.state.set_sysctl(path, sysctl::read(path));
+            let path = Arc::clone(path);
+            self.looked_at.insert(Key::Sysctl { path });
+        }
+        self.state.watch_sysctls(scope.sysctls);
+        false
     }
 
     /// What concerns us.
@@ -133,6 +170,11 @@ impl Kernel {
         loop {
             if self.stale {
                 return self.dump().await;
+            }
+            if !self.looked_at.is_empty() {
+                let keys = std::mem::take(&mut self.looked_at).into_iter();
+                let found = keys.map(|key| (self.state.found(&key), key));
+                return Ok(Observation::Changes(found.map(|(f, k)| (k, f)).collect()));
             }
             let mut touched = Touched::default();
             if self.take_in(&mut touched).await? && !touched.stale {
@@ -161,6 +203,11 @@ impl Kernel {
         self.state.mac(name)
     }
 
+    /// True where an interface is in the VRF of a tenant, and that VRF is ours.
+    pub fn is_tenant_member(&self, name: &str) -> bool {
+        self.state.is_tenant_member(name)
+    }
+
     /// How many changes were asked of the kernel, sysctl and rt_tables writes included.
     pub fn writes_total(&self) -> u64 {
         self.writes_total
@@ -174,6 +221,7 @@ impl Kernel {
         let known = std::mem::take(&mut self.as_said).then_some(&self.state);
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(scope.tables());
+        let interest = interest.with_tenants(scope.tenants.is_some());
         self.announcements = Announcements::open(interest)?;
         let state = dump::state(scope, known, &mut said).await?;
         let files = self.state.files();
@@ -182,6 +230,7 @@ impl Kernel {
         self.read_files();
         same &= self.state.files() == files;
         (self.said, self.as_said, self.stale) = (said, true, false);
+        self.looked_at.clear();
         Ok(match same {
             true => Observation::Same,
             false => Observation::Dump(self.state.objects()),
@@ -192,6 +241,14 @@ impl Kernel {
         for path in self.state.scope().sysctls.clone() {
             self.state.set_sysctl(&path, sysctl::read(&path));
         }
+        let state = &mut self.state;
+        // Who wishes for a sysctl of an interface that is gone asks for it again when there is another.
+        self.watched.retain(|path| {
+            let value = sysctl::read(path);
+            let there = value.is_some();
+            state.set_sysctl(path, value);
+            there
+        });
         let vlans: Vec<Arc<str>> = self.state.vlan_devices().cloned().collect();
         for name in vlans {
             self.state.set_answering(&name, sysctl::answers(&name));
@@ -231,12 +288,9 @@ impl Kernel {
         touched.keys.into_iter().map(found).collect()
     }
 
-    fn read_sysctls_of(
-        &mut self,
-        interface: &Arc<str>,
-        touched: &mut std::collections::BTreeSet<Key>,
-    ) {
-        for path in self.state.scope().sysctls.clone() {
+    fn read_sysctls_of(&mut self, interface: &Arc<str>, touched: &mut BTreeSet<Key>) {
+        let paths = self.state.scope().sysctls.iter().chain(&self.watched);
+        for path in paths.cloned().collect::<Vec<_>>() {
             if path.split('/').any(|part| part == &**interface) {
                 self.state.set_sysctl(&path, sysctl::read(&path));
                 touched.insert(Key::Sysctl { path });

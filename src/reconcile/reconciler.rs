@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bgp::{AddressMap, AddressSet};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::diff::{Made, Verdict, judge, link_key, satisfies};
+use super::diff::{Made, Verdict, brings, judge, link_key, master, satisfies};
 use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
 use super::{Advert, Announcement, BlockReason, Blocked, Destination, Found, Plan, Step};
@@ -251,6 +251,11 @@ impl Reconciler {
             .collect()
     }
 
+    /// Everything that exists, as far as it was observed, in no particular order.
+    pub fn observations(&self) -> impl Iterator<Item = (&Key, &Found)> {
+        self.observed.iter()
+    }
+
     /// The desired objects that a holder wants, in the order given.
     pub fn held(&self, holder: Holder) -> &[Key] {
         self.held.get(&holder).map_or(&[], |keys| keys)
@@ -346,7 +351,9 @@ impl Reconciler {
     fn made(&self, key: &Key, value: &Value) -> Found {
         let before = self.observed.get(key);
         match (key, value, before.map(|f| &f.value)) {
-            (Key::TableName { .. } | Key::Sysctl { .. }, ..) => Found::foreign(value.clone()),
+            (Key::TableName { .. } | Key::Sysctl { .. } | Key::BridgePort { .. }, ..) => {
+                Found::foreign(value.clone())
+            }
             (_, Value::Link(wish), Some(Value::Link(found)))
                 if wish.kind == LinkKind::Foreign || wish.kind == found.kind =>
             {
@@ -406,7 +413,7 @@ impl Reconciler {
 
     /// Examines the dirty objects that are desired; the others stay for [`Self::remove`].
     fn wire(&mut self, plan: &mut Plan) {
-        let mut made = Made::default();
+        let mut made = Made::expecting(self.coming());
         let mut unwanted = BTreeSet::new();
         while let Some(key) = self.dirty.pop_first() {
             let Some(wish) = self.desired(&key) else {
@@ -418,6 +425,12 @@ impl Reconciler {
             self.follow(key, verdict, plan);
         }
         self.dirty = unwanted;
+    }
+
+    /// The interfaces that steps of this pass bring.
+    fn coming(&self) -> Vec<Arc<str>> {
+        let brings = |key| brings(key, self.desired(key)?, self.observed.get(key));
+        self.dirty.iter().filter_map(brings).cloned().collect()
     }
 
     fn follow(&mut self, key: Key, verdict: Verdict, plan: &mut Plan) {
@@ -432,6 +445,9 @@ impl Reconciler {
                     self.touch_objects_on(&key);
                 }
                 plan.steps.push(step);
+            }
+            Verdict::Awaited(device) => {
+                self.awaiting_link.entry(device).or_default().insert(key);
             }
             Verdict::Blocked(reason) => {
                 let device = match &reason {
@@ -452,7 +468,9 @@ impl Reconciler {
     /// What is on an interface that is replaced has to be examined in the same phase.
     fn touch_objects_on(&mut self, key: &Key) {
         let Key::Link { name } = key else { return };
-        let on_it = |key: &&Key, value: &Value| key.device(value) == Some(name);
+        let on_it = |key: &&Key, value: &Value| {
+            key.device(value) == Some(name) || master(value) == Some(name)
+        };
         let keys: Vec<Key> = self
             .wishes
             .iter()

@@ -7,6 +7,8 @@
     reason = "each test uses a part of it; iproute2 is the judge"
 )]
 
+pub mod tenants;
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -323,5 +325,6 @@ pub fn scope() -> Scope {
         sysctls: sysctls_of_all,
         interfaces: vec![],
         leak: None,
+        tenants: None,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::Bgpvpn;
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
 use crate::ovn::{AddressScopes, Annotations, Vip};
@@ -34,6 +35,8 @@ pub struct PortBinding {
     pub project: Option<Arc<str>>,
     /// What `external_ids` and `options` say of its routes: northd copies those of ports and router ports.
     pub annotations: Annotations,
+    /// Of the switch's end of a router port.
+    pub bgpvpn: Bgpvpn,
 }
 
 /// `Port_Binding.type`, with what only that type has.
@@ -123,6 +126,7 @@ impl PortBinding {
             vip_of: None,
             project: None,
             annotations: Annotations::default(),
+            bgpvpn: Bgpvpn::default(),
         }
     }
 
@@ -143,6 +147,7 @@ impl PortBinding {
                 .and_then(|name| vip_of(name)),
             project: non_empty(row.entry("external_ids", "neutron:project_id")?),
             annotations: Annotations::read(row)?,
+            bgpvpn: Bgpvpn::read(row)?,
         })
     }
 

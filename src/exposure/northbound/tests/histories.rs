@@ -15,8 +15,9 @@ use super::cloud::{
     node, vip_port, vm,
 };
 use super::policies;
+use super::vpn_edits;
 use crate::config::TenantAdvertisement;
-use crate::exposure::{Attributes, Code, Exposure, Options, Policy, TenantExposure};
+use crate::exposure::{Attributes, Code, Exposure, Method, Options, Policy, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::AddressScopes;
 use crate::ovn::northbound::{
@@ -50,9 +51,11 @@ fn apply(cloud: &mut Cloud, edit: Edit) {
             let policy = std::mem::take(&mut cloud.options.policy);
             cloud.options = Options {
                 policy,
+                method: cloud.options.method,
                 ..options(tenants, subnet, snat, scopes)
             };
         }
+        Edit::Vpn(edit) => vpn_edits::apply(cloud, &edit),
         Edit::Say(speaker, saying) => cloud.say(SPEAKERS[speaker], SAYINGS[saying]),
         Edit::Policy(policy) => cloud.options.policy = policies::of(policy),
         Edit::Look => drop(cloud.delta()),
@@ -131,6 +134,7 @@ fn options(tenants: usize, subnet: bool, snat: bool, scopes: bool) -> Options {
     use TenantExposure::{Everything, GlobalIpv6, Nothing};
     Options {
         policy: Policy::default(),
+        method: Method::default(),
         tenants: [Everything, GlobalIpv6, Nothing][tenants],
         advertisement: if subnet {
             TenantAdvertisement::Subnet
@@ -282,7 +286,7 @@ proptest! {
             let kept = all.iter().position(|e| *e == **exposure);
             if let Some(at) = kept {
                 all.swap_remove(at);
-            } else {
+            } else if !exposure.reason.is_own_address() {
                 let told = taken.iter().any(|w| {
                     (w.prefix, w.kind, &w.port) == (exposure.prefix, exposure.kind, &exposure.port)
                 });

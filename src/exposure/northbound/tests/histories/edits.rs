@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::super::vpn_edits::{self, VpnEdit};
+
 pub(super) const NETWORKS: [&str; 3] = ["provider", "tenant", "vlan"];
 pub(super) const PORTS: [&str; 4] = ["p0", "p1", "p2", "p3"];
 pub(super) const HOSTS: [&[&str]; 4] = [&["host-1"], &["host-2"], &["host-1", "host-2"], &[]];
@@ -90,6 +92,7 @@ pub(super) enum Edit {
     Bind(usize, bool),
     BindGateway(usize, bool),
     Say(usize, usize),
+    Vpn(VpnEdit),
     Policy(usize),
     Mappings(bool),
     Options(usize, bool, bool, bool),
@@ -220,6 +223,7 @@ pub(super) fn edit() -> impl Strategy<Value = Edit> {
         2 => proptest::option::of(0..3usize).prop_map(Edit::VipPort),
         1 => any::<bool>().prop_map(Edit::FipMode),
         3 => (0..SPEAKERS.len(), 0..SAYINGS.len()).prop_map(|(s, w)| Edit::Say(s, w)),
+        5 => vpn_edits::edit().prop_map(Edit::Vpn),
         1 => (0..4usize).prop_map(Edit::Policy),
     ];
     prop_oneof![4 => switched, 4 => routed, 3 => served]
