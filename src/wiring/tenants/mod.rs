@@ -424,11 +424,10 @@ impl<'a> Site<'a> {
             .chain(entrance.required_flow(exposure.prefix, source))
             .chain(own);
         let requires = requires.collect();
-        let proxies = exposure.proxied.iter().map(|address| {
-            let dev = Arc::clone(entrance.answers_on());
-            let address = *address;
-            (Key::Proxy { dev, address }, Value::Proxy {})
-        });
+        let proxies = exposure
+            .proxied
+            .iter()
+            .map(|address| entrance.proxy(*address));
         let objects = objects.into_iter().chain(proxies).collect();
         Some(Needs { objects, requires })
     }
