@@ -195,16 +195,11 @@ impl Frr {
             "-z",
             &format!("{dir}/zserv.api"),
         ]);
-        command.args([
-            "--vty_socket",
-            &dir,
-            "-A",
-            "127.0.0.1",
-            "-P",
-            "0",
-            "-f",
-            "/dev/null",
-        ]);
+        command.args(["--vty_socket", &dir, "-A", "127.0.0.1", "-P", "0"]);
+        // it has no file of its own
+        if name != "mgmtd" {
+            command.args(["-f", "/dev/null"]);
+        }
         command.args(["--log", "stdout", "--log-level", "informational"]);
         if name == "zebra" {
             command.args(self.zebra_option);
