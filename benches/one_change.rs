@@ -62,6 +62,7 @@ impl Bench {
             mappings: mappings.clone(),
             localnets: Vec::new(),
             bridges: BTreeMap::from([(Arc::from("br-ex"), bridge)]),
+            ..Facts::default()
         });
         let mut bench = Self {
             nb,

@@ -3,22 +3,34 @@
 
 mod snapshot;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
-use ovn_bgp_agent::exposure::{Node, Options};
+use ovn_bgp_agent::exposure::{Decision, Layer, Method, Node, Options};
 use ovn_bgp_agent::ovn::Northbound;
 use ovn_bgp_agent::ovn::northbound::Affected;
 
 use ovn_bgp_agent::ovn::southbound::Scope;
 use snapshot::rows::{node, northbound, southbound};
+use snapshot::{ByVrf, Combo};
 
-/// Calls back with every snapshot, combination of options and node. Answers how many there were.
-fn with_every_node(mut look: impl FnMut(&Case<'_>)) -> usize {
+/// Calls back with every snapshot, combination of options for which something is expected, and node. Answers how many
+/// there were.
+fn with_every_node(look: impl FnMut(&Case<'_>)) -> usize {
+    let expected = |dir: &Path| {
+        let mut combos = snapshot::combos(dir, "nb");
+        combos.extend(snapshot::combos(dir, "nbvrf"));
+        combos
+    };
+    with_combos(expected, look)
+}
+
+fn with_combos(combos: impl Fn(&Path) -> Vec<Combo>, mut look: impl FnMut(&Case<'_>)) -> usize {
     let mut cases = 0;
     for dir in snapshot::all() {
         let nb = northbound(&dir);
-        for combo in snapshot::combos(&dir, "nb") {
+        for combo in combos(&dir) {
             for (host, expected) in &combo.advertised {
                 look(&Case {
                     dir: &dir,
@@ -40,8 +52,8 @@ struct Case<'a> {
     host: &'a str,
     nb: &'a Northbound,
     node: &'a Node,
-    combo: &'a snapshot::Combo,
-    expected: &'a std::collections::BTreeSet<String>,
+    combo: &'a Combo,
+    expected: &'a BTreeSet<String>,
 }
 
 impl Case<'_> {
@@ -80,14 +92,126 @@ fn every_node_exposes_what_is_expected() {
         }
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(compared >= 20 * 3 * 9, "{compared}");
+    assert!(compared >= 20 * 3 * (9 + 5), "{compared}");
+}
+
+/// Behaviours 106 to 124, on what Neutron wrote: each prefix is in the VRF of its VNI.
+#[test]
+fn every_node_exposes_each_prefix_in_the_vrf_that_is_expected() {
+    let mut vrfs = BTreeSet::new();
+    with_every_node(|case| {
+        let exposed = snapshot::prefixes_by_vrf(&decide(case.inputs()));
+        let mut expected = case.combo.by_vrf[case.host].clone();
+        expected.retain(|_, prefixes| !prefixes.is_empty());
+        vrfs.extend(expected.keys().cloned());
+        assert_eq!(exposed, expected, "{}", case.name());
+    });
+    assert_eq!(Vec::from_iter(vrfs), ["bgp-vrf", "vrf-1001"]);
+}
+
+/// What `dynamic` exposes is that of `vrf`, that of `l2vni`, and of the underlay what is on networks without annotation.
+#[test]
+fn dynamic_is_each_method_for_its_networks() {
+    let dynamic = |dir: &Path| snapshot::combos_with(dir, Method::Dynamic);
+    let mut seen = BTreeSet::new();
+    with_combos(dynamic, |case| {
+        let with = |method| {
+            let options = Options {
+                method,
+                ..case.combo.options.clone()
+            };
+            let inputs = Inputs {
+                options: &options,
+                ..case.inputs()
+            };
+            decide(inputs)
+        };
+        let of = |decision: Decision| {
+            let annotated = |network: &str| {
+                let vpn = case.nb.vpn_of(network);
+                vpn.is_some_and(|vpn| vpn.membership().is_some())
+            };
+            let exposures = decision.exposures.into_iter();
+            let exposures = exposures.filter(move |e| e.vni.is_some() || !annotated(&e.network));
+            exposures.collect::<BTreeSet<_>>()
+        };
+        let mut expected = of(with(Method::Underlay));
+        let (vrf, l2) = (with(Method::Vrf), with(Method::L2Vni));
+        let mut tenants = vrf.tenants.clone();
+        tenants.extend(l2.tenants.clone());
+        expected.extend(of(vrf));
+        expected.extend(of(l2));
+        let decided = decide(case.inputs());
+        assert_eq!(decided.tenants, tenants, "{}", case.name());
+        seen.extend(decided.exposures.iter().map(|e| (e.vni, e.layer)));
+        assert_eq!(of(decided.clone()).len(), decided.exposures.len());
+        assert_eq!(of(decided), expected, "{}", case.name());
+    });
+    let (routed, bridged) = ((Some(1001), Layer::Routed), (Some(1002), Layer::Bridged));
+    assert_eq!(seen, [(None, Layer::Routed), routed, bridged].into());
+}
+
+/// Port l2-compute-1 and its like are stretched; of the gateways none is on that network.
+#[test]
+fn l2vni_exposes_the_ports_of_stretched_networks_by_their_macs() {
+    let l2vni = |dir: &Path| snapshot::combos_with(dir, Method::L2Vni);
+    let mut found = ByVrf::new();
+    with_combos(l2vni, |case| {
+        let decision = decide(case.inputs());
+        for exposure in &decision.exposures {
+            assert_eq!((exposure.vni, exposure.layer), (Some(1002), Layer::Bridged));
+            let (mac, prefix) = (exposure.mac.unwrap(), exposure.prefix);
+            let host = found.entry(case.host.to_owned()).or_default();
+            host.insert(format!("{prefix} at {mac}"));
+        }
+    });
+    let found: Vec<_> = found
+        .iter()
+        .flat_map(|(host, hosts)| hosts.iter().map(move |at| format!("{host}: {at}")))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "compute-1: 172.24.5.75/32 at fa:16:3e:da:41:c1",
+            "compute-2: 172.24.5.202/32 at fa:16:3e:65:df:bd",
+            "gw-1: 172.24.5.239/32 at fa:16:3e:c6:4f:11",
+        ]
+    );
+}
+
+/// What tenants are made of, as an operator wrote it.
+#[test]
+fn b112_b119_b120_tenants_are_what_the_rows_say() {
+    let vrf = |dir: &Path| match dir.ends_with("14_bgpvpn") {
+        true => snapshot::combos(dir, "nbvrf"),
+        false => Vec::new(),
+    };
+    let cases = with_combos(vrf, |case| {
+        let tenants = decide(case.inputs()).tenants;
+        assert_eq!(Vec::from_iter(tenants.keys()), [&1001], "{}", case.name());
+        let tenant = &tenants[&1001];
+        let words = |targets: &BTreeSet<bgp::wire::evpn::RouteTarget>| {
+            let targets = targets.iter().map(ToString::to_string);
+            targets.collect::<Vec<_>>()
+        };
+        assert_eq!(tenant.rd.unwrap().to_string(), "64999:1001");
+        assert_eq!(words(&tenant.import), ["64999:1001", "64999:9001"]);
+        assert_eq!(words(&tenant.export), ["64999:1001", "64999:9002"]);
+        let [network] = &tenant.networks.values().collect::<Vec<_>>()[..] else {
+            panic!("{tenant:?}");
+        };
+        assert_eq!(network.routers, ["172.30.0.1".parse().unwrap()].into());
+        assert!(network.attachment.vlan.is_some());
+    });
+    assert_eq!(cases, 3 * 5);
 }
 
 #[test]
 fn southbound_agrees_where_gateways_are() {
     for dir in snapshot::all() {
         let (nb, sb) = (northbound(&dir), southbound(&dir, Scope::Bindings));
-        for combo in snapshot::combos(&dir, "nb") {
+        let combos = ["nb", "nbvrf"].map(|driver| snapshot::combos(&dir, driver));
+        for combo in combos.into_iter().flatten() {
             for (host, expected) in &combo.advertised {
                 let inputs = Inputs {
                     northbound: &nb,
@@ -138,7 +262,9 @@ fn standing_exposures_equal_a_fresh_decision() {
         standing.update(case.inputs(), everything);
         let mut kept: Vec<_> = standing.exposures().cloned().collect();
         kept.sort();
-        assert_eq!(kept, decide(case.inputs()).exposures, "{}", case.name());
+        let decision = decide(case.inputs());
+        assert_eq!(kept, decision.exposures, "{}", case.name());
+        assert_eq!(*standing.tenants(), decision.tenants, "{}", case.name());
     });
 }
 
@@ -166,7 +292,11 @@ fn what_is_behind_a_gateway_has_a_next_hop_of_its_family_and_a_subnet() {
 fn rows_that_come_one_by_one_end_where_they_end_together() {
     for dir in snapshot::all() {
         let changes = snapshot::rows::northbound_rows(&dir);
-        let combos = snapshot::combos(&dir, "nb");
+        let mut combos = snapshot::combos(&dir, "nb");
+        combos.extend(snapshot::combos(&dir, "nbvrf"));
+        if dir.ends_with("14_bgpvpn") {
+            combos.extend(snapshot::combos_with(&dir, Method::Dynamic));
+        }
         for combo in combos.iter().filter(|c| c.options != Options::default()) {
             let node = node(&dir, "compute-2");
             let (mut nb, mut standing) = (Northbound::default(), Standing::default());
@@ -189,13 +319,10 @@ fn rows_that_come_one_by_one_end_where_they_end_together() {
                 node: &node,
                 options: &combo.options,
             };
-            assert_eq!(
-                kept,
-                decide(inputs).exposures,
-                "{} {}",
-                dir.display(),
-                combo.name
-            );
+            let decision = decide(inputs);
+            let place = format!("{} {}", dir.display(), combo.name);
+            assert_eq!(kept, decision.exposures, "{place}");
+            assert_eq!(*standing.tenants(), decision.tenants, "{place}");
         }
     }
 }

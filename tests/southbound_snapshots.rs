@@ -6,7 +6,7 @@ mod snapshot;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ovn_bgp_agent::exposure::{Decision, southbound, stretched_l2};
+use ovn_bgp_agent::exposure::{Decision, evpn, southbound, stretched_l2};
 
 use ovn_bgp_agent::ovn::southbound::Scope;
 use snapshot::rows;
@@ -55,6 +55,71 @@ fn every_node_stretches_what_is_expected_with_every_option() {
         compared,
         (19 + 3) * 3,
         "snapshots, options and nodes compared"
+    );
+}
+
+/// `vrf-<VNI>` in `expected.json` says which VNI a prefix is in.
+#[test]
+fn every_node_exposes_what_is_expected_in_each_vni() {
+    let (mut compared, mut hosts) = (0, 0);
+    for dir in snapshot::all() {
+        let sb = rows::southbound(&dir, Scope::Everything);
+        for combo in snapshot::combos(&dir, "evpn") {
+            for (host, expected) in &combo.advertised {
+                let decision = evpn::decide(evpn::Inputs {
+                    southbound: &sb,
+                    node: &rows::node(&dir, host),
+                    options: &combo.options,
+                });
+                compare(&dir, &combo.name, host, &decision, expected);
+                let by_vrf = snapshot::by_vrf(&dir, &combo.name, host);
+                for exposure in &decision.exposures {
+                    let vrf = format!("vrf-{}", exposure.vni.unwrap());
+                    let prefix = exposure.prefix.to_string();
+                    assert!(by_vrf[&vrf].contains(&prefix), "{vrf} {prefix}");
+                    hosts += 1;
+                }
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!((compared, hosts), (20 * 3, 6), "nodes compared, and hosts");
+}
+
+/// What of that the golden node has wired: `tests/fixtures/snap/14_bgpvpn` is of the same Neutron.
+#[test]
+fn b153_a_tenants_gateway_leads_to_its_subnets_of_both_families() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/snap/14_bgpvpn");
+    let sb = rows::southbound(&dir, Scope::Everything);
+    let options = snapshot::combos(&dir, "evpn").swap_remove(0).options;
+    let node = rows::node(&dir, "gw-1");
+    let decision = evpn::decide(evpn::Inputs {
+        southbound: &sb,
+        node: &node,
+        options: &options,
+    });
+    let tenant = &decision.tenants[&1001];
+    assert_eq!((decision.tenants.len(), tenant.asn), (1, Some(64999)));
+    let networks: Vec<_> = tenant.networks.values().collect();
+    let [network] = networks[..] else {
+        panic!("{tenant:#?}");
+    };
+    // Of a VLAN, which the Python agent cannot wire.
+    assert_eq!(network.attachment.vlan, Some(123));
+    let gateways: Vec<_> = network.gateways.values().collect();
+    let [gateway] = gateways[..] else {
+        panic!("{tenant:#?}");
+    };
+    let subnets: Vec<_> = gateway.subnets.iter().collect();
+    let subnets = subnets
+        .iter()
+        .map(|(subnet, via)| format!("{subnet} {via}"));
+    assert_eq!(
+        subnets.collect::<Vec<_>>(),
+        [
+            "10.10.17.0/24 172.30.0.14",
+            "2a05:d014:aa:a::/64 2001:db8:130:0:f816:3eff:fedf:ea0b"
+        ]
     );
 }
 

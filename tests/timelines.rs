@@ -85,6 +85,7 @@ impl<'a> Follower<'a> {
         let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
         kept.sort();
         assert_eq!(kept, decision.exposures);
+        assert_eq!(*self.standing.tenants(), decision.tenants);
         snapshot::prefixes(&decision)
     }
 }

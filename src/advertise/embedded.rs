@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use bgp::{Route, RouteAttributes};
-use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::boot::BootNote;
+use super::told::Told;
 use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
-use super::{Live, Origination, Source};
+use super::{Live, Origination, Source, TenantOrigination};
 use crate::config::Config;
 use crate::fib::{self, Fib};
-use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot};
+use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot, Start};
 use crate::reconcile::{Announcement, Destination};
 
 /// Why the speaker cannot start.
@@ -90,6 +89,11 @@ impl Embedded {
         &self.origination
     }
 
+    /// Tenants' tables (EVPN): what is originated in them, and what peers teach of them.
+    pub fn tenants(&self) -> &TenantOrigination {
+        self.origination.tenants()
+    }
+
     /// The speaker as others find it, now and when that changes.
     pub fn live(&self) -> watch::Receiver<Live> {
         self.live.subscribe()
@@ -130,7 +134,16 @@ impl Embedded {
         // First: the node's own addresses belong before the End-of-RIB of the first session.
         let fib = fib_settings(&self.config.bgp);
         let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
-        let spawn = |routes| Peering::spawn_between(settings, neighbours, routes, Some(learned));
+        let learned_tenants = Some(origination.tenants().learned());
+        let spawn = |routes, tenants| {
+            let start = Start {
+                routes,
+                learned: Some(learned),
+                tenants,
+                learned_tenants,
+            };
+            Peering::spawn_from(settings, neighbours, start)
+        };
         let peering = self.origination.start(spawn, Peering::handle)?;
         self.router_id = Some(router_id);
         self.live.send_modify(|live| {
@@ -201,13 +214,21 @@ impl Embedded {
         for destination in withdraw {
             self.adverts.remove(destination);
         }
-        let routes = originate.iter().filter_map(|(destination, said)| {
-            let prefix = destination.prefix()?;
-            Some(route(prefix, said))
-        });
-        let withdrawn = withdraw.iter().filter_map(Destination::prefix);
-        self.origination.withdraw(Source::Ovn, withdrawn);
-        self.origination.originate(Source::Ovn, routes);
+        let told = Told::of(&self.adverts, originate, withdraw);
+        self.origination.withdraw(Source::Ovn, told.withdrawn);
+        self.origination.originate(Source::Ovn, told.routes);
+        for (vni, prefixes) in told.tenants_withdrawn {
+            self.tenants().withdraw(Source::Ovn, vni, prefixes);
+        }
+        for (vni, routes) in told.tenants {
+            self.tenants().originate(Source::Ovn, vni, routes);
+        }
+        for (vni, macs) in told.hosts_gone {
+            self.tenants().withdraw_hosts(vni, macs);
+        }
+        for (vni, hosts) in told.hosts {
+            self.tenants().originate_hosts(vni, hosts);
+        }
     }
 
     /// Returns once neighbours have been sent all of it, those apart that are slow to take it.
@@ -248,35 +269,6 @@ impl Embedded {
             Some(peering) => peering.ended().await,
             None => std::future::pending().await,
         }
-    }
-}
-
-/// What the speaker originates for an advert.
-fn route(prefix: IpNet, announcement: &Announcement) -> Route {
-    let as_network = !bgp::is_host_prefix(&prefix);
-    if !as_network && *announcement == Announcement::default() {
-        // One copy for all of these.
-        return Route::new(prefix);
-    }
-    let attributes = &announcement.attributes;
-    let communities = attributes
-        .communities
-        .as_deref()
-        .cloned()
-        .unwrap_or_default();
-    Route {
-        prefix,
-        attributes: Arc::new(RouteAttributes {
-            next_hop: announcement.next_hop,
-            communities: communities.standard,
-            extended_communities: communities.extended,
-            large_communities: communities.large,
-            local_pref: attributes.local_pref,
-            med: attributes.med,
-            // Tenant subnets and stretched networks are exposed on purpose.
-            as_network,
-            ..RouteAttributes::default()
-        }),
     }
 }
 

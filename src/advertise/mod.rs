@@ -8,8 +8,11 @@ mod live;
 mod origination;
 mod origins;
 pub mod sessions;
+mod tenants;
+mod told;
 
 pub use embedded::{Embedded, EmbeddedError, ReloadError};
 pub use live::Live;
 pub use origination::Origination;
 pub use origins::{Changes, Origins, Source};
+pub use tenants::TenantOrigination;

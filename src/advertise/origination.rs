@@ -7,11 +7,15 @@ use bgp::Route;
 use ipnet::IpNet;
 
 use super::origins::{Changes, Origins, Source};
-use crate::peering::Handle;
+use super::tenants::TenantOrigination;
+use crate::peering::{Handle, TenantChanges};
 
 /// What this node originates. Clones are handles to the same.
 #[derive(Clone, Debug, Default)]
-pub struct Origination(Arc<Mutex<Shared>>);
+pub struct Origination {
+    shared: Arc<Mutex<Shared>>,
+    tenants: TenantOrigination,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -43,19 +47,25 @@ impl Origination {
         self.change(|origins| origins.withdraw_all(source));
     }
 
-    /// Starts the speaker with what is originated by now; from then on it is told every change.
+    /// What is originated in tenants' tables (EVPN).
+    pub fn tenants(&self) -> &TenantOrigination {
+        &self.tenants
+    }
+
+    /// Starts the speaker with what is originated by now, tenants' tables included; from then on it is told every change.
     ///
     /// # Errors
     /// Those of `start`. Nothing is told then, and it may be tried again.
     pub fn start<T, E>(
         &self,
-        start: impl FnOnce(Vec<Route>) -> Result<T, E>,
-        handle: impl FnOnce(&T) -> Option<Handle>,
+        start: impl FnOnce(Vec<Route>, TenantChanges) -> Result<T, E>,
+        handle: impl Fn(&T) -> Option<Handle>,
     ) -> Result<T, E> {
         let mut shared = self.lock();
         let held = shared.held;
-        let routes = shared.origins.routes().filter(|_| !held);
-        let speaker = start(routes.collect())?;
+        let routes = shared.origins.routes().filter(|_| !held).collect();
+        let start = |tenants| start(routes, tenants);
+        let speaker = self.tenants.start(start, &handle)?;
         shared.speaker = handle(&speaker);
         Ok(speaker)
     }
@@ -67,6 +77,7 @@ impl Origination {
         if let Some(speaker) = &shared.speaker {
             speaker.withdraw(shared.origins.routes().map(|route| route.prefix));
         }
+        self.tenants.hold(true);
     }
 
     /// The end of [`Self::hold`].
@@ -77,6 +88,7 @@ impl Origination {
         {
             speaker.originate(shared.origins.routes());
         }
+        self.tenants.hold(false);
     }
 
     /// True between [`Self::hold`] and [`Self::release`].
@@ -104,6 +116,6 @@ impl Origination {
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         // A map of plain values is sound whatever its holder was doing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

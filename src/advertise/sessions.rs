@@ -148,6 +148,7 @@ fn families(wanted: Families) -> Vec<Family> {
     let families = [
         (wanted.ipv4_unicast, Family::IPV4_UNICAST),
         (wanted.ipv6_unicast, Family::IPV6_UNICAST),
+        (wanted.l2vpn_evpn, Family::L2VPN_EVPN),
     ];
     let wanted = families.into_iter().filter(|(wanted, _)| *wanted);
     wanted.map(|(_, family)| family).collect()

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::Agent;
 use super::database::Database;
 use crate::config::{Driver, TenantAdvertisement};
-use crate::exposure::{Node, Options, TenantExposure};
-use crate::ovn::interest::{Own, TenantRows, northbound, southbound};
+use crate::exposure::{Node, Options, Policy, TenantExposure};
+use crate::ovn::interest::{Needs, Own, TenantRows, northbound, southbound};
 use crate::ovn::{northbound as nb, southbound as sb};
 use crate::ovsdb::{Change, Event, Method, Monitor, OperationResult, TransactError};
 
@@ -68,8 +68,16 @@ impl Conditions {
             Interest::Southbound(interest) => interest.set_own(own),
             Interest::None if rows == Rows::Needed => {
                 self.interest = Interest::new(driver, options, own);
+                self.set_policy(&options.policy);
             }
             Interest::None => {}
+        }
+    }
+
+    /// These policies count from now on.
+    pub(super) fn set_policy(&mut self, policy: &Policy) {
+        if let Interest::Southbound(interest) = &mut self.interest {
+            interest.heed_router_names(policy.names_routers());
         }
     }
 
@@ -143,9 +151,13 @@ impl Interest {
         match driver {
             Driver::Northbound => {
                 let bindings = sb::monitor(sb::Scope::Bindings);
-                let (own, tenants) = (own.clone(), tenant_rows(options));
+                let own = own.clone();
+                let needs = Needs {
+                    tenants: tenant_rows(options),
+                    vpns: options.method.has_tenants(),
+                };
                 let interest =
-                    northbound::Interest::new(own, tenants, &nb::monitor(), Some(&bindings));
+                    northbound::Interest::new(own, needs, &nb::monitor(), Some(&bindings));
                 Self::Northbound(Box::new(interest))
             }
             Driver::StretchedL2 => southbound(southbound::Reach::Routers),

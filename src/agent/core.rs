@@ -3,19 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bgp::evpn::{Instance, Vni};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::driver::{Consequences, Ovn};
 use crate::config::Driver;
-use crate::exposure::{Decision, Delta, Exposure, Node, Options, Policy};
+use crate::exposure::{Decision, Delta, Exposure, Method, Node, Options, Policy};
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
 use crate::ovsdb::Change;
 use crate::reconcile::object::TableId;
-use crate::reconcile::ownership::{Leak, Scope};
+use crate::reconcile::ownership::{Leak, Scope, TenantScope};
 use crate::reconcile::{Holder, Key, Reconciler};
-use crate::wiring::{BridgeFacts, Facts, Wiring, Wish};
+use crate::peering::TenantNews;
+use crate::wiring::tenants::names;
+use crate::wiring::{AdvertisedRouter, BridgeFacts, BridgeRole, Facts, Tenancy, Wiring, Wish};
+
+/// What of tenants is others' business than wiring's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub instances: BTreeMap<Vni, Instance>,
+    /// By device.
+    pub routers: BTreeMap<Arc<str>, AdvertisedRouter>,
+}
 
 /// Everything known, and what follows from it.
 #[derive(Debug, Default)]
@@ -32,6 +43,13 @@ pub struct Core {
     /// Bridges that are mapped no more, until what is ours on them has been removed.
     retiring: BTreeSet<Arc<str>>,
     wiring: Wiring,
+    /// What tenants depend on, but for what is observed.
+    tenancy: Tenancy,
+    role: BridgeRole,
+    /// The kernel's side of them is looked at.
+    tenant_scope: Option<TenantScope>,
+    /// What tenants are made of may have changed since it was last told.
+    tenants_changed: bool,
     reconciler: Reconciler,
     /// What FRR leaks, or has leaked for a former backend.
     leak: Option<Leak>,
@@ -45,6 +63,7 @@ impl Core {
     /// For the node that calls itself `host`; `reserved` is the table of `bgp_vrf`.
     pub fn new(host: &str, reserved: TableId, driver: Driver, options: Options) -> Self {
         Self {
+            role: role(driver, options.method),
             host: host.into(),
             options,
             ovn: Ovn::new(driver),
@@ -59,6 +78,33 @@ impl Core {
             self.options.policy = policy;
             self.ovn.decide_again();
         }
+    }
+
+    /// What tenants depend on is this from now on; what is observed of it is kept up by [`Self::take_links`].
+    pub fn set_tenancy(&mut self, tenancy: Tenancy) {
+        self.stale |= self.tenancy != tenancy;
+        self.tenancy = tenancy;
+    }
+
+    /// Has the kernel's side of tenants looked at.
+    pub fn watch_tenants(&mut self, scope: TenantScope) {
+        self.tenant_scope = Some(scope);
+    }
+
+    /// Where this node's tunnels begin, if that is known.
+    pub fn vtep(&self) -> Option<std::net::IpAddr> {
+        self.tenancy.vtep
+    }
+
+    /// Interfaces have come, gone or changed.
+    pub fn take_links(&mut self) {
+        self.stale = true;
+    }
+
+    /// Takes in what peers teach of tenants' tables.
+    pub fn teach(&mut self, news: &TenantNews) {
+        let wishes = self.wiring.teach(news.events());
+        self.wish(wishes);
     }
 
     /// Takes in changes of Open_vSwitch. Answers the rows that do not parse.
@@ -143,6 +189,7 @@ impl Core {
         if std::mem::take(&mut self.stale) || localnets {
             let facts = self.gather_facts(node);
             if *self.wiring.facts() != facts {
+                self.tenants_changed = true;
                 let wishes = self.wiring.set_facts(facts);
                 self.reconciler.hold(Holder::Base, self.wiring.base());
                 self.wish(wishes);
@@ -161,6 +208,8 @@ impl Core {
                 .map(|ip| IpNet::V6(Ipv6Net::from(*ip)));
             self.proxied.extend(hosts);
         }
+        self.tenants_changed |= !delta.tenants.is_empty()
+            || delta.added.iter().chain(&delta.removed).any(|e| e.vni.is_some());
         let wishes = self.wiring.update(delta);
         self.wish(wishes);
     }
@@ -185,11 +234,25 @@ impl Core {
             return Facts::default();
         }
         let mappings = node.mappings.entries();
+        let mut tenancy = self.tenancy.clone();
+        tenancy.observe(self.reconciler.observations());
+        tenancy.ports = self.vswitch.ofports(names::is_port_of_gateways);
         Facts {
+            role: self.role,
+            tenancy,
             localnets: self.ovn.localnets(),
             bridges: mappings.iter().map(|m| bridge(&m.bridge)).collect(),
             mappings: node.mappings.clone(),
         }
+    }
+
+    /// The tenants' tables that the speaker is to have and the routers that advertise themselves, if either may have
+    /// changed since the last call.
+    pub fn take_tenants(&mut self) -> Option<Told> {
+        std::mem::take(&mut self.tenants_changed).then(|| Told {
+            instances: self.wiring.instances(),
+            routers: self.wiring.advertised_routers(),
+        })
     }
 
     /// Has what FRR leaks, or has leaked for a former backend, looked at.
@@ -199,10 +262,10 @@ impl Core {
 
     /// The part of the node that concerns the agent.
     pub fn scope(&self) -> Scope {
-        let sysctls = self
-            .reconciler
-            .held(Holder::Base)
-            .iter()
+        let tenants = self.wiring.vnis().map(Holder::Tenant);
+        let holders = std::iter::once(Holder::Base).chain(tenants);
+        let sysctls = holders
+            .flat_map(|holder| self.reconciler.held(holder).iter())
             .filter_map(|key| match key {
                 Key::Sysctl { path } => Some(Arc::clone(path)),
                 _ => None,
@@ -216,6 +279,7 @@ impl Core {
             sysctls: sysctls.collect(),
             interfaces: self.watched_bridges().cloned().collect(),
             leak: self.leak.clone(),
+            tenants: self.tenant_scope.clone(),
         }
     }
 
@@ -275,5 +339,14 @@ impl Core {
     /// What is wished and what there is, to observe and to take steps.
     pub fn reconciler_mut(&mut self) -> &mut Reconciler {
         &mut self.reconciler
+    }
+}
+
+/// What the bridges of provider networks are for.
+fn role(driver: Driver, method: Method) -> BridgeRole {
+    match (driver, method) {
+        (Driver::Evpn, _) => BridgeRole::Answers,
+        (_, Method::Vrf | Method::L2Vni) => BridgeRole::Nothing,
+        (_, Method::Underlay | Method::Dynamic) => BridgeRole::Routes,
     }
 }

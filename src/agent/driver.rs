@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Driver;
 use crate::exposure::{Decision, Delta, Exposure, Node, Options};
-use crate::exposure::{northbound, southbound, stretched_l2};
+use crate::exposure::{evpn, northbound, southbound, stretched_l2};
 use crate::ovn::southbound::Scope;
 use crate::ovn::{Northbound, RowProblem, Southbound};
 use crate::ovsdb::Change;
@@ -29,6 +29,7 @@ enum Standing {
     Northbound(northbound::Standing),
     Southbound(southbound::Standing),
     StretchedL2(stretched_l2::Standing),
+    Evpn(evpn::Standing),
 }
 
 /// What followed from the rows that changed.
@@ -136,6 +137,14 @@ impl Ovn {
                 };
                 standing.update(inputs, from_south)
             }
+            Standing::Evpn(standing) => {
+                let inputs = southbound::Inputs {
+                    southbound,
+                    node,
+                    options,
+                };
+                standing.update(inputs, from_south)
+            }
         };
         Consequences { delta, localnets }
     }
@@ -159,6 +168,11 @@ impl Ovn {
                 southbound,
                 options,
             }),
+            Standing::Evpn(_) => evpn::decide(southbound::Inputs {
+                southbound,
+                node,
+                options,
+            }),
         }
     }
 
@@ -168,6 +182,7 @@ impl Ovn {
             Standing::Northbound(standing) => Box::new(standing.exposures()),
             Standing::Southbound(standing) => Box::new(standing.exposures()),
             Standing::StretchedL2(standing) => Box::new(standing.exposures()),
+            Standing::Evpn(standing) => Box::new(standing.exposures()),
         }
     }
 
@@ -180,7 +195,7 @@ impl Ovn {
     pub(super) fn localnets(&self) -> Vec<Localnet> {
         match &self.standing {
             Standing::Northbound(_) => wiring::localnets(&self.northbound),
-            Standing::Southbound(_) | Standing::StretchedL2(_) => {
+            Standing::Southbound(_) | Standing::StretchedL2(_) | Standing::Evpn(_) => {
                 wiring::southbound_localnets(&self.southbound)
             }
         }
@@ -188,11 +203,12 @@ impl Ovn {
 }
 
 impl Standing {
-    /// Nothing exposed. The EVPN driver is refused before it comes here.
+    /// Nothing exposed.
     fn of(driver: Driver) -> Self {
         match driver {
             Driver::Northbound => Self::Northbound(northbound::Standing::default()),
-            Driver::Southbound | Driver::Evpn => Self::Southbound(southbound::Standing::default()),
+            Driver::Southbound => Self::Southbound(southbound::Standing::default()),
+            Driver::Evpn => Self::Evpn(evpn::Standing::default()),
             Driver::StretchedL2 => Self::StretchedL2(stretched_l2::Standing::default()),
         }
     }

@@ -170,10 +170,10 @@ fn withheld(withheld: &Withheld) -> Step {
 /// Whether everything the advert requires is in place, and a step for each object.
 pub(super) fn wired(core: &Core, exposure: &Exposure) -> (bool, Vec<Step>) {
     let mut steps = Vec::new();
-    if let Some(pending) = core.wiring().pending_for(exposure.prefix) {
+    if let Some(pending) = core.wiring().pending_for(exposure.destination()) {
         steps.push(step("wiring", Verdict::No, pending.to_string()));
     }
-    let wish = core.wiring().wish(exposure.prefix);
+    let wish = core.wiring().wish(exposure.destination());
     let requires = wish.advert.map(|advert| advert.requires);
     let mut complete = steps.is_empty();
     for key in requires.iter().flat_map(|keys| keys.iter()) {

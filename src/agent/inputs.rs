@@ -13,6 +13,7 @@ use crate::kernel::{Kernel, KernelError, Observation};
 use crate::openflow::{self, Switch};
 use crate::ovn::vswitch;
 use crate::ovsdb::{Event, ParseRemoteError};
+use crate::peering::{LearnedTenants, TenantNews};
 
 /// How long to leave the kernel alone after netlink failed.
 const KERNEL_PAUSE: Duration = Duration::from_secs(1);
@@ -46,6 +47,8 @@ pub(super) enum News {
     Placed(Placed),
     Kernel(Result<Observation, KernelError>),
     Flows(openflow::Observation),
+    /// What peers teach of tenants' tables.
+    Taught(TenantNews),
 }
 
 /// The connections of the loop.
@@ -59,6 +62,8 @@ pub(super) struct Inputs {
     pub placed: Option<oneshot::Receiver<Placed>>,
     pub kernel: Kernel,
     pub switch: Switch,
+    /// What peers teach of tenants' tables: filled once a speaker runs.
+    pub taught: LearnedTenants,
     kernel_pause: Option<Instant>,
 }
 
@@ -79,6 +84,7 @@ impl Inputs {
             placed: None,
             kernel: Kernel::open(rt_tables)?,
             switch: Switch::new(run_dir(&ovn.ovsdb_connection)),
+            taught: LearnedTenants::default(),
             kernel_pause: None,
         })
     }
@@ -93,6 +99,7 @@ impl Inputs {
             placed = answer(&mut self.placed) => News::Placed(placed),
             news = observe(&mut self.kernel, pause) => News::Kernel(news),
             flows = self.switch.observe() => News::Flows(flows),
+            () = self.taught.filled() => News::Taught(self.taught.take()),
         };
         if let News::Kernel(result) = &news {
             self.kernel_pause = result.is_err().then(|| Instant::now() + KERNEL_PAUSE);

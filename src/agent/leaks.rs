@@ -140,7 +140,7 @@ impl Agent {
     /// What a former backend has left goes.
     pub(super) fn sweep_leak(&mut self) {
         self.leak.sweep();
-        self.inputs.kernel.refresh();
+        self.inputs.kernel.tell_again();
         self.change_frr();
         self.keep_frr();
     }
@@ -180,6 +180,7 @@ impl Agent {
                 program: agent.frr_vtysh.clone(),
                 sockets: agent.frr_vty_socket.clone(),
             },
+            tenants: self.frr_tenants.clone(),
             router_id: self.config.bgp.router_id,
             interval: agent.frr_reconcile_interval,
         }

@@ -10,6 +10,7 @@ mod database;
 mod driver;
 mod explain;
 mod follow;
+mod inherited;
 mod inputs;
 mod leaks;
 mod noted;
@@ -17,6 +18,7 @@ mod plan;
 mod report;
 mod run;
 mod steps;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod untold;
@@ -34,13 +36,16 @@ pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
-use crate::advertise::frr::{Leak, Upkeep};
-use crate::config::{Config, frr_peer};
+use crate::advertise::frr::{self, Leak, Upkeep};
+use crate::config::{Backend, Config, frr_peer};
 use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
+use crate::peering::TenantNews;
+use crate::reconcile::ownership::TenantScope;
 use crate::reconcile::{Domain, Found, Key, ownership};
+use crate::router_advertisement::RouterAdvertisements;
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
@@ -69,6 +74,12 @@ pub struct Agent {
     read_at: Option<Instant>,
     /// It has been said that what policies say is not told to everybody.
     untold_said: bool,
+    /// Routers of provider networks that this node is.
+    routers: RouterAdvertisements,
+    /// What FRR is to have of tenants, once decided.
+    frr_tenants: Option<Arc<frr::Tenants>>,
+    /// It has been said that there is no address for tunnels.
+    no_vtep_said: bool,
 }
 
 /// What has been read at least once: nothing is changed on the node before all of it has.
@@ -95,7 +106,13 @@ impl Agent {
         let table = config.agent.bgp_vrf_table_id;
         let mut core = Core::new(&host, table, config.agent.driver, options);
         core.watch_leak(leak.names().clone());
-        Ok(Self {
+        if config.agent.has_tenant_tables() {
+            core.watch_tenants(TenantScope {
+                keeps_vrfs: !config.agent.delete_vrf_on_disconnect,
+                speaks: config.agent.bgp_backend != Backend::Frr,
+            });
+        }
+        let mut agent = Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
             core,
             leak,
@@ -107,7 +124,12 @@ impl Agent {
             seen: Seen::default(),
             read_at: None,
             untold_said: false,
-        })
+            routers: RouterAdvertisements::default(),
+            frr_tenants: None,
+            no_vtep_said: false,
+        };
+        agent.find_vtep();
+        Ok(agent)
     }
 
     /// Takes in one thing that happened, and all that is there already with it.
@@ -123,16 +145,17 @@ impl Agent {
 
     /// The policy file may have changed.
     fn change_policy(&mut self) {
-        self.core.set_policy(Policy::from(&self.config.agent));
+        let policy = Policy::from(&self.config.agent);
+        self.conditions.set_policy(&policy);
+        self.core.set_policy(policy);
         self.untold_said = false;
+        self.ask();
         self.decide();
     }
 
     /// Watches what concerns the agent now.
     fn watch(&mut self) {
-        let scope = self.core.scope();
-        if *self.inputs.kernel.scope() != scope {
-            self.inputs.kernel.set_scope(scope);
+        if self.inputs.kernel.set_scope(self.core.scope()) {
             self.seen.kernel = false;
         }
     }
@@ -179,6 +202,7 @@ impl Agent {
                 self.core.reconciler_mut().observe_all(&domain, flows.flows);
                 self.seen.flows.insert(flows.bridge);
             }
+            News::Taught(news) => self.take_taught(&news),
         }
         Ok(())
     }
@@ -215,7 +239,20 @@ impl Agent {
         self.follow_bridges();
     }
 
+    fn take_taught(&mut self, news: &TenantNews) {
+        self.core.teach(news);
+        if news.converged {
+            inherited::disown(self.core.reconciler_mut());
+        }
+        for (vni, mac) in &news.duplicates {
+            tracing::warn!(vni, %mac, "a MAC address moves too often: it is on two nodes, or there is a loop (RFC 7432 section 15.1)");
+        }
+    }
+
     fn take_kernel(&mut self, observation: Observation) {
+        if observation.is_of_links() {
+            self.core.take_links();
+        }
         let reconciler = self.core.reconciler_mut();
         match observation {
             Observation::Dump(objects) => {
@@ -224,6 +261,10 @@ impl Agent {
                     .partition(|(key, _)| self.leak.takes(key));
                 self.leak.observe_all(leaked);
                 reconciler.observe_all(&Domain::Kernel, objects);
+                self.seen.kernel = true;
+            }
+            Observation::Same => {
+                reconciler.observe_same(&Domain::Kernel);
                 self.seen.kernel = true;
             }
             Observation::Changes(changes) => {

@@ -53,7 +53,14 @@ pub async fn plan(config: Arc<Config>, rt_tables: PathBuf) -> Result<Plan, PlanE
         decision: agent.core.decision().unwrap_or_default(),
         changes: Vec::new(),
     };
-    let desired: Desired = wiring::desired(&plan.decision.exposures, agent.core.wiring().facts());
+    let desired: Desired = {
+        let decision = &plan.decision;
+        wiring::desired(
+            &decision.exposures,
+            &decision.tenants,
+            agent.core.wiring().facts(),
+        )
+    };
     let observed = Observed {
         objects: agent.observed(),
         ..Observed::default()

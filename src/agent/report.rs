@@ -185,6 +185,7 @@ fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
         network: exposure.network.to_string(),
         bridge: exposure.bridge().map(ToString::to_string),
         vlan: exposure.vlan(),
+        vni: exposure.vni,
         reason: exposure.reason.to_string(),
         attributes: exposure.attributes.shown(),
         policy: exposure.attributes.rule.as_deref().map(str::to_owned),

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::conditions::Rows;
+use super::inherited;
 use super::inputs::{InputError, News};
 use super::noted::Noted;
 use super::report::Report;
 use super::steps::Taken;
 use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
-use crate::advertise::Embedded;
+use crate::advertise::{Embedded, Source as Origin};
 use crate::config::{Backend, Config};
 use crate::control::{Query, Reply, Request};
 use crate::daemon::{DaemonError, Front, Order, Signals, start_speaker};
@@ -69,7 +70,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
         match wake {
             Wake::Order(Order::Stop(signal)) => {
                 tracing::info!("{signal}: stopping; everything stays as it is");
-                running.noted.keep_now(running.speaker.adverts());
+                running.note_now();
                 return Ok(());
             }
             Wake::Order(Order::Reload) => {
@@ -136,6 +137,7 @@ impl Running {
             Noted::beside(&agent.control_socket, &agent.driver.to_string())
         };
         let mut agent = Agent::open(config, rt_tables, Rows::Needed)?;
+        agent.inputs.taught = speaker.tenants().learned();
         if agent.config.agent.bgp_backend != Backend::Embedded {
             agent.keep_frr();
         }
@@ -179,16 +181,18 @@ impl Running {
             if self.agent.leak.is_wanted() {
                 self.agent.adopt_leak();
             }
+            inherited::inherit(self.agent.core.reconciler_mut());
             self.agent.adopt_adverts(self.speaker.adverts());
             if !self.agent.wired_before().is_empty() {
                 self.speaker.took_over();
             }
         }
+        self.agent.tell_tenants(&self.speaker);
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
         if taken.adverts > 0 {
             self.noted.outdated();
-            self.noted.keep(self.speaker.adverts());
+            self.note();
         }
         if let Some(at) = self.news_at.take()
             && taken.adverts > 0
@@ -212,6 +216,17 @@ impl Running {
         Ok(())
     }
 
+    /// Writes down what is advertised, if that has changed, and not a moment ago.
+    fn note(&mut self) {
+        let instances = self.speaker.tenants().instances(Origin::Ovn);
+        self.noted.keep(self.speaker.adverts(), &instances);
+    }
+
+    fn note_now(&mut self) {
+        let instances = self.speaker.tenants().instances(Origin::Ovn);
+        self.noted.keep_now(self.speaker.adverts(), &instances);
+    }
+
     /// OVN's database does not answer: advertise what is wired.
     fn adopt(&mut self) -> Result<(), RunError> {
         self.speakable = true;
@@ -221,7 +236,10 @@ impl Running {
             );
             return Ok(());
         }
-        let mut known = self.agent.still_led(self.noted.read());
+        let before = self.noted.read();
+        let mut known = self.agent.still_led(before.adverts);
+        let tenants = self.speaker.tenants();
+        tenants.set_instances(Origin::Ovn, before.instances);
         for prefix in self.agent.wired_before() {
             known.entry(prefix.into()).or_default();
         }
@@ -255,9 +273,11 @@ impl Running {
     }
 
     async fn retry(&mut self) -> Result<(), RunError> {
-        self.noted.keep(self.speaker.adverts());
+        self.note();
         self.agent.core.reconciler_mut().retry();
         self.agent.leak.retry();
+        self.agent.find_vtep();
+        self.agent.decide();
         self.start_speaker()?;
         self.sweep_former_backend().await;
         Ok(())

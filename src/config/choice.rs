@@ -133,6 +133,8 @@ pub enum Ttl {
 pub struct Families {
     pub ipv4_unicast: bool,
     pub ipv6_unicast: bool,
+    /// Tenants' tables (RFC 7432).
+    pub l2vpn_evpn: bool,
 }
 
 impl Default for Families {
@@ -140,6 +142,7 @@ impl Default for Families {
         Self {
             ipv4_unicast: true,
             ipv6_unicast: true,
+            l2vpn_evpn: false,
         }
     }
 }

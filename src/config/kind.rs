@@ -233,16 +233,18 @@ kind!(Source => UpdateSource, "string", |self| "an IP address or a device".into(
     }
 });
 
-kind!(FamilyList => Families, "list", |self| "ipv4-unicast, ipv6-unicast".into(), |text| {
-    let mut families = Families { ipv4_unicast: false, ipv6_unicast: false };
+kind!(FamilyList => Families, "list", |self| "ipv4-unicast, ipv6-unicast, l2vpn-evpn".into(), |text| {
+    let none = Families { ipv4_unicast: false, ipv6_unicast: false, l2vpn_evpn: false };
+    let mut families = none;
     for item in items(text) {
         match item {
             "ipv4-unicast" => families.ipv4_unicast = true,
             "ipv6-unicast" => families.ipv6_unicast = true,
+            "l2vpn-evpn" => families.l2vpn_evpn = true,
             _ => return None,
         }
     }
-    (families.ipv4_unicast || families.ipv6_unicast).then_some(families)
+    (families != none).then_some(families)
 });
 
 kind!(Milliseconds => Duration, "milliseconds", |self| format!("{}–{} milliseconds", self.0, self.1), |text| {

@@ -33,17 +33,17 @@ struct Lint<'a> {
 impl Lint<'_> {
     fn choices(&mut self, config: &Config) {
         let agent = &config.agent;
-        if agent.driver == Driver::Evpn {
-            let remedy =
-                "set driver = nb_ovn_bgp_driver, ovn_bgp_driver or ovn_stretched_l2_bgp_driver";
-            self.missing("driver", agent.driver, remedy);
-        }
-        if agent.exposing_method != ExposingMethod::Underlay {
-            self.missing(
-                "exposing_method",
-                agent.exposing_method,
-                "set exposing_method = underlay",
-            );
+        let method = agent.exposing_method;
+        if method == ExposingMethod::Ovn {
+            let remedy = "set exposing_method = underlay";
+            self.missing("exposing_method", method, remedy);
+        } else if method != ExposingMethod::Underlay && agent.driver != Driver::Northbound {
+            let what = format!("{} cannot expose by exposing_method = {method}", agent.driver);
+            let remedy = match agent.driver {
+                Driver::Evpn => "leave exposing_method out: the driver's networks are in VNIs anyway",
+                _ => "set driver = nb_ovn_bgp_driver, or leave exposing_method out",
+            };
+            self.conflict("DEFAULT", "exposing_method", what, remedy);
         }
     }
 

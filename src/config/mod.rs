@@ -25,6 +25,7 @@ mod secret;
 mod source;
 mod table;
 mod uses;
+mod vtep;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ pub use markdown::option_tables;
 pub use problem::{Fault, Place, Problem, Severity};
 pub use secret::Secret;
 pub use source::{Files, Source, read_file};
+pub use vtep::{NoVtep, vtep};
 
 /// The whole configuration, valid: what could not be accepted has stopped the start.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -107,6 +109,17 @@ pub struct Agent {
     pub control_socket: PathBuf,
     /// The second OVN cluster of `exposing_method = ovn`.
     pub local_ovn_cluster: LocalOvnCluster,
+}
+
+impl Agent {
+    /// Whether the driver and its method exchange tenants' tables (EVPN) with the fabric.
+    pub fn has_tenant_tables(&self) -> bool {
+        let method = matches!(
+            self.exposing_method,
+            ExposingMethod::Vrf | ExposingMethod::L2Vni | ExposingMethod::Dynamic
+        );
+        method || self.driver == Driver::Evpn
+    }
 }
 
 /// The second OVN cluster on the node, which `exposing_method = ovn` drives.

@@ -28,12 +28,13 @@ pub(super) fn resolve(given: &mut Given) -> Config {
             fill(given, name, section.options, &mut draft);
         }
     }
-    let names = Names::read(given);
+    let mut names = Names::read(given);
     let fib_import = draft.fib_import.take().unwrap_or(Prefixes::DefaultOnly);
     let mut config = draft.config;
     config.bgp.asn = draft.bgp_as.unwrap_or(draft.default_as);
     config.bgp.router_id = draft.bgp_router_id.or(draft.default_router_id);
     config.bgp.fib.import = names.prefixes(given, BGP_SECTION, "fib_import", &fib_import);
+    names.families.l2vpn_evpn = config.agent.has_tenant_tables();
     let outermost = session::outermost(given, &names);
     let mut groups = BTreeMap::new();
     let group_names: Vec<_> = given.names(Named::Group).map(str::to_owned).collect();

@@ -31,8 +31,10 @@ const fn rule(
 }
 
 const STRETCHED: &str = "ovn_stretched_l2_bgp_driver always advertises whole tenant networks";
+const BY_VNI: &str = "ovn_evpn_driver always advertises the hosts of the networks that have a VNI";
 const NO_TENANTS: &str = "tenant networks are not exposed";
-const NO_EVPN: &str = "only EVPN (ovn_evpn_driver, exposing_method = vrf) uses it";
+const NO_EVPN: &str =
+    "only EVPN (ovn_evpn_driver, exposing_method = vrf, l2vni or dynamic) uses it";
 const FRRS: &str = "with bgp_backend = frr the sessions are FRR's: its own configuration counts";
 const LOCAL_FRR: &str =
     "with bgp_backend = frr-peer FRR has the port, the routes and the router-id";
@@ -51,6 +53,20 @@ pub(super) const RULES: &[Rule] = &[
         is_not_stretched,
         STRETCHED,
     ),
+    rule("DEFAULT", "expose_tenant_networks", is_not_evpn, BY_VNI),
+    rule(
+        "DEFAULT",
+        "expose_ipv6_gua_tenant_networks",
+        is_not_evpn,
+        BY_VNI,
+    ),
+    rule(
+        "DEFAULT",
+        "advertisement_method_tenant_networks",
+        is_not_evpn,
+        BY_VNI,
+    ),
+    rule("DEFAULT", "address_scopes", is_not_evpn, BY_VNI),
     rule(
         "DEFAULT",
         "expose_ipv6_gua_tenant_networks",
@@ -85,8 +101,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "DEFAULT",
         "delete_vrf_on_disconnect",
-        |c| c.agent.exposing_method == ExposingMethod::Vrf,
-        "only exposing_method = vrf makes VRFs of networks",
+        has_vrfs,
+        "only networks that are routed in a VNI (ovn_evpn_driver, exposing_method = vrf or dynamic) have VRFs",
     ),
     rule("DEFAULT", "evpn_local_ip", has_evpn, NO_EVPN),
     rule(
@@ -131,14 +147,22 @@ fn is_not_stretched(config: &Config) -> bool {
     config.agent.driver != Driver::StretchedL2
 }
 
+fn is_not_evpn(config: &Config) -> bool {
+    config.agent.driver != Driver::Evpn
+}
+
 fn has_tenants(config: &Config) -> bool {
     let agent = &config.agent;
     let asked = agent.expose_tenant_networks || agent.expose_ipv6_gua_tenant_networks;
     asked || agent.driver == Driver::StretchedL2
 }
 
+fn has_vrfs(config: &Config) -> bool {
+    has_evpn(config) && config.agent.exposing_method != ExposingMethod::L2Vni
+}
+
 fn has_evpn(config: &Config) -> bool {
-    config.agent.exposing_method == ExposingMethod::Vrf || config.agent.driver == Driver::Evpn
+    config.agent.has_tenant_tables()
 }
 
 fn is_not_frr_peer(config: &Config) -> bool {
@@ -187,6 +211,13 @@ mod tests {
 
     /// The set-ups of this version, as the columns of the table.
     fn columns() -> Vec<(&'static str, Config)> {
+        let by_method = |exposing_method| {
+            let mut config = Config::default();
+            config.agent.driver = Driver::Northbound;
+            config.agent.exposing_method = exposing_method;
+            config.agent.expose_ipv6_gua_tenant_networks = true;
+            config
+        };
         let setup = |driver, bgp_backend| {
             let mut config = Config::default();
             config.agent.driver = driver;
@@ -207,6 +238,18 @@ mod tests {
             (
                 "`ovn_stretched_l2_bgp_driver`",
                 setup(Driver::StretchedL2, Backend::Embedded),
+            ),
+            (
+                "`ovn_evpn_driver`",
+                setup(Driver::Evpn, Backend::Embedded),
+            ),
+            (
+                "`exposing_method = vrf`",
+                by_method(ExposingMethod::Vrf),
+            ),
+            (
+                "`exposing_method = l2vni`",
+                by_method(ExposingMethod::L2Vni),
             ),
             (
                 "`bgp_backend = frr`",

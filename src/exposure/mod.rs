@@ -4,6 +4,7 @@
 
 mod attributes;
 mod codes;
+pub mod evpn;
 mod filter;
 mod node;
 pub mod northbound;
@@ -28,9 +29,9 @@ use crate::reconcile::Destination;
 pub use attributes::{Attributes, Shown};
 pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
-pub use options::{Options, TenantExposure};
+pub use options::{Method, Options, TenantExposure};
 pub use policy::Policy;
-pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant};
+pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant, TenantGateway};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -183,6 +184,8 @@ pub enum Reason {
     },
     /// A floating IP whose ports are forwarded by a router whose gateway port this chassis hosts.
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
+    /// What the ports of `network` are told is their router, by this row of `DHCP_Options`: the node is it.
+    RouterOfPorts { network: Arc<str>, dhcp: uuid::Uuid },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
 }
@@ -201,8 +204,14 @@ impl Reason {
             Self::PortHere { .. }
             | Self::FipOfPortHere { .. }
             | Self::NatAddressOfPortHere { .. }
-            | Self::VipOfMemberHere { .. } => None,
+            | Self::VipOfMemberHere { .. }
+            | Self::RouterOfPorts { .. } => None,
         }
+    }
+
+    /// Whether the node itself has the address: nothing of it enters OVN.
+    pub fn is_own_address(&self) -> bool {
+        matches!(self, Self::RouterOfPorts { .. })
     }
 }
 
@@ -253,6 +262,10 @@ impl fmt::Display for Reason {
             Self::ForwardedByGateway { balancer, lrp } => write!(
                 f,
                 "ports forwarded by load balancer {balancer} on gateway port {lrp}, hosted by this chassis"
+            ),
+            Self::RouterOfPorts { network, dhcp } => write!(
+                f,
+                "DHCP_Options {dhcp} tells ports on {network} that it is their router, which this node is for them"
             ),
             Self::StretchedNetwork { lrp } => write!(
                 f,
@@ -322,6 +335,18 @@ pub enum Code {
     NoSingleMemberHere,
     /// The address is the gateway's own.
     GatewayAddress,
+    /// The exposing method exposes networks of VNIs, and the network is in none, or of the other type.
+    NoVni,
+    /// What the network's row says of its VNI cannot be read, or contradicts another network of it.
+    VniUnusable,
+    /// What is behind a router on a stretched network has no MAC address there.
+    BehindStretched,
+    /// A port of OVN has the address that other ports are told is their router.
+    AddressTaken,
+    /// A stretched network has hosts by their MAC addresses, and nothing says which one has this address.
+    NoMac,
+    /// VNI and AS of a router interface are not those of its gateway.
+    VniMismatch,
     /// A policy, of the object or of the policy file, says not to advertise it.
     Policy,
     /// This version does not expose such objects yet.

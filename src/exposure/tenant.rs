@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use bgp::evpn::Vni;
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 use uuid::Uuid;
 
 use super::Attachment;
+use crate::mac::MacAddr;
 
 /// A tenant: a table of its own on this node and in the fabric, told apart by its VNI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,22 @@ pub struct ProviderNetwork {
     pub routers: BTreeSet<IpAddr>,
     /// What IPv6 routers say on it.
     pub advertisements: BTreeSet<RouterAdvertisement>,
+    /// The tenant's gateways on it that this chassis hosts, by router port. Only tenants with [`Entry::PerGateway`] have
+    /// them: what is behind a gateway is wired whether or not a host there is exposed, and is not advertised itself.
+    pub gateways: BTreeMap<Arc<str>, TenantGateway>,
+}
+
+/// A gateway port of a tenant's router, on this chassis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantGateway {
+    /// Of the router's port: what comes from behind it has this source, and what is for it this destination.
+    pub mac: MacAddr,
+    /// On the provider network; no link-local ones.
+    pub addresses: BTreeSet<IpAddr>,
+    /// The subnets behind it, masked, each with the address of the gateway that leads there.
+    pub subnets: BTreeMap<IpNet, IpAddr>,
+    /// IPv6 addresses of routers that are not on the provider network: this node answers for them.
+    pub proxied: Arc<[Ipv6Addr]>,
 }
 
 /// What the ports of a provider network are told of an IPv6 subnet (RFC 4861 §4.2), besides that addresses are managed.

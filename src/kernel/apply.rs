@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::LinkMessage;
 
 use super::connection::{Reader, Refusal, Request};
-use super::message::RouteId;
+use super::message::{LinkFacts, RouteId};
 use super::rt_tables::{self, RtTablesError};
 use super::state::Touched;
 use super::{Kernel, KernelError, request, sysctl};
+use crate::mac::MacAddr;
 use crate::reconcile::Step;
 use crate::reconcile::object::{Key, Link, LinkKind, Value};
 
@@ -44,9 +46,10 @@ pub enum ApplyError {
 
 /// How a step is taken.
 enum Action {
-    Request(Request),
-    /// Later steps depend on it: it is taken, and its outcome looked at, before they are.
-    Link(Vec<Request>, Arc<str>),
+    /// All of them, whatever becomes of each.
+    Requests(Vec<Request>),
+    /// Later steps depend on it: it is taken, and what became of these interfaces looked at, before they are.
+    Link(Vec<Request>, Vec<Arc<str>>),
     Sysctl(Arc<str>, Arc<str>),
     TableName(Arc<str>, u32),
 }
@@ -55,11 +58,12 @@ impl Kernel {
     /// Takes steps in order; a failed one does not keep the later ones from being tried. One
     /// answer per step. Adding what exists as wished and removing what is gone succeed.
     pub async fn apply(&mut self, steps: &[Step]) -> Vec<Result<(), ApplyError>> {
+        self.as_said &= steps.is_empty();
         let mut answers: Vec<Result<(), ApplyError>> = Vec::with_capacity(steps.len());
-        let mut pending: Vec<(&Step, Request)> = Vec::new();
+        let mut pending: Vec<(&Step, Vec<Request>)> = Vec::new();
         for step in steps {
             match self.action(step) {
-                Ok(Action::Request(request)) => pending.push((step, request)),
+                Ok(Action::Requests(requests)) => pending.push((step, requests)),
                 Ok(action) => {
                     self.flush(&mut pending, &mut answers).await;
                     answers.push(self.act(step, action).await);
@@ -76,15 +80,21 @@ impl Kernel {
 
     async fn flush(
         &mut self,
-        pending: &mut Vec<(&Step, Request)>,
+        pending: &mut Vec<(&Step, Vec<Request>)>,
         answers: &mut Vec<Result<(), ApplyError>>,
     ) {
-        let (steps, requests): (Vec<&Step>, Vec<Request>) = pending.drain(..).unzip();
+        let (steps, requests): (Vec<&Step>, Vec<Vec<Request>>) = pending.drain(..).unzip();
+        let counts: Vec<usize> = requests.iter().map(Vec::len).collect();
+        let requests: Vec<Request> = requests.into_iter().flatten().collect();
         self.writes_total += requests.len() as u64;
         match self.changes.request(requests).await {
             Ok(replies) => {
-                for (step, reply) in steps.iter().zip(replies) {
-                    let mut answer = judge(step, reply);
+                let mut replies = replies.into_iter();
+                for (step, count) in steps.iter().zip(counts) {
+                    let replies = replies.by_ref().take(count);
+                    let mut answer = replies
+                        .map(|reply| judge(step, reply))
+                        .fold(Ok(()), Result::and);
                     if matches!(answer, Err(ApplyError::Refused { .. }))
                         && let Some(request) = self.second_try(step)
                     {
@@ -110,21 +120,35 @@ impl Kernel {
         let Value::Route(route) = value else {
             return None;
         };
-        let via = route.via.first().copied().filter(IpAddr::is_ipv6)?;
+        route.via.first().copied().filter(IpAddr::is_ipv6)?;
         let index = self.index(&route.dev).ok()?;
-        request::add_route_by_its_table(&RouteId::of(key)?, index, Some(via))
+        request::add_route_by_its_table(&RouteId::of(key)?, index, &route.via)
     }
 
     async fn act(&mut self, step: &Step, action: Action) -> Result<(), ApplyError> {
         match action {
-            Action::Request(request) => self.change(step, request).await,
-            Action::Link(requests, name) => {
+            Action::Requests(requests) => {
                 for request in requests {
                     self.change(step, request).await?;
                 }
-                self.learn_link(&name).await
+                Ok(())
+            }
+            Action::Link(requests, names) => {
+                for request in requests {
+                    self.change(step, request).await?;
+                }
+                for name in names {
+                    self.learn_link(&name).await?;
+                }
+                Ok(())
             }
             Action::Sysctl(path, value) => {
+                self.watched.insert(Arc::clone(&path));
+                let there = sysctl::read(&path);
+                if there.as_ref() == Some(&value) {
+                    self.state.set_sysctl(&path, there);
+                    return Ok(());
+                }
                 self.writes_total += 1;
                 sysctl::write(&path, &value).map_err(|error| ApplyError::Sysctl {
                     path: Arc::clone(&path),
@@ -171,7 +195,7 @@ impl Kernel {
         match step {
             Step::Add { key, value } => self.put(key, value, false),
             Step::Replace { key, value } => self.put(key, value, true),
-            Step::Remove { key, value } => self.remove(key, value).map(Action::Request),
+            Step::Remove { key, value } => self.remove(key, value).map(Action::Requests),
             Step::Withdraw { .. } | Step::Advertise { .. } => Err(ApplyError::NotOurs),
         }
     }
@@ -187,15 +211,29 @@ impl Kernel {
             (Key::Link { name }, Value::Link(link)) => return self.put_link(name, link, exists),
             (Key::Master { dev }, Value::Master { master }) => {
                 let enslave = request::set_master(self.index(dev)?, Some(self.index(master)?));
-                return Ok(Action::Link(vec![enslave], Arc::clone(dev)));
+                return Ok(Action::Link(vec![enslave], vec![Arc::clone(dev)]));
             }
             (Key::Address { dev, address }, _) => request::add_address(self.index(dev)?, address),
             (Key::Route { .. }, Value::Route(route)) => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
-                let request =
-                    request::add_route(&id, self.index(&route.dev)?, route.via.first().copied());
+                let request = request::add_route(&id, self.index(&route.dev)?, &route.via);
                 request.ok_or(ApplyError::NotOurs)?
             }
+            (Key::Unreachable { .. }, _) => {
+                let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
+                request::add_unreachable(&id).ok_or(ApplyError::NotOurs)?
+            }
+            (
+                Key::BridgePort { dev },
+                Value::BridgePort {
+                    learning,
+                    neigh_suppress,
+                },
+            ) => request::set_port(self.index(dev)?, *learning, *neigh_suppress),
+            (Key::Fdb { dev, mac }, Value::Fdb { vtep }) => {
+                request::add_fdb(self.index(dev)?, *mac, *vtep)
+            }
+            (Key::Flood { dev, vtep }, _) => request::add_flood(self.index(dev)?, *vtep),
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
                 request::add_neighbour(self.index(dev)?, *address, *mac)
             }
@@ -212,56 +250,72 @@ impl Kernel {
             ) => request::add_rule(*priority, to, *table),
             _ => return Err(ApplyError::NotOurs),
         };
-        Ok(Action::Request(request))
+        Ok(Action::Requests(vec![request]))
     }
 
     /// Sets an interface up, creates one, or deletes one and creates another in its place.
     fn put_link(&self, name: &Arc<str>, link: &Link, exists: bool) -> Result<Action, ApplyError> {
-        let Some(create) = self.creation(name, &link.kind)? else {
-            let up = vec![request::set_up(self.index(name)?)];
-            return Ok(Action::Link(up, Arc::clone(name)));
-        };
         let found = self.state.link(name).filter(|_| exists);
-        let requests = match found {
-            Some(found) if self.state.kind(found) == link.kind => {
-                vec![request::set_up(found.index)]
+        let created = self.creation(name, &link.kind)?;
+        let mut names = vec![Arc::clone(name)];
+        let requests = match (created, found) {
+            (None, _) => {
+                let found = self.state.link(name);
+                let found = found.ok_or_else(|| ApplyError::NoDevice(Arc::clone(name)))?;
+                corrections(found, link)
             }
-            _ => {
-                let mut requests = vec![create, request::mark_and_set_up(name)];
-                let before = found.map(|found| request::remove_link(found.index));
-                requests.splice(..0, before);
-                requests
+            (Some(_), Some(found)) if self.state.kind(found) == link.kind => {
+                corrections(found, link)
+            }
+            (Some(create), found) => {
+                let changed = found.and_then(|found| change_in_place(found, &link.kind));
+                match (changed, found) {
+                    (Some(change), Some(found)) => {
+                        let mut requests = vec![change];
+                        requests.extend(corrections(found, link));
+                        requests
+                    }
+                    (_, found) => {
+                        let before = found.map(|found| request::remove_link(found.index));
+                        let mut requests: Vec<Request> = before.into_iter().collect();
+                        requests.push(request::add_link(create, link.mac));
+                        requests.push(request::mark_and_set_up(name));
+                        if let LinkKind::Veth { peer } = &link.kind {
+                            requests.push(request::set_up_by_name(peer));
+                            names.push(Arc::clone(peer));
+                        }
+                        requests
+                    }
+                }
             }
         };
-        Ok(Action::Link(requests, Arc::clone(name)))
+        // A pair's ends are told apart by each other's names.
+        names.reverse();
+        Ok(Action::Link(requests, names))
     }
 
     /// `None` for what is not ours to create.
-    fn creation(&self, name: &str, kind: &LinkKind) -> Result<Option<Request>, ApplyError> {
-        Ok(match kind {
-            LinkKind::Foreign => None,
-            LinkKind::Vlan { parent, id } => {
-                Some(request::add_vlan(name, self.index(parent)?, *id))
-            }
-            LinkKind::Vrf { table } => Some(request::add_vrf(name, *table)),
-            LinkKind::Dummy => Some(request::add_dummy(name)),
-            LinkKind::Bridge | LinkKind::Vxlan { .. } | LinkKind::Veth { .. } => {
-                return Err(ApplyError::NotOurs);
-            }
-        })
+    fn creation(&self, name: &str, kind: &LinkKind) -> Result<Option<LinkMessage>, ApplyError> {
+        Ok(Some(match kind {
+            LinkKind::Foreign => return Ok(None),
+            LinkKind::Vlan { parent, id } => request::vlan(name, self.index(parent)?, *id),
+            LinkKind::Vrf { table } => request::vrf(name, *table),
+            LinkKind::Dummy => request::dummy(name),
+            LinkKind::Bridge => request::bridge(name),
+            LinkKind::Vxlan { vni, port, local } => request::vxlan(name, *vni, *port, *local),
+            LinkKind::Veth { peer } => request::veth(name, peer),
+        }))
     }
 
-    fn remove(&self, key: &Key, value: &Value) -> Result<Request, ApplyError> {
-        Ok(match key {
+    fn remove(&self, key: &Key, value: &Value) -> Result<Vec<Request>, ApplyError> {
+        let request = match key {
             Key::Link { name } => request::remove_link(self.index(name)?),
             Key::Master { dev } => request::set_master(self.index(dev)?, None),
             Key::Address { dev, address } => request::remove_address(self.index(dev)?, address),
-            Key::Route { .. } | Key::StrayRoute { .. } => {
+            Key::Route { .. } | Key::Unreachable { .. } | Key::StrayRoute { .. } => {
                 let id = RouteId::of(key).ok_or(ApplyError::NotOurs)?;
                 let hop = match value {
-                    Value::Route(route) => {
-                        Some((self.index(&route.dev)?, route.via.first().copied()))
-                    }
+                    Value::Route(route) => Some((self.index(&route.dev)?, &*route.via)),
                     _ => None,
                 };
                 let request = request::remove_route(&id, hop, self.state.route_protocol(&id));
@@ -270,6 +324,8 @@ impl Kernel {
             Key::Neighbour { dev, address } => {
                 request::remove_neighbour(self.index(dev)?, *address)
             }
+            Key::Fdb { dev, mac } => return self.remove_fdb(dev, *mac),
+            Key::Flood { dev, vtep } => request::remove_flood(self.index(dev)?, *vtep),
             Key::Proxy { dev, address } => {
                 request::remove_proxy(self.index(dev)?, IpAddr::V6(*address))
             }
@@ -286,8 +342,40 @@ impl Kernel {
                 request::remove_rule(priority, &to, table)
             }
             _ => return Err(ApplyError::NotOurs),
-        })
+        };
+        Ok(vec![request])
     }
+
+    /// From both tables that it may be in: asked for at once, the kernel gives up after the first that lacks it.
+    fn remove_fdb(&self, dev: &Arc<str>, mac: MacAddr) -> Result<Vec<Request>, ApplyError> {
+        let index = self.index(dev)?;
+        let mut requests = vec![request::remove_from_bridge(index, mac)];
+        if self.state.link(dev).is_some_and(|link| link.vxlan().is_some()) {
+            requests.push(request::remove_from_vxlan(index, mac));
+        }
+        Ok(requests)
+    }
+}
+
+/// What of an interface is set without making it anew.
+fn corrections(found: &LinkFacts, link: &Link) -> Vec<Request> {
+    let mac = link.mac.filter(|mac| found.mac != Some(*mac));
+    let mac = mac.map(|mac| request::set_mac(found.index, mac));
+    mac.into_iter()
+        .chain([request::set_up(found.index)])
+        .collect()
+}
+
+/// The change that makes an interface of that kind out of one like it, where the kernel allows that: of a VXLAN
+/// device with the same VNI and port, where its tunnels begin and whether it learns.
+fn change_in_place(found: &LinkFacts, kind: &LinkKind) -> Option<Request> {
+    let LinkKind::Vxlan { vni, port, local } = kind else {
+        return None;
+    };
+    let vxlan = found.vxlan()?;
+    let same_family = vxlan.local.is_some_and(|l| l.is_ipv4() == local.is_ipv4());
+    let like_it = vxlan.vni == *vni && vxlan.port == *port && same_family;
+    (like_it && vxlan.plain).then(|| request::change_vxlan(found.index, *vni, *local))
 }
 
 /// What was on an interface that is gone is gone too.
@@ -308,7 +396,7 @@ fn judge(step: &Step, reply: Result<(), Refusal>) -> Result<(), ApplyError> {
         Step::Remove { .. } => matches!(
             errno,
             libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO
-        ),
+        ) || is_no_port(step, errno),
         _ => false,
     };
     if benign {
@@ -318,4 +406,9 @@ fn judge(step: &Step, reply: Result<(), Refusal>) -> Result<(), ApplyError> {
         error: io::Error::from_raw_os_error(errno),
         text,
     })
+}
+
+/// A device that is a port of no bridge has no entry in a bridge's table.
+fn is_no_port(step: &Step, errno: i32) -> bool {
+    matches!(step.key(), Some(Key::Fdb { .. })) && errno == libc::EOPNOTSUPP
 }

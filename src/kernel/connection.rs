@@ -40,7 +40,7 @@ use super::socket::{Interest, Socket};
 pub(crate) const BATCH: usize = 128;
 
 /// How long the kernel may take for one batch, or one part of a dump.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What we want to hear of.
 const GROUPS: [MulticastGroup; 8] = [
@@ -56,7 +56,7 @@ const GROUPS: [MulticastGroup; 8] = [
 
 const NETLINK_HEADER: usize = 16;
 /// netlink.h: a dump was interrupted by a change, and may be inconsistent.
-const NLM_F_DUMP_INTR: u16 = 0x10;
+pub(super) const NLM_F_DUMP_INTR: u16 = 0x10;
 /// netlink.h: attributes follow the header in an acknowledgement.
 const NLM_F_ACK_TLVS: u16 = 0x200;
 /// netlink.h: the text in an acknowledgement.
@@ -298,7 +298,8 @@ async fn work<F: Future>(
     .await
 }
 
-fn answer(header: &NetlinkHeader, code: i32, body: &[u8]) -> Result<(), Refusal> {
+/// What an acknowledgement says: `body` is what follows its code.
+pub(super) fn answer(header: &NetlinkHeader, code: i32, body: &[u8]) -> Result<(), Refusal> {
     if code == 0 {
         return Ok(());
     }
@@ -375,7 +376,7 @@ mod tests {
             .filter_map(|n| {
                 let prefix = std::net::Ipv4Addr::from(0x0a00_0000 + n);
                 let prefix = ipnet::IpNet::from(std::net::IpAddr::from(prefix));
-                request::add_route(&RouteId::plain(189, prefix), LOOPBACK, None)
+                request::add_route(&RouteId::plain(189, prefix), LOOPBACK, &[])
             })
             .collect();
         let count = routes.len();

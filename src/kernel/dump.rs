@@ -9,7 +9,9 @@ use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage, address::AddressMessage};
 
 use super::KernelError;
-use super::connection::{Reader, Refusal};
+use super::connection::Refusal;
+use super::reading::Reading;
+use super::said::Said;
 use super::state::{State, Touched};
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::Scope;
@@ -20,49 +22,92 @@ const FAMILIES: [AddressFamily; 2] = [AddressFamily::Inet, AddressFamily::Inet6]
 /// the changes are announced as well.
 const ATTEMPTS: usize = 3;
 
-/// Everything in scope. Links come first: the rest is told by them.
-pub(super) async fn state(scope: Scope) -> Result<State, KernelError> {
-    let reader = &mut Reader::open()?;
-    let mut state = State::new(scope);
-    fill(reader, &mut state, "interfaces", links()).await?;
-    fill(reader, &mut state, "addresses", addresses()).await?;
-    let mut tables: Vec<TableId> = state.scope().tables().collect();
+/// Reads everything in scope. `known` is what the last reading of `said` came to, if that is still all that is
+/// known; `None` when this one says the same.
+pub(super) async fn state(
+    scope: Scope,
+    known: Option<&State>,
+    said: &mut Said,
+) -> Result<Option<State>, KernelError> {
+    let reading = &mut Reading::open()?;
+    said.begin();
+    fill(reading, said, "interfaces", links()).await?;
+    fill(reading, said, "addresses", addresses()).await?;
+    // The rest is told by them.
+    let there = match known.filter(|_| said.is_same()) {
+        Some(known) => There::of(known),
+        None => There::of(&filled(scope.clone(), said)),
+    };
+    let There {
+        mut tables,
+        indexes,
+        forwarding,
+    } = there;
     tables.sort_unstable();
     tables.dedup();
     for family in FAMILIES {
         for table in &tables {
-            fill(reader, &mut state, "routes", routes(family, *table)).await?;
+            fill(reading, said, "routes", routes(family, *table)).await?;
         }
-        fill(reader, &mut state, "rules", rules(family)).await?;
-        for index in state.device_indexes() {
-            fill(reader, &mut state, "neighbours", neighbours(family, index)).await?;
+        fill(reading, said, "rules", rules(family)).await?;
+        for index in &indexes {
+            fill(reading, said, "neighbours", neighbours(family, *index)).await?;
         }
     }
-    fill(reader, &mut state, "proxies", proxies()).await?;
-    Ok(state)
+    for index in forwarding {
+        let entries = neighbours(AddressFamily::Bridge, index);
+        fill(reading, said, "forwarding tables", entries).await?;
+    }
+    fill(reading, said, "proxies", proxies()).await?;
+    Ok(match known.is_some() && said.is_same() {
+        true => None,
+        false => Some(filled(scope, said)),
+    })
+}
+
+/// What interfaces tell of what else is to be read.
+struct There {
+    tables: Vec<TableId>,
+    indexes: Vec<u32>,
+    forwarding: Vec<u32>,
+}
+
+impl There {
+    fn of(state: &State) -> Self {
+        Self {
+            tables: state.tables(),
+            indexes: state.device_indexes(),
+            forwarding: state.forwarding_indexes(),
+        }
+    }
+}
+
+fn filled(scope: Scope, said: &Said) -> State {
+    let (mut state, mut touched) = (State::new(scope), Touched::default());
+    for object in said.objects() {
+        touched.keys.clear();
+        state.handle(&object, &mut touched);
+    }
+    state
 }
 
 async fn fill(
-    reader: &mut Reader,
-    state: &mut State,
+    reading: &mut Reading,
+    said: &mut Said,
     what: &'static str,
     message: RouteNetlinkMessage,
 ) -> Result<(), KernelError> {
     for attempt in 1.. {
-        let mut touched = Touched::default();
-        let visit = |object| {
-            touched.keys.clear();
-            state.handle(&object, &mut touched);
-        };
-        match reader.dump(message.clone(), visit).await? {
+        let visit = |kind, body: &[u8]| said.take(kind, body);
+        match reading.dump(message.clone(), visit).await? {
             Ok(()) => break,
             // A table without any route does not exist.
             Err(refusal) if refusal.errno == libc::ENOENT => break,
-            // Rules are counted, so a second dump of them would count them twice.
-            Err(refusal) if refusal.errno == libc::EINTR && what != "rules" => {
+            Err(refusal) if refusal.errno == libc::EINTR => {
                 if attempt >= ATTEMPTS {
                     break;
                 }
+                said.rewind();
             }
             Err(Refusal { errno, text }) => {
                 return Err(KernelError::Dump {
@@ -73,6 +118,7 @@ async fn fill(
             }
         }
     }
+    said.end_dump();
     Ok(())
 }
 

@@ -19,19 +19,25 @@ mod clear;
 pub(crate) mod connection;
 mod dump;
 pub(crate) mod message;
+mod reading;
 pub(crate) mod request;
 pub mod rt_tables;
+mod said;
 pub(crate) mod socket;
 mod state;
 mod sysctl;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::apply::ApplyError;
 pub use self::clear::{ClearError, clear_table};
+use netlink_packet_route::RouteNetlinkMessage;
+
 use self::connection::{Announcements, Changes};
-pub use self::message::LinkFacts;
+pub use self::message::{Device, LinkFacts, PortFacts, VxlanFacts};
+use self::said::Said;
 use self::socket::Interest;
 use self::state::{State, Touched};
 use crate::mac::MacAddr;
@@ -62,8 +68,22 @@ pub enum KernelError {
 pub enum Observation {
     /// Everything in scope: what is not here does not exist.
     Dump(Vec<(Key, Found)>),
+    /// Everything in scope was read again, and is as it was told last.
+    Same,
     /// What changed; `None` is gone.
     Changes(Vec<(Key, Option<Found>)>),
+}
+
+impl Observation {
+    /// Whether interfaces are among it.
+    pub fn is_of_links(&self) -> bool {
+        let is_link = |key: &Key| matches!(key, Key::Link { .. });
+        match self {
+            Self::Dump(objects) => objects.iter().any(|(key, _)| is_link(key)),
+            Self::Changes(changes) => changes.iter().any(|(key, _)| is_link(key)),
+            Self::Same => false,
+        }
+    }
 }
 
 /// The node's kernel.
@@ -71,6 +91,13 @@ pub struct Kernel {
     changes: Changes,
     announcements: Announcements,
     state: State,
+    /// Sysctls that were asked for without being in the scope: those of devices that come and go.
+    watched: BTreeSet<Arc<str>>,
+    /// What has been looked at since, and has to be told.
+    looked_at: BTreeSet<Key>,
+    /// What the last dump said, and whether `state` is what it said and nothing else.
+    said: Said,
+    as_said: bool,
     /// What is known may be wrong: the next [`Kernel::observe`] dumps.
     stale: bool,
     rt_tables: PathBuf,
@@ -85,18 +112,41 @@ impl Kernel {
             announcements: Announcements::open(Interest::in_tables(std::iter::empty()))?,
             changes: Changes::open()?,
             state: State::default(),
+            watched: BTreeSet::new(),
+            looked_at: BTreeSet::new(),
+            said: Said::default(),
+            as_said: false,
             stale: true,
             rt_tables,
             writes_total: 0,
         })
     }
 
-    /// Changes what concerns us; the next [`Kernel::observe`] then dumps.
-    pub fn set_scope(&mut self, scope: Scope) {
-        if *self.state.scope() != scope {
-            self.state = State::new(scope);
-            self.stale = true;
+    /// Changes what concerns us. True where the next [`Kernel::observe`] then dumps: where nothing but sysctls are new,
+    /// those are looked at alone.
+    pub fn set_scope(&mut self, scope: Scope) -> bool {
+        let before = self.state.scope();
+        if *before == scope {
+            return false;
         }
+        let of_before = Scope {
+            sysctls: before.sysctls.clone(),
+            ..scope.clone()
+        };
+        if self.stale || *before != of_before {
+            self.state = State::new(scope);
+            self.as_said = false;
+            self.stale = true;
+            return true;
+        }
+        let known: BTreeSet<Arc<str>> = before.sysctls.iter().cloned().collect();
+        for path in scope.sysctls.iter().filter(|path| !known.contains(*path)) {
+            self.state.set_sysctl(path, sysctl::read(path));
+            let path = Arc::clone(path);
+            self.looked_at.insert(Key::Sysctl { path });
+        }
+        self.state.watch_sysctls(scope.sysctls);
+        false
     }
 
     /// What concerns us.
@@ -104,9 +154,14 @@ impl Kernel {
         self.state.scope()
     }
 
-    /// Asks for a dump at the next [`Kernel::observe`]: the periodic safety net.
+    /// Has the next [`Kernel::observe`] dump: the periodic safety net.
     pub fn refresh(&mut self) {
         self.stale = true;
+    }
+
+    /// Has the next [`Kernel::observe`] dump and tell all of it, be it as it was or not.
+    pub fn tell_again(&mut self) {
+        (self.stale, self.as_said) = (true, false);
     }
 
     /// Waits for news. May be dropped at any await without losing any. After an error the next
@@ -114,7 +169,12 @@ impl Kernel {
     pub async fn observe(&mut self) -> Result<Observation, KernelError> {
         loop {
             if self.stale {
-                return self.dump().await.map(Observation::Dump);
+                return self.dump().await;
+            }
+            if !self.looked_at.is_empty() {
+                let keys = std::mem::take(&mut self.looked_at).into_iter();
+                let found = keys.map(|key| (self.state.found(&key), key));
+                return Ok(Observation::Changes(found.map(|(f, k)| (k, f)).collect()));
             }
             let mut touched = Touched::default();
             if self.take_in(&mut touched).await? && !touched.stale {
@@ -143,27 +203,52 @@ impl Kernel {
         self.state.mac(name)
     }
 
+    /// True where an interface is in the VRF of a tenant, and that VRF is ours.
+    pub fn is_tenant_member(&self, name: &str) -> bool {
+        self.state.is_tenant_member(name)
+    }
+
     /// How many changes were asked of the kernel, sysctl and rt_tables writes included.
     pub fn writes_total(&self) -> u64 {
         self.writes_total
     }
 
     /// Everything there is, now. Read-only: this is what `plan` needs.
-    async fn dump(&mut self) -> Result<Vec<(Key, Found)>, KernelError> {
+    async fn dump(&mut self) -> Result<Observation, KernelError> {
         let scope = self.state.scope().clone();
+        // A dump that is given up half-way leaves nothing to go by.
+        let mut said = std::mem::take(&mut self.said);
+        let known = std::mem::take(&mut self.as_said).then_some(&self.state);
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(scope.tables());
+        let interest = interest.with_tenants(scope.tenants.is_some());
         self.announcements = Announcements::open(interest)?;
-        self.state = dump::state(scope).await?;
+        let state = dump::state(scope, known, &mut said).await?;
+        let files = self.state.files();
+        let mut same = state.is_none();
+        self.state = state.unwrap_or_else(|| std::mem::take(&mut self.state));
         self.read_files();
-        self.stale = false;
-        Ok(self.state.objects())
+        same &= self.state.files() == files;
+        (self.said, self.as_said, self.stale) = (said, true, false);
+        self.looked_at.clear();
+        Ok(match same {
+            true => Observation::Same,
+            false => Observation::Dump(self.state.objects()),
+        })
     }
 
     fn read_files(&mut self) {
         for path in self.state.scope().sysctls.clone() {
             self.state.set_sysctl(&path, sysctl::read(&path));
         }
+        let state = &mut self.state;
+        // Who wishes for a sysctl of an interface that is gone asks for it again when there is another.
+        self.watched.retain(|path| {
+            let value = sysctl::read(path);
+            let there = value.is_some();
+            state.set_sysctl(path, value);
+            there
+        });
         let vlans: Vec<Arc<str>> = self.state.vlan_devices().cloned().collect();
         for name in vlans {
             self.state.set_answering(&name, sysctl::answers(&name));
@@ -181,7 +266,13 @@ impl Kernel {
     /// Takes in what was announced; false when announcements were lost.
     async fn take_in(&mut self, touched: &mut Touched) -> Result<bool, KernelError> {
         let state = &mut self.state;
-        let visit = |object| state.handle(&object, touched);
+        let as_said = &mut self.as_said;
+        let visit = |object| {
+            let keys = touched.keys.len();
+            state.handle(&object, touched);
+            // Neighbours on other interfaces come and go all the time.
+            *as_said &= is_neighbour(&object) && touched.keys.len() == keys;
+        };
         let received = self.announcements.receive(visit).await;
         received.inspect_err(|_| self.stale = true)
     }
@@ -200,13 +291,19 @@ impl Kernel {
     fn read_sysctls_of(
         &mut self,
         interface: &Arc<str>,
-        touched: &mut std::collections::BTreeSet<Key>,
+        touched: &mut BTreeSet<Key>,
     ) {
-        for path in self.state.scope().sysctls.clone() {
+        let paths = self.state.scope().sysctls.iter().chain(&self.watched);
+        for path in paths.cloned().collect::<Vec<_>>() {
             if path.split('/').any(|part| part == &**interface) {
                 self.state.set_sysctl(&path, sysctl::read(&path));
                 touched.insert(Key::Sysctl { path });
             }
         }
     }
+}
+
+fn is_neighbour(object: &RouteNetlinkMessage) -> bool {
+    use RouteNetlinkMessage as M;
+    matches!(object, M::NewNeighbour(_) | M::DelNeighbour(_))
 }

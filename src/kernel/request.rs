@@ -1,5 +1,8 @@
 //! Pure: steps to the netlink requests that take them.
 
+mod fdb;
+mod link;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -10,18 +13,18 @@ use netlink_packet_route::address::{
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
-use netlink_packet_route::route::{RouteProtocol, RouteScope};
+use netlink_packet_route::route::{RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use rtnetlink::{
-    AddressMessageBuilder, LinkDummy, LinkUnspec, LinkVlan, LinkVrf, RouteMessageBuilder,
-};
+use rtnetlink::{AddressMessageBuilder, RouteMessageBuilder, RouteNextHopBuilder};
 
 use super::connection::Request;
+pub(super) use self::fdb::*;
+pub(super) use self::link::*;
 use super::message::RouteId;
 use crate::mac::MacAddr;
 use crate::reconcile::object::TableId;
-use crate::reconcile::ownership::{LINK_ALIAS, PROTOCOL};
+use crate::reconcile::ownership::PROTOCOL;
 
 /// rtnetlink.h: the table is in an attribute, because it does not fit the header.
 const RT_TABLE_COMPAT: u8 = libc::RT_TABLE_COMPAT;
@@ -62,39 +65,55 @@ fn address_message(index: u32, address: &IpNet) -> AddressMessage {
     }
 }
 
-/// A route by way of an interface. The next hop need not be reachable by another route: the Python
-/// agent's tables always had a default route that made it so, and ours may not yet. `None` for an
+/// A route by way of an interface. The next hops need not be reachable by another route: the Python
+/// agent's tables always had a default route that made them so, and ours may not yet. `None` for an
 /// IPv6 route with an IPv4 next hop, which there cannot be.
-pub(super) fn add_route(id: &RouteId, index: u32, via: Option<IpAddr>) -> Option<Request> {
+pub(super) fn add_route(id: &RouteId, index: u32, via: &[IpAddr]) -> Option<Request> {
     put_route(id, index, via, true)
 }
 
 /// The same by a next hop that a route of its own table reaches. IPv6 needs that where the main table has
 /// the next hop on another interface, which the kernel holds against one that is said to be on this link.
-pub(super) fn add_route_by_its_table(
-    id: &RouteId,
-    index: u32,
-    via: Option<IpAddr>,
-) -> Option<Request> {
+pub(super) fn add_route_by_its_table(id: &RouteId, index: u32, via: &[IpAddr]) -> Option<Request> {
     put_route(id, index, via, false)
 }
 
-fn put_route(id: &RouteId, index: u32, via: Option<IpAddr>, onlink: bool) -> Option<Request> {
+fn put_route(id: &RouteId, index: u32, via: &[IpAddr], onlink: bool) -> Option<Request> {
     let v4 = matches!(id.prefix, IpNet::V4(_));
-    let scope = match via {
-        None if v4 => RouteScope::Link,
-        _ => RouteScope::Universe,
+    let scope = if v4 && via.is_empty() {
+        RouteScope::Link
+    } else {
+        RouteScope::Universe
     };
     let mut route = route_builder(id)?
         .protocol(RouteProtocol::from(PROTOCOL))
-        .scope(scope)
-        .output_interface(index);
-    if let Some(via) = via {
-        route = route.gateway(via).ok()?;
-        if onlink {
-            route = route.onlink();
+        .scope(scope);
+    route = match via {
+        [] => route.output_interface(index),
+        [via] => {
+            let route = route.output_interface(index).gateway(*via).ok()?;
+            if onlink { route.onlink() } else { route }
         }
-    }
+        several => {
+            let hop = |via: &IpAddr| {
+                let hop = RouteNextHopBuilder::new(family(&id.prefix.addr())).interface(index);
+                let hop = if onlink { hop.onlink() } else { hop };
+                Some(hop.via(*via).ok()?.build())
+            };
+            let same_family = several.iter().all(|via| via.is_ipv4() == v4);
+            same_family.then_some(())?;
+            route.multipath(several.iter().map(hop).collect::<Option<_>>()?)
+        }
+    };
+    Some(Request {
+        message: RouteNetlinkMessage::NewRoute(route.build()),
+        flags: NLM_F_CREATE | NLM_F_REPLACE,
+    })
+}
+
+/// A route to nowhere.
+pub(super) fn add_unreachable(id: &RouteId) -> Option<Request> {
+    let route = route_builder(id)?.protocol(RouteProtocol::from(PROTOCOL));
     Some(Request {
         message: RouteNetlinkMessage::NewRoute(route.build()),
         flags: NLM_F_CREATE | NLM_F_REPLACE,
@@ -104,18 +123,18 @@ fn put_route(id: &RouteId, index: u32, via: Option<IpAddr>, onlink: bool) -> Opt
 /// Removes a route whatever its scope is (the Python agent's had 253 or 0), narrowed by what is known of it.
 pub(super) fn remove_route(
     id: &RouteId,
-    hop: Option<(u32, Option<IpAddr>)>,
+    hop: Option<(u32, &[IpAddr])>,
     protocol: Option<u8>,
 ) -> Option<Request> {
     let mut route = route_builder(id)?
         .protocol(RouteProtocol::from(protocol.unwrap_or_default()))
         .scope(RouteScope::NoWhere);
-    if let Some((index, via)) = hop {
-        route = route.output_interface(index);
-        if let Some(via) = via {
-            route = route.gateway(via).ok()?;
-        }
-    }
+    route = match hop {
+        Some((index, [])) => route.output_interface(index),
+        Some((index, [via])) => route.output_interface(index).gateway(*via).ok()?,
+        // With one of several next hops named, IPv6 would remove that one only.
+        Some(_) | None => route,
+    };
     Some(Request {
         message: RouteNetlinkMessage::DelRoute(route.build()),
         flags: 0,
@@ -127,7 +146,12 @@ fn route_builder(id: &RouteId) -> Option<RouteMessageBuilder<IpAddr>> {
         .destination_prefix(id.prefix.network(), id.prefix.prefix_len())
         .ok()?
         .table_id(id.table)
-        .tos(id.tos);
+        .tos(id.tos)
+        .kind(if id.unreachable {
+            RouteType::Unreachable
+        } else {
+            RouteType::Unicast
+        });
     Some(match id.metric {
         0 => route,
         metric => route.priority(metric),
@@ -218,70 +242,6 @@ fn neighbour_message(index: u32, address: IpAddr) -> NeighbourMessage {
 
 fn neighbour_mark() -> NeighbourAttribute {
     NeighbourAttribute::Protocol(RouteProtocol::from(PROTOCOL))
-}
-
-/// An 802.1Q device, down; [`mark_and_set_up`] follows.
-pub(super) fn add_vlan(name: &str, parent: u32, id: u16) -> Request {
-    let vlan = LinkVlan::new(name, parent, id);
-    Request {
-        message: RouteNetlinkMessage::NewLink(vlan.build()),
-        flags: NLM_F_CREATE | NLM_F_EXCL,
-    }
-}
-
-/// A VRF device, down; [`mark_and_set_up`] follows.
-pub(super) fn add_vrf(name: &str, table: TableId) -> Request {
-    Request {
-        message: RouteNetlinkMessage::NewLink(LinkVrf::new(name, table).build()),
-        flags: NLM_F_CREATE | NLM_F_EXCL,
-    }
-}
-
-/// A dummy device, down; [`mark_and_set_up`] follows.
-pub(super) fn add_dummy(name: &str) -> Request {
-    Request {
-        message: RouteNetlinkMessage::NewLink(LinkDummy::new(name).build()),
-        flags: NLM_F_CREATE | NLM_F_EXCL,
-    }
-}
-
-/// Enslaves a device; to nothing when `master` is `None`.
-pub(super) fn set_master(index: u32, master: Option<u32>) -> Request {
-    let link = LinkUnspec::new_with_index(index);
-    let link = match master {
-        Some(master) => link.controller(master),
-        None => link.nocontroller(),
-    };
-    Request {
-        message: RouteNetlinkMessage::SetLink(link.build()),
-        flags: 0,
-    }
-}
-
-/// Our alias on a new device, then up. The kernel takes no alias while it makes a device (rtnetlink.c,
-/// `rtnl_create_link`, ignores `IFLA_IFALIAS`).
-pub(super) fn mark_and_set_up(name: &str) -> Request {
-    let link = LinkUnspec::new_with_name(name).alias(LINK_ALIAS).up();
-    Request {
-        message: RouteNetlinkMessage::SetLink(link.build()),
-        flags: 0,
-    }
-}
-
-pub(super) fn remove_link(index: u32) -> Request {
-    let link = LinkUnspec::new_with_index(index);
-    Request {
-        message: RouteNetlinkMessage::DelLink(link.build()),
-        flags: 0,
-    }
-}
-
-pub(super) fn set_up(index: u32) -> Request {
-    let link = LinkUnspec::new_with_index(index).up();
-    Request {
-        message: RouteNetlinkMessage::SetLink(link.build()),
-        flags: 0,
-    }
 }
 
 pub(super) fn family(address: &IpAddr) -> AddressFamily {

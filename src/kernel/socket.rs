@@ -40,6 +40,9 @@ pub(crate) struct Socket {
 pub(crate) struct Interest {
     /// As in `rtm_table`: 252 stands for all that do not fit a byte.
     tables: Vec<u8>,
+    /// Also what concerns tenants: all tables but `default`, `main` and `local`, which a VRF may get while we listen,
+    /// and the forwarding tables of bridges and VXLAN devices.
+    tenants: bool,
     /// Who made the route changes that are not news (`nlmsg_pid`).
     own: Option<u32>,
 }
@@ -48,8 +51,18 @@ impl Interest {
     pub(crate) fn in_tables(tables: impl Iterator<Item = TableId>) -> Self {
         Self {
             tables: tables.map(short_table).collect(),
+            tenants: false,
             own: None,
         }
+    }
+
+    /// Hears, or does not hear, of tenants.
+    pub(crate) fn with_tenants(self, tenants: bool) -> Self {
+        Self { tenants, ..self }
+    }
+
+    fn has_table(&self, table: u8) -> bool {
+        self.tables.contains(&table) || (self.tenants && table < libc::RT_TABLE_DEFAULT)
     }
 
     /// Deaf to the echo of what this port changes: whoever has installed 50,000 routes need not hear of each.
@@ -73,13 +86,14 @@ impl Interest {
             libc::RTM_NEWROUTE | libc::RTM_DELROUTE => {
                 let author = datagram.get(12..16).and_then(|b| b.first_chunk());
                 let author = author.map(|b| u32::from_ne_bytes(*b));
-                body.get(4).is_none_or(|table| self.tables.contains(table))
+                body.get(4).is_none_or(|table| self.has_table(*table))
                     && (author.is_none() || author != self.own)
             }
             // struct ndmsg: the family comes first; AF_BRIDGE tells of learned MAC addresses.
-            libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => body
-                .first()
-                .is_none_or(|family| i32::from(*family) != libc::AF_BRIDGE),
+            libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => {
+                let of_bridge = |family: &u8| i32::from(*family) == libc::AF_BRIDGE;
+                self.tenants || !body.first().is_some_and(of_bridge)
+            }
             _ => true,
         }
     }
@@ -211,6 +225,18 @@ mod tests {
         assert!(interest.includes(&neighbour(libc::AF_INET as u8)));
         assert!(!interest.includes(&neighbour(libc::AF_BRIDGE as u8)));
         assert!(interest.includes(&datagram(libc::RTM_NEWLINK, &[0; 16])));
+    }
+
+    #[test]
+    fn where_there_are_tenants_their_tables_and_macs_are_heard() {
+        let interest = Interest::in_tables([189].into_iter()).with_tenants(true);
+        let route = |table| datagram(libc::RTM_NEWROUTE, &[2, 32, 0, 0, table, 3, 0, 1]);
+        assert!(interest.includes(&route(libc::RT_TABLE_COMPAT)));
+        assert!(interest.includes(&route(77)));
+        assert!(!interest.includes(&route(libc::RT_TABLE_MAIN)));
+        assert!(!interest.includes(&route(libc::RT_TABLE_LOCAL)));
+        let learned = datagram(libc::RTM_NEWNEIGH, &[libc::AF_BRIDGE as u8, 0, 0, 0]);
+        assert!(interest.includes(&learned));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! Only what the [`Scope`] covers is kept, so that a node with a full routing table or thousands of
 //! taps costs nothing.
 
+mod fdb;
 mod leak;
 mod links;
+mod objects;
 mod rules;
+mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,14 +16,15 @@ use std::sync::Arc;
 
 use bgp::AddressMap;
 use ipnet::IpNet;
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::neighbour::NeighbourMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::rule::RuleMessage;
-use rustc_hash::FxHashMap;
 
+use fdb::Forwarding;
+use links::Links;
 pub(super) use rules::RuleId;
 use rules::Rules;
 
@@ -28,11 +32,8 @@ use super::message::{
     self, AddressFacts, LinkFacts, NeighbourFacts, RouteFacts, RouteId, RuleSeen,
 };
 use crate::mac::MacAddr;
-use crate::reconcile::Found;
-use crate::reconcile::object::{Key, Link, Route, TableId, Value};
-use crate::reconcile::ownership::{
-    PROTOCOL, RULE_PRIORITY, RuleFacts, Scope, VlanFacts, is_helper_address,
-};
+use crate::reconcile::object::{Key, TableId};
+use crate::reconcile::ownership::{RuleFacts, Scope};
 
 /// Metric that the kernel gives IPv6 routes that ask for none; IPv4 routes then have 0.
 pub(super) const IPV6_METRIC: u32 = 1024;
@@ -41,8 +42,7 @@ pub(super) const IPV6_METRIC: u32 = 1024;
 #[derive(Debug, Default)]
 pub(super) struct State {
     scope: Scope,
-    links: BTreeMap<u32, LinkFacts>,
-    indexes: FxHashMap<Arc<str>, u32>,
+    links: Links,
     /// With the protocol each is marked with, 0 for none.
     addresses: BTreeMap<(u32, IpNet), u8>,
     routes: AddressMap<RouteId, RouteFacts>,
@@ -50,8 +50,17 @@ pub(super) struct State {
     neighbours: AddressMap<(u32, IpAddr), NeighbourFacts>,
     /// With the protocol each is marked with, 0 for none.
     proxies: AddressMap<(u32, Ipv6Addr), u8>,
+    forwarding: Forwarding,
     sysctls: BTreeMap<Arc<str>, Arc<str>>,
     /// VLAN devices with names we give that answer ARP and NDP for others.
+    answering: BTreeSet<u32>,
+    table_names: BTreeMap<Arc<str>, TableId>,
+}
+
+/// What is read from files: sysctls and rt_tables.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    sysctls: BTreeMap<Arc<str>, Arc<str>>,
     answering: BTreeSet<u32>,
     table_names: BTreeMap<Arc<str>, TableId>,
 }
@@ -96,6 +105,20 @@ impl State {
         }
     }
 
+    /// These instead of those in the scope.
+    pub(super) fn watch_sysctls(&mut self, paths: Vec<Arc<str>>) {
+        self.scope.sysctls = paths;
+    }
+
+    /// What is known of files, to see whether reading them again has brought anything.
+    pub(super) fn files(&self) -> Files {
+        Files {
+            sysctls: self.sysctls.clone(),
+            answering: self.answering.clone(),
+            table_names: self.table_names.clone(),
+        }
+    }
+
     pub(super) fn set_sysctl(&mut self, path: &Arc<str>, value: Option<Arc<str>>) {
         match value {
             Some(value) => self.sysctls.insert(Arc::clone(path), value),
@@ -105,13 +128,13 @@ impl State {
 
     /// Whether a VLAN device answers ARP and NDP for others.
     pub(super) fn set_answering(&mut self, name: &str, answers: bool) {
-        let Some(index) = self.indexes.get(name) else {
+        let Some(index) = self.links.index(name) else {
             return;
         };
         if answers {
-            self.answering.insert(*index);
+            self.answering.insert(index);
         } else {
-            self.answering.remove(index);
+            self.answering.remove(&index);
         }
     }
 
@@ -121,7 +144,7 @@ impl State {
 
     /// The interface with this name.
     pub(super) fn link(&self, name: &str) -> Option<&LinkFacts> {
-        self.links.get(self.indexes.get(name)?)
+        self.links.named(name)
     }
 
     pub(super) fn mac(&self, name: &str) -> Option<MacAddr> {
@@ -129,18 +152,18 @@ impl State {
     }
 
     pub(super) fn links(&self) -> impl Iterator<Item = &LinkFacts> {
-        self.links.values()
+        self.links.iter()
     }
 
     /// The VLAN devices with names we give.
     pub(super) fn vlan_devices(&self) -> impl Iterator<Item = &Arc<str>> {
-        let vlans = self.links.values().filter(|link| link.vlan.is_some());
+        let vlans = self.links.iter().filter(|link| link.vlan().is_some());
         vlans.filter(|l| self.is_device(l)).map(|link| &link.name)
     }
 
     /// The indexes of the interfaces that can carry objects of ours.
     pub(super) fn device_indexes(&self) -> Vec<u32> {
-        let ours = self.links.values().filter(|link| self.is_device(link));
+        let ours = self.links.iter().filter(|link| self.is_device(link));
         ours.map(|link| link.index).collect()
     }
 
@@ -161,222 +184,59 @@ impl State {
     }
 }
 
-/// From what is known to objects.
-impl State {
-    /// Every object.
-    pub(super) fn objects(&self) -> Vec<(Key, Found)> {
-        let mut keys: Vec<Key> = Vec::with_capacity(self.routes.len() + self.rules.len() + 64);
-        keys.extend(self.links.values().map(|l| link_key(&l.name)));
-        keys.extend(self.master_keys());
-        keys.extend(self.routes.keys().map(RouteId::key));
-        keys.extend(self.rules.keys());
-        for (index, address) in self.addresses.keys() {
-            keys.extend(self.device_name(*index).map(|dev| Key::Address {
-                dev,
-                address: *address,
-            }));
-        }
-        for (index, address) in self.neighbours.keys() {
-            keys.extend(self.neighbour_key(*index, *address));
-        }
-        for (index, address) in self.proxies.keys() {
-            keys.extend(self.proxy_key(*index, *address));
-        }
-        keys.extend(self.sysctls.keys().map(|path| Key::Sysctl {
-            path: Arc::clone(path),
-        }));
-        keys.extend(self.table_names.keys().map(|name| Key::TableName {
-            name: Arc::clone(name),
-        }));
-        let found = |key: Key| self.found(&key).map(|found| (key, found));
-        keys.into_iter().filter_map(found).collect()
-    }
-
-    /// One object as it is.
-    pub(super) fn found(&self, key: &Key) -> Option<Found> {
-        match key {
-            Key::Link { name } => self.found_link(name),
-            Key::Master { dev } => self.found_master(dev),
-            Key::Address { dev, address } => {
-                let index = *self.indexes.get(dev)?;
-                self.addresses.get(&(index, *address))?;
-                Some(Found {
-                    value: Value::Address {},
-                    owned: is_helper_address(address) || self.owns_leaked_address(index, address),
-                })
-            }
-            Key::Route { .. } | Key::StrayRoute { .. } => self.found_route(key),
-            Key::Rule {
-                priority,
-                to,
-                table,
-            } => {
-                self.rules.as_found(&(*priority, *to, *table))?;
-                Some(Found::owned(Value::Rule {}))
-            }
-            Key::Neighbour { dev, address } => {
-                let facts = self.neighbours.get(&(*self.indexes.get(dev)?, *address))?;
-                let steered = self.is_steered(*address);
-                let owned = self.scope.owns_neighbour(facts.protocol, steered);
-                let value = Value::Neighbour { mac: facts.mac };
-                Some(Found { value, owned })
-            }
-            Key::Proxy { dev, address } => {
-                let protocol = *self.proxies.get(&(*self.indexes.get(dev)?, *address))?;
-                let owned = self.scope.owns_proxy(protocol, *address);
-                let value = Value::Proxy {};
-                Some(Found { value, owned })
-            }
-            Key::Sysctl { path } => {
-                let value = Arc::clone(self.sysctls.get(path)?);
-                Some(Found::foreign(Value::Sysctl { value }))
-            }
-            Key::TableName { name } => {
-                let id = *self.table_names.get(name)?;
-                Some(Found::foreign(Value::TableName { id }))
-            }
-            Key::Flow { .. } | Key::StrayFlow { .. } | Key::SwitchPort { .. } => None,
-            Key::BridgePort { .. }
-            | Key::Unreachable { .. }
-            | Key::Fdb { .. }
-            | Key::Flood { .. } => None,
-        }
-    }
-
-    /// Only interfaces that concern us are objects.
-    fn found_link(&self, name: &Arc<str>) -> Option<Found> {
-        let link = self.link(name)?;
-        let vlan = self.vlan(link);
-        let wanted = self.scope.interfaces.contains(name) || self.concerns_us(link);
-        if !wanted && !self.is_name_we_need(name) {
-            return None;
-        }
-        let kind = self.kind(link);
-        let owned = self.owns_leaking(link)
-            || vlan.is_some_and(|(parent, id)| {
-                self.scope.owns_vlan(&VlanFacts {
-                    name,
-                    parent,
-                    id,
-                    alias: link.alias.as_deref(),
-                    has_helper_address: self.has_helper_address(link.index),
-                    answers_for_others: self.answers_for_others(link.index, parent),
-                })
-            });
-        let value = Value::Link(Link {
-            kind,
-            up: link.up,
-            mac: link.mac,
-        });
-        Some(Found { value, owned })
-    }
-
-    fn found_route(&self, key: &Key) -> Option<Found> {
-        let facts = self.routes.get(&RouteId::of(key)?)?;
-        let value = match self.device_name(facts.index) {
-            Some(dev) if facts.plain => Value::Route(Route::new(dev, facts.via)),
-            // Several next hops, or none that we know: nothing that we would wish.
-            _ => Value::Stray {
-                text: "a route with other next hops".into(),
-            },
-        };
-        Some(Found::owned(value))
-    }
-
-    /// True when a rule or route of ours has this very address.
-    fn is_steered(&self, address: IpAddr) -> bool {
-        let host = IpNet::from(address);
-        self.scope.bridges.values().any(|table| {
-            self.routes.contains_key(&RouteId::plain(*table, host))
-                || self
-                    .rules
-                    .as_found(&(RULE_PRIORITY, host, *table))
-                    .is_some()
-        })
-    }
-
-    /// One without our mark.
-    fn has_helper_address(&self, index: u32) -> bool {
-        let lowest = (index, crate::reconcile::ownership::default_prefix(false));
-        self.addresses
-            .range(lowest..)
-            .take_while(|((i, _), _)| *i == index)
-            .any(|((_, address), mark)| is_helper_address(address) && *mark != PROTOCOL)
-    }
-
-    fn answers_for_others(&self, index: u32, bridge: &Arc<str>) -> bool {
-        let table = self.scope.bridges.get(bridge);
-        self.answering.contains(&index)
-            && self.routes.iter().any(|(id, route)| {
-                Some(&id.table) == table
-                    && route.index == index
-                    && route.protocol == libc::RTPROT_BOOT
-            })
-    }
-
-    /// True for a mapped bridge or a VLAN device with the name we give.
-    fn is_device(&self, link: &LinkFacts) -> bool {
-        let vlan = self.vlan(link).map(|(parent, id)| (&**parent, id));
-        self.scope.has_device(&link.name, vlan) || self.is_leak_device(&link.name)
-    }
-
-    fn device_name(&self, index: u32) -> Option<Arc<str>> {
-        self.links.get(&index).map(|link| Arc::clone(&link.name))
-    }
-
-    fn neighbour_key(&self, index: u32, address: IpAddr) -> Option<Key> {
-        let dev = self.device_name(index)?;
-        Some(Key::Neighbour { dev, address })
-    }
-
-    fn proxy_key(&self, index: u32, address: Ipv6Addr) -> Option<Key> {
-        let dev = self.device_name(index)?;
-        Some(Key::Proxy { dev, address })
-    }
-}
-
 /// From messages to what is known.
 impl State {
     fn new_link(&mut self, message: &LinkMessage, touched: &mut Touched) {
+        if let Some((index, port)) = message::bridge_port(message) {
+            self.note_port(index, port, touched);
+            return;
+        }
         let Some(link) = message::link(message) else {
             return;
         };
-        let before = self.links.get(&link.index);
-        let ours_before = before.is_some_and(|b| self.concerns_us(b));
+        let (index, name) = (link.index, Arc::clone(&link.name));
+        let before = self.links.get(index);
         let moved = self.note_master(before, &link, touched);
-        let renamed = before.is_some_and(|b| b.name != link.name);
-        let went_down = before.is_some_and(|b| b.up && !link.up);
         let came_up = link.up && before.is_none_or(|b| !b.up);
-        if let Some(before) = before.filter(|_| renamed) {
-            touched.keys.insert(link_key(&before.name));
-            self.indexes.remove(&before.name);
-        }
         if came_up || before.is_none() {
-            touched.interfaces.insert(Arc::clone(&link.name));
+            touched.interfaces.insert(Arc::clone(&name));
         }
-        touched.keys.insert(link_key(&link.name));
-        self.indexes.insert(Arc::clone(&link.name), link.index);
-        let index = link.index;
-        self.links.insert(index, link);
-        let ours = ours_before || self.links.get(&index).is_some_and(|l| self.concerns_us(l));
+        let titles = self.titles(before, Some(&link));
+        let before = self.links.insert(link);
+        let renamed = before.as_ref().filter(|b| b.name != name);
+        touched.keys.extend(renamed.map(|b| link_key(&b.name)));
+        touched.keys.insert(link_key(&name));
+        let (before, now) = (before.as_ref(), self.links.get(index));
+        let ours = [before, now].into_iter().flatten().any(|l| self.concerns_us(l));
+        let went_down = before.is_some_and(|b| b.up && now.is_some_and(|n| !n.up));
         // A kernel that takes an interface down flushes its IPv4 routes without announcing it. It
         // does so too when a device enters or leaves a VRF.
-        touched.stale |= (renamed || went_down || moved) && ours;
+        let flushed = went_down || (moved && self.has_routes_by(index, &name));
+        touched.stale |= (renamed.is_some() || flushed) && ours;
+        touched.stale |= self.note_tenant(before, now, &titles, touched);
     }
 
     fn del_link(&mut self, message: &LinkMessage, touched: &mut Touched) {
-        let Some(link) = self.links.get(&message.header.index) else {
+        let index = message.header.index;
+        if message::bridge_port(message).is_some() {
+            self.note_port(index, None, touched);
+            return;
+        }
+        let Some(link) = self.links.get(index) else {
             return;
         };
         touched.stale |= self.concerns_us(link);
         touched.keys.insert(link_key(&link.name));
         touched.keys.insert(leak::master_key(&link.name));
-        self.answering.remove(&message.header.index);
-        if let Some(link) = self.links.remove(&message.header.index)
-            && self.indexes.get(&link.name) == Some(&link.index)
-        {
-            self.indexes.remove(&link.name);
-        }
+        let titles = self.titles(Some(link), None);
+        self.answering.remove(&index);
+        let link = self.links.remove(index);
+        touched.stale |= self.note_tenant(link.as_ref(), None, &titles, touched);
+    }
+
+    /// Where routes lead by way of the interface, a device of a leak's included, which may have them unseen.
+    fn has_routes_by(&self, index: u32, name: &str) -> bool {
+        self.is_leak_nic(name) || self.routes.values().any(|route| route.index == index)
     }
 
     fn address(&mut self, message: &AddressMessage, present: bool, touched: &mut Touched) {
@@ -388,7 +248,7 @@ impl State {
         else {
             return;
         };
-        let Some(link) = self.links.get(&index).filter(|l| self.is_device(l)) else {
+        let Some(link) = self.links.get(index).filter(|l| self.is_device(l)) else {
             return;
         };
         let dev = Arc::clone(&link.name);
@@ -408,8 +268,7 @@ impl State {
         let Some((id, facts)) = message::route(message) else {
             return;
         };
-        let leaked = self.is_leaked_route(&id, &facts);
-        if !leaked && !self.scope.owns_route(id.table, facts.protocol) {
+        if !self.is_route_of_ours(&id, &facts) {
             return;
         }
         touched.keys.insert(id.key());
@@ -447,8 +306,12 @@ impl State {
     }
 
     fn neighbour(&mut self, message: &NeighbourMessage, present: bool, touched: &mut Touched) {
+        if message.header.family == AddressFamily::Bridge {
+            self.fdb(message, present, touched);
+            return;
+        }
         let index = message.header.ifindex;
-        if !self.links.get(&index).is_some_and(|l| self.is_device(l)) {
+        if !self.links.get(index).is_some_and(|l| self.is_device(l)) {
             return;
         }
         if let Some((address, protocol)) = message::proxy(message) {

@@ -10,10 +10,10 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_util::codec::{Decoder, Encoder, Framed};
 
+use super::flow::CookieMask;
 use super::wire::{
     self, BundleControl, DecodeError, FlowEntry, FlowMod, FlowUpdate, Message, VERSION_14, kind,
 };
-use crate::reconcile::ownership::FLOW_COOKIE;
 
 /// How long the switch may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ pub enum ConnectionError {
     Decode(#[from] DecodeError),
     #[error("the bridge refuses OpenFlow 1.3 and 1.4: allow one in its protocols column")]
     Version,
-    #[error("the bridge has more than 65536 flows with cookie 0x3e7")]
+    #[error("the bridge has more than 65536 flows with cookies 0x3e6 and 0x3e7")]
     TooManyFlows,
     #[error("the bridge refused to list its flows (error type {0}, code {1})")]
     Refused(u16, u16),
@@ -103,12 +103,15 @@ impl Connection {
         Ok(())
     }
 
-    /// All flows with our cookie.
-    pub(super) async fn flows(&mut self) -> Result<Vec<FlowEntry>, ConnectionError> {
+    /// All flows with these cookies.
+    pub(super) async fn flows(
+        &mut self,
+        cookies: CookieMask,
+    ) -> Result<Vec<FlowEntry>, ConnectionError> {
         self.changed = false;
         let request = (
             kind::MULTIPART_REQUEST,
-            wire::flow_stats_request(FLOW_COOKIE),
+            wire::flow_stats_request(cookies.cookie, cookies.mask),
         );
         let xid = self.send(vec![request]).await?;
         let mut flows = Vec::new();

@@ -1,44 +1,88 @@
-//! Pure: the one shape of flow that we make, `in_port, eth_type → set eth_dst, NORMAL`, and what it
-//! takes to tell it from others. Sections as in [`super::wire`].
+//! Pure: the shapes of flow that we make, `in_port, eth_type[, eth_src, ip_src] → set eth_dst, [pop_vlan,] output`, and
+//! what it takes to tell them from others. Sections as in [`super::wire`].
 
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
+use ipnet::IpNet;
 
 use super::wire::{FlowCommand, FlowEntry, FlowMod, PORT_NORMAL};
 use crate::mac::MacAddr;
 use crate::reconcile::Found;
-use crate::reconcile::object::{EtherType, Flow, Key, Value};
-use crate::reconcile::ownership::FLOW_COOKIE;
+use crate::reconcile::object::{EtherType, Flow, FlowOutput, FlowSource, Key, Value};
+use crate::reconcile::ownership::{FLOW_COOKIE, TENANT_FLOW_COOKIE};
 
 /// The table of our flows.
 const TABLE: u8 = 0;
 
-/// §7.2.3.2: class OFPXMC_OPENFLOW_BASIC, field, no mask, length: the headers of our three fields.
+/// What our two cookies have in common: they differ in the last bit.
+pub(super) const OUR_COOKIES: CookieMask = CookieMask {
+    cookie: FLOW_COOKIE & TENANT_FLOW_COOKIE,
+    mask: !(FLOW_COOKIE ^ TENANT_FLOW_COOKIE),
+};
+
+/// The one cookie of flows that are there without tenants.
+pub(super) const FLOW_COOKIES: CookieMask = CookieMask {
+    cookie: FLOW_COOKIE,
+    mask: u64::MAX,
+};
+
+/// §7.2.3.2: class OFPXMC_OPENFLOW_BASIC, field, mask or not, length: the headers of our fields.
 const OXM_IN_PORT: u32 = oxm_header(0, 4);
 const OXM_ETH_DST: u32 = oxm_header(3, 6);
+const OXM_ETH_SRC: u32 = oxm_header(4, 6);
 const OXM_ETH_TYPE: u32 = oxm_header(5, 2);
+const OXM_IPV4_SRC: u32 = oxm_header(11, 4);
+const OXM_IPV4_SRC_MASKED: u32 = oxm_masked(11, 4);
+const OXM_IPV6_SRC: u32 = oxm_header(26, 16);
+const OXM_IPV6_SRC_MASKED: u32 = oxm_masked(26, 16);
 
 /// §7.2.4.
 const INSTRUCTION_APPLY_ACTIONS: u16 = 4;
 /// §7.2.5.
 const ACTION_OUTPUT: u16 = 0;
+const ACTION_POP_VLAN: u16 = 18;
 const ACTION_SET_FIELD: u16 = 25;
 
 const fn oxm_header(field: u32, length: u32) -> u32 {
     0x8000 << 16 | field << 9 | length
 }
 
-/// A flow with our cookie, as an object.
+/// With a mask as long as the value.
+const fn oxm_masked(field: u32, length: u32) -> u32 {
+    oxm_header(field, 2 * length) | 1 << 8
+}
+
+/// Which cookies: those that have `cookie` in the bits of `mask`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CookieMask {
+    pub cookie: u64,
+    pub mask: u64,
+}
+
+/// What the key of a flow says of the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Match {
+    in_port: u32,
+    ether_type: EtherType,
+    source: Option<FlowSource>,
+}
+
+/// A flow with a cookie of ours, as an object.
 pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
     let key = match parse_match(&entry.oxm) {
-        Some((in_port, ether_type)) if entry.table == TABLE => Key::Flow {
+        Some(Match {
+            in_port,
+            ether_type,
+            source,
+        }) if entry.table == TABLE => Key::Flow {
             bridge: Arc::clone(bridge),
             priority: entry.priority,
             in_port,
             ether_type,
-            source: None,
+            source,
         },
         _ => Key::StrayFlow {
             bridge: Arc::clone(bridge),
@@ -48,12 +92,12 @@ pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
         },
     };
     let timeless = entry.idle_timeout == 0 && entry.hard_timeout == 0;
-    let mac = parse_instructions(&entry.instructions).filter(|_| timeless);
-    let value = match (&key, mac) {
-        (Key::Flow { .. }, Some(set_eth_dst)) => Value::Flow(Flow {
+    let actions = parse_instructions(&entry.instructions).filter(|_| timeless);
+    let value = match (&key, actions) {
+        (Key::Flow { .. }, Some((set_eth_dst, output))) => Value::Flow(Flow {
             cookie: entry.cookie,
             set_eth_dst,
-            output: None,
+            output,
         }),
         _ => Value::Stray { text: text(entry) },
     };
@@ -62,73 +106,119 @@ pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
 
 /// The message that adds or overwrites a flow; `None` for what is not one.
 pub fn add(key: &Key, value: &Value) -> Option<FlowMod> {
-    let (
-        Key::Flow {
-            priority,
-            in_port,
-            ether_type,
-            ..
-        },
-        Value::Flow(flow),
-    ) = (key, value)
-    else {
+    let Value::Flow(flow) = value else {
         return None;
     };
+    let (priority, matched) = parts(key)?;
     Some(FlowMod {
         command: FlowCommand::Add,
         table: TABLE,
-        priority: *priority,
+        priority,
         cookie: flow.cookie,
-        oxm: put_match(*in_port, *ether_type),
-        instructions: put_instructions(flow.set_eth_dst),
+        cookie_mask: 0,
+        oxm: put_match(&matched)?,
+        instructions: put_instructions(flow.set_eth_dst, flow.output),
     })
 }
 
-/// The message that removes a flow with our cookie; `None` for what is not one.
+/// The message that removes a flow with a cookie of ours; `None` for what is not one.
 pub fn remove(key: &Key) -> Option<FlowMod> {
     let (table, priority, oxm) = match key {
-        Key::Flow {
-            priority,
-            in_port,
-            ether_type,
-            ..
-        } => (TABLE, *priority, put_match(*in_port, *ether_type)),
         Key::StrayFlow {
             table,
             priority,
             oxm,
             ..
         } => (*table, *priority, oxm.to_vec()),
-        _ => return None,
+        key => {
+            let (priority, matched) = parts(key)?;
+            (TABLE, priority, put_match(&matched)?)
+        }
     };
     Some(FlowMod {
         command: FlowCommand::DeleteStrict,
         table,
         priority,
-        cookie: FLOW_COOKIE,
+        // The cookie must match: whatever else is there by now is not ours.
+        cookie: OUR_COOKIES.cookie,
+        cookie_mask: OUR_COOKIES.mask,
         oxm,
         instructions: Vec::new(),
     })
 }
 
-fn put_match(in_port: u32, ether_type: EtherType) -> Vec<u8> {
-    let mut oxm = Vec::with_capacity(14);
+fn parts(key: &Key) -> Option<(u16, Match)> {
+    let Key::Flow {
+        priority,
+        in_port,
+        ether_type,
+        source,
+        ..
+    } = key
+    else {
+        return None;
+    };
+    let matched = Match {
+        in_port: *in_port,
+        ether_type: *ether_type,
+        source: *source,
+    };
+    Some((*priority, matched))
+}
+
+/// `None` for a source network of the other family, which no packet has.
+fn put_match(matched: &Match) -> Option<Vec<u8>> {
+    let mut oxm = Vec::with_capacity(60);
     oxm.put_u32(OXM_IN_PORT);
-    oxm.put_u32(in_port);
+    oxm.put_u32(matched.in_port);
+    if let Some(source) = &matched.source {
+        oxm.put_u32(OXM_ETH_SRC);
+        oxm.put_slice(&source.mac.0);
+    }
     oxm.put_u32(OXM_ETH_TYPE);
-    oxm.put_u16(match ether_type {
+    oxm.put_u16(match matched.ether_type {
         EtherType::Ipv4 => 0x0800,
         EtherType::Ipv6 => 0x86dd,
     });
-    oxm
+    match (matched.ether_type, matched.source.map(|s| s.network.trunc())) {
+        (_, None) => {}
+        (EtherType::Ipv4, Some(IpNet::V4(net))) => put_masked(
+            &mut oxm,
+            (OXM_IPV4_SRC, OXM_IPV4_SRC_MASKED),
+            &net.network().octets(),
+            &net.netmask().octets(),
+        ),
+        (EtherType::Ipv6, Some(IpNet::V6(net))) => put_masked(
+            &mut oxm,
+            (OXM_IPV6_SRC, OXM_IPV6_SRC_MASKED),
+            &net.network().octets(),
+            &net.netmask().octets(),
+        ),
+        _ => return None,
+    }
+    Some(oxm)
 }
 
-/// Exactly our two fields, in either order.
-fn parse_match(mut oxm: &[u8]) -> Option<(u32, EtherType)> {
-    let (mut in_port, mut ether_type) = (None, None);
+/// §7.2.3.5: a mask of all ones is none, and a field of which nothing counts is left out.
+fn put_masked(oxm: &mut Vec<u8>, (exact, masked): (u32, u32), value: &[u8], mask: &[u8]) {
+    if mask.iter().all(|byte| *byte == 0) {
+        return;
+    }
+    let whole = mask.iter().all(|byte| *byte == 0xff);
+    oxm.put_u32(if whole { exact } else { masked });
+    oxm.put_slice(value);
+    if !whole {
+        oxm.put_slice(mask);
+    }
+}
+
+/// Exactly our fields, in any order.
+fn parse_match(mut oxm: &[u8]) -> Option<Match> {
+    let (mut in_port, mut ether_type, mut mac, mut network) = (None, None, None, None);
     while !oxm.is_empty() {
         match oxm.try_get_u32().ok()? {
             OXM_IN_PORT if in_port.is_none() => in_port = Some(oxm.try_get_u32().ok()?),
+            OXM_ETH_SRC if mac.is_none() => mac = Some(MacAddr(take(&mut oxm)?)),
             OXM_ETH_TYPE if ether_type.is_none() => {
                 ether_type = Some(match oxm.try_get_u16().ok()? {
                     0x0800 => EtherType::Ipv4,
@@ -136,45 +226,99 @@ fn parse_match(mut oxm: &[u8]) -> Option<(u32, EtherType)> {
                     _ => return None,
                 });
             }
+            field if network.is_none() => network = Some(take_source(field, &mut oxm)?),
             _ => return None,
         }
     }
-    in_port.zip(ether_type)
+    let ether_type = ether_type?;
+    let everything = match ether_type {
+        EtherType::Ipv4 => IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+        EtherType::Ipv6 => IpNet::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+    };
+    let source = match (mac, network) {
+        (None, None) => None,
+        (Some(mac), network) => Some(FlowSource {
+            mac,
+            network: network.map_or_else(|| everything.ok(), Some)?,
+        }),
+        (None, Some(_)) => return None,
+    };
+    Some(Match {
+        in_port: in_port?,
+        ether_type,
+        source,
+    })
 }
 
-/// Apply: set eth_dst, output NORMAL. ovs-ofctl's `mod_dl_dst` reads the same.
-fn put_instructions(mac: MacAddr) -> Vec<u8> {
-    let mut out = Vec::with_capacity(40);
+/// `nw_src` or `ipv6_src`.
+fn take_source(field: u32, oxm: &mut &[u8]) -> Option<IpNet> {
+    let (address, mask): (IpAddr, IpAddr) = match field {
+        OXM_IPV4_SRC => return Some(IpNet::from(IpAddr::from(take::<4>(oxm)?))),
+        OXM_IPV6_SRC => return Some(IpNet::from(IpAddr::from(take::<16>(oxm)?))),
+        OXM_IPV4_SRC_MASKED => (take::<4>(oxm)?.into(), take::<4>(oxm)?.into()),
+        OXM_IPV6_SRC_MASKED => (take::<16>(oxm)?.into(), take::<16>(oxm)?.into()),
+        _ => return None,
+    };
+    // A mask with holes is no network.
+    IpNet::with_netmask(address, mask).ok()
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (value, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*value)
+}
+
+/// Apply: set eth_dst, then output. ovs-ofctl's `mod_dl_dst` and `strip_vlan` read the same.
+fn put_instructions(mac: MacAddr, output: Option<FlowOutput>) -> Vec<u8> {
+    let strips = output.is_some_and(|output| output.strip_vlan);
+    let mut out = Vec::with_capacity(48);
     out.put_u16(INSTRUCTION_APPLY_ACTIONS);
-    out.put_u16(40);
+    out.put_u16(if strips { 48 } else { 40 });
     out.put_bytes(0, 4);
     out.put_u16(ACTION_SET_FIELD);
     out.put_u16(16);
     out.put_u32(OXM_ETH_DST);
     out.put_slice(&mac.0);
     out.put_bytes(0, 2);
+    if strips {
+        out.put_u16(ACTION_POP_VLAN);
+        out.put_u16(8);
+        out.put_bytes(0, 4);
+    }
     out.put_u16(ACTION_OUTPUT);
     out.put_u16(16);
-    out.put_u32(PORT_NORMAL);
+    out.put_u32(output.map_or(PORT_NORMAL, |output| output.port));
     out.put_u16(0);
     out.put_bytes(0, 6);
     out
 }
 
-/// The MAC of instructions that do what ours do. `max_len` of OUTPUT has a meaning for the
-/// controller port only.
-fn parse_instructions(mut bytes: &[u8]) -> Option<MacAddr> {
+/// What instructions do that do what ours do. `max_len` of OUTPUT has a meaning for the controller port only.
+fn parse_instructions(mut bytes: &[u8]) -> Option<(MacAddr, Option<FlowOutput>)> {
+    let length = bytes.len();
     let mut number = || bytes.try_get_u16().ok();
-    (number()? == INSTRUCTION_APPLY_ACTIONS && number()? == 40).then_some(())?;
+    (number()? == INSTRUCTION_APPLY_ACTIONS && usize::from(number()?) == length).then_some(())?;
     bytes = bytes.get(4..)?;
     let (kind, length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
     let field = bytes.try_get_u32().ok()?;
     ((kind, length, field) == (ACTION_SET_FIELD, 16, OXM_ETH_DST)).then_some(())?;
-    let mac = MacAddr(bytes.get(..6)?.try_into().ok()?);
-    bytes = bytes.get(8..)?;
-    let (kind, length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
+    let mac = MacAddr(take(&mut bytes)?);
+    bytes = bytes.get(2..)?;
+    let (mut kind, mut length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
+    let strip_vlan = (kind, length) == (ACTION_POP_VLAN, 8);
+    if strip_vlan {
+        bytes = bytes.get(4..)?;
+        (kind, length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
+    }
     let port = bytes.try_get_u32().ok()?;
-    ((kind, length, port) == (ACTION_OUTPUT, 16, PORT_NORMAL) && bytes.len() == 8).then_some(mac)
+    ((kind, length) == (ACTION_OUTPUT, 16) && bytes.len() == 8).then_some(())?;
+    let output = match port {
+        PORT_NORMAL if strip_vlan => return None,
+        PORT_NORMAL => None,
+        port => Some(FlowOutput { port, strip_vlan }),
+    };
+    Some((mac, output))
 }
 
 /// For people: what a flow is that is not like ours.
@@ -190,106 +334,4 @@ fn text(entry: &FlowEntry) -> Arc<str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn entry(flow: &FlowMod) -> FlowEntry {
-        FlowEntry {
-            table: flow.table,
-            priority: flow.priority,
-            cookie: flow.cookie,
-            idle_timeout: 0,
-            hard_timeout: 0,
-            oxm: flow.oxm.clone(),
-            instructions: flow.instructions.clone(),
-        }
-    }
-
-    fn key(priority: u16, in_port: u32, ether_type: EtherType) -> Key {
-        Key::Flow {
-            bridge: "br-ex".into(),
-            priority,
-            in_port,
-            ether_type,
-            source: None,
-        }
-    }
-
-    fn value(mac: [u8; 6]) -> Value {
-        Value::Flow(Flow {
-            cookie: FLOW_COOKIE,
-            set_eth_dst: MacAddr(mac),
-            output: None,
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_flow_reads_as_it_was_written(
-            priority: u16, in_port: u32, v6: bool, mac: [u8; 6],
-        ) {
-            let ether_type = if v6 { EtherType::Ipv6 } else { EtherType::Ipv4 };
-            let (key, value) = (key(priority, in_port, ether_type), value(mac));
-            let added = add(&key, &value).unwrap();
-            let read = object(&"br-ex".into(), &entry(&added));
-            prop_assert_eq!(read, (key.clone(), Found::owned(value)));
-            prop_assert_eq!(remove(&key).unwrap().oxm, added.oxm);
-        }
-
-        #[test]
-        fn any_flow_is_an_object_that_can_be_removed(
-            table: u8,
-            priority: u16,
-            oxm in proptest::collection::vec(any::<u8>(), 0..40),
-            instructions in proptest::collection::vec(any::<u8>(), 0..60),
-        ) {
-            let flow = FlowEntry {
-                table, priority, cookie: FLOW_COOKIE,
-                idle_timeout: 0, hard_timeout: 0, oxm: oxm.clone(), instructions,
-            };
-            let (key, found) = object(&"br-ex".into(), &flow);
-            prop_assert!(found.owned);
-            let removed = remove(&key).unwrap();
-            prop_assert_eq!((removed.table, removed.priority), (table, priority));
-            prop_assert_eq!(removed.cookie, FLOW_COOKIE);
-        }
-    }
-
-    #[test]
-    fn a_flow_with_our_match_and_other_actions_has_our_key() {
-        let key = key(900, 1, EtherType::Ipv4);
-        let mut flow = entry(&add(&key, &value([2; 6])).unwrap());
-        flow.instructions.truncate(8);
-        let (found, what) = object(&"br-ex".into(), &flow);
-        assert_eq!(found, key);
-        assert!(matches!(what.value, Value::Stray { .. }));
-    }
-
-    #[test]
-    fn a_flow_that_expires_is_not_as_wished() {
-        let key = key(900, 1, EtherType::Ipv4);
-        let mut flow = entry(&add(&key, &value([2; 6])).unwrap());
-        flow.idle_timeout = 60;
-        assert!(matches!(
-            object(&"br-ex".into(), &flow).1.value,
-            Value::Stray { .. }
-        ));
-    }
-
-    #[test]
-    fn d33_a_flow_of_another_shape_is_a_stray() {
-        let flow = FlowEntry {
-            table: 3,
-            priority: 1000,
-            cookie: FLOW_COOKIE,
-            idle_timeout: 0,
-            hard_timeout: 0,
-            oxm: Vec::new(),
-            instructions: Vec::new(),
-        };
-        let (key, _) = object(&"br-ex".into(), &flow);
-        assert!(matches!(key, Key::StrayFlow { table: 3, .. }));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The flows of the mapped bridges: observed and applied over each bridge's management socket,
 //! `<OVS run directory>/<bridge>.mgmt`, in OpenFlow 1.4, or 1.3 where the bridge allows no more.
 //!
-//! A task per bridge keeps a connection, lists the flows with our cookie, is told when somebody
+//! A task per bridge keeps a connection, lists the flows with our cookies, is told when somebody
 //! else changes one and lists them again. When ovs-vswitchd restarts or the bridge is made anew the
 //! connection ends; the task connects again as soon as it can and lists what is left.
 //!
@@ -15,7 +15,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -49,7 +49,7 @@ pub enum FlowError {
     NotOurs,
 }
 
-/// All flows with our cookie on one bridge.
+/// All flows with our cookies on one bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub bridge: Arc<str>,
@@ -63,6 +63,7 @@ pub struct Switch {
     outbox: Outbox,
     inbox: mpsc::Receiver<Observation>,
     writes_total: Arc<AtomicU64>,
+    tenants: Arc<AtomicBool>,
 }
 
 struct Task {
@@ -80,6 +81,15 @@ impl Switch {
             outbox,
             inbox,
             writes_total: Arc::default(),
+            tenants: Arc::default(),
+        }
+    }
+
+    /// Whether the flows of tenants, cookie 0x3e6, are of concern: they are listed, and so removed when nobody wishes
+    /// them, where EVPN is configured.
+    pub fn heed_tenants(&self, heeded: bool) {
+        if self.tenants.swap(heeded, Ordering::Relaxed) != heeded {
+            self.refresh();
         }
     }
 
@@ -99,6 +109,7 @@ impl Switch {
             socket: self.run_dir.join(format!("{name}.mgmt")),
             outbox: self.outbox.clone(),
             writes_total: Arc::clone(&self.writes_total),
+            tenants: Arc::clone(&self.tenants),
         };
         let running = AbortOnDropHandle::new(tokio::spawn(bridge.run(receiver)));
         Task {

@@ -103,6 +103,8 @@ pub struct FlowMod {
     pub table: u8,
     pub priority: u16,
     pub cookie: u64,
+    /// To delete: the bits of the cookie that have to be as given. 0 to add.
+    pub cookie_mask: u64,
     pub oxm: Vec<u8>,
     /// Empty to delete.
     pub instructions: Vec<u8>,
@@ -187,8 +189,8 @@ fn version_bitmap(mut body: &[u8]) -> Option<u32> {
     }
 }
 
-/// §7.3.5.2: all flows whose cookie is exactly this.
-pub fn flow_stats_request(cookie: u64) -> Vec<u8> {
+/// §7.3.5.2: all flows whose cookie is this in the bits of the mask.
+pub fn flow_stats_request(cookie: u64, mask: u64) -> Vec<u8> {
     let mut body = multipart(MULTIPART_FLOW);
     body.put_u8(TABLE_ALL);
     body.put_bytes(0, 3);
@@ -196,7 +198,7 @@ pub fn flow_stats_request(cookie: u64) -> Vec<u8> {
     body.put_u32(ANY);
     body.put_bytes(0, 4);
     body.put_u64(cookie);
-    body.put_u64(u64::MAX);
+    body.put_u64(mask);
     put_match(&mut body, &[]);
     body
 }
@@ -307,11 +309,9 @@ fn flow_entry(mut entry: &[u8]) -> Result<FlowEntry, DecodeError> {
 
 /// §7.3.4.1.
 pub fn flow_mod(flow: &FlowMod) -> Vec<u8> {
-    let deletes = flow.command == FlowCommand::DeleteStrict;
     let mut body = Vec::with_capacity(112);
     body.put_u64(flow.cookie);
-    // To delete, the cookie must match: whatever else is there by now is not ours.
-    body.put_u64(if deletes { u64::MAX } else { 0 });
+    body.put_u64(flow.cookie_mask);
     body.put_u8(flow.table);
     body.put_u8(flow.command as u8);
     body.put_u16(0);

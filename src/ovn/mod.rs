@@ -12,6 +12,7 @@ mod row;
 mod scopes;
 pub mod southbound;
 mod vips;
+mod vpn;
 pub mod vswitch;
 
 pub use annotations::Annotations;
@@ -21,4 +22,5 @@ pub use row::{LeftOut, RowProblem};
 pub use scopes::AddressScopes;
 pub use southbound::Southbound;
 pub use vips::Vip;
+pub use vpn::{Membership, NotAMember, Vpn, VpnKind};
 pub use vswitch::Vswitch;

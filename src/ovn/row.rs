@@ -28,6 +28,8 @@ pub enum LeftOut {
     Row,
     /// This value alone.
     Value,
+    /// The VPN of a network.
+    Membership,
 }
 
 impl Display for LeftOut {
@@ -35,6 +37,7 @@ impl Display for LeftOut {
         f.write_str(match self {
             Self::Row => "the row is left out",
             Self::Value => "that is ignored, the rest of the row counts",
+            Self::Membership => "the network is in no VNI",
         })
     }
 }
@@ -82,6 +85,11 @@ impl<'a> Reader<'a> {
     /// Whether the server has no such column.
     pub(crate) fn lacks(&self, column: &str) -> bool {
         self.datum(column).is_none()
+    }
+
+    /// Whether a set has members.
+    pub(crate) fn has_members(&self, column: &str) -> bool {
+        self.datum(column).is_some_and(|datum| !datum.is_empty())
     }
 
     /// A string that must be there.
@@ -196,6 +204,26 @@ impl<'a> Reader<'a> {
         key: &str,
     ) -> Result<Option<T>, ColumnError> {
         Ok(self.words(column, key)?.into_iter().next())
+    }
+
+    /// The addresses of a DHCP option (ovn-nb(5)): one, or several as `{a, b}`.
+    pub(crate) fn addresses<T: FromStr<Err: Display>>(
+        &self,
+        column: &'static str,
+        key: &str,
+    ) -> Result<Vec<T>, ColumnError> {
+        let text = self.entry(column, key)?.map_or("", |text| text).trim();
+        let inner = text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'));
+        let words = inner.unwrap_or(text).split([',', ' ']);
+        words
+            .filter(|word| !word.is_empty())
+            .map(|word| {
+                word.parse()
+                    .map_err(|e| ColumnError::new(column, format!("key {key}: '{word}': {e}")))
+            })
+            .collect()
     }
 
     /// A subnet, or an address that stands for itself alone.

@@ -1,5 +1,6 @@
 //! The local Open vSwitch: who this node is, its bridges and their ports.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -9,6 +10,7 @@ use super::BridgeMappings;
 use super::row::{ColumnError, Reader, RowProblem};
 use crate::mac::MacAddr;
 use crate::ovsdb::{self, Change, Condition, Monitor};
+use crate::reconcile::ownership::tenants::PORT_MARK;
 
 /// What to follow of Open_vSwitch.
 pub fn monitor() -> Monitor {
@@ -49,6 +51,12 @@ pub struct Port {
     /// `external_ids:ovn-localnet-port`: ovn-controller's note of the localnet port that a patch
     /// port belongs to.
     pub localnet: Option<Arc<str>>,
+    /// `tag`: the VLAN that it is an access port of.
+    pub tag: Option<u16>,
+    /// `vlan_mode` or `trunks` say something.
+    pub trunks: bool,
+    /// The agent made it, by its mark in `external_ids`.
+    pub marked: bool,
 }
 
 /// `Interface`.
@@ -106,7 +114,14 @@ impl Bridge {
 
 impl Port {
     /// The columns read.
-    pub const COLUMNS: &[&str] = &["name", "interfaces", "external_ids"];
+    pub const COLUMNS: &[&str] = &[
+        "name",
+        "interfaces",
+        "external_ids",
+        "tag",
+        "vlan_mode",
+        "trunks",
+    ];
 
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
         let localnet = row.entry("external_ids", "ovn-localnet-port")?;
@@ -114,6 +129,9 @@ impl Port {
             name: row.string("name")?.clone(),
             interfaces: row.uuids("interfaces")?,
             localnet: localnet.cloned(),
+            tag: row.optional_integer("tag")?,
+            trunks: row.has_members("vlan_mode") || row.has_members("trunks"),
+            marked: row.entry("external_ids", PORT_MARK)?.is_some(),
         })
     }
 
@@ -256,6 +274,44 @@ impl Vswitch {
         self.bridges.values().any(|bridge| &*bridge.name == name)
     }
 
+    /// The row of the bridge with this name.
+    pub fn bridge(&self, name: &str) -> Option<(Uuid, &Bridge)> {
+        let mut bridges = self.bridges.iter();
+        let found = bridges.find(|(_, bridge)| &*bridge.name == name);
+        found.map(|(uuid, bridge)| (*uuid, bridge))
+    }
+
+    /// All bridges.
+    pub fn bridges(&self) -> impl Iterator<Item = (Uuid, &Bridge)> {
+        self.bridges.iter().map(|(uuid, bridge)| (*uuid, bridge))
+    }
+
+    /// The row of a port.
+    pub fn port(&self, uuid: Uuid) -> Option<&Port> {
+        self.ports.get(&uuid)
+    }
+
+    /// The row of the port with this name, which no two have.
+    pub fn port_named(&self, name: &str) -> Option<(Uuid, &Port)> {
+        let mut ports = self.ports.iter();
+        let found = ports.find(|(_, port)| &*port.name == name);
+        found.map(|(uuid, port)| (*uuid, port))
+    }
+
+    /// The row of an interface.
+    pub fn interface(&self, uuid: Uuid) -> Option<&Interface> {
+        self.interfaces.get(&uuid)
+    }
+
+    /// The OpenFlow number of a bridge's port, 1–65534; `None` until OVS has made it.
+    pub fn ofport(&self, bridge: &str, port: &str) -> Option<u32> {
+        let (uuid, port) = self.port_named(port)?;
+        let (_, bridge) = self.bridge(bridge)?;
+        bridge.ports.contains(&uuid).then_some(())?;
+        let interface = self.interfaces.get(port.interfaces.first()?)?;
+        interface.ofport.filter(|n| (1..=65_534).contains(n))
+    }
+
     /// The patch ports to OVN on a bridge, sorted; those OVS has not made yet are left out.
     pub fn patch_ports(&self, bridge: &str) -> Vec<PatchPort> {
         let bridges = self.bridges.values().filter(|b| &*b.name == bridge);
@@ -266,6 +322,19 @@ impl Vswitch {
         patches.sort();
         patches.dedup();
         patches
+    }
+
+    /// The OpenFlow numbers of the ports, on whatever bridge, whose name is wanted; those OVS has not made yet are left
+    /// out.
+    pub fn ofports(&self, wanted: impl Fn(&str) -> bool) -> BTreeMap<Arc<str>, u32> {
+        let ports = self.ports.values().filter(|port| wanted(&port.name));
+        let number = |port: &Port| {
+            let mut interfaces = port.interfaces.iter();
+            let interface = interfaces.find_map(|uuid| self.interfaces.get(uuid))?;
+            let ofport = interface.ofport.filter(|n| (1..=65_534).contains(n))?;
+            Some((Arc::clone(&port.name), ofport))
+        };
+        ports.filter_map(number).collect()
     }
 
     fn patch_port(&self, port: &Port) -> Option<PatchPort> {

@@ -17,13 +17,14 @@ use super::handle::{Call, View};
 use super::learned::{self, LearnedRoutes, Teacher};
 use super::listeners::Listeners;
 use super::liveness::{self, Liveness};
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Taken};
 use super::neighbours::NeighbourChange;
 use super::ranges::Ranges;
 use super::reload::Wanted;
 use super::settings::{Neighbour, Settings};
 use super::snapshot::Snapshot;
 use super::socket;
+use super::tenants::{LearnedTenants, TenantTeacher};
 use super::unnumbered::Discoveries;
 use super::{Notice, PathNotice};
 use crate::metrics::Histogram;
@@ -82,6 +83,7 @@ pub(super) struct Driver {
     /// How long until somebody is.
     told_after: Arc<Histogram>,
     teacher: Option<Teacher>,
+    tenant_teacher: Option<TenantTeacher>,
     /// Once a neighbour wants its path watched.
     pub(super) liveness: Option<Liveness>,
 }
@@ -112,6 +114,7 @@ impl Driver {
             notices,
             path_notices,
             teacher: None,
+            tenant_teacher: None,
             liveness: None,
             changed_at: None,
             told_after: Arc::default(),
@@ -124,10 +127,15 @@ impl Driver {
         this
     }
 
-    /// Learned routes go there.
-    pub(super) fn teaching(self, learned: Option<LearnedRoutes>) -> Self {
+    /// What peers teach goes there.
+    pub(super) fn teaching(
+        self,
+        learned: Option<LearnedRoutes>,
+        tenants: Option<LearnedTenants>,
+    ) -> Self {
         Self {
             teacher: learned.map(Teacher::new),
+            tenant_teacher: tenants.map(TenantTeacher::new),
             ..self
         }
     }
@@ -171,7 +179,11 @@ impl Driver {
     }
 
     fn change_routes(&mut self, mailbox: &Mailbox) {
-        let (changes, since) = mailbox.take();
+        let Taken {
+            changes,
+            tenants,
+            since,
+        } = mailbox.take();
         self.changed_at = since;
         let now = Instant::now();
         let gone = changes.iter().filter(|(_, wanted)| wanted.is_none());
@@ -181,6 +193,7 @@ impl Driver {
             Some(Route { prefix, attributes })
         });
         self.speaker.originate(routes, now);
+        tenants.apply(&mut self.speaker, now);
     }
 
     async fn flush(&mut self, mailbox: &Mailbox, answer: oneshot::Sender<()>) {
@@ -321,6 +334,7 @@ impl Driver {
                     // What is told later waits for a neighbour, not for us.
                     self.changed_at = None;
                     self.teacher.iter_mut().for_each(Teacher::put);
+                    self.tenant_teacher.iter_mut().for_each(TenantTeacher::put);
                     return deadline;
                 }
             }
@@ -370,9 +384,14 @@ impl Driver {
         if let Event::PeerVanished { peer, .. } = &event {
             self.leave_range(*peer);
         }
-        if matches!(event, Event::Advertised { .. } | Event::Withdrawn { .. })
-            && let Some(at) = self.changed_at.take()
-        {
+        let told = matches!(
+            event,
+            Event::Advertised { .. }
+                | Event::Withdrawn { .. }
+                | Event::EvpnAdvertised { .. }
+                | Event::EvpnWithdrawn { .. }
+        );
+        if told && let Some(at) = self.changed_at.take() {
             self.told_after.observe(at.elapsed());
         }
         if let Event::StateChanged { peer, from, to, .. } = &event
@@ -382,6 +401,9 @@ impl Driver {
                 .set_established(*peer, *to == State::Established);
         }
         if let Some(teacher) = &mut self.teacher {
+            teacher.follow(&event);
+        }
+        if let Some(teacher) = &mut self.tenant_teacher {
             teacher.follow(&event);
         }
         if self.notices.receiver_count() > 0 {

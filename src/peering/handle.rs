@@ -1,9 +1,12 @@
 //! The speaker seen from other threads: routes, and the operator's questions and orders.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bgp::evpn::{Instance, LocalHost, Vni};
+use bgp::wire::evpn::Mac;
 use bgp::{Route, Speaker};
 use ipnet::IpNet;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -12,6 +15,7 @@ use super::driver::Command;
 use super::mailbox::Mailbox;
 use super::neighbours::NeighbourChange;
 use super::settings::{Neighbour, Password};
+use super::tenants::{TenantChanges, TenantNews};
 use super::unnumbered::Discoveries;
 use super::{Ended, Notice, PathNotice};
 use crate::metrics::Histogram;
@@ -64,6 +68,56 @@ impl Handle {
     /// Stop originating these prefixes. Returns at once.
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox.withdraw(prefixes);
+    }
+
+    /// Changes tenants' tables, and what is originated in them. Returns at once.
+    pub fn change_tenants(&self, changes: TenantChanges) {
+        self.mailbox.change_tenants(changes);
+    }
+
+    /// These are the tenants' tables from now on, each under its VNI: see [`Speaker::set_evpn_instances`]. Returns at
+    /// once, as do all that follow.
+    pub fn set_evpn_instances(&self, instances: BTreeMap<Vni, Instance>) {
+        self.change(|changes| changes.set_instances(instances));
+    }
+
+    /// Originate these prefixes in a tenant's table: see [`Speaker::originate_evpn`].
+    pub fn originate_evpn(&self, vni: Vni, routes: impl IntoIterator<Item = Route>) {
+        self.change(|changes| changes.originate(vni, routes));
+    }
+
+    /// Stop originating these.
+    pub fn withdraw_evpn(&self, vni: Vni, prefixes: impl IntoIterator<Item = IpNet>) {
+        self.change(|changes| changes.withdraw(vni, prefixes));
+    }
+
+    /// These hosts are here: see [`Speaker::originate_evpn_hosts`].
+    pub fn originate_evpn_hosts(
+        &self,
+        vni: Vni,
+        hosts: impl IntoIterator<Item = (Mac, LocalHost)>,
+    ) {
+        self.change(|changes| changes.originate_hosts(vni, hosts));
+    }
+
+    /// These have left.
+    pub fn withdraw_evpn_hosts(&self, vni: Vni, macs: impl IntoIterator<Item = Mac>) {
+        self.change(|changes| changes.withdraw_hosts(vni, macs));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut TenantChanges)) {
+        let mut changes = TenantChanges::default();
+        change(&mut changes);
+        self.mailbox.change_tenants(changes);
+    }
+
+    /// All that peers teach of tenants' tables at this moment, whether or not it was taken from
+    /// [`LearnedTenants`](super::LearnedTenants).
+    ///
+    /// # Errors
+    /// The speaker's thread has ended.
+    pub async fn learned_tenants(&self) -> Result<TenantNews, Ended> {
+        self.look(|view| TenantNews::whole(view.speaker)).await
     }
 
     /// From a change of what is originated to the first UPDATE that was handed to a session for it.

@@ -11,10 +11,20 @@ use indexmap::IndexMap;
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
+use super::tenants::TenantChanges;
 use crate::metrics::Histogram;
 
 /// What shall become of a prefix: a route, or nothing. In the order in which they were first asked for.
 pub(super) type Changes = IndexMap<IpNet, Option<Arc<RouteAttributes>>, AddressHash>;
+
+/// What was put.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) changes: Changes,
+    pub(super) tenants: TenantChanges,
+    /// When the oldest of it was.
+    pub(super) since: Option<Instant>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
@@ -27,6 +37,7 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 struct Slots {
     changes: Changes,
+    tenants: TenantChanges,
     /// When the oldest of them was put.
     since: Option<Instant>,
 }
@@ -44,6 +55,20 @@ impl Mailbox {
         self.put(changes.map(|prefix| (prefix.trunc(), None)));
     }
 
+    /// Puts changes in tenants' tables. Later changes of a subject replace earlier ones.
+    pub(super) fn change_tenants(&self, later: TenantChanges) {
+        if later.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        {
+            let mut slots = self.lock();
+            slots.tenants.add(later);
+            slots.since.get_or_insert(now);
+        }
+        self.filled.notify_one();
+    }
+
     fn put(&self, changes: impl Iterator<Item = (IpNet, Option<Arc<RouteAttributes>>)>) {
         let now = Instant::now();
         {
@@ -54,10 +79,18 @@ impl Mailbox {
         self.filled.notify_one();
     }
 
-    /// Everything put since the last call, and when the oldest of it was.
-    pub(super) fn take(&self) -> (Changes, Option<Instant>) {
-        let Slots { changes, since } = std::mem::take(&mut *self.lock());
-        (changes, since)
+    /// Everything put since the last call.
+    pub(super) fn take(&self) -> Taken {
+        let Slots {
+            changes,
+            tenants,
+            since,
+        } = std::mem::take(&mut *self.lock());
+        Taken {
+            changes,
+            tenants,
+            since,
+        }
     }
 
     /// Completes when there is something to take.
@@ -83,9 +116,10 @@ mod tests {
             mailbox.originate([Route::new(prefix)]);
             mailbox.withdraw([prefix]);
         }
-        let (changes, since) = mailbox.take();
-        assert_eq!(changes, Changes::from_iter([(prefix, None)]));
-        assert!(since.is_some());
-        assert_eq!(mailbox.take(), (Changes::default(), None));
+        let taken = mailbox.take();
+        assert_eq!(taken.changes, Changes::from_iter([(prefix, None)]));
+        assert!(taken.since.is_some());
+        let taken = mailbox.take();
+        assert!(taken.changes.is_empty() && taken.since.is_none());
     }
 }

@@ -25,6 +25,7 @@ mod settings;
 mod snapshot;
 mod socket;
 pub(crate) mod sockopt;
+mod tenants;
 mod unnumbered;
 
 use std::io;
@@ -43,6 +44,7 @@ use mailbox::Mailbox;
 pub use ranges::Range;
 pub use settings::{Neighbour, PORT, Password, Settings};
 pub use snapshot::{LearnedSnapshot, MessageSnapshot, NeighborSnapshot, RouteSnapshot, Snapshot};
+pub use tenants::{LearnedTenants, TenantChanges, TenantNews};
 pub use unnumbered::{Discoveries, DiscoverySnapshot};
 
 /// Notices a slow watcher may be behind before it misses some (`RecvError::Lagged`).
@@ -78,6 +80,20 @@ pub struct Peering {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What a speaker begins with: originated before the first session (see [`Peering::spawn_with`]), and where what peers
+/// teach goes.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Unicast routes.
+    pub routes: Vec<Route>,
+    /// Where learned unicast routes go.
+    pub learned: Option<LearnedRoutes>,
+    /// Tenants' tables and what is originated in them.
+    pub tenants: TenantChanges,
+    /// Where goes what is learned of tenants' tables.
+    pub learned_tenants: Option<LearnedTenants>,
+}
+
 /// The speaker's thread has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the BGP speaker's thread has ended: see the log for why, then restart the agent")]
@@ -103,24 +119,28 @@ impl Peering {
         neighbours: Vec<Neighbour>,
         routes: impl IntoIterator<Item = Route>,
     ) -> io::Result<Self> {
-        Self::spawn_between(settings, neighbours, routes, None)
+        let start = Start {
+            routes: routes.into_iter().collect(),
+            ..Start::default()
+        };
+        Self::spawn_from(settings, neighbours, start)
     }
 
-    /// [`Peering::spawn_with`], and what peers teach goes to `learned`.
+    /// [`Peering::spawn_with`], with all that may be there at the start.
     ///
     /// # Errors
     /// As [`Peering::spawn`].
-    pub fn spawn_between(
+    pub fn spawn_from(
         settings: Settings,
         neighbours: Vec<Neighbour>,
-        routes: impl IntoIterator<Item = Route>,
-        learned: Option<LearnedRoutes>,
+        start: Start,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let mailbox = Arc::new(Mailbox::default());
-        mailbox.originate(routes);
+        mailbox.originate(start.routes);
+        mailbox.change_tenants(start.tenants);
         let (commands, requests) = mpsc::channel(16);
         let (notices, _) = broadcast::channel(NOTICES);
         let (path_notices, _) = broadcast::channel(NOTICES);
@@ -131,7 +151,7 @@ impl Peering {
             .spawn(move || {
                 runtime.block_on(async {
                     Driver::start(&settings, neighbours, told, told_paths)
-                        .teaching(learned)
+                        .teaching(start.learned, start.learned_tenants)
                         .run(&shared, requests)
                         .await;
                 });
@@ -153,6 +173,11 @@ impl Peering {
     /// Stop originating these prefixes. Returns at once.
     pub fn withdraw(&self, prefixes: impl IntoIterator<Item = IpNet>) {
         self.mailbox.withdraw(prefixes);
+    }
+
+    /// Changes tenants' tables, and what is originated in them. Returns at once.
+    pub fn change_tenants(&self, changes: TenantChanges) {
+        self.mailbox.change_tenants(changes);
     }
 
     /// Returns once the UPDATEs of every change so far are with the kernel, as far as each peer's socket

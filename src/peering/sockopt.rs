@@ -65,12 +65,14 @@ pub(super) fn set_md5(
 /// `ICMP6_FILTER` of RFC 3542 §3.2; libc has neither the option nor its structure.
 const ICMP6_FILTER: libc::c_int = 1;
 
-/// Let a raw ICMPv6 socket receive Router Solicitations (133) and Advertisements (134), and nothing else.
-pub(super) fn receive_router_messages_only(socket: BorrowedFd<'_>) -> io::Result<()> {
+/// Let a raw ICMPv6 socket receive messages of these types, and nothing else.
+pub(crate) fn receive_icmpv6_only(socket: BorrowedFd<'_>, types: &[u8]) -> io::Result<()> {
     // A set bit blocks; bit n of word n / 32 is type n.
     let mut blocked = [u32::MAX; 8];
-    if let Some(word) = blocked.get_mut(133 / 32) {
-        *word &= !(1 << (133 % 32) | 1 << (134 % 32));
+    for kind in types {
+        if let Some(word) = blocked.get_mut(usize::from(kind / 32)) {
+            *word &= !(1 << (kind % 32));
+        }
     }
     set(socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, &blocked)
 }

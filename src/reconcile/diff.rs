@@ -40,11 +40,16 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
 /// Adds what is missing; returns the desired objects that are then there.
 fn wire<'a>(desired: &'a Desired, observed: &'a Observed, plan: &mut Plan) -> BTreeSet<&'a Key> {
     let mut present = BTreeSet::new();
-    let mut made = Made::default();
+    let wishes = desired.objects.iter();
+    let coming = wishes.filter_map(|(key, wish)| brings(key, wish, observed.objects.get(key)));
+    let mut made = Made::expecting(coming.cloned());
+    let coming: BTreeSet<Arc<str>> = made.coming.clone();
     for (key, wish) in &desired.objects {
-        let seen = |name: &str| observed.objects.contains_key(&link_key(name));
-        match judge(key, wish, observed.objects.get(key), seen, &mut made) {
-            Verdict::Settled => {
+        let there = |name: &str| {
+            coming.contains(name) || observed.objects.contains_key(&link_key(name))
+        };
+        match judge(key, wish, observed.objects.get(key), there, &mut made) {
+            Verdict::Settled | Verdict::Awaited(_) => {
                 present.insert(key);
             }
             Verdict::Do(step) => {
@@ -67,17 +72,58 @@ pub(super) fn link_key(name: &str) -> Key {
     }
 }
 
-/// Interfaces that earlier steps of the same pass make.
+/// Interfaces that steps of the same pass make.
 #[derive(Default)]
 pub(super) struct Made {
     /// Created or created anew: nothing is on them.
     links: BTreeSet<Arc<str>>,
+    /// What comes with something else: the other end of a pair, the device of a switch's internal port.
+    coming: BTreeSet<Arc<str>>,
+}
+
+impl Made {
+    fn wait_for(&self, device: &str) -> Verdict {
+        let device = Arc::from(device);
+        if self.coming.contains(&device) {
+            Verdict::Awaited(device)
+        } else {
+            Verdict::Blocked(BlockReason::NoDevice(device))
+        }
+    }
+
+    pub(super) fn expecting(coming: impl IntoIterator<Item = Arc<str>>) -> Self {
+        Self {
+            links: BTreeSet::new(),
+            coming: coming.into_iter().collect(),
+        }
+    }
+}
+
+/// The interface that comes with another object, once that is made.
+pub(super) fn brings<'a>(
+    key: &'a Key,
+    wish: &'a Value,
+    found: Option<&Found>,
+) -> Option<&'a Arc<str>> {
+    if found.is_some_and(|found| satisfies(&found.value, wish)) {
+        return None;
+    }
+    match (key, wish) {
+        (Key::SwitchPort { port, .. }, Value::SwitchPort { internal: true, .. }) => Some(port),
+        (Key::Link { .. }, Value::Link(link)) => match &link.kind {
+            LinkKind::Veth { peer } => Some(peer),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What to do about one desired object.
 pub(super) enum Verdict {
     Settled,
     Do(Step),
+    /// For an interface that another step of this pass brings.
+    Awaited(Arc<str>),
     Blocked(BlockReason),
 }
 
@@ -90,19 +136,21 @@ pub(super) fn judge(
     exists: impl Fn(&str) -> bool,
     made: &mut Made,
 ) -> Verdict {
-    let device = key.device(wish);
-    let on_new_device = device.is_some_and(|d| made.links.contains(d));
-    if let Some(device) = device
-        && !on_new_device
-        && !exists(device)
-    {
-        return Verdict::Blocked(BlockReason::NoDevice(Arc::from(device)));
+    let devices = [key.device(wish), master(wish)];
+    let devices = devices.into_iter().flatten();
+    let mut on_new_device = false;
+    for device in devices {
+        if made.links.contains(device) {
+            on_new_device = true;
+        } else if !exists(device) {
+            return made.wait_for(device);
+        }
     }
     // What was on a device that is created anew is gone with it.
     let verdict = match found.filter(|_| !on_new_device) {
         Some(found) if satisfies(&found.value, wish) => Verdict::Settled,
         Some(found) => replace(key, wish, found),
-        None => add(key, wish),
+        None => add(key, wish, made),
     };
     if let (Key::Link { name }, Verdict::Do(step)) = (key, &verdict)
         && creates(step, found)
@@ -110,6 +158,14 @@ pub(super) fn judge(
         made.links.insert(Arc::clone(name));
     }
     verdict
+}
+
+/// What an interface is to be enslaved to.
+pub(super) fn master(wish: &Value) -> Option<&str> {
+    match wish {
+        Value::Master { master } => Some(master),
+        _ => None,
+    }
 }
 
 /// True when what exists is as good as what is wished.
@@ -124,7 +180,7 @@ pub(super) fn satisfies(found: &Value, wish: &Value) -> bool {
     }
 }
 
-fn add(key: &Key, wish: &Value) -> Verdict {
+fn add(key: &Key, wish: &Value, made: &Made) -> Verdict {
     if let (
         Key::Link { name },
         Value::Link(Link {
@@ -133,7 +189,7 @@ fn add(key: &Key, wish: &Value) -> Verdict {
         }),
     ) = (key, wish)
     {
-        return Verdict::Blocked(BlockReason::NoDevice(Arc::clone(name)));
+        return made.wait_for(name);
     }
     Verdict::Do(Step::Add {
         key: key.clone(),
@@ -143,12 +199,12 @@ fn add(key: &Key, wish: &Value) -> Verdict {
 
 fn replace(key: &Key, wish: &Value, found: &Found) -> Verdict {
     let ours_to_change = match (key, wish, &found.value) {
-        // Setting an interface up, or a sysctl, needs no title to it.
-        (Key::Sysctl { .. }, _, _) => true,
-        (Key::Link { .. }, Value::Link(wish), Value::Link(found))
-            if wish.kind == LinkKind::Foreign || wish.kind == found.kind =>
+        // Setting an interface up, a sysctl, or how a bridge treats a port, needs no title to it.
+        (Key::Sysctl { .. } | Key::BridgePort { .. }, _, _) => true,
+        (Key::Link { .. }, Value::Link(wish), Value::Link(link))
+            if wish.kind == LinkKind::Foreign || wish.kind == link.kind =>
         {
-            true
+            found.owned || wish.mac.is_none() || wish.mac == link.mac
         }
         // Two names for a number, or two numbers for a name, would mislead everybody.
         (Key::TableName { .. }, _, _) => false,
@@ -165,6 +221,9 @@ fn replace(key: &Key, wish: &Value, found: &Found) -> Verdict {
             format!("rt_tables already has {id} for {name}")
         }
         (Key::Link { name }, Value::Link(link)) => match link.kind {
+            _ if has_kind(link, wish) => {
+                format!("somebody else's interface {name} has another hardware address")
+            }
             LinkKind::Vrf { table } => format!("a VRF {name} with table {table} exists"),
             _ => format!("an interface {name} of another kind exists"),
         },
@@ -174,9 +233,16 @@ fn replace(key: &Key, wish: &Value, found: &Found) -> Verdict {
         (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
             format!("somebody else's permanent neighbour {address} {mac} is on {dev}")
         }
+        (Key::SwitchPort { port, .. }, _) => {
+            format!("somebody else's port {port} is in Open vSwitch, with other settings")
+        }
         _ => "somebody else's object is in its place".to_owned(),
     };
     Verdict::Blocked(BlockReason::Occupied(what.into()))
+}
+
+fn has_kind(link: &Link, wish: &Value) -> bool {
+    matches!(wish, Value::Link(wish) if wish.kind == LinkKind::Foreign || wish.kind == link.kind)
 }
 
 /// True when the step leaves an interface with nothing on it.

@@ -1,5 +1,6 @@
 //! Who desires objects, and what one dump covers of them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp::evpn::Vni;
@@ -23,6 +24,8 @@ pub enum Holder {
     Exposed(Destination),
     /// What peers teach of a tenant's table.
     Taught { vni: Vni, subject: Taught },
+    /// What peers taught an agent before this one: last, because it is the older word.
+    Inherited,
 }
 
 /// What of a tenant's table peers teach.
@@ -30,6 +33,8 @@ pub enum Holder {
 pub enum Taught {
     /// A prefix behind other VTEPs.
     Prefix(IpNet),
+    /// What is known of a next hop of those prefixes: a VTEP, an IPv4 one mapped into IPv6 for prefixes of IPv6.
+    NextHop(IpAddr),
     /// A host behind another VTEP.
     Host(MacAddr),
     /// Who is to get a copy of what is flooded.

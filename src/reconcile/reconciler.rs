@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bgp::{AddressMap, AddressSet};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::diff::{Made, Verdict, judge, link_key, satisfies};
+use super::diff::{Made, Verdict, brings, judge, link_key, master, satisfies};
 use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
 use super::{Advert, Announcement, BlockReason, Blocked, Destination, Found, Plan, Step};
@@ -35,6 +35,8 @@ pub struct Reconciler {
     awaiting_link: FxHashMap<Arc<str>, AddressSet<Key>>,
     /// Adverts not out yet, by the first object found missing.
     awaiting_object: AddressMap<Key, BTreeSet<Destination>>,
+    /// [`Self::full`] has found nothing, and nothing has changed since.
+    at_rest: bool,
 }
 
 impl Reconciler {
@@ -44,6 +46,7 @@ impl Reconciler {
 
     /// Replaces everything `holder` wants; an empty list lets go of it all.
     pub fn hold(&mut self, holder: Holder, objects: Vec<(Key, Value)>) {
+        self.at_rest = false;
         let keys: Arc<[Key]> = objects.iter().map(|(key, _)| key.clone()).collect();
         let before = if keys.is_empty() {
             self.held.remove(&holder)
@@ -105,12 +108,18 @@ impl Reconciler {
         for key in gone {
             self.observe(key, None);
         }
+        self.observe_same(domain);
+    }
+
+    /// A dump of `domain` that says what the one before said. What failed or was blocked there is tried again.
+    pub fn observe_same(&mut self, domain: &Domain) {
         let blocked = self.blocked.keys().filter(|key| domain.covers(key));
         self.dirty.extend(blocked.cloned());
     }
 
     /// The next phase of what is to be done; no steps when there is nothing to do.
     pub fn next_steps(&mut self) -> Plan {
+        self.at_rest &= self.dirty.is_empty() && self.dirty_adverts.is_empty();
         let mut plan = Plan::default();
         self.withdraw(&mut plan);
         if plan.steps.is_empty() {
@@ -127,6 +136,7 @@ impl Reconciler {
 
     /// A step was taken: the kernel, the bridge or the speaker has acknowledged it.
     pub fn succeeded(&mut self, step: &Step) {
+        self.at_rest = false;
         match step {
             Step::Withdraw { destination } => {
                 self.advertised.remove(destination);
@@ -154,6 +164,7 @@ impl Reconciler {
     /// A step failed; it is tried again when the object or its interface changes, or at
     /// [`Reconciler::retry`]. Returns what to report, unless it was reported before.
     pub fn failed(&mut self, step: &Step, error: &str) -> Option<Blocked> {
+        self.at_rest = false;
         match step {
             Step::Withdraw { destination } | Step::Advertise { destination, .. } => {
                 self.failed_adverts.insert(*destination);
@@ -171,6 +182,9 @@ impl Reconciler {
     /// Examines everything again: the periodic safety net. What is as it should be, and kept from nothing, is
     /// passed over here, which for most of the time is all there is.
     pub fn full(&mut self) {
+        if std::mem::replace(&mut self.at_rest, true) {
+            return;
+        }
         let links: FxHashSet<&str> = self.observed.keys().filter_map(link_name).collect();
         let wished = self
             .wishes
@@ -193,6 +207,7 @@ impl Reconciler {
         let unwanted = |destination: &&Destination| !self.adverts.contains_key(*destination);
         let unwanted = self.advertised.keys().filter(unwanted);
         self.dirty_adverts.extend(untold.chain(unwanted));
+        self.at_rest = self.dirty.is_empty() && self.dirty_adverts.is_empty();
     }
 
     /// Examining a desired object would come to nothing; `links` are the interfaces observed.
@@ -234,6 +249,11 @@ impl Reconciler {
         observed
             .map(|(key, found)| (key.clone(), found.clone()))
             .collect()
+    }
+
+    /// Everything that exists, as far as it was observed, in no particular order.
+    pub fn observations(&self) -> impl Iterator<Item = (&Key, &Found)> {
+        self.observed.iter()
     }
 
     /// The desired objects that a holder wants, in the order given.
@@ -331,7 +351,9 @@ impl Reconciler {
     fn made(&self, key: &Key, value: &Value) -> Found {
         let before = self.observed.get(key);
         match (key, value, before.map(|f| &f.value)) {
-            (Key::TableName { .. } | Key::Sysctl { .. }, ..) => Found::foreign(value.clone()),
+            (Key::TableName { .. } | Key::Sysctl { .. } | Key::BridgePort { .. }, ..) => {
+                Found::foreign(value.clone())
+            }
             (_, Value::Link(wish), Some(Value::Link(found)))
                 if wish.kind == LinkKind::Foreign || wish.kind == found.kind =>
             {
@@ -391,7 +413,7 @@ impl Reconciler {
 
     /// Examines the dirty objects that are desired; the others stay for [`Self::remove`].
     fn wire(&mut self, plan: &mut Plan) {
-        let mut made = Made::default();
+        let mut made = Made::expecting(self.coming());
         let mut unwanted = BTreeSet::new();
         while let Some(key) = self.dirty.pop_first() {
             let Some(wish) = self.desired(&key) else {
@@ -403,6 +425,12 @@ impl Reconciler {
             self.follow(key, verdict, plan);
         }
         self.dirty = unwanted;
+    }
+
+    /// The interfaces that steps of this pass bring.
+    fn coming(&self) -> Vec<Arc<str>> {
+        let brings = |key| brings(key, self.desired(key)?, self.observed.get(key));
+        self.dirty.iter().filter_map(brings).cloned().collect()
     }
 
     fn follow(&mut self, key: Key, verdict: Verdict, plan: &mut Plan) {
@@ -417,6 +445,9 @@ impl Reconciler {
                     self.touch_objects_on(&key);
                 }
                 plan.steps.push(step);
+            }
+            Verdict::Awaited(device) => {
+                self.awaiting_link.entry(device).or_default().insert(key);
             }
             Verdict::Blocked(reason) => {
                 let device = match &reason {
@@ -437,7 +468,9 @@ impl Reconciler {
     /// What is on an interface that is replaced has to be examined in the same phase.
     fn touch_objects_on(&mut self, key: &Key) {
         let Key::Link { name } = key else { return };
-        let on_it = |key: &&Key, value: &Value| key.device(value) == Some(name);
+        let on_it = |key: &&Key, value: &Value| {
+            key.device(value) == Some(name) || master(value) == Some(name)
+        };
         let keys: Vec<Key> = self
             .wishes
             .iter()

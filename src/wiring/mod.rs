@@ -5,7 +5,9 @@
 //! them, and counted by [`crate::reconcile::Reconciler`]; what the hosts of a tenant subnet share is held for
 //! the subnet.
 
+mod facts;
 mod subnet;
+pub mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod underlay;
@@ -14,124 +16,45 @@ mod wish;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bgp::evpn::{EvpnEvent, Instance, Vni};
 use ipnet::IpNet;
 
+pub use self::facts::{
+    BridgeFacts, BridgeRole, Facts, Localnet, Tenancy, localnets, southbound_localnets,
+};
 use self::subnet::{Gateway, Subnet, Way};
+pub use self::tenants::AdvertisedRouter;
+use self::tenants::{Extent, Outline, Tenants};
 pub use self::wish::{Pending, Wish};
-use crate::exposure::{Delta, Exposure};
+use crate::exposure::{Delta, Exposure, Tenant};
 use crate::mac::MacAddr;
-use crate::ovn::vswitch::PatchPort;
-use crate::ovn::{BridgeMappings, Northbound, Southbound, Vswitch};
-use crate::reconcile::object::TableId;
-use crate::reconcile::{Advert, Announcement, Desired, Destination, Holder, Key, Value};
+use crate::reconcile::{Advert, Announcement, Desired, Destination, Holder, Key, Taught, Value};
 
-/// What wiring depends on besides exposures.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    pub mappings: BridgeMappings,
-    /// The localnet ports of all provider networks, sorted.
-    pub localnets: Vec<Localnet>,
-    /// The bridges of `mappings`, as far as they are known.
-    pub bridges: BTreeMap<Arc<str>, BridgeFacts>,
-}
-
-/// A localnet port: a physical network and the VLAN on it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Localnet {
-    pub physical_network: Arc<str>,
-    /// 1–4094.
-    pub vlan: Option<u16>,
-}
-
-/// What this node knows of a bridge.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BridgeFacts {
-    /// Its routing table, from `rt_tables`.
-    pub table: Option<TableId>,
-    /// The MAC of its kernel interface.
-    pub mac: Option<MacAddr>,
-    /// Its patch ports to OVN, sorted.
-    pub patch_ports: Vec<PatchPort>,
-}
-
-impl Facts {
-    /// Gathers the facts: `tables` are those of `rt_tables` by bridge, `mac` tells the MAC of an
-    /// interface of the kernel.
-    pub fn gather(
-        mappings: &BridgeMappings,
-        nb: &Northbound,
-        vswitch: &Vswitch,
-        tables: &BTreeMap<Arc<str>, TableId>,
-        mac: impl Fn(&str) -> Option<MacAddr>,
-    ) -> Self {
-        let bridges = mappings.entries().iter().map(|mapping| {
-            let bridge = &mapping.bridge;
-            let facts = BridgeFacts {
-                table: tables.get(bridge).copied(),
-                mac: mac(bridge),
-                patch_ports: vswitch.patch_ports(bridge),
-            };
-            (bridge.clone(), facts)
-        });
-        Self {
-            bridges: bridges.collect(),
-            localnets: localnets(nb),
-            mappings: mappings.clone(),
-        }
-    }
-}
-
-impl BridgeFacts {
-    /// The OpenFlow port of a localnet port's patch port.
-    pub fn ofport(&self, localnet: &str) -> Option<u32> {
-        let mut ports = self.patch_ports.iter();
-        ports.find(|p| &*p.localnet == localnet).map(|p| p.ofport)
-    }
-}
-
-/// The localnet ports of all provider networks, as [`Facts`] wants them. They change when
-/// [`crate::ovn::northbound::Affected::localnets`] says so.
-pub fn localnets(nb: &Northbound) -> Vec<Localnet> {
-    let ports = nb.all_localnets();
-    sorted(ports.map(|port| (port.physical_network.as_ref(), port.tag)))
-}
-
-/// The same from the Southbound database.
-pub fn southbound_localnets(sb: &Southbound) -> Vec<Localnet> {
-    let ports = sb.all_localnets();
-    sorted(ports.map(|port| (port.physical_network.as_ref(), port.vlan)))
-}
-
-fn sorted<'a>(ports: impl Iterator<Item = (Option<&'a Arc<str>>, Option<u16>)>) -> Vec<Localnet> {
-    let localnet = |(physical_network, tag): (Option<&Arc<str>>, Option<u16>)| {
-        Some(Localnet {
-            physical_network: physical_network?.clone(),
-            vlan: tag.filter(|tag| *tag != 0),
-        })
-    };
-    let localnets: BTreeSet<_> = ports.filter_map(localnet).collect();
-    localnets.into_iter().collect()
-}
-
-/// Everything a node should have for these exposures.
+/// Everything a node should have for these exposures and tenants, before peers have taught anything.
 pub fn desired<'a>(
     exposures: impl IntoIterator<Item = &'a Arc<Exposure>>,
+    tenants: &BTreeMap<Vni, Arc<Tenant>>,
     facts: &Facts,
 ) -> Desired {
     let mut wiring = Wiring::default();
-    wiring.set_facts(facts.clone());
+    let kept = wiring.set_facts(facts.clone());
+    let tenants = tenants.iter();
     let delta = Delta {
         added: exposures.into_iter().cloned().collect(),
+        tenants: tenants
+            .map(|(vni, tenant)| (*vni, Some(Arc::clone(tenant))))
+            .collect(),
         ..Delta::default()
     };
+    let updated = wiring.update(&delta);
+    // As the reconciler has it: the last word of each holder, and where holders differ, the first of them.
+    let wishes = kept.into_iter().chain(updated);
+    let wishes: BTreeMap<Holder, Wish> = wishes.map(|wish| (wish.holder, wish)).collect();
     let mut desired = Desired {
         objects: wiring.base().into_iter().collect(),
         adverts: BTreeMap::new(),
     };
-    let mut wishes = wiring.update(&delta);
-    // As the reconciler has it: where holders differ, the first of them.
-    wishes.sort_by_key(|wish| wish.holder);
-    for wish in wishes {
+    for wish in wishes.into_values() {
         for (key, value) in wish.objects {
             desired.objects.entry(key).or_insert(value);
         }
@@ -142,62 +65,193 @@ pub fn desired<'a>(
     desired
 }
 
-/// The exposures in force by prefix, and the facts they are wired by.
+/// The exposures in force by destination, and the facts they are wired by.
 #[derive(Clone, Debug, Default)]
 pub struct Wiring {
     facts: Facts,
-    exposures: BTreeMap<IpNet, Vec<Arc<Exposure>>>,
+    exposures: BTreeMap<Destination, Vec<Arc<Exposure>>>,
     /// Tenant subnets in which something is exposed, masked.
     subnets: BTreeMap<IpNet, Subnet>,
+    tenants: Tenants,
+}
+
+/// What a change has touched.
+#[derive(Debug, Default)]
+struct Touched {
+    base: bool,
+    destinations: BTreeSet<Destination>,
+    subnets: BTreeSet<IpNet>,
+    tenants: BTreeMap<Vni, Extent>,
+    taught: BTreeSet<(Vni, Taught)>,
+}
+
+impl Touched {
+    fn tenant(&mut self, vni: Vni, extent: Extent) {
+        let known = self.tenants.entry(vni).or_insert(extent);
+        *known = extent.max(*known);
+    }
 }
 
 impl Wiring {
-    /// Takes over a change of exposures. Answers what is needed now by each prefix it touches, and by each
-    /// subnet.
+    /// Takes over a change of exposures and tenants. Answers what is needed now by each destination, subnet and tenant it
+    /// touches, and by the node itself if that changes.
     pub fn update(&mut self, delta: &Delta) -> Vec<Wish> {
-        let (mut prefixes, mut subnets) = (BTreeSet::new(), BTreeSet::new());
+        let mut touched = Touched::default();
+        let changed = delta.removed.iter().chain(&delta.added);
+        let vnis: BTreeSet<Vni> = changed
+            .filter_map(|exposure| exposure.vni)
+            .chain(delta.tenants.keys().copied())
+            .collect();
+        let outline = |wiring: &Self, vni| wiring.tenants.outline(vni, &wiring.facts);
+        let before: Vec<(Vni, Outline)> = vnis.into_iter().map(|v| (v, outline(self, v))).collect();
+        touched.base = self.claim(&delta.tenants);
         for exposure in &delta.removed {
             if self.remove(exposure) {
-                prefixes.insert(exposure.prefix);
-                subnets.extend(self.uncarry(exposure));
+                self.touch(exposure, &mut touched);
+                touched.subnets.extend(self.uncarry(exposure));
             }
         }
         for exposure in &delta.added {
             if self.insert(exposure) {
-                prefixes.insert(exposure.prefix);
-                subnets.extend(self.carry(exposure));
+                self.touch(exposure, &mut touched);
+                touched.subnets.extend(self.carry(exposure));
             }
         }
-        self.wishes(prefixes, &subnets)
+        for (vni, before) in before {
+            if let Some(extent) = before.extent(&outline(self, vni)) {
+                touched.tenant(vni, extent);
+            }
+        }
+        self.wishes(touched)
     }
 
-    /// Takes over new facts. Answers what each prefix and each subnet on a bridge of which something
+    /// Takes over changes of tenants. True when other attachments are theirs alone now.
+    fn claim(&mut self, tenants: &BTreeMap<Vni, Option<Arc<Tenant>>>) -> bool {
+        if tenants.is_empty() {
+            return false;
+        }
+        let claimed = |wiring: &Self| -> BTreeSet<_> {
+            let claimed = wiring.tenants.claimed();
+            claimed.into_iter().cloned().collect()
+        };
+        let before = claimed(self);
+        for (vni, tenant) in tenants {
+            self.tenants.set(*vni, tenant.clone());
+        }
+        before != claimed(self)
+    }
+
+    /// What depends on an exposure that came or went, besides [`Tenants::outline`].
+    fn touch(&self, exposure: &Exposure, touched: &mut Touched) {
+        let destination = exposure.destination();
+        touched.destinations.insert(destination);
+        match destination {
+            Destination::Prefix(_) => {}
+            Destination::Tenant { vni, prefix } => {
+                if self.tenants.is_router(vni, prefix.addr()) {
+                    touched.tenant(vni, Extent::Devices);
+                }
+            }
+            Destination::Host { vni, mac, .. } => {
+                if self.tenants.knows_host(vni, mac) {
+                    touched.taught.insert((vni, Taught::Host(mac)));
+                }
+            }
+        }
+    }
+
+    /// Takes over new facts. Answers what each destination, subnet and tenant on a bridge of which something
     /// changed needs now; [`Self::base`] may have changed as well.
     pub fn set_facts(&mut self, facts: Facts) -> Vec<Wish> {
         let old = std::mem::replace(&mut self.facts, facts);
         let changed = |bridge: &Arc<str>| old.bridges.get(bridge) != self.facts.bridges.get(bridge);
-        let prefixes = self.exposures.iter().filter(|(_, exposures)| {
+        let destinations = self.exposures.iter().filter(|(destination, exposures)| {
             let mut bridges = exposures.iter().filter_map(|e| e.bridge());
-            bridges.any(changed)
+            destination.vni().is_none() && bridges.any(changed)
         });
-        let prefixes = prefixes.map(|(prefix, _)| *prefix).collect();
+        let destinations = destinations.map(|(destination, _)| *destination).collect();
         let subnets = self.subnets.iter().filter(|(_, s)| s.is_on(changed));
         let subnets = subnets.map(|(subnet, _)| *subnet).collect();
-        self.wishes(prefixes, &subnets)
+        let vrfs = old.tenancy.vrfs.union(&self.facts.tenancy.vrfs).copied();
+        let vnis: BTreeSet<Vni> = self.tenants.vnis().chain(vrfs).collect();
+        let differs = |vni: &Vni| self.tenants.differs(*vni, &old, &self.facts);
+        let vnis = vnis.into_iter().filter(differs);
+        let touched = Touched {
+            destinations,
+            subnets,
+            tenants: vnis.map(|vni| (vni, Extent::All)).collect(),
+            ..Touched::default()
+        };
+        self.wishes(touched)
     }
 
-    /// What these need, and whatever else depends on the subnets.
-    fn wishes(&mut self, mut prefixes: BTreeSet<IpNet>, subnets: &BTreeSet<IpNet>) -> Vec<Wish> {
+    /// Takes in what peers teach of tenants' tables. Answers what is needed of that now.
+    pub fn teach(&mut self, events: impl IntoIterator<Item = EvpnEvent>) -> Vec<Wish> {
+        let mut taught = BTreeSet::new();
+        for event in events {
+            let (vni, subjects) = self.tenants.learn(event);
+            taught.extend(subjects.into_iter().map(|subject| (vni, subject)));
+        }
+        let touched = Touched {
+            taught,
+            ..Touched::default()
+        };
+        self.wishes(touched)
+    }
+
+    /// What is needed by what was touched, and whatever else depends on it.
+    fn wishes(&mut self, touched: Touched) -> Vec<Wish> {
+        let Touched {
+            base,
+            mut destinations,
+            subnets,
+            tenants,
+            mut taught,
+        } = touched;
         let mut wishes = Vec::new();
+        if base {
+            let holder = Holder::Base;
+            let objects = self.base();
+            wishes.push(Wish {
+                objects,
+                ..Wish::nothing(holder)
+            });
+        }
         for subnet in subnets {
-            let known = self.subnets.get_mut(subnet);
-            if known.is_none_or(|known| known.choose(*subnet, &self.facts)) {
-                wishes.push(self.subnet_wish(*subnet));
-                prefixes.extend(self.exposed_in(*subnet));
+            let known = self.subnets.get_mut(&subnet);
+            if known.is_none_or(|known| known.choose(subnet, &self.facts)) {
+                wishes.push(self.subnet_wish(subnet));
+                destinations.extend(self.exposed_in(subnet));
             }
         }
-        wishes.extend(prefixes.into_iter().map(|prefix| self.wish(prefix)));
+        for (vni, extent) in tenants {
+            wishes.push(self.tenant_wish(vni));
+            if extent == Extent::All {
+                destinations.extend(self.exposed_of(vni));
+                taught.extend(self.tenants.subjects(vni).map(|subject| (vni, subject)));
+            }
+        }
+        wishes.extend(
+            destinations
+                .into_iter()
+                .map(|destination| self.wish(destination)),
+        );
+        wishes.extend(
+            taught
+                .into_iter()
+                .map(|(vni, subject)| self.taught_wish(vni, subject)),
+        );
         wishes
+    }
+
+    /// What stands behind a VNI.
+    pub fn tenant(&self, vni: Vni) -> Option<&Arc<Tenant>> {
+        self.tenants.tenant(vni)
+    }
+
+    /// The VNIs of which something is known.
+    pub fn vnis(&self) -> impl Iterator<Item = Vni> + '_ {
+        self.tenants.vnis()
     }
 
     /// The facts in force.
@@ -207,16 +261,52 @@ impl Wiring {
 
     /// The objects of the node itself, whether or not anything is exposed.
     pub fn base(&self) -> Vec<(Key, Value)> {
-        underlay::base(&self.facts)
+        underlay::base(&self.facts, &self.tenants.claimed())
     }
 
-    /// What a prefix needs, besides what its subnet has.
-    pub fn wish(&self, prefix: IpNet) -> Wish {
-        let holder = Holder::from(prefix);
-        let exposures = self.exposures(prefix);
-        let Some(chosen) = self.chosen(prefix) else {
+    /// What the speaker is to be told of tenants: those that have their devices, and whose Router's MAC is known where they
+    /// need one.
+    pub fn instances(&self) -> BTreeMap<Vni, Instance> {
+        self.tenants.instances(&self.facts)
+    }
+
+    /// What IPv6 routers say, by device.
+    pub fn advertised_routers(&self) -> BTreeMap<Arc<str>, AdvertisedRouter> {
+        self.tenants.routers(&self.facts)
+    }
+
+    /// What a destination needs, besides what its subnet or its tenant has.
+    pub fn wish(&self, destination: impl Into<Destination>) -> Wish {
+        let destination = destination.into();
+        let holder = Holder::Exposed(destination);
+        let Some(chosen) = self.chosen(destination) else {
             return Wish::nothing(holder);
         };
+        let (objects, requires) = match destination.vni() {
+            Some(vni) => self.tenants.exposed(vni, chosen, &self.facts),
+            None => self.routed(destination, chosen),
+        };
+        let announcement = Announcement {
+            next_hop: chosen.next_hop,
+            attributes: chosen.attributes.announced(),
+        };
+        let advert = Advert {
+            requires,
+            announcement,
+        };
+        Wish {
+            holder,
+            objects,
+            advert: Some(advert),
+        }
+    }
+
+    /// What a prefix of the default table needs, and what must be in place before it is advertised.
+    fn routed(
+        &self,
+        destination: Destination,
+        chosen: &Exposure,
+    ) -> (Vec<(Key, Value)>, Arc<[Key]>) {
         let (mut objects, requires) = match self.way(chosen) {
             None => (
                 underlay::steering(chosen, &self.facts),
@@ -234,61 +324,57 @@ impl Wiring {
             Some(Way::Blocked(_)) => (Vec::new(), underlay::requires(chosen, &self.facts).into()),
         };
         // The gateways of each port are answered for, whichever of them attracts the traffic.
-        for exposure in exposures {
+        for exposure in self.exposures(destination) {
             for object in underlay::proxies(exposure) {
                 if !objects.contains(&object) {
                     objects.push(object);
                 }
             }
         }
-        let announcement = Announcement {
-            next_hop: chosen.next_hop,
-            attributes: chosen.attributes.announced(),
-        };
-        let advert = Advert {
-            requires,
-            announcement,
-        };
-        Wish {
-            holder,
-            objects,
-            advert: Some(advert),
-        }
+        (objects, requires)
     }
 
-    /// The exposures of a prefix, sorted.
-    pub fn exposures(&self, prefix: IpNet) -> &[Arc<Exposure>] {
-        self.exposures.get(&prefix).map_or(&[], Vec::as_slice)
+    /// The exposures of a destination, sorted.
+    pub fn exposures(&self, destination: impl Into<Destination>) -> &[Arc<Exposure>] {
+        let exposures = self.exposures.get(&destination.into());
+        exposures.map_or(&[], Vec::as_slice)
     }
 
-    /// Of several exposures of one prefix the one that is wired, and whose attributes are told: the first
-    /// that need not wait, else the first. One that goes the way of its subnet comes before one that does not.
-    pub fn chosen(&self, prefix: IpNet) -> Option<&Arc<Exposure>> {
-        let exposures = self.exposures(prefix).iter();
+    /// Of several exposures of one destination the one that is wired, and whose attributes are told: the first
+    /// that need not wait, else the first. One that goes the way of its subnet comes before one that does not, and a
+    /// port before the kernel's own address.
+    pub fn chosen(&self, destination: impl Into<Destination>) -> Option<&Arc<Exposure>> {
+        let exposures = self.exposures(destination).iter();
         exposures.min_by_key(|exposure| {
+            let own = exposure
+                .vni
+                .is_some_and(|vni| self.tenants.is_own_address(vni, exposure));
             let waits = self.waits_for(exposure).is_some();
             let beside = matches!(self.way(exposure), Some(Way::Beside(_)));
-            (waits, beside)
+            (own, waits, beside)
         })
     }
 
     /// The exposure that an advert is of.
     pub fn behind(&self, destination: &Destination) -> Option<&Arc<Exposure>> {
-        self.chosen(destination.prefix()?)
+        self.chosen(*destination)
     }
 
-    /// The prefixes that are exposed but wait, with what they wait for.
-    pub fn pending(&self) -> impl Iterator<Item = (IpNet, Pending)> + '_ {
-        let prefixes = self.exposures.keys();
-        prefixes.filter_map(|prefix| Some((*prefix, self.pending_for(*prefix)?)))
+    /// What is exposed but waits, with what it waits for.
+    pub fn pending(&self) -> impl Iterator<Item = (Destination, Pending)> + '_ {
+        let destinations = self.exposures.keys();
+        destinations.filter_map(|destination| Some((*destination, self.pending_for(*destination)?)))
     }
 
-    /// What the prefix waits for; `None` when nothing is in its way, or it is not exposed.
-    pub fn pending_for(&self, prefix: IpNet) -> Option<Pending> {
-        self.waits_for(self.chosen(prefix)?)
+    /// What a destination waits for; `None` when nothing is in its way, or it is not exposed.
+    pub fn pending_for(&self, destination: impl Into<Destination>) -> Option<Pending> {
+        self.waits_for(self.chosen(destination)?)
     }
 
     fn waits_for(&self, exposure: &Exposure) -> Option<Pending> {
+        if let Some(vni) = exposure.vni {
+            return self.tenants.waits_for(vni, exposure, &self.facts);
+        }
         if let Some(Way::Blocked(carried)) = self.way(exposure) {
             return Some(Pending::SubnetElsewhere {
                 subnet: exposure.subnet?,
@@ -316,19 +402,69 @@ impl Wiring {
         }
     }
 
+    fn tenant_wish(&self, vni: Vni) -> Wish {
+        self.tenants.wish(vni, &self.facts, |address| {
+            let prefix = IpNet::from(address);
+            let exposures = self.exposures(Destination::Tenant { vni, prefix });
+            exposures
+                .iter()
+                .any(|exposure| !self.tenants.is_own_address(vni, exposure))
+        })
+    }
+
+    fn taught_wish(&self, vni: Vni, subject: Taught) -> Wish {
+        self.tenants
+            .taught(vni, subject, &self.facts, |mac| self.has_host(vni, mac))
+    }
+
+    /// Whether something with this MAC address is exposed.
+    fn has_host(&self, vni: Vni, mac: MacAddr) -> bool {
+        let address = None;
+        let from = Destination::Host { vni, mac, address };
+        let next = self.exposures.range(from..).next();
+        next.is_some_and(|(found, _)| {
+            matches!(*found, Destination::Host { vni: v, mac: m, .. } if (v, m) == (vni, mac))
+        })
+    }
+
     /// The exposed prefixes inside a subnet.
-    fn exposed_in(&self, subnet: IpNet) -> impl Iterator<Item = IpNet> + '_ {
-        let from = self.exposures.range(subnet..).map(|(prefix, _)| *prefix);
-        from.take_while(move |prefix| subnet.contains(prefix))
+    fn exposed_in(&self, subnet: IpNet) -> impl Iterator<Item = Destination> + '_ {
+        let from = self.exposures.range(Destination::Prefix(subnet)..);
+        let destinations = from.map(|(destination, _)| *destination);
+        destinations.take_while(move |destination| {
+            let prefix = destination.prefix();
+            prefix.is_some_and(|prefix| subnet.contains(&prefix))
+        })
+    }
+
+    /// What is exposed of a tenant.
+    fn exposed_of(&self, vni: Vni) -> impl Iterator<Item = Destination> + '_ {
+        let first = IpNet::default();
+        let prefixes = Destination::Tenant { vni, prefix: first };
+        let hosts = Destination::Host {
+            vni,
+            mac: MacAddr([0; 6]),
+            address: None,
+        };
+        [prefixes, hosts].into_iter().flat_map(move |first| {
+            let from = self.exposures.range(first..).map(|(found, _)| *found);
+            from.take_while(move |found| {
+                let same = std::mem::discriminant(found) == std::mem::discriminant(&first);
+                same && found.vni() == Some(vni)
+            })
+        })
     }
 
     /// False when it was there already.
     fn insert(&mut self, exposure: &Arc<Exposure>) -> bool {
-        let exposures = self.exposures.entry(exposure.prefix).or_default();
+        let exposures = self.exposures.entry(exposure.destination()).or_default();
         match exposures.binary_search(exposure) {
             Ok(_) => false,
             Err(place) => {
                 exposures.insert(place, exposure.clone());
+                if let Some(vni) = exposure.vni {
+                    self.tenants.add(vni, &exposure.network);
+                }
                 true
             }
         }
@@ -336,7 +472,8 @@ impl Wiring {
 
     /// False when it was not there.
     fn remove(&mut self, exposure: &Arc<Exposure>) -> bool {
-        let Some(exposures) = self.exposures.get_mut(&exposure.prefix) else {
+        let destination = exposure.destination();
+        let Some(exposures) = self.exposures.get_mut(&destination) else {
             return false;
         };
         let Ok(place) = exposures.binary_search(exposure) else {
@@ -344,7 +481,10 @@ impl Wiring {
         };
         exposures.remove(place);
         if exposures.is_empty() {
-            self.exposures.remove(&exposure.prefix);
+            self.exposures.remove(&destination);
+        }
+        if let Some(vni) = exposure.vni {
+            self.tenants.remove(vni, &exposure.network);
         }
         true
     }

@@ -24,8 +24,12 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// The subnet that carries an exposure's traffic, and its gateway; `None` for what is on-link.
+    /// The subnet that carries an exposure's traffic, and its gateway; `None` for what is on-link, or in a table of its
+    /// tenant's own, where no rule is needed.
     pub(super) fn of(exposure: &Exposure) -> Option<(IpNet, Self)> {
+        if exposure.vni.is_some() {
+            return None;
+        }
         let gateway = Self {
             attachment: exposure.attachment.clone()?,
             via: exposure.via?,

@@ -7,16 +7,18 @@
 //! MAC to the bridge's own, so that the kernel takes the frame and routes it; proxy ARP and NDP, and
 //! addresses that make the kernel do so, answer for the ports' gateways.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::subnet::Gateway;
-use super::{BridgeFacts, Facts, Pending};
+use super::{BridgeFacts, BridgeRole, Facts, Pending};
 use crate::exposure::{Attachment, Exposure};
 use crate::mac::MacAddr;
 use crate::ovn::BridgeMapping;
+use crate::ovn::vswitch::PatchPort;
 use crate::reconcile::object::{EtherType, Flow, Link, LinkKind, Route, TableId};
 use crate::reconcile::ownership::{FLOW_COOKIE, RULE_PRIORITY, vlan_device_name};
 use crate::reconcile::{Key, Value};
@@ -27,14 +29,27 @@ pub const FLOW_PRIORITY: u16 = 900;
 /// OpenFlow numbers ports from 1. A flow on port 0 never exists: an advert that requires one waits.
 const NO_PORT: u32 = 0;
 
-/// The objects of the node itself.
-pub(super) fn base(facts: &Facts) -> Vec<(Key, Value)> {
+/// The objects of the node itself; `claimed` are the attachments in which it has no part.
+pub(super) fn base(facts: &Facts, claimed: &BTreeSet<&Attachment>) -> Vec<(Key, Value)> {
     let mut objects = Vec::new();
     for mapping in facts.mappings.entries() {
-        bridge(mapping, facts.bridges.get(&mapping.bridge), &mut objects);
+        match facts.role {
+            BridgeRole::Nothing => continue,
+            BridgeRole::Answers => {
+                answering_bridge(mapping, &mut objects);
+                continue;
+            }
+            BridgeRole::Routes => answering_bridge(mapping, &mut objects),
+        }
+        let claimed = claimed.iter().filter(|a| a.bridge == mapping.bridge);
+        let claimed: Vec<&Attachment> = claimed.copied().collect();
+        if let Some(bridge) = facts.bridges.get(&mapping.bridge) {
+            routing_bridge(mapping, bridge, &claimed, &mut objects);
+        }
         for localnet in &facts.localnets {
             if localnet.physical_network == mapping.physical_network
                 && let Some(vlan) = localnet.vlan
+                && !claimed.iter().any(|a| a.vlan == Some(vlan))
             {
                 vlan_device(mapping, vlan, &mut objects);
             }
@@ -225,14 +240,20 @@ fn rule(to: IpNet, table: TableId) -> Key {
     }
 }
 
-fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Vec<(Key, Value)>) {
+fn answering_bridge(mapping: &BridgeMapping, objects: &mut Vec<(Key, Value)>) {
     let name = &mapping.bridge;
     let up = Link::up(LinkKind::Foreign);
     objects.push((Key::Link { name: name.clone() }, Value::Link(up)));
     answering(name, mapping.position, mapping.position, objects);
-    let Some(facts) = facts else {
-        return;
-    };
+}
+
+fn routing_bridge(
+    mapping: &BridgeMapping,
+    facts: &BridgeFacts,
+    claimed: &[&Attachment],
+    objects: &mut Vec<(Key, Value)>,
+) {
+    let name = &mapping.bridge;
     if let Some(id) = facts.table {
         objects.push((
             Key::TableName { name: name.clone() },
@@ -246,7 +267,9 @@ fn bridge(mapping: &BridgeMapping, facts: Option<&BridgeFacts>, objects: &mut Ve
     let Some(mac) = facts.mac else {
         return;
     };
-    for port in &facts.patch_ports {
+    // What a tenant's own network sends out is for the tenant's table.
+    let own = |port: &&PatchPort| !claimed.iter().any(|a| a.localnet == port.localnet);
+    for port in facts.patch_ports.iter().filter(own) {
         for ether_type in [EtherType::Ipv4, EtherType::Ipv6] {
             let key = Key::Flow {
                 bridge: name.clone(),
@@ -277,7 +300,12 @@ fn vlan_device(mapping: &BridgeMapping, vlan: u16, objects: &mut Vec<(Key, Value
 
 /// Makes a device answer ARP and NDP for gateways: the kernel only does on a device with an address.
 /// These never leave the node.
-fn answering(dev: &Arc<str>, position: u16, index: u16, objects: &mut Vec<(Key, Value)>) {
+pub(super) fn answering(
+    dev: &Arc<str>,
+    position: u16,
+    index: u16,
+    objects: &mut Vec<(Key, Value)>,
+) {
     let [_, low_position] = position.to_be_bytes();
     let [_, low_index] = index.to_be_bytes();
     let v4 = Ipv4Addr::new(169, 254, low_position, low_index);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 
 use crate::reconcile::{Advert, Holder, Key, Reconciler, Value};
@@ -55,6 +56,12 @@ pub enum Pending {
         /// The gateway that the subnet's traffic goes to.
         via: IpAddr,
     },
+    /// This node has no address at which its tunnels could begin.
+    NoVtep { vni: Vni },
+    /// Its provider network is not the tenant's, or another of the tenant's has the entrance.
+    NoEntrance { vni: Vni, network: Arc<str> },
+    /// Open vSwitch has not made the port that leads into the tenant's table, or has given it no number.
+    NoPort { bridge: Arc<str>, port: Arc<str> },
 }
 
 impl fmt::Display for Pending {
@@ -77,6 +84,19 @@ impl fmt::Display for Pending {
                 f,
                 "traffic to {subnet} goes to gateway {via} on another bridge: two routers here have \
                  overlapping subnets, of which one can be exposed"
+            ),
+            Self::NoVtep { vni } => write!(
+                f,
+                "VNI {vni} has no tunnel endpoint here: set evpn_local_ip, or give the loopback device a /32 address"
+            ),
+            Self::NoEntrance { vni, network } => write!(
+                f,
+                "nothing leads from network {network} into VNI {vni}: gateways of one tenant must be on one provider \
+                 network, which is mapped here and has the tenant's annotations"
+            ),
+            Self::NoPort { bridge, port } => write!(
+                f,
+                "waiting for Open vSwitch to make port {port} on bridge {bridge}"
             ),
         }
     }

@@ -6,7 +6,7 @@ use bgp::{Event, PeerConfig, RemoteAs, State};
 use interop::frr::Frr;
 use interop::{Need, Place, eventually, require};
 use ovn_bgp_agent::fib::RouteState;
-use ovn_bgp_agent::peering::{Neighbour, Peering, Settings};
+use ovn_bgp_agent::peering::{Neighbour, Peering, Settings, Start};
 
 use crate::lab::{BEYOND, BEYOND6, DEFAULT, Lab, Running, leaf};
 
@@ -82,8 +82,13 @@ fn speak(lab: &Lab, running: &Running) -> Peering {
     });
     let settings = Settings::new(65001, "192.0.2.7".parse().unwrap());
     let learned = running.learned.clone();
-    let spawn = |routes| {
-        let spawn = || Peering::spawn_between(settings, neighbours.to_vec(), routes, Some(learned));
+    let spawn = |routes, _| {
+        let start = Start {
+            routes,
+            learned: Some(learned),
+            ..Start::default()
+        };
+        let spawn = || Peering::spawn_from(settings, neighbours.to_vec(), start);
         lab.node.inside(spawn).unwrap()
     };
     running.origination.start(spawn, Peering::handle).unwrap()

@@ -69,13 +69,21 @@ impl Lab {
         let (end, ended) = oneshot::channel();
         let driven = Arc::clone(&runtime);
         std::thread::spawn(move || driven.block_on(ended));
+        let dir = scratch().unwrap();
+        let frr = dir.path().join("frr");
+        std::fs::create_dir_all(&frr).unwrap();
+        let mut place = Place::inside(&node).with(generation);
+        if generation == Generation::Trixie {
+            // mgmtd and its clients meet there, whatever they are told of their sockets.
+            place = place.mount(&frr, "/run/frr");
+        }
         let lab = Self {
             runtime,
             _end: end,
-            place: Place::inside(&node).with(generation),
+            place,
             node,
             leaf,
-            dir: scratch().unwrap(),
+            dir,
         };
         lab.write_vtysh();
         Some(lab)
@@ -87,6 +95,15 @@ impl Lab {
 
     pub(crate) fn start(&self, config: &str) -> Frr {
         Frr::start_daemons(&self.place, &self.frr_dir(), config, &["zebra", "bgpd"]).unwrap()
+    }
+
+    /// With all that EVPN needs: from FRR 10.1 on, mgmtd has the configuration of VRFs and interfaces.
+    pub(crate) fn start_evpn(&self, config: &str) -> Frr {
+        let daemons: &[&str] = match self.place.generation() {
+            Generation::Bookworm => &["zebra", "bgpd"],
+            Generation::Trixie => &["mgmtd", "zebra", "bgpd"],
+        };
+        Frr::start_daemons(&self.place, &self.frr_dir(), config, daemons).unwrap()
     }
 
     /// The generation's vtysh, which first notes its arguments.
@@ -124,6 +141,7 @@ impl Lab {
     pub(crate) fn settings(&self, wanted: Wanted, interval: Duration) -> Settings {
         Settings {
             wanted,
+            tenants: None,
             vtysh: self.vtysh(),
             router_id: None,
             interval,

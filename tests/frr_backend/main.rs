@@ -3,13 +3,14 @@
 
 mod lab;
 mod latency;
+mod tenants;
 
 use std::time::{Duration, Instant};
 
 use interop::frr::Frr;
 use interop::{Generation, wait_until};
 use lab::{FRR_CONFIG, HOURLY, Lab, leaking};
-use ovn_bgp_agent::advertise::frr::{Status, Upkeep, Wanted};
+use ovn_bgp_agent::advertise::frr::{Status, Upkeep, Wanted, With};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -160,7 +161,9 @@ fn what_frr_refuses_is_left_out_and_the_rest_is_sent() {
             "exit",
         ]
         .map(str::to_owned);
-        let rejected = lab.block_on(lab.vtysh().configure(&commands)).unwrap();
+        let rejected = lab
+            .block_on(lab.vtysh().configure(With::Bgpd, &commands))
+            .unwrap();
         let of: Vec<&str> = rejected.iter().map(|r| r.command.as_str()).collect();
         let expected = [
             "neighbor 100.65.1.2 remote-as 1",

@@ -109,8 +109,9 @@ impl Ours {
             mappings: node().mappings,
             localnets,
             bridges: BTreeMap::from([(Arc::from("br-ex"), br_ex)]),
+            ..Facts::default()
         };
-        let desired = desired(&exposures, &facts);
+        let desired = desired(&exposures, &BTreeMap::new(), &facts);
         Self { exposures, desired }
     }
 

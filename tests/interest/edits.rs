@@ -151,6 +151,20 @@ impl Edits {
         format!("{key:?} says advertise {advertise:?}, MED {med:?}")
     }
 
+    /// A network says something of its VPN.
+    pub(crate) fn annotate(&mut self, server: &mut Server) -> String {
+        let Some(key) = self.pick(server, Some("Logical_Switch")) else {
+            return "nothing".to_owned();
+        };
+        let kind = ["l3", "l2", "l3", ""][self.random.usize(0..4)];
+        let vni = ["1001", "1002", "1003", ""][self.random.usize(0..4)];
+        let targets = ["['65000:1']", "", "nonsense"][self.random.usize(0..3)];
+        put(server, &key, "external_ids", "neutron_bgpvpn:type", kind);
+        put(server, &key, "external_ids", "neutron_bgpvpn:vni", vni);
+        put(server, &key, "external_ids", "neutron_bgpvpn:rt", targets);
+        format!("{key:?} is {kind:?} of VNI {vni:?} with targets {targets:?}")
+    }
+
     fn flip_up(&mut self, server: &mut Server) -> String {
         let table = match server.monitor.tables.contains_key(BINDING) {
             true => BINDING,
@@ -224,6 +238,20 @@ pub(crate) fn say_all(server: &mut Server, table: &str, setting: &str) {
             _ => own.to_string(),
         };
         put(server, &key, "external_ids", setting, &value);
+    }
+}
+
+/// Has every switch's end of a router port be of some tenant: most of one, some of another.
+pub(crate) fn join_all(server: &mut Server) {
+    let is_patch = |key: &&Key| {
+        let kind = |row| server.value(BINDING, row, "type").and_then(Datum::as_str);
+        *key.0 == *BINDING && kind(&server.rows[*key]) == Some("patch")
+    };
+    let keys: Vec<_> = server.rows.keys().filter(is_patch).cloned().collect();
+    for key in keys {
+        let vni = if key.1.as_u128() % 8 == 0 { "78" } else { "77" };
+        put(server, &key, "external_ids", "neutron_bgpvpn:vni", vni);
+        put(server, &key, "external_ids", "neutron_bgpvpn:as", "65000");
     }
 }
 

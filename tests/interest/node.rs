@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ovn_bgp_agent::exposure::{Exposure, Node, Options, TenantExposure, northbound};
+use ovn_bgp_agent::exposure::{Decision, Exposure, Node, Options, TenantExposure, northbound};
 use ovn_bgp_agent::ovn::interest::northbound::Interest;
-use ovn_bgp_agent::ovn::interest::{ByTable, Own, TenantRows};
+use ovn_bgp_agent::ovn::interest::{ByTable, Needs, Own, TenantRows};
 use ovn_bgp_agent::ovn::southbound::Scope;
 use ovn_bgp_agent::ovn::{Northbound, Southbound, northbound as nb, southbound as sb};
 use ovn_bgp_agent::ovsdb::{Condition, Monitor};
@@ -73,13 +73,18 @@ pub(crate) fn exposures_of_all(
     node: &Node,
     options: &Options,
 ) -> Vec<Arc<Exposure>> {
+    decision_of_all(cloud, node, options).exposures
+}
+
+/// What a node that reads everything decides.
+pub(crate) fn decision_of_all(cloud: &Cloud, node: &Node, options: &Options) -> Decision {
     let mut rows = Rows::new(cloud);
     let changes = Replica::default().follow(&cloud.northbound, &nb::monitor());
     rows.northbound.apply(&changes);
     if let (Some(server), Some(southbound)) = (&cloud.southbound, &mut rows.southbound) {
         southbound.apply(&Replica::default().follow(server, &server.monitor));
     }
-    rows.exposures(node, options)
+    rows.decide(node, options)
 }
 
 /// Typed rows of both databases.
@@ -97,14 +102,13 @@ impl Rows {
         }
     }
 
-    fn exposures(&self, node: &Node, options: &Options) -> Vec<Arc<Exposure>> {
+    fn decide(&self, node: &Node, options: &Options) -> Decision {
         northbound::decide(northbound::Inputs {
             northbound: &self.northbound,
             southbound: self.southbound.as_ref(),
             node,
             options,
         })
-        .exposures
     }
 }
 
@@ -121,7 +125,7 @@ impl Filtered {
         let southbound = cloud.southbound.as_ref().map(|server| &server.monitor);
         let monitor = &cloud.northbound.monitor;
         Self {
-            interest: Interest::new(own(node), tenant_rows(options), monitor, southbound),
+            interest: Interest::new(own(node), needs(options), monitor, southbound),
             northbound: Replica::default(),
             southbound: Replica::default(),
             rows: Rows::new(cloud),
@@ -167,7 +171,11 @@ impl Filtered {
     }
 
     pub(crate) fn exposures(&self, node: &Node, options: &Options) -> Vec<Arc<Exposure>> {
-        self.rows.exposures(node, options)
+        self.decision(node, options).exposures
+    }
+
+    pub(crate) fn decision(&self, node: &Node, options: &Options) -> Decision {
+        self.rows.decide(node, options)
     }
 
     pub(crate) fn conditions(&self) -> (ByTable, ByTable) {
@@ -186,6 +194,13 @@ impl Filtered {
     /// How many rows it holds of OVN_Northbound.
     pub(crate) fn rows(&self) -> usize {
         self.northbound.len()
+    }
+}
+
+fn needs(options: &Options) -> Needs {
+    Needs {
+        tenants: tenant_rows(options),
+        vpns: options.method.has_tenants(),
     }
 }
 

@@ -1,29 +1,34 @@
 //! Nodes with the Southbound drivers: one that asks for what it needs, and one that reads everything.
 
-use std::sync::Arc;
+use std::path::Path;
 
-use ovn_bgp_agent::exposure::{Exposure, Node, Options, southbound, stretched_l2};
+use ovn_bgp_agent::exposure::{Decision, Node, Options, evpn, southbound, stretched_l2};
 use ovn_bgp_agent::ovn::Southbound;
-use ovn_bgp_agent::ovn::interest::ByTable;
 use ovn_bgp_agent::ovn::interest::southbound::{Interest, Reach};
+use ovn_bgp_agent::ovn::interest::{ByTable, TenantRows};
 use ovn_bgp_agent::ovn::southbound::Scope;
 
-use crate::node::{own, tenant_rows};
+use crate::edits;
+use crate::node::{self, own, tenant_rows};
 use crate::server::{Replica, Server};
 
-/// The two drivers that decide by OVN_Southbound, by their word in `expected.json`.
+/// The drivers that decide by OVN_Southbound, by their word in `expected.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Driver {
     Southbound,
     StretchedL2,
+    Evpn,
 }
 
 impl Driver {
-    pub(crate) const ALL: [(Self, &str); 2] =
-        [(Self::Southbound, "sb"), (Self::StretchedL2, "stretched")];
+    pub(crate) const ALL: [(Self, &str); 3] = [
+        (Self::Southbound, "sb"),
+        (Self::StretchedL2, "stretched"),
+        (Self::Evpn, "evpn"),
+    ];
 
-    fn exposures(self, sb: &Southbound, node: &Node, options: &Options) -> Vec<Arc<Exposure>> {
-        let decision = match self {
+    fn decide(self, sb: &Southbound, node: &Node, options: &Options) -> Decision {
+        match self {
             Self::Southbound => southbound::decide(southbound::Inputs {
                 southbound: sb,
                 node,
@@ -33,21 +38,34 @@ impl Driver {
                 southbound: sb,
                 options,
             }),
-        };
-        decision.exposures
+            Self::Evpn => evpn::decide(evpn::Inputs {
+                southbound: sb,
+                node,
+                options,
+            }),
+        }
     }
 }
 
+/// A database that the driver finds something in. Of the snapshots, one has tenants of EVPN.
+pub(crate) fn server(driver: Driver, dir: &Path) -> Server {
+    let mut server = node::southbound(dir, Scope::Everything);
+    if driver == Driver::Evpn && !dir.ends_with("14_bgpvpn") {
+        edits::join_all(&mut server);
+    }
+    server
+}
+
 /// What a node that reads everything exposes.
-pub(crate) fn exposures_of_all(
+pub(crate) fn decision_of_all(
     driver: Driver,
     server: &Server,
     node: &Node,
     options: &Options,
-) -> Vec<Arc<Exposure>> {
+) -> Decision {
     let mut southbound = Southbound::new(Scope::Everything);
     southbound.apply(&Replica::default().follow(server, &server.monitor));
-    driver.exposures(&southbound, node, options)
+    driver.decide(&southbound, node, options)
 }
 
 /// Asks for what it needs.
@@ -63,10 +81,13 @@ impl Filtered {
         let reach = match driver {
             Driver::Southbound => Reach::Node(tenant_rows(options)),
             Driver::StretchedL2 => Reach::Routers,
+            Driver::Evpn => Reach::Node(TenantRows::Ports),
         };
+        let mut interest = Interest::new(own(node), reach, &server.monitor);
+        interest.heed_router_names(options.policy.names_routers());
         Self {
             driver,
-            interest: Interest::new(own(node), reach, &server.monitor),
+            interest,
             replica: Replica::default(),
             southbound: Southbound::new(Scope::Everything),
         }
@@ -86,8 +107,8 @@ impl Filtered {
         panic!("no fixpoint: {:#?}", self.interest.wanted().conditions());
     }
 
-    pub(crate) fn exposures(&self, node: &Node, options: &Options) -> Vec<Arc<Exposure>> {
-        self.driver.exposures(&self.southbound, node, options)
+    pub(crate) fn decision(&self, node: &Node, options: &Options) -> Decision {
+        self.driver.decide(&self.southbound, node, options)
     }
 
     pub(crate) fn conditions(&self) -> ByTable {

@@ -7,6 +7,8 @@
     reason = "each test uses a part of it; iproute2 is the judge"
 )]
 
+pub mod tenants;
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -225,6 +227,7 @@ impl Node {
         let news = tokio::time::timeout(DEADLINE, self.kernel.observe());
         match news.await.expect("no news in time").unwrap() {
             Observation::Dump(all) => self.reconciler.observe_all(&Domain::Kernel, all),
+            Observation::Same => self.reconciler.observe_same(&Domain::Kernel),
             Observation::Changes(changes) => {
                 for (key, found) in changes {
                     self.reconciler.observe(key, found);
@@ -292,6 +295,7 @@ impl Node {
         while let Ok(news) = tokio::time::timeout(quiet, self.kernel.observe()).await {
             match news.unwrap() {
                 Observation::Dump(all) => self.reconciler.observe_all(&Domain::Kernel, all),
+                Observation::Same => self.reconciler.observe_same(&Domain::Kernel),
                 Observation::Changes(changes) => {
                     for (key, found) in changes {
                         self.reconciler.observe(key, found);
@@ -321,5 +325,6 @@ pub fn scope() -> Scope {
         sysctls: sysctls_of_all,
         interfaces: vec![],
         leak: None,
+        tenants: None,
     }
 }

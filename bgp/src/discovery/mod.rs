@@ -35,7 +35,10 @@ use bytes::Bytes;
 use advertiser::{Advertiser, Solicitor};
 use contest::{Contest, RECONSIDER};
 pub use finding::Finding;
-pub use packet::{Arrival, Invalid, Packet, RouterAdvertisement, RouterSolicitation};
+pub use packet::{
+    Arrival, Invalid, Packet, PrefixInformation, RecursiveServers, RouterAdvertisement,
+    RouterSolicitation,
+};
 use routers::Routers;
 
 use crate::session::Jitter;

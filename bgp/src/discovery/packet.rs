@@ -4,14 +4,15 @@ use std::net::Ipv6Addr;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use nom::IResult;
-use nom::bytes::complete::take;
 use nom::number::complete::{be_u8, be_u16, be_u32};
+
+mod options;
+
+use options::Options;
+pub use options::{PrefixInformation, RecursiveServers};
 
 const SOLICITATION: u8 = 133;
 const ADVERTISEMENT: u8 = 134;
-
-const SOURCE_LINK_ADDRESS: u8 = 1;
-const MTU: u8 = 5;
 
 /// Routers do not forward what has this hop limit, so who sent it is on the link (RFC 4861 §3.1).
 const ON_LINK_HOP_LIMIT: u8 = 255;
@@ -28,7 +29,7 @@ pub struct Arrival<'a> {
 }
 
 /// A message that discovery takes part in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
     /// "Which routers are there?" (RFC 4861 §4.1).
     Solicitation(RouterSolicitation),
@@ -43,8 +44,8 @@ pub struct RouterSolicitation {
     pub link_address: Option<[u8; 6]>,
 }
 
-/// RFC 4861 §4.2, with the options that a router sends about itself. Others are skipped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// RFC 4861 §4.2, with the options that a router sends about itself and about the link. Others are skipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouterAdvertisement {
     /// Cur Hop Limit for hosts; zero: unspecified.
     pub hop_limit: u8,
@@ -60,6 +61,17 @@ pub struct RouterAdvertisement {
     pub link_address: Option<[u8; 6]>,
     /// MTU option.
     pub mtu: Option<u32>,
+    /// Prefix information options.
+    pub prefixes: Vec<PrefixInformation>,
+    /// Recursive DNS server options (RFC 8106 §5.1).
+    pub dns: Vec<RecursiveServers>,
+}
+
+impl RouterAdvertisement {
+    /// In `flags`: addresses are to be had by DHCPv6.
+    pub const MANAGED: u8 = 0x80;
+    /// In `flags`: all else is to be had by DHCPv6.
+    pub const OTHER: u8 = 0x40;
 }
 
 /// Why a message has to be dropped silently (RFC 4861 §6.1.1, §6.1.2).
@@ -118,28 +130,17 @@ impl Packet {
             Self::Solicitation(solicitation) => {
                 out.put_slice(&[SOLICITATION, 0, 0, 0]);
                 out.put_u32(0);
-                encode_link_address(&mut out, solicitation.link_address);
+                options::encode_link_address(&mut out, solicitation.link_address);
             }
             Self::Advertisement(advert) => {
                 out.put_slice(&[ADVERTISEMENT, 0, 0, 0, advert.hop_limit, advert.flags]);
                 out.put_u16(advert.router_lifetime);
                 out.put_u32(advert.reachable_time);
                 out.put_u32(advert.retransmit_time);
-                encode_link_address(&mut out, advert.link_address);
-                if let Some(mtu) = advert.mtu {
-                    out.put_slice(&[MTU, 1, 0, 0]);
-                    out.put_u32(mtu);
-                }
+                options::encode(&mut out, advert);
             }
         }
         out.freeze()
-    }
-}
-
-fn encode_link_address(out: &mut BytesMut, address: Option<[u8; 6]>) {
-    if let Some(address) = address {
-        out.put_slice(&[SOURCE_LINK_ADDRESS, 1]);
-        out.put_slice(&address);
     }
 }
 
@@ -159,6 +160,8 @@ fn advertisement(source: Ipv6Addr, body: &[u8]) -> Result<RouterAdvertisement, I
     Ok(RouterAdvertisement {
         link_address: options.link_address,
         mtu: options.mtu,
+        prefixes: options.prefixes,
+        dns: options.dns,
         ..fixed
     })
 }
@@ -186,73 +189,13 @@ fn fixed_part(input: &[u8]) -> IResult<&[u8], RouterAdvertisement> {
         router_lifetime,
         reachable_time,
         retransmit_time,
-        link_address: None,
-        mtu: None,
+        ..RouterAdvertisement::default()
     };
     Ok((input, advertisement))
 }
 
 fn reserved(input: &[u8]) -> IResult<&[u8], u32> {
     be_u32(input)
-}
-
-/// The options of one message that mean something here; the first of a kind counts.
-#[derive(Default)]
-struct Options {
-    has_link_address: bool,
-    link_address: Option<[u8; 6]>,
-    mtu: Option<u32>,
-}
-
-impl Options {
-    /// Every option takes at least eight octets, so this ends (RFC 4861 §4.6).
-    fn decode(mut input: &[u8]) -> Result<Self, Invalid> {
-        let mut options = Self::default();
-        while !input.is_empty() {
-            let (rest, option) = RawOption::decode(input)?;
-            options.take_in(&option);
-            input = rest;
-        }
-        Ok(options)
-    }
-
-    fn take_in(&mut self, option: &RawOption<'_>) {
-        match option.kind {
-            SOURCE_LINK_ADDRESS => {
-                self.has_link_address = true;
-                // Links other than Ethernet have longer ones, which are of no use to us.
-                let address = option.value.try_into().ok();
-                self.link_address = self.link_address.or(address);
-            }
-            MTU => {
-                let mtu = option
-                    .value
-                    .get(2..)
-                    .and_then(|octets| octets.try_into().ok());
-                self.mtu = self.mtu.or_else(|| mtu.map(u32::from_be_bytes));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// RFC 4861 §4.6: a kind, a length in units of eight octets that counts both, a value.
-struct RawOption<'a> {
-    kind: u8,
-    value: &'a [u8],
-}
-
-impl<'a> RawOption<'a> {
-    /// The first option, and what follows it.
-    fn decode(input: &'a [u8]) -> Result<(&'a [u8], Self), Invalid> {
-        let short = |_: nom::Err<nom::error::Error<&[u8]>>| Invalid::Short;
-        let (input, kind) = be_u8(input).map_err(short)?;
-        let (input, units) = be_u8(input).map_err(short)?;
-        let length = usize::from(units) * 8;
-        let length = length.checked_sub(2).ok_or(Invalid::EmptyOption)?;
-        let (input, value) = take(length)(input).map_err(short)?;
-        Ok((input, Self { kind, value }))
-    }
 }
 
 #[cfg(test)]

@@ -121,13 +121,13 @@ impl Learned {
     pub(crate) fn reevaluate(
         &mut self,
         peer: PeerId,
-        mut judge: impl FnMut(&Arc<Received>) -> Option<Arc<LearnedPath>>,
+        mut judge: impl FnMut(&EvpnRoute, &Arc<Received>) -> Option<Arc<LearnedPath>>,
     ) -> Vec<EvpnRoute> {
         let mut changed = Vec::new();
         for (key, entries) in &mut self.routes {
             for entry in entries.iter_mut().filter(|entry| entry.peer == peer) {
                 let stale = entry.path.as_ref().and_then(|path| path.learned.stale);
-                let path = judge(&entry.received).map(|learned| {
+                let path = judge(&entry.route, &entry.received).map(|learned| {
                     let says = Arc::new(Says::of(&learned.attributes));
                     let kept = stale.map(|stale| Arc::new(learned.kept(stale)));
                     EvpnPath::new(entry.route, kept.unwrap_or(learned), says)
@@ -151,6 +151,12 @@ impl Learned {
         let gone = self.forget_if(|entry| entry.peer == peer);
         self.counts.remove(&peer);
         gone
+    }
+
+    /// Whether the peer teaches a route, by its key.
+    pub(crate) fn contains(&self, peer: PeerId, key: &EvpnRoute) -> bool {
+        let entries = self.routes.get(key);
+        entries.is_some_and(|entries| entries.iter().any(|entry| entry.peer == peer))
     }
 
     /// Routes the peer teaches, used or not.

@@ -1,12 +1,13 @@
 //! What this node says of its own: prefixes, hosts, and that it floods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::instance::{Instance, Kind, Vni};
+use super::instance::{Instance, Vni};
+use super::table::Subject;
 use crate::rib::RouteAttributes;
 use crate::wire::evpn::{
     Esi, EvpnCommunity, EvpnRoute, InclusiveMulticast, IpPrefix, Label, Mac, MacIp, Mobility,
@@ -14,8 +15,35 @@ use crate::wire::evpn::{
 };
 use crate::wire::{ExtendedCommunity, Origin};
 
-/// Attributes of a tenant's prefix that its originator chooses: communities and the like.
-pub type Prefixes = BTreeMap<IpNet, Arc<RouteAttributes>>;
+/// A host of this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalHost {
+    /// Its IP addresses.
+    pub addresses: BTreeSet<IpAddr>,
+    /// It does not move: who else claims its MAC address is wrong (RFC 7432 §15.2).
+    pub sticky: bool,
+}
+
+/// What this node has in one VNI, whether or not there is an instance of it at present.
+#[derive(Debug, Default)]
+pub(super) struct Here {
+    /// With the attributes that their originator chooses: communities and the like.
+    pub(super) prefixes: BTreeMap<IpNet, Arc<RouteAttributes>>,
+    pub(super) hosts: BTreeMap<Mac, LocalHost>,
+}
+
+impl Here {
+    pub(super) fn is_empty(&self) -> bool {
+        self.prefixes.is_empty() && self.hosts.is_empty()
+    }
+
+    /// All that something may be said of.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject> {
+        let prefixes = self.prefixes.keys().copied().map(Subject::Prefix);
+        let hosts = self.hosts.keys().copied().map(Subject::Host);
+        prefixes.chain(hosts).chain([Subject::Flood])
+    }
+}
 
 impl Instance {
     /// What goes with every route of the instance; `more` comes behind the targets, in the order of FRR.
@@ -34,15 +62,7 @@ impl Instance {
     }
 
     /// Type 5 (RFC 9136 §3.1), interface-less: the way is this node's VTEP and router MAC (§4.4.1).
-    pub(super) fn prefix(
-        &self,
-        vni: Vni,
-        prefix: IpNet,
-        base: &RouteAttributes,
-    ) -> Option<(EvpnRoute, RouteAttributes)> {
-        let Kind::Routed { router_mac } = self.kind else {
-            return None;
-        };
+    pub(super) fn prefix(&self, vni: Vni, prefix: IpNet) -> Option<EvpnRoute> {
         let route = IpPrefix {
             rd: self.rd,
             esi: Esi::SINGLE_HOMED,
@@ -51,18 +71,17 @@ impl Instance {
             gateway: None,
             label: Label::of_vni(vni)?,
         };
-        let attributes = self.attributes(base, &[EvpnCommunity::RouterMac(router_mac)]);
-        Some((EvpnRoute::IpPrefix(route), attributes))
+        Some(EvpnRoute::IpPrefix(route))
+    }
+
+    /// What a prefix is told with; nothing where frames are bridged.
+    pub(super) fn prefix_attributes(&self, base: &RouteAttributes) -> Option<RouteAttributes> {
+        let router_mac = EvpnCommunity::RouterMac(self.router_mac()?);
+        Some(self.attributes(base, &[router_mac]))
     }
 
     /// Type 2 (RFC 7432 §7.2), one label: the network is bridged.
-    pub(super) fn host(
-        &self,
-        vni: Vni,
-        mac: Mac,
-        ip: Option<IpAddr>,
-        mobility: Mobility,
-    ) -> Option<(EvpnRoute, RouteAttributes)> {
+    pub(super) fn host(&self, vni: Vni, mac: Mac, ip: Option<IpAddr>) -> Option<EvpnRoute> {
         let route = MacIp {
             rd: self.rd,
             esi: Esi::SINGLE_HOMED,
@@ -72,10 +91,13 @@ impl Instance {
             label: Label::of_vni(vni)?,
             routing_label: None,
         };
-        // RFC 7432 §7.7: an address that never moved goes without.
+        Some(EvpnRoute::MacIp(route))
+    }
+
+    /// What a host is told with. RFC 7432 §7.7: an address that never moved goes without a sequence.
+    pub(super) fn host_attributes(&self, mobility: Mobility) -> RouteAttributes {
         let moved = (mobility != Mobility::default()).then_some(EvpnCommunity::Mobility(mobility));
-        let attributes = self.attributes(&igp(), moved.as_slice());
-        Some((EvpnRoute::MacIp(route), attributes))
+        self.attributes(&igp(), moved.as_slice())
     }
 
     /// Type 3 (RFC 7432 §7.3), with the tunnel that it must have (§11.1).

@@ -19,6 +19,7 @@ pub(super) struct Local {
     sequence: u32,
     /// Somebody else has it since, by the rules: he is believed, and we are silent.
     superseded: bool,
+    /// The last [`MOVES`] of them.
     moves: VecDeque<Instant>,
 }
 
@@ -48,6 +49,9 @@ impl Local {
         if let Some(claim) = best {
             moves.retain(|at| now.saturating_duration_since(*at) < WINDOW);
             moves.push_back(now);
+            if moves.len() > MOVES {
+                moves.pop_front();
+            }
             if moves.len() >= MOVES {
                 // §15.1: no more routes are exchanged about it; a sequence that stands still does so for both.
                 duplicate = Some(Duplicate);
@@ -76,6 +80,12 @@ impl Local {
             sticky: self.sticky,
             sequence: self.sequence,
         })
+    }
+
+    /// Whether it has moved too often until `now`.
+    pub(super) fn is_duplicate_at(&self, now: Instant) -> bool {
+        let recent = |at: &&Instant| now.saturating_duration_since(**at) < WINDOW;
+        self.moves.iter().filter(recent).count() >= MOVES
     }
 
     /// Whether its moves still count.

@@ -1,146 +1,56 @@
 //! Ethernet VPN over VXLAN (RFC 7432, RFC 8365): tenants' tables, told apart by their VNI.
 //!
-//! An [`Instance`] is a tenant's table on this node. What is put into it by [`Evpn::set_prefixes`] and
-//! [`Evpn::set_hosts`] is originated under its route distinguisher and targets; what peers teach and its imports take
-//! comes out as [`EvpnEvent`]s: prefixes with their ways, hosts, who floods. Nothing here knows of devices, nor of what
-//! the tenants are.
+//! An [`Instance`] is a tenant's table on this node. Prefixes and hosts that are put into it are originated under its
+//! route distinguisher and targets; what peers teach and its imports take comes out as [`EvpnEvent`]s: prefixes with
+//! their ways, hosts, who floods. Nothing here knows of devices, nor of what the tenants are.
 //!
 //! ```text
 //!   peers ──► learned: best path to each route ──► table of each instance ──► EvpnEvent
 //!                                                       │ who has a MAC address (RFC 7432 §7.7)
-//!   set_prefixes, set_hosts ──────────────► local ◄─────┘ ──► routes to originate
+//!   prefixes, hosts of this node ──► here ──────► tenant ◄──┘ ──► routes to originate
 //! ```
+//!
+//! What this node has is kept for VNIs that have no instance (yet): instances, prefixes and hosts may be told in any
+//! order, and an instance that goes and comes again finds its own.
 
+mod event;
 mod instance;
 mod learned;
 mod local;
 mod mobility;
 mod path;
 mod table;
+mod tenant;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use ipnet::IpNet;
 
+pub use event::{EvpnEvent, RemoteHost, Way};
 pub use instance::{Import, Instance, Kind, Vni};
 pub(crate) use learned::Learned;
-pub use local::Prefixes;
-use mobility::{Duplicate, Local};
+use local::Here;
+pub use local::LocalHost;
 pub use path::EvpnPath;
-use table::{Subject, Table, judge};
+pub use table::{Judgement, Unused};
+use table::{Subject, judge};
+pub(crate) use tenant::Offer;
+use tenant::Tenant;
 
 use crate::rib::RouteAttributes;
 use crate::speaker::Multipath;
 use crate::wire::evpn::{EvpnRoute, Mac, Mobility};
 
-/// One way to a prefix of a routed instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Way {
-    /// Where the tunnel ends.
-    pub vtep: IpAddr,
-    /// The inner destination.
-    pub router_mac: Mac,
-}
-
-/// A host of a bridged instance, at another VTEP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteHost {
-    /// Where the tunnel ends.
-    pub vtep: IpAddr,
-    /// How often it has moved, and whether it does.
-    pub mobility: Mobility,
-    /// It is a default gateway of the network.
-    pub gateway: bool,
-    /// The IP addresses that its VTEP says it has.
-    pub addresses: BTreeSet<IpAddr>,
-}
-
-/// A host of this node.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LocalHost {
-    /// Its IP addresses.
-    pub addresses: BTreeSet<IpAddr>,
-    /// It does not move: who else claims its MAC address is wrong (RFC 7432 §15.2).
-    pub sticky: bool,
-}
-
-/// What an instance takes from others changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EvpnEvent {
-    /// The ways to a prefix; none are left when it is empty.
-    Prefix {
-        /// The instance.
-        vni: Vni,
-        /// Where to.
-        prefix: IpNet,
-        /// They share the traffic.
-        ways: Vec<Way>,
-    },
-    /// Where a MAC address is; `None` when nobody else has it, or this node does.
-    Host {
-        /// The instance.
-        vni: Vni,
-        /// Of whom.
-        mac: Mac,
-        /// Where, and with what addresses.
-        host: Option<RemoteHost>,
-    },
-    /// Who is to get a copy of what is flooded; empty when nobody is.
-    Flood {
-        /// The instance.
-        vni: Vni,
-        /// Their tunnel ends.
-        vteps: BTreeSet<IpAddr>,
-    },
-    /// A MAC address moves too often (RFC 7432 §15.1): it is on two nodes, or there is a loop. Its sequence number stands
-    /// still until three minutes have passed.
-    DuplicateMac {
-        /// The instance.
-        vni: Vni,
-        /// Which.
-        mac: Mac,
-    },
-}
-
-/// Why a route is not taken into an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unused {
-    /// Its targets are not imported.
-    #[error("none of its route targets is imported here")]
-    OtherTarget,
-    /// This node's own, reflected.
-    #[error("its next hop is this node's own VTEP")]
-    Own,
-    /// MPLS, say.
-    #[error("its tunnel encapsulations do not include VXLAN")]
-    OtherTunnel,
-    /// The label is another VNI than that of the table.
-    #[error("its label is VNI {0}: a table is reached under its own VNI only")]
-    OtherVni(Vni),
-    /// Type 2 with one label, for a routed instance.
-    #[error("it has no label of a routed table (RFC 9135 §5.1)")]
-    BridgedOnly,
-    /// The inner destination is not known.
-    #[error("it has no Router's MAC community (RFC 9135 §8.1)")]
-    NoRouterMac,
-    /// Multicast underneath is expected.
-    #[error("its PMSI tunnel is not ingress replication")]
-    OtherFlooding,
-}
-
-/// Whether an instance takes a route, and why not.
-pub type Judgement = (Vni, Result<(), Unused>);
-
-/// A route of ours changed: what it is to be told with, or that it is to be withdrawn.
-pub(crate) type Offer = (EvpnRoute, Option<Arc<RouteAttributes>>);
-
 /// EVPN of one speaker.
 #[derive(Debug, Default)]
 pub struct Evpn {
     instances: BTreeMap<Vni, Tenant>,
+    /// What this node has.
+    here: BTreeMap<Vni, Here>,
+    /// Nothing of ours is told for the time being.
+    silent: bool,
     learned: Learned,
     multipath: Multipath,
     /// Routes of ours that changed since they were last asked for.
@@ -148,110 +58,92 @@ pub struct Evpn {
     events: VecDeque<EvpnEvent>,
 }
 
-#[derive(Debug)]
-struct Tenant {
-    instance: Instance,
-    table: Table,
-    /// What was told last of each subject that something is known of.
-    told: BTreeMap<Subject, EvpnEvent>,
-    prefixes: Prefixes,
-    hosts: BTreeMap<Mac, (LocalHost, Local)>,
-    originated: BTreeMap<EvpnRoute, Arc<RouteAttributes>>,
-    /// Hosts that were here: how often they came counts.
-    left: BTreeMap<Mac, Local>,
-}
-
-impl Tenant {
-    fn new(instance: Instance) -> Self {
-        Self {
-            instance,
-            table: Table::default(),
-            told: BTreeMap::new(),
-            prefixes: Prefixes::new(),
-            hosts: BTreeMap::new(),
-            originated: BTreeMap::new(),
-            left: BTreeMap::new(),
-        }
-    }
-}
-
 impl Evpn {
-    /// These are the instances, from now on. What is in those that stay is kept, whatever else of them changes, and
+    /// These are the instances, from `now` on. What is in those that stay is kept, whatever else of them changes, and
     /// told again as they are now.
-    pub fn set_instances(&mut self, wanted: BTreeMap<Vni, Instance>) {
+    pub(crate) fn set_instances(&mut self, wanted: BTreeMap<Vni, Instance>, now: Instant) {
         let gone: Vec<_> = self.instances.keys().copied().collect();
         for vni in gone.into_iter().filter(|vni| !wanted.contains_key(vni)) {
             if let Some(mut tenant) = self.instances.remove(&vni) {
-                tenant.table = Table::default();
+                tenant.forget();
                 tenant.report_all(vni, self.multipath, &mut self.events);
-                let routes = tenant.originated.into_keys();
-                self.offers.extend(routes.map(|route| (route, None)));
+                tenant.originate_all(vni, None, &mut self.offers);
+                self.tidy(vni);
             }
         }
         for (vni, instance) in wanted {
             match self.instances.get_mut(&vni) {
                 Some(tenant) if tenant.instance == instance => {}
                 Some(tenant) => {
-                    tenant.instance = instance;
+                    tenant.change(instance);
                     self.fill(vni);
                 }
-                None => {
-                    self.instances.insert(vni, Tenant::new(instance));
-                    self.fill(vni);
-                }
+                None => self.found(vni, instance, now),
             }
         }
     }
 
-    /// These are the prefixes of a routed instance that this node has; nothing for one that does not exist.
-    pub fn set_prefixes(&mut self, vni: Vni, prefixes: Prefixes) {
-        if let Some(tenant) = self.instances.get_mut(&vni) {
-            tenant.prefixes = prefixes;
-            tenant.originate(vni, &mut self.offers);
+    /// This node has a prefix in a VNI, with these attributes.
+    pub(crate) fn add_prefix(&mut self, vni: Vni, prefix: IpNet, told: Arc<RouteAttributes>) {
+        let here = self.here.entry(vni).or_default();
+        here.prefixes.insert(prefix, told);
+        self.originate(vni, Subject::Prefix(prefix));
+    }
+
+    /// It has it no more.
+    pub(crate) fn remove_prefix(&mut self, vni: Vni, prefix: IpNet) {
+        if let Some(here) = self.here.get_mut(&vni)
+            && here.prefixes.remove(&prefix).is_some()
+        {
+            self.originate(vni, Subject::Prefix(prefix));
+            self.tidy(vni);
         }
     }
 
-    /// These are the hosts of a bridged instance that this node has. Of one that was not among them before, `now` is
-    /// when it came: if others claim it, ours is the newer word (RFC 7432 §7.7).
-    pub fn set_hosts(&mut self, vni: Vni, hosts: BTreeMap<Mac, LocalHost>, now: Instant) {
-        let Some(tenant) = self.instances.get_mut(&vni) else {
+    /// This node has a host in a VNI. Of one that was not here before, `now` is when it came: if others claim it, ours
+    /// is the newer word (RFC 7432 §7.7).
+    pub(crate) fn add_host(&mut self, vni: Vni, mac: Mac, host: LocalHost, now: Instant) {
+        let sticky = host.sticky;
+        let here = self.here.entry(vni).or_default();
+        let before = here.hosts.insert(mac, host);
+        if before.is_none_or(|before| before.sticky != sticky) {
+            self.arrive(vni, mac, sticky, now);
+        }
+        self.report(vni, Subject::Host(mac));
+        self.originate(vni, Subject::Host(mac));
+    }
+
+    /// It left.
+    pub(crate) fn remove_host(&mut self, vni: Vni, mac: Mac, now: Instant) {
+        let Some(here) = self.here.get_mut(&vni) else {
             return;
         };
-        let mut before = std::mem::take(&mut tenant.hosts);
-        for (mac, host) in hosts {
-            let best = tenant.table.host(&mac).map(|host| host.claim());
-            let stay = before
-                .remove(&mac)
-                .filter(|(was, _)| was.sticky == host.sticky);
-            let local = match stay {
-                Some((_, local)) => local,
-                None => {
-                    let earlier = tenant.left.remove(&mac);
-                    let (local, duplicate) = Local::appeared(host.sticky, best, earlier, now);
-                    if duplicate == Some(Duplicate) {
-                        self.events.push_back(EvpnEvent::DuplicateMac { vni, mac });
-                    }
-                    local
-                }
-            };
-            tenant.hosts.insert(mac, (host, local));
-            tenant.report(vni, Subject::Host(mac), self.multipath, &mut self.events);
+        if here.hosts.remove(&mac).is_none() {
+            return;
         }
-        for (mac, (_, local)) in before {
-            tenant.left.insert(mac, local);
-            tenant.report(vni, Subject::Host(mac), self.multipath, &mut self.events);
+        if let Some(tenant) = self.instances.get_mut(&vni) {
+            tenant.depart(mac, now);
         }
-        tenant.left.retain(|_, local| local.counts_at(now));
-        tenant.originate(vni, &mut self.offers);
+        self.report(vni, Subject::Host(mac));
+        self.originate(vni, Subject::Host(mac));
+        self.tidy(vni);
     }
 
-    /// Another number of ways. False when it is the same.
-    pub fn set_multipath(&mut self, multipath: Multipath) -> bool {
-        let changed = std::mem::replace(&mut self.multipath, multipath) != multipath;
-        for (vni, tenant) in &mut self.instances {
-            tenant.report_all(*vni, multipath, &mut self.events);
+    /// Nothing of ours is told any more, or everything again. What others teach is taken all the same.
+    pub(crate) fn set_silent(&mut self, silent: bool) {
+        if std::mem::replace(&mut self.silent, silent) != silent {
+            let vnis: Vec<_> = self.instances.keys().copied().collect();
+            vnis.into_iter().for_each(|vni| self.originate_all(vni));
         }
-        changed
+    }
+
+    /// Another number of ways.
+    pub(crate) fn set_multipath(&mut self, multipath: Multipath) {
+        if std::mem::replace(&mut self.multipath, multipath) != multipath {
+            for (vni, tenant) in &mut self.instances {
+                tenant.report_all(*vni, multipath, &mut self.events);
+            }
+        }
     }
 
     /// The instances.
@@ -276,10 +168,37 @@ impl Evpn {
         })
     }
 
-    /// What this node says.
-    pub fn originated(&self) -> impl Iterator<Item = (&EvpnRoute, &Arc<RouteAttributes>)> {
-        let tenants = self.instances.values();
-        tenants.flat_map(|tenant| tenant.originated.iter())
+    /// What this node says in an instance.
+    pub fn originated(
+        &self,
+        vni: Vni,
+    ) -> impl Iterator<Item = (&EvpnRoute, &Arc<RouteAttributes>)> {
+        let tenant = self.instances.get(&vni).into_iter();
+        let routes = tenant.flat_map(|tenant| tenant.originated.values().flatten());
+        routes.map(|(route, told)| (route, told))
+    }
+
+    /// The hosts that this node has in a VNI; and for each how often it has moved, or nothing where somebody else has
+    /// it since, by the rules.
+    pub fn hosts(&self, vni: Vni) -> impl Iterator<Item = (Mac, &LocalHost, Option<Mobility>)> {
+        let here = self.here.get(&vni).into_iter();
+        let hosts = here.flat_map(|here| &here.hosts);
+        hosts.map(move |(mac, host)| {
+            let tenant = self.instances.get(&vni);
+            let mobility = tenant.and_then(|tenant| tenant.mobility(*mac));
+            (*mac, host, mobility)
+        })
+    }
+
+    /// How often MAC addresses were seen to move in an instance, since it is there.
+    pub fn moves(&self, vni: Vni) -> u64 {
+        self.instances.get(&vni).map_or(0, |tenant| tenant.moves)
+    }
+
+    /// MAC addresses of an instance that moved too often until `now` (RFC 7432 §15.1).
+    pub fn duplicates(&self, vni: Vni, now: Instant) -> impl Iterator<Item = Mac> {
+        let tenant = self.instances.get(&vni).into_iter();
+        tenant.flat_map(move |tenant| tenant.duplicates(now))
     }
 
     pub(crate) fn learned_mut(&mut self) -> &mut Learned {
@@ -300,9 +219,10 @@ impl Evpn {
                 };
                 tenant.report(*vni, subject, self.multipath, &mut self.events);
                 if let Subject::Host(mac) = subject
-                    && tenant.hosts.contains_key(&mac)
+                    && tenant.has(mac)
                 {
-                    tenant.originate(*vni, &mut self.offers);
+                    let here = self.here.get(vni).filter(|_| !self.silent);
+                    tenant.originate(*vni, subject, here, &mut self.offers);
                 }
             }
         }
@@ -318,131 +238,79 @@ impl Evpn {
         self.events.pop_front()
     }
 
+    /// An instance is there that was not: what is known of its VNI belongs into it.
+    fn found(&mut self, vni: Vni, instance: Instance, now: Instant) {
+        // Its own flooding is to be told even where nothing else is here.
+        self.here.entry(vni).or_default();
+        self.instances.insert(vni, Tenant::new(instance));
+        self.read(vni);
+        let hosts = self.here.get(&vni).map(|here| &here.hosts);
+        let arrivals: Vec<_> = hosts
+            .into_iter()
+            .flatten()
+            .map(|(mac, host)| (*mac, host.sticky))
+            .collect();
+        for (mac, sticky) in arrivals {
+            self.arrive(vni, mac, sticky, now);
+        }
+        self.tell(vni);
+    }
+
     /// Judge everything learned anew for one instance.
     fn fill(&mut self, vni: Vni) {
-        let Some(tenant) = self.instances.get_mut(&vni) else {
-            return;
-        };
-        tenant.table = Table::default();
-        for (key, path) in self.learned.iter() {
-            tenant.table.set((vni, &tenant.instance), key, Some(path));
-        }
-        tenant.report_all(vni, self.multipath, &mut self.events);
-        tenant.originate(vni, &mut self.offers);
+        self.read(vni);
+        self.tell(vni);
     }
-}
 
-impl RemoteHost {
-    fn claim(&self) -> mobility::Claim {
-        mobility::Claim {
-            mobility: self.mobility,
-            vtep: self.vtep,
-        }
-    }
-}
-
-impl Tenant {
-    /// What is to be told, compared with what is told: the differences are offered.
-    fn originate(&mut self, vni: Vni, offers: &mut Vec<Offer>) {
-        let wanted = self.wanted(vni);
-        let mut before = std::mem::take(&mut self.originated);
-        before.retain(|route, _| {
-            let stays = wanted.contains_key(route);
-            if !stays {
-                offers.push((*route, None));
+    fn read(&mut self, vni: Vni) {
+        if let Some(tenant) = self.instances.get_mut(&vni) {
+            tenant.table = table::Table::default();
+            for (key, path) in self.learned.iter() {
+                tenant.table.set((vni, &tenant.instance), key, Some(path));
             }
-            stays
-        });
-        for (route, attributes) in wanted {
-            let shared = match before.remove(&route) {
-                Some(same) if *same == attributes => same,
-                _ => {
-                    let attributes = Arc::new(attributes);
-                    offers.push((route, Some(Arc::clone(&attributes))));
-                    attributes
-                }
-            };
-            self.originated.insert(route, shared);
         }
     }
 
-    fn wanted(&self, vni: Vni) -> BTreeMap<EvpnRoute, RouteAttributes> {
-        let mut wanted = BTreeMap::new();
-        let instance = &self.instance;
-        match instance.kind {
-            Kind::Routed { .. } => {
-                let prefixes = self.prefixes.iter();
-                let routes = prefixes.map(|(prefix, base)| instance.prefix(vni, *prefix, base));
-                wanted.extend(routes.flatten());
-            }
-            Kind::Bridged => {
-                wanted.extend(instance.flood(vni));
-                for (mac, (host, local)) in &self.hosts {
-                    let Some(mobility) = local.mobility() else {
-                        continue;
-                    };
-                    // The MAC address alone as well: frames to it need no IP address (RFC 7432 §10.1).
-                    let addresses = host.addresses.iter().copied().map(Some);
-                    let all = addresses.chain([None]);
-                    wanted.extend(all.filter_map(|ip| instance.host(vni, *mac, ip, mobility)));
-                }
-            }
+    fn tell(&mut self, vni: Vni) {
+        if let Some(tenant) = self.instances.get_mut(&vni) {
+            tenant.report_all(vni, self.multipath, &mut self.events);
         }
-        wanted
+        self.originate_all(vni);
     }
 
-    /// Say what is known of a subject, if that is news.
-    fn report(
-        &mut self,
-        vni: Vni,
-        subject: Subject,
-        multipath: Multipath,
-        events: &mut VecDeque<EvpnEvent>,
-    ) {
-        let (event, is_known) = match subject {
-            Subject::Prefix(prefix) => {
-                let ways = self.table.ways(&prefix, multipath);
-                let is_known = !ways.is_empty();
-                (EvpnEvent::Prefix { vni, prefix, ways }, is_known)
-            }
-            Subject::Host(mac) => {
-                let host = self.remote_host(mac);
-                let is_known = host.is_some();
-                (EvpnEvent::Host { vni, mac, host }, is_known)
-            }
-            Subject::Flood => {
-                let vteps = self.table.flood();
-                let is_known = !vteps.is_empty();
-                (EvpnEvent::Flood { vni, vteps }, is_known)
-            }
-        };
-        let before = if is_known {
-            self.told.insert(subject, event.clone())
-        } else {
-            self.told.remove(&subject)
-        };
-        if before.as_ref() != Some(&event) && (is_known || before.is_some()) {
-            events.push_back(event);
+    fn arrive(&mut self, vni: Vni, mac: Mac, sticky: bool, now: Instant) {
+        if let Some(tenant) = self.instances.get_mut(&vni)
+            && tenant.arrive(mac, sticky, now).is_some()
+        {
+            self.events.push_back(EvpnEvent::DuplicateMac { vni, mac });
         }
     }
 
-    /// Where a MAC address is, unless it is here by the rules of mobility.
-    fn remote_host(&mut self, mac: Mac) -> Option<RemoteHost> {
-        let remote = self.table.host(&mac);
-        if let Some((_, local)) = self.hosts.get_mut(&mac) {
-            local.hear(remote.as_ref().map(RemoteHost::claim), self.instance.vtep);
-            if local.mobility().is_some() {
-                return None;
-            }
+    fn report(&mut self, vni: Vni, subject: Subject) {
+        if let Some(tenant) = self.instances.get_mut(&vni) {
+            tenant.report(vni, subject, self.multipath, &mut self.events);
         }
-        remote
     }
 
-    fn report_all(&mut self, vni: Vni, multipath: Multipath, events: &mut VecDeque<EvpnEvent>) {
-        let mut subjects = self.table.subjects();
-        subjects.extend(self.told.keys().copied());
-        for subject in subjects {
-            self.report(vni, subject, multipath, events);
+    fn originate(&mut self, vni: Vni, subject: Subject) {
+        let here = self.here.get(&vni).filter(|_| !self.silent);
+        if let Some(tenant) = self.instances.get_mut(&vni) {
+            tenant.originate(vni, subject, here, &mut self.offers);
+        }
+    }
+
+    fn originate_all(&mut self, vni: Vni) {
+        let here = self.here.get(&vni).filter(|_| !self.silent);
+        if let Some(tenant) = self.instances.get_mut(&vni) {
+            tenant.originate_all(vni, here, &mut self.offers);
+        }
+    }
+
+    /// Nothing is kept of a VNI without an instance in which this node has nothing.
+    fn tidy(&mut self, vni: Vni) {
+        let is_empty = self.here.get(&vni).is_some_and(Here::is_empty);
+        if is_empty && !self.instances.contains_key(&vni) {
+            self.here.remove(&vni);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::event::{RemoteHost, Way};
 use super::instance::{Instance, Kind, Vni};
 use super::mobility::Claim;
 use super::path::EvpnPath;
-use super::{RemoteHost, Unused, Way};
 use crate::hash::AddressSet;
 use crate::rib::Decision;
 use crate::speaker::Multipath;
@@ -17,6 +17,35 @@ use crate::wire::evpn::{EvpnRoute, Label, Mac};
 
 /// PMSI tunnel type "ingress replication" (RFC 6514 §5), the one a VTEP can do without multicast below it.
 pub(super) const INGRESS_REPLICATION: u8 = 6;
+
+/// Why a route is not taken into an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unused {
+    /// Its targets are not imported.
+    #[error("none of its route targets is imported here")]
+    OtherTarget,
+    /// This node's own, reflected.
+    #[error("its next hop is this node's own VTEP")]
+    Own,
+    /// MPLS, say.
+    #[error("its tunnel encapsulations do not include VXLAN")]
+    OtherTunnel,
+    /// The label is another VNI than that of the table.
+    #[error("its label is VNI {0}: a table is reached under its own VNI only")]
+    OtherVni(Vni),
+    /// Type 2 with one label, for a routed instance.
+    #[error("it has no label of a routed table (RFC 9135 §5.1)")]
+    BridgedOnly,
+    /// The inner destination is not known.
+    #[error("it has no Router's MAC community (RFC 9135 §8.1)")]
+    NoRouterMac,
+    /// Multicast underneath is expected.
+    #[error("its PMSI tunnel is not ingress replication")]
+    OtherFlooding,
+}
+
+/// Whether an instance takes a route, and why not.
+pub type Judgement = (Vni, Result<(), Unused>);
 
 /// The routes that an instance takes, by what they are about.
 #[derive(Debug, Default)]

@@ -10,7 +10,8 @@ use crate::wire::{NextHop, PathAttributes};
 /// A route as filters see it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate<'a> {
-    pub(crate) prefix: &'a IpNet,
+    /// Absent where the route is about none.
+    pub(crate) prefix: Option<&'a IpNet>,
     /// Absent while the session has not given it one.
     pub(crate) next_hop: Option<NextHop>,
     pub(crate) attributes: &'a PathAttributes,
@@ -32,7 +33,10 @@ pub(crate) enum Verdict {
 impl Filter {
     /// The prefix list first, it is the cheaper one.
     pub(crate) fn judge(&self, route: &Candidate<'_>) -> Verdict {
-        let passes = self.permits(route.prefix) || (route.as_network && self.is_host_prefixes());
+        let passes = match route.prefix {
+            Some(prefix) => self.permits(prefix) || (route.as_network && self.is_host_prefixes()),
+            None => self.permits_no_prefix(),
+        };
         if !passes {
             return Verdict::Denied;
         }
@@ -80,7 +84,7 @@ impl Match {
     fn holds(&self, route: &Candidate<'_>) -> bool {
         let attributes = route.attributes;
         match self {
-            Self::Prefix(list) => list.permits(route.prefix),
+            Self::Prefix(list) => route.prefix.is_some_and(|prefix| list.permits(prefix)),
             Self::NextHop(list) => route
                 .next_hop
                 .is_some_and(|next_hop| permits_address(list, next_hop)),
@@ -197,7 +201,7 @@ mod tests {
 
     fn judge(filter: &Filter, prefix: &str, attributes: &PathAttributes) -> Verdict {
         filter.judge(&Candidate {
-            prefix: &net(prefix),
+            prefix: Some(&net(prefix)),
             next_hop: Some(NextHop::from(std::net::Ipv4Addr::new(10, 0, 0, 9))),
             attributes,
             as_network: false,
@@ -292,6 +296,36 @@ mod tests {
     fn prepended_ases_stand_in_the_order_given() {
         let (attributes, _) = changed(Set::Prepend(vec![Asn(1), Asn(2)]));
         assert_eq!(attributes.as_path.to_string(), "1 2 65002 65003");
+    }
+
+    /// Who floods, and hosts without an address.
+    #[test]
+    fn what_is_about_no_prefix_passes_lists_that_permit_something_and_terms_about_something_else() {
+        let attributes = red();
+        let judge = |filter: &Filter| {
+            filter.judge(&Candidate {
+                prefix: None,
+                next_hop: None,
+                attributes: &attributes,
+                as_network: false,
+            })
+        };
+        let nothing = PrefixList::default();
+        assert_eq!(
+            judge(&Filter::prefixes(PrefixList::default_routes())),
+            Verdict::Permitted
+        );
+        assert_eq!(judge(&Filter::prefixes(nothing)), Verdict::Denied);
+        let hosts = Arc::new(PrefixList::host_prefixes());
+        assert_eq!(
+            judge(&policy(vec![permit(vec![Match::Prefix(hosts)], vec![])])),
+            Verdict::Denied
+        );
+        let red = Match::Community(vec![RED]);
+        assert_eq!(
+            judge(&policy(vec![permit(vec![red], vec![])])),
+            Verdict::Permitted
+        );
     }
 
     #[test]

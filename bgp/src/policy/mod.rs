@@ -32,12 +32,18 @@ pub struct Filter {
 ///
 /// Only originated routes are ever offered to a neighbour: a host is no transit router, so what one peer
 /// taught is not repeated to another, whatever these filters say.
+///
+/// Policies change neither the next hop of EVPN's routes, which is their VTEP, nor the communities that make them what
+/// they are: route targets, encapsulation, Router's MAC, mobility.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
     /// For IPv4 unicast.
     pub v4: Filter,
     /// For IPv6 unicast.
     pub v6: Filter,
+    /// For EVPN: of a route of type 5 its prefix is judged, of type 2 the host's address. A route that is about no
+    /// prefix passes every prefix list but one that permits nothing at all, and no term that matches prefixes.
+    pub evpn: Filter,
 }
 
 impl Filter {
@@ -55,6 +61,12 @@ impl Filter {
         list.is_some_and(|list| list.rules == PrefixList::host_prefixes().rules)
     }
 
+    /// Whether the prefix list lets pass what is about no prefix.
+    fn permits_no_prefix(&self) -> bool {
+        let list = self.prefixes.as_ref();
+        list.is_none_or(|list| list.rules.iter().any(|rule| rule.permit))
+    }
+
     /// Whether the prefix list lets it pass; the policy is not asked.
     pub fn permits(&self, prefix: &IpNet) -> bool {
         self.prefixes
@@ -64,11 +76,12 @@ impl Filter {
 }
 
 impl Filters {
-    /// The same filter for both families.
+    /// The same filter for both families of unicast; of EVPN all passes.
     pub fn both(filter: Filter) -> Self {
         Self {
             v4: filter.clone(),
             v6: filter,
+            evpn: Filter::default(),
         }
     }
 
@@ -84,10 +97,10 @@ impl Filters {
 
     /// The filter of a family's routes.
     pub fn of(&self, family: Family) -> &Filter {
-        if family == Family::IPV6_UNICAST {
-            &self.v6
-        } else {
-            &self.v4
+        match family {
+            Family::IPV6_UNICAST => &self.v6,
+            Family::L2VPN_EVPN => &self.evpn,
+            _ => &self.v4,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) trait Destination: Copy + Debug + Eq + Hash + 'static {
     fn family(&self) -> Family;
 
     /// What filters judge; `None` for what is no prefix.
-    fn prefix(&self) -> Option<&IpNet>;
+    fn prefix(&self) -> Option<IpNet>;
 
     /// As an UPDATE names it.
     fn nlri(&self) -> Self::Nlri;
@@ -38,8 +38,8 @@ impl Destination for IpNet {
         Family::of(self)
     }
 
-    fn prefix(&self) -> Option<&IpNet> {
-        Some(self)
+    fn prefix(&self) -> Option<IpNet> {
+        Some(*self)
     }
 
     fn nlri(&self) -> Nlri {
@@ -78,8 +78,8 @@ impl Destination for EvpnRoute {
         Family::L2VPN_EVPN
     }
 
-    fn prefix(&self) -> Option<&IpNet> {
-        None
+    fn prefix(&self) -> Option<IpNet> {
+        self.about()
     }
 
     fn nlri(&self) -> Self {

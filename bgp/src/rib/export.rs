@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::attributes::RouteAttributes;
 use super::destination::Destination;
+use super::essence::keep_essence;
 use super::intern::Interner;
 use super::learned_path::DEFAULT_LOCAL_PREF;
 use super::next_hops::NextHops;
@@ -59,19 +60,11 @@ impl ExportContext<'_> {
         codec.add_path_receive.clear();
         ExportProfile {
             family,
-            filter: self.filter(family),
+            filter: self.config.export.of(family).clone(),
             codec,
             next_hop: NextHops::new(self.config, self.ends, self.negotiated).of(family),
             front: self.front(),
             graceful_shutdown: self.graceful_shutdown,
-        }
-    }
-
-    /// Filters are for prefixes of unicast.
-    fn filter(&self, family: Family) -> Filter {
-        match family {
-            Family::L2VPN_EVPN => Filter::default(),
-            unicast => self.config.export.of(unicast).clone(),
         }
     }
 
@@ -131,23 +124,25 @@ impl ExportProfile {
             }
         };
         let own = self.usable(route.next_hop.map(next_hop)).or(self.next_hop);
-        // Filters speak of prefixes; what is no prefix is told as it is.
-        let verdict = destination.prefix().map_or(Verdict::Permitted, |prefix| {
-            self.filter.judge(&Candidate {
-                prefix,
-                next_hop: own,
-                attributes,
-                as_network: route.as_network,
-            })
+        let verdict = self.filter.judge(&Candidate {
+            prefix: destination.prefix().as_ref(),
+            next_hop: own,
+            attributes,
+            as_network: route.as_network,
         });
         if let Some((_, known)) = outcomes.iter().find(|(of, _)| *of == verdict) {
             return known.clone();
         }
         let exported = (verdict != Verdict::Denied).then(|| {
-            let mut attributes = attributes.clone();
+            let before = attributes;
+            let mut attributes = before.clone();
             let mut set = own;
             self.filter.apply(verdict, &mut attributes, &mut set);
-            let next_hop = self.usable(set).or(own)?;
+            let mut next_hop = self.usable(set).or(own)?;
+            if self.family == Family::L2VPN_EVPN {
+                next_hop = own?;
+                keep_essence(before, &mut attributes);
+            }
             self.finish(&mut attributes);
             let route = ExportedRoute {
                 next_hop,

@@ -6,10 +6,12 @@ use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use super::adj_in::Received;
+use super::essence::keep_essence;
 use super::learned_path::{LearnedPath, PathSource, address};
 use crate::policy::{Candidate, Verdict};
 use crate::session::{Ends, Negotiated};
 use crate::speaker::{AllowAsIn, PeerConfig};
+use crate::wire::evpn::EvpnRoute;
 use crate::wire::{Asn, Community, Family, NextHop, PathAttributes, RouterId};
 
 /// LOCAL_PREF of what is about to be withdrawn (RFC 8326 §4.2).
@@ -33,8 +35,8 @@ pub(crate) struct Importer<'a> {
 /// and whenever its configuration changes.
 #[derive(Debug, Default)]
 pub(crate) struct ImportMemo {
-    /// By the address of what was received.
-    judged: FxHashMap<usize, Judged>,
+    /// By the address of what was received, and whether it was for EVPN.
+    judged: FxHashMap<(usize, bool), Judged>,
 }
 
 #[derive(Debug)]
@@ -53,11 +55,30 @@ impl Importer<'_> {
         prefix: &IpNet,
         received: &Arc<Received>,
     ) -> Option<Arc<LearnedPath>> {
-        let filter = self.config.import.of(Family::of(prefix));
-        let key = Arc::as_ptr(received).addr();
+        self.path_of(Family::of(prefix), Some(prefix), received)
+    }
+
+    /// The path of a route of EVPN that comes of what was received; `None` when it must not be used.
+    pub(crate) fn evpn_path(
+        &mut self,
+        route: &EvpnRoute,
+        received: &Arc<Received>,
+    ) -> Option<Arc<LearnedPath>> {
+        self.path_of(Family::L2VPN_EVPN, route.about().as_ref(), received)
+    }
+
+    fn path_of(
+        &mut self,
+        family: Family,
+        prefix: Option<&IpNet>,
+        received: &Arc<Received>,
+    ) -> Option<Arc<LearnedPath>> {
+        let filter = self.config.import.of(family);
+        let of_evpn = family == Family::L2VPN_EVPN;
+        let key = (Arc::as_ptr(received).addr(), of_evpn);
         if !self.memo.judged.contains_key(&key) {
             let judged = self.judge(received);
-            self.memo.remember(judged);
+            self.memo.remember(of_evpn, judged);
         }
         let judged = self.memo.judged.get_mut(&key)?;
         let attributes = judged.attributes.as_ref()?;
@@ -70,8 +91,8 @@ impl Importer<'_> {
         if verdict == Verdict::Denied {
             return None;
         }
-        // Filters of the two families may give equal verdicts and yet differ, but one UPDATE's attributes with
-        // one next hop are of one family.
+        // Filters of the two families of unicast may give equal verdicts and yet differ, but one UPDATE's attributes
+        // with one next hop are of one of them.
         let mut known = judged.outcomes.iter();
         if let Some((_, path)) = known.find(|(of, _)| *of == verdict) {
             return Some(Arc::clone(path));
@@ -79,17 +100,13 @@ impl Importer<'_> {
         let mut changed = (**attributes).clone();
         let mut next_hop = Some(received.next_hop);
         filter.apply(verdict, &mut changed, &mut next_hop);
+        if of_evpn {
+            next_hop = Some(received.next_hop);
+            keep_essence(attributes, &mut changed);
+        }
         let path = Arc::new(finish(self.source, received, attributes, changed, next_hop));
         judged.outcomes.push((verdict, Arc::clone(&path)));
         Some(path)
-    }
-
-    /// The path that comes of what was received where no filter applies; `None` when it must not be used.
-    pub(crate) fn unfiltered(&mut self, received: &Arc<Received>) -> Option<Arc<LearnedPath>> {
-        let before = self.judge(received).attributes?;
-        let (after, next_hop) = ((*before).clone(), Some(received.next_hop));
-        let path = finish(self.source, received, &before, after, next_hop);
-        Some(Arc::new(path))
     }
 
     fn judge(&self, received: &Arc<Received>) -> Judged {
@@ -176,12 +193,12 @@ fn finish(
 }
 
 impl ImportMemo {
-    fn remember(&mut self, judged: Judged) {
+    fn remember(&mut self, of_evpn: bool, judged: Judged) {
         if self.judged.len() >= MEMO_MAX {
             self.judged.clear();
         }
-        self.judged
-            .insert(Arc::as_ptr(&judged.received).addr(), judged);
+        let received = Arc::as_ptr(&judged.received).addr();
+        self.judged.insert((received, of_evpn), judged);
     }
 
     /// Nothing said so far holds any more.

@@ -5,6 +5,7 @@ mod adj_out;
 mod attributes;
 mod best_path;
 mod destination;
+mod essence;
 mod export;
 mod group;
 mod groups;

@@ -112,7 +112,7 @@ impl Speaker {
             originated: Originated::default(),
             attributes: Interner::default(),
             groups: UpdateGroups::default(),
-            tenants: Tenants::default(),
+            tenants: Tenants::new(config.multipath),
             graceful_shutdown: config.graceful_shutdown,
             drained: false,
             drained_by_configuration: config.graceful_shutdown,

@@ -14,6 +14,7 @@ use crate::rib::{
     Received, Window,
 };
 use crate::session::{LocalSpeaker, Session};
+use crate::wire::evpn::EvpnRoute;
 use crate::wire::{Asn, DecodedUpdate, Family, Nlri};
 
 #[derive(Debug)]
@@ -170,14 +171,15 @@ impl Peer {
         self.refused += refused;
     }
 
-    /// The path that routes of EVPN with these attributes have; `None` when they must not be used.
+    /// The path that a route of EVPN has; `None` when it must not be used.
     pub(crate) fn evpn_path(
         &mut self,
+        route: &EvpnRoute,
         received: &Arc<Received>,
         local: &LocalSpeaker,
     ) -> Option<Arc<LearnedPath>> {
         let (mut importer, _) = self.importer(local)?;
-        importer.unfiltered(received)
+        importer.evpn_path(route, received)
     }
 
     /// The import policy changed; returns the prefixes for which it says something else now.

@@ -115,6 +115,8 @@ impl Speaker {
     pub fn set_multipath(&mut self, multipath: Multipath, now: Instant) -> bool {
         self.core.now = now;
         let changed = self.loc_rib.set_multipath(multipath);
+        self.tenants.evpn.set_multipath(multipath);
+        self.tell_tenants();
         if changed {
             let peers = self.peers.values();
             let routes = peers.flat_map(|peer| peer.adj_in.iter());

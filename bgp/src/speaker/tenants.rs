@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use ipnet::IpNet;
+
 use super::retention::Step;
-use super::{Event, Output, PeerId, Speaker};
-use crate::evpn::{Evpn, Instance, LocalHost, Prefixes, Vni};
+use super::{Event, Multipath, Output, PeerId, Route, Speaker};
+use crate::evpn::{Evpn, Instance, LocalHost, Vni};
 use crate::rib::{Originated, Received, UpdateGroups};
 use crate::wire::DecodedUpdate;
 use crate::wire::evpn::{EvpnRoute, Mac};
@@ -18,30 +20,95 @@ pub(super) struct Tenants {
     pub(super) groups: UpdateGroups<EvpnRoute>,
 }
 
+impl Tenants {
+    /// Without a tenant.
+    pub(super) fn new(multipath: Multipath) -> Self {
+        let mut tenants = Self::default();
+        tenants.evpn.set_multipath(multipath);
+        tenants
+    }
+}
+
 impl Speaker {
     /// EVPN: instances, what they hold, what peers teach.
     pub fn evpn(&self) -> &Evpn {
         &self.tenants.evpn
     }
 
-    /// These are the tenants' tables from now on, each under its VNI: see [`Evpn::set_instances`].
+    /// These are the tenants' tables from now on, each under its VNI. What is in those that stay is kept, and told again
+    /// as they are now. What was originated in a VNI outlives its table: it is told once there is one again.
     pub fn set_evpn_instances(&mut self, instances: BTreeMap<Vni, Instance>, now: Instant) {
         self.core.now = now;
-        self.tenants.evpn.set_instances(instances);
+        self.tenants.evpn.set_instances(instances, now);
         self.tell_tenants();
     }
 
-    /// These are the prefixes that this node has in a routed table: see [`Evpn::set_prefixes`].
-    pub fn set_evpn_prefixes(&mut self, vni: Vni, prefixes: Prefixes, now: Instant) {
+    /// Originate these prefixes in a tenant's routed table, replacing what was originated there for the same ones. Their
+    /// next hop is the table's VTEP, whatever they say.
+    pub fn originate_evpn(
+        &mut self,
+        vni: Vni,
+        routes: impl IntoIterator<Item = Route>,
+        now: Instant,
+    ) {
         self.core.now = now;
-        self.tenants.evpn.set_prefixes(vni, prefixes);
+        for route in routes {
+            let told = self.attributes.intern_shared(&route.attributes);
+            self.tenants
+                .evpn
+                .add_prefix(vni, route.prefix.trunc(), told);
+        }
         self.tell_tenants();
     }
 
-    /// These are the hosts that this node has in a bridged table: see [`Evpn::set_hosts`].
-    pub fn set_evpn_hosts(&mut self, vni: Vni, hosts: BTreeMap<Mac, LocalHost>, now: Instant) {
+    /// Stop originating these prefixes in a tenant's table.
+    pub fn withdraw_evpn(
+        &mut self,
+        vni: Vni,
+        prefixes: impl IntoIterator<Item = IpNet>,
+        now: Instant,
+    ) {
         self.core.now = now;
-        self.tenants.evpn.set_hosts(vni, hosts, now);
+        for prefix in prefixes {
+            self.tenants.evpn.remove_prefix(vni, prefix.trunc());
+        }
+        self.tell_tenants();
+    }
+
+    /// These hosts are on this node, in a tenant's bridged table; others that are there stay. One that was not here
+    /// before has come: if another VTEP claims it, ours is the newer word (RFC 7432 §7.7).
+    pub fn originate_evpn_hosts(
+        &mut self,
+        vni: Vni,
+        hosts: impl IntoIterator<Item = (Mac, LocalHost)>,
+        now: Instant,
+    ) {
+        self.core.now = now;
+        for (mac, host) in hosts {
+            self.tenants.evpn.add_host(vni, mac, host, now);
+        }
+        self.tell_tenants();
+    }
+
+    /// These hosts have left this node.
+    pub fn withdraw_evpn_hosts(
+        &mut self,
+        vni: Vni,
+        macs: impl IntoIterator<Item = Mac>,
+        now: Instant,
+    ) {
+        self.core.now = now;
+        for mac in macs {
+            self.tenants.evpn.remove_host(vni, mac, now);
+        }
+        self.tell_tenants();
+    }
+
+    /// Withdraw all that is originated in tenants' tables, or originate it again. It may change meanwhile, and what
+    /// others teach is taken all the same.
+    pub fn set_evpn_silent(&mut self, silent: bool, now: Instant) {
+        self.core.now = now;
+        self.tenants.evpn.set_silent(silent);
         self.tell_tenants();
     }
 
@@ -69,12 +136,20 @@ impl Speaker {
                 next_hop: *next_hop,
                 attributes: std::sync::Arc::new((*attributes).clone()),
             });
-            let path = peer.evpn_path(&received, &self.core.local);
+            let allowed = peer.config.max_prefixes;
+            let mut refused = 0;
             for (route, ..) in announced {
-                if learned.insert(id, route, &received, path.clone()) {
+                let full = peer.adj_in.len() + learned.len(id) >= allowed.limit;
+                if allowed.warn_only && full && !learned.contains(id, &route.key()) {
+                    refused += 1;
+                    continue;
+                }
+                let path = peer.evpn_path(&route, &received, &self.core.local);
+                if learned.insert(id, route, &received, path) {
                     changed.push(route.key());
                 }
             }
+            peer.refused += refused;
         }
         self.tenants.evpn.decide(&changed);
         self.tell_tenants();
@@ -87,7 +162,8 @@ impl Speaker {
         };
         let local = &self.core.local;
         let learned = self.tenants.evpn.learned_mut();
-        let changed = learned.reevaluate(id, |received| peer.evpn_path(received, local));
+        let changed =
+            learned.reevaluate(id, |route, received| peer.evpn_path(route, received, local));
         self.tenants.evpn.decide(&changed);
         self.tell_tenants();
     }

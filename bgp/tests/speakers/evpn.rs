@@ -8,7 +8,12 @@ use std::time::Duration;
 use bgp::evpn::{EvpnEvent, Import, Instance, Kind, LocalHost, RemoteHost, Way};
 use bgp::wire::evpn::{Mac, Mobility, RouteDistinguisher, RouteTarget};
 use bgp::wire::{Asn, Family};
-use bgp::{AllowAsIn, Change, Event, LocalAs, PeerConfig, RouteAttributes};
+use ipnet::IpNet;
+
+use bgp::{
+    AllowAsIn, Change, Event, Filter, Filters, LocalAs, MaxPrefixes, PeerConfig, Policy,
+    PrefixList, Route, Set, Term,
+};
 
 use crate::pair::{A, B, Pair, Setup, Side, host, net};
 
@@ -65,18 +70,26 @@ impl Pair {
         self.drain(side);
     }
 
+    /// These are the prefixes that the side has, and no others.
     fn prefixes(&mut self, side: Side, prefixes: &[&str]) {
-        let none = RouteAttributes::none();
-        let with = |prefix: &&str| (net(prefix), Arc::clone(&none));
-        let prefixes = prefixes.iter().map(with).collect();
-        self.speakers[side].set_evpn_prefixes(ROUTED, prefixes, self.now);
+        let wanted: Vec<IpNet> = prefixes.iter().map(|prefix| net(prefix)).collect();
+        let speaker = &mut self.speakers[side];
+        let told = speaker.evpn().originated(ROUTED);
+        let gone = told.filter_map(|(route, _)| route.about());
+        let gone: Vec<_> = gone.filter(|prefix| !wanted.contains(prefix)).collect();
+        speaker.withdraw_evpn(ROUTED, gone, self.now);
+        speaker.originate_evpn(ROUTED, wanted.into_iter().map(Route::new), self.now);
         self.drain(side);
     }
 
+    /// These are the hosts that the side has, and no others.
     fn hosts(&mut self, side: Side, hosts: &[u8]) {
+        let speaker = &mut self.speakers[side];
+        let known = speaker.evpn().hosts(BRIDGED).map(|(mac, ..)| mac);
+        let gone: Vec<_> = known.filter(|mac| !hosts.contains(&mac.0[5])).collect();
+        speaker.withdraw_evpn_hosts(BRIDGED, gone, self.now);
         let host = |last: &u8| (mac(*last), LocalHost::default());
-        let hosts = hosts.iter().map(host).collect();
-        self.speakers[side].set_evpn_hosts(BRIDGED, hosts, self.now);
+        speaker.originate_evpn_hosts(BRIDGED, hosts.iter().map(host), self.now);
         self.drain(side);
     }
 
@@ -305,4 +318,122 @@ fn our_own_as_in_the_path_is_a_loop_unless_it_is_allowed() {
     );
     pair.drain(B);
     assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+}
+
+/// The pair with these filters for EVPN at A.
+fn filtered(configure: impl Fn(&mut PeerConfig)) -> Pair {
+    let mut pair = established();
+    let mut config = pair.peer_config(A);
+    speaks_evpn(A, &mut config);
+    configure(&mut config);
+    let (peer, now) = (pair.peers[A], pair.now);
+    pair.speakers[A].reconfigure(peer, config, now);
+    pair.drain(A);
+    pair.prefixes(A, &["10.0.0.1/32", "10.1.0.0/24"]);
+    pair.prefixes(B, &["10.0.0.2/32", "10.2.0.0/24"]);
+    pair.run(seconds(1));
+    pair
+}
+
+/// What unicast is kept to by default, hosts out and defaults in, is not meant for tenants.
+#[test]
+fn filters_of_unicast_do_not_keep_tenants_back() {
+    let pair = filtered(|config| {
+        config.export = Filters::host_prefixes();
+        config.import = Filters::default_routes();
+    });
+    let at_b = [way_to(A, "10.0.0.1/32"), way_to(A, "10.1.0.0/24")];
+    assert_eq!(pair.told(B, ROUTED), at_b);
+    let at_a = [way_to(B, "10.0.0.2/32"), way_to(B, "10.2.0.0/24")];
+    assert_eq!(pair.told(A, ROUTED), at_a);
+}
+
+#[test]
+fn filters_of_evpn_judge_the_prefixes_of_tenants() {
+    let hosts = || Filter::prefixes(PrefixList::host_prefixes());
+    let pair = filtered(|config| {
+        config.export.evpn = hosts();
+        config.import.evpn = hosts();
+    });
+    assert_eq!(pair.told(B, ROUTED), [way_to(A, "10.0.0.1/32")]);
+    assert_eq!(pair.told(A, ROUTED), [way_to(B, "10.0.0.2/32")]);
+    // Who floods is about no prefix.
+    assert_eq!(
+        (pair.told(A, BRIDGED).len(), pair.told(B, BRIDGED).len()),
+        (1, 1)
+    );
+    let taught = pair.speakers[A].evpn_taught(pair.peers[A]);
+    assert_eq!(taught.filter(|(_, used)| !used).count(), 1);
+}
+
+#[test]
+fn a_list_that_permits_nothing_keeps_all_of_evpn_back_and_only_that() {
+    let nothing = || Filter::prefixes(PrefixList::default());
+    let mut pair = filtered(|config| {
+        config.export.evpn = nothing();
+        config.import.evpn = nothing();
+    });
+    for side in [A, B] {
+        assert!(pair.told(side, ROUTED).is_empty() && pair.told(side, BRIDGED).is_empty());
+    }
+    pair.originate(A, [host(1)]);
+    pair.run(seconds(1));
+    assert_eq!(pair.learned(B), [host(1)]);
+}
+
+/// A term that takes communities away or sets a next hop means those of unicast: without its targets and its VTEP a
+/// tenant's route would be of no use to anybody.
+#[test]
+fn policies_leave_tenants_routes_their_targets_and_their_vtep() {
+    let pair = filtered(|config| {
+        let sets = vec![
+            Set::NoCommunities,
+            Set::NextHop([198, 51, 100, 1].into()),
+            Set::Med(7),
+        ];
+        let term = Term {
+            permit: true,
+            matches: Vec::new(),
+            sets,
+        };
+        let policy = Policy {
+            name: "strip".into(),
+            terms: vec![term],
+        };
+        let filter = Filter {
+            prefixes: None,
+            policy: Some(Arc::new(policy)),
+        };
+        config.export.evpn = filter.clone();
+        config.import.evpn = filter;
+    });
+    let at_b = [way_to(A, "10.0.0.1/32"), way_to(A, "10.1.0.0/24")];
+    assert_eq!(pair.told(B, ROUTED), at_b);
+    let at_a = [way_to(B, "10.0.0.2/32"), way_to(B, "10.2.0.0/24")];
+    assert_eq!(pair.told(A, ROUTED), at_a);
+    let meds = pair.speakers[B].evpn().routes();
+    let meds: Vec<_> = meds.map(|(path, _)| path.learned.attributes.med).collect();
+    assert_eq!(meds, [Some(7); 3]);
+}
+
+#[test]
+fn what_exceeds_a_limit_that_only_warns_is_not_taken() {
+    let mut pair = established();
+    let mut config = pair.peer_config(B);
+    speaks_evpn(B, &mut config);
+    config.max_prefixes = MaxPrefixes {
+        limit: 3,
+        warn_only: true,
+        ..MaxPrefixes::default()
+    };
+    let (peer, now) = (pair.peers[B], pair.now);
+    pair.speakers[B].reconfigure(peer, config, now);
+    pair.drain(B);
+    let all: Vec<_> = (1..9).map(|n| format!("10.0.0.{n}/32")).collect();
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    pair.prefixes(A, &all);
+    pair.run(seconds(1));
+    assert_eq!(pair.status(B).received, 3);
+    let refused = |event: &Event| matches!(event, Event::PrefixLimit { refused: true, .. });
+    assert!(pair.events[B].iter().any(|(_, event)| refused(event)));
 }

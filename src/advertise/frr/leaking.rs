@@ -17,7 +17,7 @@ use std::net::Ipv4Addr;
 
 use super::running::{Instance, Running};
 
-const FAMILIES: [&str; 2] = ["ipv4 unicast", "ipv6 unicast"];
+pub(super) const FAMILIES: [&str; 2] = ["ipv4 unicast", "ipv6 unicast"];
 
 /// What FRR takes from the VRF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,14 +84,17 @@ impl Leaking {
             block.line(format!("bgp router-id {router_id}"));
         }
         for family in FAMILIES {
-            self.redistribution(existing, family, &mut block);
+            self.redistribute.difference(existing, family, &mut block);
         }
         commands.extend(block.commands());
         Ok(commands)
     }
+}
 
-    fn redistribution(&self, existing: Option<&Instance>, family: &str, block: &mut Block) {
-        let Redistribute { connected, kernel } = self.redistribute;
+impl Redistribute {
+    /// The lines of an address family that are missing or too many.
+    pub(super) fn difference(self, existing: Option<&Instance>, family: &str, block: &mut Block) {
+        let Self { connected, kernel } = self;
         for (what, wanted) in [("connected", connected), ("kernel", kernel)] {
             let line = format!("redistribute {what}");
             match existing.is_some_and(|i| i.has(family, &line)) {
@@ -167,17 +170,17 @@ fn is_ours_alone(instance: &Instance) -> bool {
         })
 }
 
-/// Commands below one `router bgp`.
+/// Commands below one `router bgp`, `vrf` or `interface`.
 pub(super) struct Block {
-    router: String,
+    header: String,
     lines: Vec<String>,
     family: Option<String>,
 }
 
 impl Block {
-    pub(super) fn new(router: String) -> Self {
+    pub(super) fn new(header: String) -> Self {
         Self {
-            router,
+            header,
             lines: Vec::new(),
             family: None,
         }
@@ -210,7 +213,7 @@ impl Block {
         }
         self.leave_family();
         let exit = "exit".to_owned();
-        [vec![self.router], self.lines, vec![exit]].concat()
+        [vec![self.header], self.lines, vec![exit]].concat()
     }
 }
 

@@ -1,13 +1,14 @@
 //! `bgp_backend = frr`: prefixes go to the fabric through an FRR that this node has already.
 //!
-//! Two halves: [`Leak`] is what the kernel has for FRR to find (pure, compared like all wiring), and
+//! [`Leak`] is what the kernel has for FRR to find (pure, compared like all wiring), and
 //! [`Upkeep`] is what FRR's running configuration needs to find it (text compared with text, sent through
-//! vtysh). With another backend both halves take away what this one has left.
+//! vtysh): for leaking, and for [`Tenants`]. With another backend both take away what this one has left.
 
 mod leak;
 mod leaking;
 mod peering;
 mod running;
+mod tenants;
 mod upkeep;
 mod vtysh;
 mod wanted;
@@ -16,6 +17,7 @@ pub use leak::Leak;
 pub use leaking::{CannotLeak, Leaking, Redistribute};
 pub use peering::Peering;
 pub use running::{Instance, Running};
+pub use tenants::{CannotHost, Difference, Tenant, Tenants};
 pub use upkeep::{Settings, Status, Upkeep};
-pub use vtysh::{Rejection, Vtysh, VtyshError};
+pub use vtysh::{Rejection, Vtysh, VtyshError, With};
 pub use wanted::Wanted;

@@ -1,4 +1,4 @@
-//! Pure: the BGP instances in what `show running-config` prints, as far as leaking asks.
+//! Pure: the BGP instances, VRFs and interfaces in what `show running-config` prints, as far as is asked here.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -9,6 +9,10 @@ pub struct Running {
     instances: Vec<Instance>,
     /// By `name permit|deny number`, the lines of each entry, without indentation.
     route_maps: BTreeMap<String, Vec<String>>,
+    /// By name, the lines of each `vrf`, without indentation.
+    vrfs: BTreeMap<String, Vec<String>>,
+    /// By name, the lines of each `interface`, without indentation.
+    interfaces: BTreeMap<String, Vec<String>>,
 }
 
 /// One `router bgp`.
@@ -25,52 +29,90 @@ pub struct Instance {
 }
 
 impl Running {
-    /// Reads the text. What is no BGP instance, or a view, is left out.
+    /// Reads the text. What is none of these, or a view, is left out.
     pub fn parse(text: &str) -> Self {
-        let mut instances: Vec<Instance> = Vec::new();
-        let mut route_maps: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut inside = false;
-        let mut route_map: Option<String> = None;
-        let mut family: Option<String> = None;
+        let mut running = Self::default();
+        let mut section = Section::Other;
         for line in text.lines() {
             let words = line.trim();
-            if words.is_empty() || words == "!" {
+            if words.is_empty() || matches!(words, "!" | "exit-vrf") {
                 continue;
             }
-            if !line.starts_with(' ') {
-                family = None;
-                let instance = Instance::header(words);
-                inside = instance.is_some();
-                instances.extend(instance);
-                route_map = words.strip_prefix("route-map ").map(str::to_owned);
-                if let Some(entry) = &route_map {
-                    route_maps.entry(entry.clone()).or_default();
-                }
-                continue;
-            }
-            if let Some(lines) = route_map.as_ref().and_then(|m| route_maps.get_mut(m)) {
-                lines.push(words.to_owned());
-                continue;
-            }
-            let Some(instance) = instances.last_mut().filter(|_| inside) else {
-                continue;
-            };
-            if let Some(name) = words.strip_prefix("address-family ") {
-                instance.families.entry(name.to_owned()).or_default();
-                family = Some(name.to_owned());
-            } else if words == "exit-address-family" {
-                family = None;
-            } else if let Some(name) = &family {
-                let lines = instance.families.entry(name.clone()).or_default();
-                lines.push(words.to_owned());
+            if line.starts_with(' ') {
+                running.take_in(&mut section, words);
             } else {
-                instance.lines.push(words.to_owned());
+                section = running.open(words);
             }
         }
-        Self {
-            instances,
-            route_maps,
+        running
+    }
+
+    /// A line without indentation begins a section.
+    fn open(&mut self, words: &str) -> Section {
+        // An interface may be said to be in a VRF.
+        let name = |rest: &str| rest.split_whitespace().next().map(str::to_owned);
+        if let Some(instance) = Instance::header(words) {
+            self.instances.push(instance);
+            Section::Instance { family: None }
+        } else if let Some(entry) = words.strip_prefix("route-map ") {
+            self.route_maps.entry(entry.to_owned()).or_default();
+            Section::RouteMap(entry.to_owned())
+        } else if let Some(vrf) = words.strip_prefix("vrf ").and_then(name) {
+            self.vrfs.entry(vrf.clone()).or_default();
+            Section::Vrf(vrf)
+        } else if let Some(interface) = words.strip_prefix("interface ").and_then(name) {
+            self.interfaces.entry(interface.clone()).or_default();
+            Section::Interface(interface)
+        } else {
+            Section::Other
         }
+    }
+
+    fn take_in(&mut self, section: &mut Section, words: &str) {
+        let lines = match section {
+            Section::Instance { family } => {
+                let instance = self.instances.last_mut();
+                instance.and_then(|instance| instance.lines_of(family, words))
+            }
+            Section::RouteMap(entry) => self.route_maps.get_mut(entry),
+            Section::Vrf(name) => self.vrfs.get_mut(name),
+            Section::Interface(name) => self.interfaces.get_mut(name),
+            Section::Other => None,
+        };
+        if let Some(lines) = lines {
+            lines.push(words.to_owned());
+        }
+    }
+
+    /// The VRFs that are configured, and the lines of each.
+    pub fn vrfs(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.vrfs
+            .iter()
+            .map(|(name, lines)| (name.as_str(), lines.as_slice()))
+    }
+
+    /// The lines of a VRF, if it is configured.
+    pub fn vrf(&self, name: &str) -> Option<&[String]> {
+        self.vrfs.get(name).map(Vec::as_slice)
+    }
+
+    /// The interfaces that are configured, and the lines of each.
+    pub fn interfaces(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.interfaces
+            .iter()
+            .map(|(name, lines)| (name.as_str(), lines.as_slice()))
+    }
+
+    /// The lines of an interface, none if it is not configured.
+    pub fn interface(&self, name: &str) -> &[String] {
+        self.interfaces.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// All instances of VRFs.
+    pub fn of_vrfs(&self) -> impl Iterator<Item = (&str, &Instance)> {
+        self.instances
+            .iter()
+            .filter_map(|i| Some((i.vrf.as_deref()?, i)))
     }
 
     /// The lines of an entry of a route map, by `name permit|deny number`.
@@ -90,7 +132,40 @@ impl Running {
     }
 }
 
+/// What the line that is being read belongs to.
+enum Section {
+    /// The last instance, and the address family of it.
+    Instance {
+        family: Option<String>,
+    },
+    RouteMap(String),
+    Vrf(String),
+    Interface(String),
+    Other,
+}
+
 impl Instance {
+    /// Where a line belongs, if it is one to keep.
+    fn lines_of(&mut self, family: &mut Option<String>, words: &str) -> Option<&mut Vec<String>> {
+        if let Some(name) = words.strip_prefix("address-family ") {
+            self.families.entry(name.to_owned()).or_default();
+            *family = Some(name.to_owned());
+            None
+        } else if words == "exit-address-family" {
+            *family = None;
+            None
+        } else if let Some(name) = family {
+            Some(self.families.entry(name.clone()).or_default())
+        } else {
+            Some(&mut self.lines)
+        }
+    }
+
+    /// The lines of an address family; none if it has none.
+    pub fn family(&self, name: &str) -> &[String] {
+        self.families.get(name).map_or(&[], Vec::as_slice)
+    }
+
     fn header(line: &str) -> Option<Self> {
         let mut words = line.strip_prefix("router bgp ")?.split_whitespace();
         let asn = words.next()?.to_owned();

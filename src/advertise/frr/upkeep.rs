@@ -2,8 +2,9 @@
 //! wanted changes, and every `frr_reconcile_interval`.
 //!
 //! FRR's restart is noticed by a connection to bgpd's own socket, over which nothing is said: it ends with
-//! bgpd. The agent's loop never waits for FRR: this is a task of its own, and its news are a [`Status`].
+//! bgpd. Where tenants are wanted zebra is watched likewise. The agent's loop never waits for FRR: this is a task of its own, and its news are a [`Status`].
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::leaking::CannotLeak;
 use super::running::Running;
-use super::vtysh::{Rejection, Vtysh, VtyshError};
+use super::tenants::{self, CannotHost, Tenants};
+use super::vtysh::{Rejection, Vtysh, VtyshError, With};
 use super::wanted::Wanted;
 
 /// Between two looks for a bgpd that is not there, and at one that has just come and has not read its
@@ -43,16 +45,19 @@ pub enum Status {
 /// Why FRR is not as wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum UpkeepError {
-    #[error("cannot reach bgpd at {path}: {error}{remedy}")]
+    #[error("cannot reach {daemon} at {path}: {error}{remedy}")]
     Unreachable {
+        daemon: &'static str,
         path: String,
         error: String,
-        remedy: &'static str,
+        remedy: String,
     },
     #[error(transparent)]
     Vtysh(#[from] VtyshError),
     #[error(transparent)]
     Cannot(#[from] CannotLeak),
+    #[error(transparent)]
+    CannotHost(#[from] CannotHost),
     #[error("FRR refuses '{command}': {answer}")]
     Rejected { command: String, answer: String },
 }
@@ -61,6 +66,8 @@ enum UpkeepError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub wanted: Wanted,
+    /// `None`: not decided yet, or not with this backend; nothing of tenants is touched.
+    pub tenants: Option<Arc<Tenants>>,
     pub vtysh: Vtysh,
     /// `bgp_router_id`; else FRR's own is taken.
     pub router_id: Option<Ipv4Addr>,
@@ -117,21 +124,59 @@ struct Keeper {
     news: watch::Sender<Status>,
 }
 
+/// What is watched of FRR.
+struct Daemons {
+    bgpd: UnixStream,
+    /// Where tenants are wanted.
+    zebra: Option<UnixStream>,
+}
+
+impl Daemons {
+    async fn connect(settings: &Settings) -> Result<Self, UpkeepError> {
+        let bgpd = connect(&settings.vtysh, "bgpd").await?;
+        let zebra = match settings.tenants {
+            Some(_) => Some(connect(&settings.vtysh, "zebra").await?),
+            None => None,
+        };
+        Ok(Self { bgpd, zebra })
+    }
+
+    /// Returns when one of them has ended.
+    async fn gone(&self) {
+        let zebra = async {
+            match &self.zebra {
+                Some(zebra) => gone(zebra).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = gone(&self.bgpd) => {}
+            () = zebra => {}
+        }
+    }
+}
+
+impl Settings {
+    /// Nothing of ours is to be in FRR, so that one look is enough.
+    fn is_nothing(&self) -> bool {
+        matches!(self.wanted, Wanted::Nothing { .. }) && self.tenants.is_none()
+    }
+}
+
 impl Keeper {
     async fn run(mut self) {
         loop {
             let settings = Arc::clone(&self.settings.borrow_and_update());
-            let bgpd = connect(&settings.vtysh).await;
-            match bgpd {
-                Ok(bgpd) => {
-                    let clean = self.serve(&bgpd, &settings).await;
-                    drop(bgpd);
+            match Daemons::connect(&settings).await {
+                Ok(daemons) => {
+                    let clean = self.serve(&daemons, &settings).await;
+                    drop(daemons);
                     if clean {
                         self.idle().await;
                     }
                 }
                 // What we put into it has gone with it.
-                Err(_) if matches!(settings.wanted, Wanted::Nothing { .. }) => {
+                Err(_) if settings.is_nothing() => {
                     self.tell(Ok(Status::Clean));
                     self.idle().await;
                 }
@@ -143,8 +188,8 @@ impl Keeper {
         }
     }
 
-    /// As long as this bgpd lives and the same is wanted. True if there is nothing more to look for.
-    async fn serve(&mut self, bgpd: &UnixStream, settings: &Settings) -> bool {
+    /// As long as these daemons live and the same is wanted. True if there is nothing more to look for.
+    async fn serve(&mut self, daemons: &Daemons, settings: &Settings) -> bool {
         let came = Instant::now();
         loop {
             let done = look(settings).await;
@@ -156,7 +201,7 @@ impl Keeper {
                 return true;
             }
             tokio::select! {
-                () = gone(bgpd) => return false,
+                () = daemons.gone() => return false,
                 changed = self.settings.changed() => {
                     // The task ends with its owner, which sends them.
                     return if changed.is_ok() { false } else { std::future::pending().await };
@@ -193,19 +238,20 @@ impl Keeper {
     }
 }
 
-async fn connect(vtysh: &Vtysh) -> Result<UnixStream, UpkeepError> {
-    let path = vtysh.sockets.join("bgpd.vty");
+async fn connect(vtysh: &Vtysh, daemon: &'static str) -> Result<UnixStream, UpkeepError> {
+    let path = vtysh.sockets.join(format!("{daemon}.vty"));
     UnixStream::connect(&path).await.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ": bgpd does not run; start FRR, and see frr_vty_socket"
+                format!(": {daemon} does not run; start FRR, and see frr_vty_socket")
             }
             io::ErrorKind::PermissionDenied => {
-                ": run as root, or join the group of the socket (frrvty)"
+                ": run as root, or join the group of the socket (frrvty)".to_owned()
             }
-            _ => "",
+            _ => String::new(),
         };
         UpkeepError::Unreachable {
+            daemon,
             path: path.display().to_string(),
             error: error.to_string(),
             remedy,
@@ -213,7 +259,7 @@ async fn connect(vtysh: &Vtysh) -> Result<UnixStream, UpkeepError> {
     })
 }
 
-/// Returns when bgpd has ended.
+/// Returns when the daemon has ended.
 async fn gone(bgpd: &UnixStream) {
     let mut unasked = [0; 64];
     loop {
@@ -230,25 +276,67 @@ async fn gone(bgpd: &UnixStream) {
 
 /// Compares what runs with what is wanted, and sends the difference.
 async fn look(settings: &Settings) -> Result<Status, UpkeepError> {
-    let running = Running::parse(&settings.vtysh.show("show running-config").await?);
-    let router_id = router_id(settings, &running).await?;
-    let commands = settings.wanted.commands(&running, router_id)?;
-    if !commands.is_empty() {
-        tracing::info!("{}", settings.wanted.headline());
-        tracing::debug!(?commands, "to FRR");
-        let rejected = settings.vtysh.configure(&commands).await?;
-        for Rejection { command, answer } in &rejected {
-            tracing::error!(command, answer, "FRR refuses a line");
-        }
-        if let Some(Rejection { command, answer }) = rejected.into_iter().next() {
-            return Err(UpkeepError::Rejected { command, answer });
-        }
-    }
-    settings.wanted.complete(&running)?;
-    Ok(match settings.wanted {
-        Wanted::Nothing { .. } => Status::Clean,
-        _ => Status::InPlace,
+    let with = match settings.tenants {
+        Some(_) => With::All,
+        None => With::Bgpd,
+    };
+    let running = Running::parse(&settings.vtysh.show(with, "show running-config").await?);
+    // Tenants do not wait for what keeps the rest, nor the rest for them.
+    let tenants = look_at_tenants(settings, &running).await;
+    let rest = look_at_rest(settings, &running).await;
+    tenants?;
+    rest?;
+    Ok(match settings.is_nothing() {
+        true => Status::Clean,
+        false => Status::InPlace,
     })
+}
+
+async fn look_at_rest(settings: &Settings, running: &Running) -> Result<(), UpkeepError> {
+    let router_id = router_id(settings, running).await?;
+    let commands = settings.wanted.commands(running, router_id)?;
+    let headline = || settings.wanted.headline();
+    send(settings, With::Bgpd, &commands, headline).await?;
+    Ok(settings.wanted.complete(running)?)
+}
+
+async fn look_at_tenants(settings: &Settings, running: &Running) -> Result<(), UpkeepError> {
+    let Some(wanted) = &settings.tenants else {
+        return Ok(());
+    };
+    let inactive = match wanted.may_be_inactive(running) {
+        true => tenants::inactive(&settings.vtysh.show(With::All, "show vrf").await?),
+        false => BTreeSet::new(),
+    };
+    let difference = wanted.difference(running, &inactive)?;
+    let headline = || tenants::headline(&difference.commands);
+    send(settings, With::All, &difference.commands, headline).await?;
+    if let Some(problem) = difference.problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    Ok(wanted.complete(running)?)
+}
+
+/// Sends what is missing, if anything is.
+async fn send(
+    settings: &Settings,
+    with: With,
+    commands: &[String],
+    headline: impl Fn() -> String,
+) -> Result<(), UpkeepError> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    tracing::info!("{}", headline());
+    tracing::debug!(?commands, "to FRR");
+    let rejected = settings.vtysh.configure(with, commands).await?;
+    for Rejection { command, answer } in &rejected {
+        tracing::error!(command, answer, "FRR refuses a line");
+    }
+    match rejected.into_iter().next() {
+        Some(Rejection { command, answer }) => Err(UpkeepError::Rejected { command, answer }),
+        None => Ok(()),
+    }
 }
 
 /// The configured one, else the one that FRR is configured with, else the one it uses (b019).
@@ -263,7 +351,10 @@ async fn router_id(
     if let Some(router_id) = settings.router_id.or(configured) {
         return Ok(Some(router_id));
     }
-    let summary = settings.vtysh.show("show bgp summary json").await?;
+    let summary = settings
+        .vtysh
+        .show(With::Bgpd, "show bgp summary json")
+        .await?;
     Ok(summary_router_id(&summary))
 }
 

@@ -27,12 +27,21 @@ pub struct Vtysh {
     pub sockets: PathBuf,
 }
 
+/// With which of FRR's daemons a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum With {
+    /// A hanging zebra is none of its business.
+    Bgpd,
+    /// VRFs and interfaces are zebra's, or mgmtd's from FRR 10.1 on.
+    All,
+}
+
 /// vtysh could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VtyshError {
     #[error("{program} cannot be run: {error}; frr_vtysh names it, the package frr has it")]
     Start { program: String, error: String },
-    #[error("FRR did not answer vtysh within {DEADLINE:?}: bgpd hangs, or is very busy")]
+    #[error("FRR did not answer vtysh within {DEADLINE:?}: a daemon of it hangs, or is very busy")]
     Timeout,
     #[error("vtysh failed: {0}")]
     Failed(String),
@@ -50,9 +59,11 @@ impl Vtysh {
     /// What one command of the enable node prints.
     ///
     /// # Errors
-    /// vtysh cannot be run, is refused by bgpd, or does not end in time.
-    pub async fn show(&self, command: &str) -> Result<String, VtyshError> {
-        let said = self.run(&["-c".to_owned(), command.to_owned()]).await?;
+    /// vtysh cannot be run, is refused by a daemon, or does not end in time.
+    pub async fn show(&self, with: With, command: &str) -> Result<String, VtyshError> {
+        let said = self
+            .run(with, &["-c".to_owned(), command.to_owned()])
+            .await?;
         if said.succeeded {
             return Ok(said.out);
         }
@@ -64,14 +75,18 @@ impl Vtysh {
     ///
     /// # Errors
     /// As [`Self::show`]. Some commands may have been taken.
-    pub async fn configure(&self, commands: &[String]) -> Result<Vec<Rejection>, VtyshError> {
+    pub async fn configure(
+        &self,
+        with: With,
+        commands: &[String],
+    ) -> Result<Vec<Rejection>, VtyshError> {
         let mut left = commands.to_vec();
         let mut rejected = Vec::new();
         while !left.is_empty() {
             let mut arguments = vec!["-E".to_owned()];
             let all = std::iter::once("configure terminal").chain(left.iter().map(String::as_str));
             arguments.extend(all.flat_map(|command| ["-c".to_owned(), command.to_owned()]));
-            let said = self.run(&arguments).await?;
+            let said = self.run(with, &arguments).await?;
             let answers = answers(&said.out, &left);
             let Some((at, answer)) = answers else {
                 if said.succeeded {
@@ -79,23 +94,20 @@ impl Vtysh {
                 }
                 return Err(VtyshError::Failed(said.words()));
             };
-            // A block that cannot be entered cannot be filled.
-            let command = left.remove(at);
-            if command.starts_with("router ") {
-                let end = left.iter().skip(at).position(|c| c == "exit");
-                let end = end.map_or(left.len(), |exit| at + exit + 1);
-                left.drain(at..end);
-            }
+            let (command, rest) = without(&left, at);
+            left = rest;
             rejected.push(Rejection { command, answer });
         }
         Ok(rejected)
     }
 
-    /// Only bgpd is talked to: a hanging zebra is none of this conversation's business.
-    async fn run(&self, arguments: &[String]) -> Result<Said, VtyshError> {
+    async fn run(&self, with: With, arguments: &[String]) -> Result<Said, VtyshError> {
         let mut command = Command::new(&self.program);
         command.arg("--vty_socket").arg(&self.sockets);
-        command.args(["-d", "bgpd"]).args(arguments);
+        if with == With::Bgpd {
+            command.args(["-d", "bgpd"]);
+        }
+        command.args(arguments);
         // Set, even to nothing, it has the answer go through a pager.
         command.env_remove("VTYSH_PAGER");
         command.stdin(Stdio::null());
@@ -147,6 +159,42 @@ async fn text(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
         pipe.take(ANSWER_AT_MOST).read_to_end(&mut bytes).await?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The command at `at`, which was refused, and what is left to send: those before it were taken, and are not sent
+/// again but for the lines that lead to where it stood. A block that cannot be entered cannot be filled.
+fn without(commands: &[String], at: usize) -> (String, Vec<String>) {
+    let mut leading: Vec<&String> = Vec::new();
+    for command in commands.iter().take(at) {
+        match command.as_str() {
+            "exit" => leading.clear(),
+            "exit-address-family" => leading.truncate(1),
+            _ if is_header(command) => leading = vec![command],
+            _ if command.starts_with("address-family ") => leading.push(command),
+            _ => {}
+        }
+    }
+    let refused = commands.get(at).cloned().unwrap_or_default();
+    let mut rest = commands.get(at + 1..).unwrap_or_default();
+    let end = match refused.as_str() {
+        _ if is_header(&refused) => Some("exit"),
+        _ if refused.starts_with("address-family ") => Some("exit-address-family"),
+        _ => None,
+    };
+    if let Some(end) = end {
+        let after = rest.iter().position(|command| command == end);
+        rest = after
+            .and_then(|end| rest.get(end + 1..))
+            .unwrap_or_default();
+    }
+    let left = leading.into_iter().chain(rest).cloned().collect();
+    (refused, left)
+}
+
+/// Begins lines that end with `exit`.
+fn is_header(command: &str) -> bool {
+    let headers = ["router ", "vrf ", "interface ", "route-map "];
+    headers.iter().any(|header| command.starts_with(header))
 }
 
 /// The first of `commands` that was answered with a refusal, by its place, and the refusal.
@@ -223,13 +271,40 @@ mod tests {
         assert_eq!(answers("% something of vtysh's own\n", &sent), None);
     }
 
+    #[test]
+    fn after_a_refusal_what_was_taken_is_not_sent_again() {
+        let sent = commands(&[
+            "no router bgp 1 vrf vrf-7",
+            "router bgp 64999",
+            "address-family l2vpn evpn",
+            "rd None:7",
+            "advertise ipv4 unicast",
+            "exit-address-family",
+            "exit",
+            "vrf vrf-8",
+            "vni 8",
+            "exit",
+        ]);
+        let (refused, left) = without(&sent, 3);
+        assert_eq!(refused, "rd None:7");
+        assert_eq!(left, [&sent[1..3], &sent[4..]].concat());
+        let (_, left) = without(&sent, 1);
+        assert_eq!(left, sent[7..]);
+        let (_, left) = without(&sent, 2);
+        assert_eq!(left, [&sent[1..2], &sent[6..]].concat());
+        let (_, left) = without(&sent, 8);
+        assert_eq!(left, ["vrf vrf-8", "exit"]);
+        let (_, left) = without(&sent, 9);
+        assert_eq!(left, ["vrf vrf-8"]);
+    }
+
     #[tokio::test]
     async fn a_program_that_cannot_be_run_is_named() {
         let vtysh = Vtysh {
             program: "/nonexistent/vtysh".into(),
             sockets: "/run/frr".into(),
         };
-        let error = vtysh.show("show version").await.unwrap_err();
+        let error = vtysh.show(With::Bgpd, "show version").await.unwrap_err();
         assert!(error.to_string().contains("/nonexistent/vtysh"), "{error}");
     }
 }

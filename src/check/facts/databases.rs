@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::cloud::Rows;
 use super::{Cloud, Database, Denial, File, FrrFacts, Machine, NodeFacts, Reach, Server};
-use crate::advertise::frr::Vtysh;
+use crate::advertise::frr::{Vtysh, With};
 use crate::config::{Backend, Config, Driver, OvnDatabase};
 use crate::control::{self, Query};
 use crate::kernel::rt_tables;
@@ -306,7 +306,7 @@ async fn frr(config: &Config) -> FrrFacts {
         program: agent.frr_vtysh.clone(),
         sockets: agent.frr_vty_socket.clone(),
     };
-    let running = vtysh.show("show running-config").await;
+    let running = vtysh.show(With::Bgpd, "show running-config").await;
     FrrFacts {
         bgpd: socket(&agent.frr_vty_socket.join("bgpd.vty")).unwrap_or(Reach::Answers),
         running: running.map_err(|error| error.to_string()),

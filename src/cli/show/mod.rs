@@ -247,6 +247,7 @@ fn exposures(list: &ExposureList) -> String {
         "port",
         "bridge",
         "vlan",
+        "vni",
         "wired",
         "advertised",
         "reason",
@@ -263,6 +264,7 @@ fn exposures(list: &ExposureList) -> String {
             e.port.clone(),
             or_dash(e.bridge.as_ref()),
             or_dash(e.vlan),
+            or_dash(e.vni),
             if e.wired { "yes" } else { "no" }.to_owned(),
             match e.also_from.as_slice() {
                 [] => advertised.to_owned(),

@@ -208,23 +208,20 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Flag, |d: &mut Draft| {
             &mut d.config.agent.delete_vrf_on_disconnect
         }),
-        "exposing_method vrf: remove a VRF with its last route",
-    )
-    .later(),
+        "EVPN: remove a VRF with the last of its tenant's prefixes here",
+    ),
     row(
         "evpn_local_ip",
         None,
         &At(Ip, |d: &mut Draft| &mut d.config.agent.evpn_local_ip),
-        "EVPN: source address of the VTEP",
-    )
-    .later(),
+        "EVPN: where this node's tunnels end (ovn_evpn_driver: else the first address of evpn_nic, else the first /32 of lo)",
+    ),
     row(
         "evpn_nic",
         None,
         &At(Device, |d: &mut Draft| &mut d.config.agent.evpn_nic),
-        "EVPN: device whose first address is the VTEP's",
-    )
-    .later(),
+        "ovn_evpn_driver: device whose first address is the VTEP's",
+    ),
     row(
         "evpn_udp_dstport",
         Some("4789"),
@@ -232,8 +229,7 @@ const DEFAULT: &[Row<Draft>] = &[
             &mut d.config.agent.evpn_udp_dstport
         }),
         "EVPN: UDP destination port of VXLAN",
-    )
-    .later(),
+    ),
     row(
         "frr_reconcile_interval",
         Some("15"),

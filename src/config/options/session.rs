@@ -51,15 +51,19 @@ layer! {
         import_prefixes: Prefixes,
         import_prefixes_ipv4: Prefixes,
         import_prefixes_ipv6: Prefixes,
+        import_prefixes_evpn: Prefixes,
         import_policy: PolicyName,
         import_policy_ipv4: PolicyName,
         import_policy_ipv6: PolicyName,
+        import_policy_evpn: PolicyName,
         export_prefixes: Prefixes,
         export_prefixes_ipv4: Prefixes,
         export_prefixes_ipv6: Prefixes,
+        export_prefixes_evpn: Prefixes,
         export_policy: PolicyName,
         export_policy_ipv4: PolicyName,
         export_policy_ipv6: PolicyName,
+        export_policy_evpn: PolicyName,
         allowas_in: AllowAsIn,
         accept_as_sets: bool,
         max_prefixes: usize,
@@ -88,11 +92,23 @@ impl SessionDraft {
         ] {
             *specific = specific.take().or_else(|| general.clone());
         }
+        // Hosts out and defaults in are meant for the node, and a list names its prefixes; all and nothing mean what
+        // they say.
+        for (evpn, general) in [
+            (&mut self.import_prefixes_evpn, &self.import_prefixes),
+            (&mut self.export_prefixes_evpn, &self.export_prefixes),
+        ] {
+            let general = general.as_ref();
+            let meant = general.filter(|word| matches!(word, Prefixes::Any | Prefixes::None));
+            *evpn = evpn.take().or_else(|| meant.cloned());
+        }
         for (specific, general) in [
             (&mut self.import_policy_ipv4, &self.import_policy),
             (&mut self.import_policy_ipv6, &self.import_policy),
+            (&mut self.import_policy_evpn, &self.import_policy),
             (&mut self.export_policy_ipv4, &self.export_policy),
             (&mut self.export_policy_ipv6, &self.export_policy),
+            (&mut self.export_policy_evpn, &self.export_policy),
         ] {
             *specific = specific.take().or_else(|| general.clone());
         }
@@ -214,9 +230,9 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
     ),
     session_row!(
         families,
-        Some("ipv4-unicast, ipv6-unicast"),
+        None,
         FamilyList,
-        "address families offered"
+        "address families offered; unset is ipv4-unicast, ipv6-unicast, and l2vpn-evpn where tenants' tables are exchanged: with ovn_evpn_driver, with exposing_method vrf, l2vni or dynamic, and with an [evpn_vni NAME]"
     ),
     session_row!(
         next_hop_ipv4,
@@ -249,6 +265,12 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         "the same for IPv6; unset is import_prefixes"
     ),
     session_row!(
+        import_prefixes_evpn,
+        None,
+        PrefixSet,
+        "prefixes and host addresses of tenants that the neighbour may teach; unset is import_prefixes where that is set to any or none, else any"
+    ),
+    session_row!(
         import_policy,
         Some("any"),
         PolicyWord,
@@ -265,6 +287,12 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         None,
         PolicyWord,
         "the same for IPv6; unset is import_policy"
+    ),
+    session_row!(
+        import_policy_evpn,
+        None,
+        PolicyWord,
+        "the same for EVPN; unset is import_policy"
     ),
     session_row!(
         export_prefixes,
@@ -285,6 +313,12 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         "the same for IPv6; unset is export_prefixes"
     ),
     session_row!(
+        export_prefixes_evpn,
+        None,
+        PrefixSet,
+        "prefixes and host addresses of tenants that the neighbour is told; unset is export_prefixes where that is set to any or none, else any"
+    ),
+    session_row!(
         export_policy,
         Some("any"),
         PolicyWord,
@@ -301,6 +335,12 @@ pub(in crate::config) const SESSION: &[Row<SessionDraft>] = &[
         None,
         PolicyWord,
         "the same for IPv6; unset is export_policy"
+    ),
+    session_row!(
+        export_policy_evpn,
+        None,
+        PolicyWord,
+        "the same for EVPN; unset is export_policy"
     ),
     session_row!(
         allowas_in,

@@ -7,7 +7,7 @@ use bgp::{Filter, Policy, PrefixList};
 
 use super::fill;
 use crate::config::bgp::BfdProfile;
-use crate::config::choice::{Bfd, PolicyName, Prefixes};
+use crate::config::choice::{Bfd, Families, PolicyName, Prefixes};
 use crate::config::given::{Given, label};
 use crate::config::ini::without_comment;
 use crate::config::options::{Named, POLICY, PREFIX_LIST, PROFILE};
@@ -20,6 +20,8 @@ pub(super) struct Names {
     lists: BTreeMap<String, Arc<PrefixList>>,
     policies: BTreeMap<String, Arc<Policy>>,
     profiles: BTreeMap<String, BfdProfile>,
+    /// Offered where nothing else is said.
+    pub(super) families: Families,
 }
 
 /// Words that mean something themselves where a name may stand.

@@ -47,9 +47,11 @@ impl Names {
             ("import_prefixes", &draft.import_prefixes),
             ("import_prefixes_ipv4", &draft.import_prefixes_ipv4),
             ("import_prefixes_ipv6", &draft.import_prefixes_ipv6),
+            ("import_prefixes_evpn", &draft.import_prefixes_evpn),
             ("export_prefixes", &draft.export_prefixes),
             ("export_prefixes_ipv4", &draft.export_prefixes_ipv4),
             ("export_prefixes_ipv6", &draft.export_prefixes_ipv6),
+            ("export_prefixes_evpn", &draft.export_prefixes_evpn),
         ] {
             if let Some(word) = word {
                 self.check_prefixes(given, section, option, word);
@@ -59,9 +61,11 @@ impl Names {
             ("import_policy", &draft.import_policy),
             ("import_policy_ipv4", &draft.import_policy_ipv4),
             ("import_policy_ipv6", &draft.import_policy_ipv6),
+            ("import_policy_evpn", &draft.import_policy_evpn),
             ("export_policy", &draft.export_policy),
             ("export_policy_ipv4", &draft.export_policy_ipv4),
             ("export_policy_ipv6", &draft.export_policy_ipv6),
+            ("export_policy_evpn", &draft.export_policy_evpn),
         ] {
             if let Some(word) = word {
                 self.check_policy(given, section, option, word);
@@ -83,6 +87,10 @@ impl Names {
                 draft.import_prefixes_ipv6.as_ref(),
                 draft.import_policy_ipv6.as_ref(),
             ),
+            evpn: self.filter(
+                draft.import_prefixes_evpn.as_ref(),
+                draft.import_policy_evpn.as_ref(),
+            ),
         };
         let export = Filters {
             v4: self.filter(
@@ -92,6 +100,10 @@ impl Names {
             v6: self.filter(
                 draft.export_prefixes_ipv6.as_ref(),
                 draft.export_policy_ipv6.as_ref(),
+            ),
+            evpn: self.filter(
+                draft.export_prefixes_evpn.as_ref(),
+                draft.export_policy_evpn.as_ref(),
             ),
         };
         let local_as = draft.local_as.map(|number| LocalAs {
@@ -115,7 +127,7 @@ impl Names {
             connect_retry_time: draft.connect_retry_time.unwrap_or_default(),
             idle_hold_time: draft.idle_hold_time.unwrap_or_default(),
             send_hold_time: draft.send_hold_time.unwrap_or_default(),
-            families: draft.families.unwrap_or_default(),
+            families: draft.families.unwrap_or(self.families),
             next_hop_ipv4: draft.next_hop_ipv4,
             next_hop_ipv6: draft.next_hop_ipv6,
             allowas_in: draft.allowas_in.unwrap_or(AllowAsIn::Never),

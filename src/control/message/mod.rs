@@ -155,6 +155,9 @@ pub struct ExposureLine {
     pub network: String,
     pub bridge: Option<String>,
     pub vlan: Option<u16>,
+    /// Absent in the default table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vni: Option<u32>,
     pub reason: String,
     /// What policies have neighbours told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

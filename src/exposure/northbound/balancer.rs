@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::place::{self, Place};
+use super::place::{self, Place, Site};
 use super::{Inputs, Refusal, Verdict, exposure, forwarding, interface, port, router, tenant};
-use crate::exposure::{Attachment, Code, Exposure, Kind, Reason, Withheld, is_routable};
+use crate::exposure::{Code, Exposure, Kind, Reason, Withheld, is_routable};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{Balancer, Octavia, PortKind, Purpose, Router, SwitchPort};
 
@@ -79,7 +79,8 @@ fn vip(
             on_router(inputs, row, (port, network), router, ip)
         }
         None => match place::network(inputs, network) {
-            Place::Attached(attachment) => on_member(inputs, row, (port, network), attachment, ip),
+            Place::Attached(site) => on_member(inputs, row, (port, network), site, ip),
+            Place::Refused(refusal) => Err(refusal),
             Place::NotMapped => {
                 let why = place::not_mapped(inputs, network);
                 Err((Code::PhysicalNetworkNotMapped, why))
@@ -110,7 +111,7 @@ fn on_router(
         if !inputs.options.hosts() {
             return Err(tenant::subnet_advertised());
         }
-        let place = (way.gateway.network, way.gateway.attachment);
+        let place = (way.gateway.network, way.gateway.site);
         let reason = reason(&way.gateway.port.name);
         return Ok(Exposure {
             via: Some(way.via),
@@ -132,8 +133,12 @@ fn on_router(
         )
     })?;
     let reason = reason(&gateway.port.name);
-    let place = (gateway.network, gateway.attachment);
-    Ok(exposure(ip.into(), Kind::LbVip, &port.name, place, reason))
+    let mac = gateway.mac_if_stretched();
+    let place = (gateway.network, gateway.site);
+    Ok(Exposure {
+        mac,
+        ..exposure(ip.into(), Kind::LbVip, &port.name, place, reason)
+    })
 }
 
 /// Without a router: the switch rewrites the address but not the destination MAC, and nothing answers
@@ -142,7 +147,7 @@ fn on_member(
     inputs: Inputs<'_>,
     row: &Balancer,
     (vip_port, network): (&SwitchPort, &Arc<str>),
-    attachment: Attachment,
+    site: Site,
     ip: IpAddr,
 ) -> Result<Exposure, Refusal> {
     let refuse = |why: String| (Code::NoSingleMemberHere, format!("without router, {why}"));
@@ -167,7 +172,7 @@ fn on_member(
         balancer: label(row),
         member: member.name.clone(),
     };
-    let place = (network, attachment);
+    let place = (network, site);
     Ok(Exposure {
         mac: Some(mac),
         ..exposure(ip.into(), Kind::LbVip, &vip_port.name, place, reason)

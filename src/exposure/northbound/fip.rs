@@ -82,8 +82,9 @@ fn distributed(inputs: Inputs<'_>, fip: &Fip, port: &SwitchPort) -> Result<Expos
     let key = "external_ids:neutron:fip_network_id";
     let network = fip.network.as_ref();
     let network = network.ok_or_else(|| (Code::FipWithoutNetwork, format!("{key} is not set")))?;
-    let attachment = match place::network(inputs, network) {
-        Place::Attached(attachment) => attachment,
+    let site = match place::network(inputs, network) {
+        Place::Attached(site) => site,
+        Place::Refused(refusal) => return Err(refusal),
         Place::NotMapped => {
             let why = place::not_mapped(inputs, network);
             return Err((Code::PhysicalNetworkNotMapped, why));
@@ -99,7 +100,7 @@ fn distributed(inputs: Inputs<'_>, fip: &Fip, port: &SwitchPort) -> Result<Expos
         host: Arc::clone(&host),
     };
     let prefix = IpNet::from(fip.external_ip);
-    let place = (network, attachment);
+    let place = (network, site);
     Ok(Exposure {
         mac: Some(mac),
         ..exposure(prefix, Kind::Fip, &port.name, place, reason)

@@ -25,7 +25,7 @@ pub(super) fn exposure_of(inputs: Inputs<'_>, fip: &Fip, kind: Kind) -> Result<E
         lrp: lrp.clone(),
     };
     let port = fip.logical_port.as_ref().unwrap_or(lrp);
-    let place = (gateway.network, gateway.attachment);
+    let place = (gateway.network, gateway.site);
     Ok(Exposure {
         mac: Some(gateway.port.mac),
         ..exposure(fip.external_ip.into(), kind, port, place, reason)

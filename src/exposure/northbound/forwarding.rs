@@ -50,14 +50,12 @@ fn forwarded(
         balancer: balancer::label(row),
         lrp: lrp.clone(),
     };
-    let place = (gateway.network, gateway.attachment);
-    Ok(exposure(
-        fip.into(),
-        Kind::PortForwarding,
-        lrp,
-        place,
-        reason,
-    ))
+    let mac = gateway.mac_if_stretched();
+    let place = (gateway.network, gateway.site);
+    Ok(Exposure {
+        mac,
+        ..exposure(fip.into(), Kind::PortForwarding, lrp, place, reason)
+    })
 }
 
 /// A gateway with the address in its subnet; where there is none, any: the floating IP may be of another

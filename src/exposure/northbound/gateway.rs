@@ -35,7 +35,7 @@ fn expose(inputs: Inputs<'_>, gateway: &Gateway<'_>, verdict: &mut Verdict) {
             lrp: port.name.clone(),
             chassis: inputs.node.chassis.clone(),
         };
-        let place = (gateway.network, gateway.attachment.clone());
+        let place = (gateway.network, gateway.site.clone());
         verdict.expose(Exposure {
             mac: Some(port.mac),
             proxied: match ip {

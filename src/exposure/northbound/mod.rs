@@ -15,22 +15,26 @@ mod place;
 mod port;
 mod proxied;
 mod router;
+mod router_address;
 mod standing;
 mod subnet;
 mod tenant;
+mod tenants;
 #[cfg(test)]
 mod tests;
+mod vpn;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use self::place::Site;
 use super::policy::northbound as policy;
-use super::{
-    Attachment, Attributes, Code, Decision, Exposure, Kind, Node, Options, Reason, Withheld,
-};
+use super::{Attributes, Code, Decision, Exposure, Kind, Layer, Node, Options, Reason, Withheld};
 use crate::ovn::{Northbound, Southbound};
 pub use standing::Standing;
+pub use tenants::{Conflict, conflicts};
 
 /// All that the driver decides by.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +56,18 @@ pub fn decide(inputs: Inputs<'_>) -> Decision {
     for unit in Unit::all(inputs.northbound) {
         unit.decide(inputs, &mut verdict);
     }
+    let occupied = verdict.exposures.iter().filter(|e| e.vni.is_some());
+    let occupied: BTreeSet<_> = occupied.map(|e| e.network.clone()).collect();
+    for network in &occupied {
+        router_address::decide(inputs, network, &mut verdict);
+    }
     verdict.exposures.sort();
     let mut withheld = verdict.withheld.unwrap_or_default();
     withheld.sort();
     Decision {
         exposures: verdict.exposures,
         withheld,
-        tenants: std::collections::BTreeMap::new(),
+        tenants: tenants::all(inputs, |network| occupied.contains(network)),
     }
 }
 
@@ -84,6 +93,7 @@ impl Unit {
     fn decide(self, inputs: Inputs<'_>, verdict: &mut Verdict) {
         let from = verdict.exposures.len();
         self.expose(inputs, verdict);
+        verdict.withhold_without_mac(from);
         let Verdict {
             exposures,
             withheld,
@@ -148,6 +158,35 @@ impl Verdict {
             withheld.push(why());
         }
     }
+
+    /// Takes away what is stretched and cannot be, of the exposures from the `from`th on: an address there is its MAC's.
+    fn withhold_without_mac(&mut self, from: usize) {
+        let homeless = |e: &Exposure| e.layer == Layer::Bridged && e.mac.is_none();
+        if !self.exposures.iter().skip(from).any(|e| homeless(e)) {
+            return;
+        }
+        for exposure in self.exposures.split_off(from) {
+            if homeless(&exposure) {
+                self.withhold(|| without_mac(&exposure));
+            } else {
+                self.exposures.push(exposure);
+            }
+        }
+    }
+}
+
+fn without_mac(exposure: &Exposure) -> Withheld {
+    Withheld {
+        prefix: exposure.prefix,
+        kind: exposure.kind,
+        port: exposure.port.clone(),
+        code: Code::NoMac,
+        reason: format!(
+            "network {} is stretched, and nothing says which MAC address has it: of a virtual port, exactly one of \
+             options:virtual-parents must be up on its host",
+            exposure.network
+        ),
+    }
 }
 
 /// An exposure that enters OVN on this network; what only some kinds have is left out.
@@ -155,7 +194,7 @@ fn exposure(
     prefix: IpNet,
     kind: Kind,
     port: &Arc<str>,
-    (network, attachment): (&Arc<str>, Attachment),
+    (network, site): (&Arc<str>, Site),
     reason: Reason,
 ) -> Exposure {
     Exposure {
@@ -163,9 +202,9 @@ fn exposure(
         kind,
         port: port.clone(),
         network: network.clone(),
-        attachment: Some(attachment),
-        vni: None,
-        layer: crate::exposure::Layer::default(),
+        attachment: Some(site.attachment),
+        vni: site.vni,
+        layer: site.layer,
         via: None,
         subnet: None,
         next_hop: None,

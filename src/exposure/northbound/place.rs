@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Inputs;
-use crate::exposure::{Attachment, Code};
+use bgp::evpn::Vni;
+
+use super::{Inputs, Refusal, vpn};
+use crate::exposure::{Attachment, Code, Layer};
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
 /// Why a port does not count as up on this node.
@@ -153,42 +155,73 @@ fn own_binding(inputs: Inputs<'_>, port: &SwitchPort) -> Option<Bound> {
     }
 }
 
-/// Where a network's traffic enters this node.
+/// Where a network's traffic enters this node, and in whose table its prefixes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Site {
+    pub(super) attachment: Attachment,
+    /// `None` is the default table.
+    pub(super) vni: Option<Vni>,
+    pub(super) layer: Layer,
+}
+
+impl Site {
+    /// Whether it is stretched: it has hosts by their MAC addresses.
+    pub(super) fn is_stretched(&self) -> bool {
+        self.vni.is_some() && self.layer == Layer::Bridged
+    }
+}
+
+/// What a network is to this node.
 pub(super) enum Place {
-    /// Through this bridge.
-    Attached(Attachment),
+    /// Its traffic enters here.
+    Attached(Site),
+    /// It would enter here, but the exposing method does not expose it.
+    Refused(Refusal),
     /// It is a provider network of physical networks that this node does not reach.
     NotMapped,
     /// It has no localnet port: a tenant network.
     Tenant,
 }
 
-/// Looks for a localnet port of the network on a physical network that this node maps. With several
-/// (a routed provider network), the one that comes first in the mappings, then by name.
+/// Where a network's traffic enters this node, through which of its localnet ports, and whether it is exposed.
 pub(super) fn network(inputs: Inputs<'_>, name: &str) -> Place {
-    let mut provider = false;
-    let mut best = None;
-    for localnet in inputs.northbound.localnets(name) {
-        provider = true;
-        let physical_network = localnet.physical_network.as_deref().unwrap_or_default();
-        let Some(mapping) = inputs.node.mappings.find(physical_network) else {
-            continue;
-        };
-        let candidate = (mapping.position, &localnet.name, mapping, localnet.tag);
-        let key = |c: &(u16, &Arc<str>, _, _)| (c.0, c.1.clone());
-        if best.as_ref().is_none_or(|b| key(&candidate) < key(b)) {
-            best = Some(candidate);
-        }
-    }
-    match best {
-        Some((_, localnet, mapping, tag)) => Place::Attached(Attachment {
-            bridge: mapping.bridge.clone(),
-            vlan: tag.filter(|tag| *tag != 0),
-            localnet: localnet.clone(),
-        }),
-        None if provider => Place::NotMapped,
+    match localnet(inputs, name) {
+        Some((_, attachment)) => match vpn::table_of(inputs, name) {
+            Ok(None) => Place::Attached(Site {
+                attachment,
+                vni: None,
+                layer: Layer::default(),
+            }),
+            Ok(Some((vni, layer))) => Place::Attached(Site {
+                attachment,
+                vni: Some(vni),
+                layer,
+            }),
+            Err(refusal) => Place::Refused(refusal),
+        },
+        None if inputs.northbound.localnets(name).next().is_some() => Place::NotMapped,
         None => Place::Tenant,
     }
+}
+
+/// Looks for a localnet port of the network on a physical network that this node maps. With several
+/// (a routed provider network), the one that comes first in the mappings, then by name.
+pub(super) fn localnet<'a>(
+    inputs: Inputs<'a>,
+    name: &str,
+) -> Option<(&'a Arc<SwitchPort>, Attachment)> {
+    let mapped = inputs.northbound.localnets(name).filter_map(|localnet| {
+        let physical_network = localnet.physical_network.as_deref().unwrap_or_default();
+        Some((localnet, inputs.node.mappings.find(physical_network)?))
+    });
+    let (localnet, mapping) =
+        mapped.min_by(|(a, x), (b, y)| (x.position, &a.name).cmp(&(y.position, &b.name)))?;
+    let attachment = Attachment {
+        bridge: mapping.bridge.clone(),
+        vlan: localnet.tag.filter(|tag| *tag != 0),
+        localnet: localnet.name.clone(),
+    };
+    Some((localnet, attachment))
 }
 
 /// Why a network is [`Place::NotMapped`], for operators.

@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::place::{self, Absent, Place};
+use super::place::{self, Absent, Place, Site};
 use super::{Inputs, Refusal, Verdict, exposure, proxied, subnet, tenant};
-use crate::exposure::{
-    Attachment, Code, Exposure, Kind, Reason, TenantExposure, Withheld, is_routable,
-};
+use crate::exposure::{Code, Exposure, Kind, Layer, Reason, TenantExposure, Withheld, is_routable};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
@@ -43,7 +41,10 @@ fn own_addresses(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
         let mut refusal = None;
         match &provider {
             Provider::Here { .. } => exposures.extend(provider.exposure(port, ip, mac)),
-            Provider::Tenant => {}
+            Provider::Refused(why) if explained => refusal = Some((Kind::Provider, why.clone())),
+            Provider::Tenant if explained => {
+                refusal = not_stretched(inputs, network).map(|why| (Kind::Tenant, why));
+            }
             Provider::NotHere(absent) if explained => {
                 let why = (absent.code(), absent.to_string());
                 refusal = Some((Kind::Provider, why));
@@ -52,7 +53,10 @@ fn own_addresses(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
                 let why = place::not_mapped(inputs, network);
                 refusal = Some((Kind::Provider, (Code::PhysicalNetworkNotMapped, why)));
             }
-            Provider::NotHere(_) | Provider::NotMapped => {}
+            Provider::Refused(_)
+            | Provider::NotHere(_)
+            | Provider::NotMapped
+            | Provider::Tenant => {}
         }
         if behind_routers {
             for decided in tenant::decide(inputs, port, network, ip) {
@@ -75,10 +79,13 @@ fn own_addresses(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
 enum Provider {
     Here {
         network: Arc<str>,
-        attachment: Attachment,
+        site: Site,
         host: Arc<str>,
+        /// Who has claimed a virtual port of a stretched network.
+        parent: Option<MacAddr>,
         proxied: Arc<[std::net::Ipv6Addr]>,
     },
+    Refused(Refusal),
     NotHere(Absent),
     NotMapped,
     Tenant,
@@ -90,9 +97,11 @@ impl Provider {
             (Place::Tenant, _) => Self::Tenant,
             (_, Err(absent)) => Self::NotHere(absent),
             (Place::NotMapped, Ok(_)) => Self::NotMapped,
-            (Place::Attached(attachment), Ok(host)) => Self::Here {
+            (Place::Refused(refusal), Ok(_)) => Self::Refused(refusal),
+            (Place::Attached(site), Ok(host)) => Self::Here {
                 network: network.clone(),
-                attachment,
+                parent: parent(inputs, port).filter(|_| site.is_stretched()),
+                site,
                 host,
                 proxied: proxied::of(inputs.northbound, network, &port.cidrs),
             },
@@ -102,8 +111,9 @@ impl Provider {
     fn exposure(&self, port: &SwitchPort, ip: IpAddr, mac: MacAddr) -> Option<Exposure> {
         let Self::Here {
             network,
-            attachment,
+            site,
             host,
+            parent,
             proxied,
         } = self
         else {
@@ -113,11 +123,14 @@ impl Provider {
             port: port.name.clone(),
             host: host.clone(),
         };
-        let place = (network, attachment.clone());
+        let place = (network, site.clone());
         Some(Exposure {
             // A virtual port's address is answered for by whichever parent holds it, with the
             // parent's MAC: OVN drops frames to the virtual port's own.
-            mac: (port.kind != PortKind::Virtual).then_some(mac),
+            mac: match port.kind {
+                PortKind::Virtual => *parent,
+                _ => Some(mac),
+            },
             proxied: match ip {
                 IpAddr::V4(_) => proxied::none(),
                 IpAddr::V6(_) => proxied.clone(),
@@ -125,6 +138,31 @@ impl Provider {
             ..exposure(ip.into(), Kind::Provider, &port.name, place, reason)
         })
     }
+}
+
+/// The MAC of the port that holds a virtual one: the only one of those that may claim it that is up here.
+fn parent(inputs: Inputs<'_>, port: &SwitchPort) -> Option<MacAddr> {
+    let parents = port.virtual_parents.iter();
+    let parents = parents.filter_map(|name| inputs.northbound.port_named(name));
+    let mut here = parents.filter(|parent| place::here(inputs, parent).is_ok());
+    match (here.next(), here.next()) {
+        (Some(parent), None) => Some(parent.addresses.first()?.mac),
+        _ => None,
+    }
+}
+
+/// Why a tenant network that is annotated so is not stretched.
+fn not_stretched(inputs: Inputs<'_>, network: &str) -> Option<Refusal> {
+    let membership = inputs.northbound.vpn_of(network)?.membership()?.ok()?;
+    let layer = membership.kind.into();
+    if layer != Layer::Bridged || !inputs.options.method.exposes(layer) {
+        return None;
+    }
+    let why = format!(
+        "Logical_Switch {network}: external_ids:neutron_bgpvpn:type is l2, and it has no localnet port: only provider \
+         networks can be stretched"
+    );
+    Some((Code::NotSupported, why))
 }
 
 /// A port's addresses that can be routed to, each once, with the MAC of its first entry.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::place::{self, Place};
+use super::place::{self, Place, Site};
 use super::{Inputs, Refusal};
-use crate::exposure::{Attachment, Code, is_routable};
+use crate::exposure::{Code, is_routable};
+use crate::mac::MacAddr;
 use crate::ovn::northbound::{Router, RouterPort};
 
 /// A gateway port (cr-lrp) that this chassis hosts.
@@ -16,7 +17,15 @@ pub(super) struct Gateway<'a> {
     pub(super) port: &'a Arc<RouterPort>,
     /// The provider network it is on.
     pub(super) network: &'a Arc<str>,
-    pub(super) attachment: Attachment,
+    pub(super) site: Site,
+}
+
+impl Gateway<'_> {
+    /// A stretched network has addresses by the MAC that answers for them. Elsewhere the kernel asks for that of
+    /// VIPs and forwarded floating IPs.
+    pub(super) fn mac_if_stretched(&self) -> Option<MacAddr> {
+        self.site.is_stretched().then_some(self.port.mac)
+    }
 }
 
 /// The way to what is behind a router.
@@ -47,11 +56,12 @@ pub(super) fn hosted<'a>(
         return Err(not_mapped(why.to_owned()));
     };
     match place::network(inputs, network) {
-        Place::Attached(attachment) => Ok(Gateway {
+        Place::Attached(site) => Ok(Gateway {
             port,
             network,
-            attachment,
+            site,
         }),
+        Place::Refused(refusal) => Err(refusal),
         Place::NotMapped => Err(not_mapped(place::not_mapped(inputs, network))),
         Place::Tenant => Err(not_mapped(format!(
             "network {network} has no localnet port"
@@ -157,7 +167,10 @@ pub(super) fn way_in<'a>(
     prefix: IpNet,
 ) -> Result<WayIn<'a>, Refusal> {
     enabled(router)?;
-    let gateways = gateways(inputs, router);
+    let gateways = gateways(inputs, router).into_iter();
+    let gateways: Vec<_> = gateways
+        .map(|(port, gateway)| (port, gateway.and_then(routed)))
+        .collect();
     let here = gateways
         .iter()
         .filter_map(|(_, gateway)| gateway.as_ref().ok());
@@ -173,6 +186,18 @@ pub(super) fn way_in<'a>(
         gateway.port.name
     );
     Err((Code::NoNextHop, why))
+}
+
+/// A stretched network has hosts and no routes: what is behind a gateway on it is the tenant's own affair.
+fn routed(gateway: Gateway<'_>) -> Result<Gateway<'_>, Refusal> {
+    if !gateway.site.is_stretched() {
+        return Ok(gateway);
+    }
+    let why = format!(
+        "its network {} is stretched (neutron_bgpvpn:type is l2): what is behind routers on it has no MAC address there",
+        gateway.network
+    );
+    Err((Code::BehindStretched, why))
 }
 
 /// The gateway address that is on the link of the router's default route, else the first: a router with

@@ -1,18 +1,25 @@
 //! The exposures in force, kept by the row that each comes from.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Inputs, Unit, Verdict};
-use crate::exposure::{Delta, Exposure};
+use super::{Inputs, Unit, Verdict, router_address, tenants};
+use crate::exposure::{Delta, Exposure, Tenant};
 use crate::ovn::Northbound;
 use crate::ovn::northbound::{Affected, Network};
 
-/// The exposures in force, by the row that each comes from.
+/// The exposures in force, by the row that each comes from, and the tenants whose they are.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     by_row: FxHashMap<Unit, Vec<Arc<Exposure>>>,
+    /// How many of them each network of a VNI has.
+    occupied: FxHashMap<Arc<str>, usize>,
+    /// The router addresses of those networks.
+    routers: FxHashMap<Arc<str>, Vec<Arc<Exposure>>>,
+    tenants: BTreeMap<Vni, Arc<Tenant>>,
 }
 
 impl Standing {
@@ -21,10 +28,14 @@ impl Standing {
     /// says where gateways are have changed.
     pub fn update(&mut self, inputs: Inputs<'_>, affected: Affected) -> Delta {
         let mut delta = Delta::default();
+        let mut touched = Touched::of(&affected);
         for unit in self.concerned(inputs.northbound, affected) {
             let mut verdict = Verdict::default();
             unit.decide(inputs, &mut verdict);
-            self.replace(unit, verdict.exposures, &mut delta);
+            self.replace(unit, verdict.exposures, &mut touched, &mut delta);
+        }
+        if inputs.options.method.has_tenants() || !self.tenants.is_empty() {
+            self.update_tenants(inputs, touched, &mut delta);
         }
         delta.added.sort();
         delta.removed.sort();
@@ -33,7 +44,13 @@ impl Standing {
 
     /// The exposures in force, in no particular order.
     pub fn exposures(&self) -> impl Iterator<Item = &Arc<Exposure>> {
-        self.by_row.values().flatten()
+        let exposures = self.by_row.values().chain(self.routers.values());
+        exposures.flatten()
+    }
+
+    /// The tenants that this node reaches.
+    pub fn tenants(&self) -> &BTreeMap<Vni, Arc<Tenant>> {
+        &self.tenants
     }
 
     fn concerned(&self, nb: &Northbound, affected: Affected) -> FxHashSet<Unit> {
@@ -59,24 +76,121 @@ impl Standing {
     }
 
     /// Puts a row's exposures in place of its old ones, and notes the difference.
-    fn replace(&mut self, unit: Unit, mut new: Vec<Arc<Exposure>>, delta: &mut Delta) {
+    fn replace(
+        &mut self,
+        unit: Unit,
+        mut new: Vec<Arc<Exposure>>,
+        touched: &mut Touched,
+        delta: &mut Delta,
+    ) {
         new.sort();
         let old = self.by_row.get(&unit).map_or(&[][..], Vec::as_slice);
         if old == new {
             return;
         }
-        let only_in = |some: &[Arc<Exposure>], others: &[Arc<Exposure>]| -> Vec<Arc<Exposure>> {
-            let missing = some.iter().filter(|e| others.binary_search(e).is_err());
-            missing.cloned().collect()
-        };
-        delta.removed.extend(only_in(old, &new));
-        delta.added.extend(only_in(&new, old));
+        let (removed, added) = difference(old, &new);
+        for exposure in added.iter().filter(|e| e.vni.is_some()) {
+            let name = &exposure.network;
+            let count = self.occupied.entry(name.clone()).or_insert(0);
+            if *count == 0 {
+                touched.networks.insert(name.clone());
+            }
+            *count += 1;
+        }
+        for exposure in removed.iter().filter(|e| e.vni.is_some()) {
+            let name = &exposure.network;
+            if let Some(count) = self.occupied.get_mut(name) {
+                *count -= 1;
+                if *count == 0 {
+                    self.occupied.remove(name);
+                    touched.networks.insert(name.clone());
+                }
+            }
+        }
+        delta.removed.extend(removed);
+        delta.added.extend(added);
         if new.is_empty() {
             self.by_row.remove(&unit);
         } else {
             self.by_row.insert(unit, new);
         }
     }
+
+    /// The networks of VNIs as a whole: what they are depends on whether something of them is here.
+    fn update_tenants(&mut self, inputs: Inputs<'_>, touched: Touched, delta: &mut Delta) {
+        let nb = inputs.northbound;
+        let (mut networks, mut vnis) = (touched.networks, touched.vnis);
+        if touched.everything {
+            networks.extend(self.routers.keys().chain(self.occupied.keys()).cloned());
+            vnis.extend(self.tenants.keys().copied().chain(nb.vnis()));
+        }
+        for name in &networks {
+            vnis.extend(nb.vpn_of(name).and_then(|vpn| vpn.vni()));
+            self.replace_routers(inputs, name, delta);
+        }
+        for vni in vnis {
+            let occupied = |name: &str| self.occupied.contains_key(name);
+            let new = tenants::of_vni(inputs, vni, occupied);
+            if self.tenants.get(&vni).map(|tenant| &**tenant) == new.as_ref() {
+                continue;
+            }
+            let new = new.map(Arc::new);
+            match &new {
+                Some(tenant) => drop(self.tenants.insert(vni, tenant.clone())),
+                None => drop(self.tenants.remove(&vni)),
+            }
+            delta.tenants.insert(vni, new);
+        }
+    }
+
+    fn replace_routers(&mut self, inputs: Inputs<'_>, network: &Arc<str>, delta: &mut Delta) {
+        let mut verdict = Verdict::default();
+        if self.occupied.contains_key(network) {
+            router_address::decide(inputs, network, &mut verdict);
+        }
+        let mut new = verdict.exposures;
+        new.sort();
+        let old = self.routers.get(network).map_or(&[][..], Vec::as_slice);
+        let (removed, added) = difference(old, &new);
+        delta.removed.extend(removed);
+        delta.added.extend(added);
+        if new.is_empty() {
+            self.routers.remove(network);
+        } else {
+            self.routers.insert(network.clone(), new);
+        }
+    }
+}
+
+/// Networks and VNIs that have to be looked at as a whole.
+struct Touched {
+    everything: bool,
+    networks: FxHashSet<Arc<str>>,
+    vnis: BTreeSet<Vni>,
+}
+
+impl Touched {
+    fn of(affected: &Affected) -> Self {
+        let networks = affected.vpn_networks.iter();
+        let networks = networks.chain(&affected.networks).chain(&affected.routed);
+        Self {
+            everything: affected.everything,
+            networks: networks.cloned().collect(),
+            vnis: affected.vnis.iter().copied().collect(),
+        }
+    }
+}
+
+/// What only one of two sorted lists has: the old one, and the new one.
+fn difference(
+    old: &[Arc<Exposure>],
+    new: &[Arc<Exposure>],
+) -> (Vec<Arc<Exposure>>, Vec<Arc<Exposure>>) {
+    let only_in = |some: &[Arc<Exposure>], others: &[Arc<Exposure>]| -> Vec<Arc<Exposure>> {
+        let missing = some.iter().filter(|e| others.binary_search(e).is_err());
+        missing.cloned().collect()
+    };
+    (only_in(old, new), only_in(new, old))
 }
 
 /// The ports on a network, and the load balancers whose VIPs they hold.

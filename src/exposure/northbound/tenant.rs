@@ -57,7 +57,7 @@ fn host(
             ip.into(),
             Kind::Tenant,
             &port.name,
-            (way.gateway.network, way.gateway.attachment),
+            (way.gateway.network, way.gateway.site),
             reason,
         )
     })

@@ -102,6 +102,11 @@ impl From<&Agent> for Policy {
 }
 
 impl Policy {
+    /// Whether a section goes by the name of the router.
+    pub fn names_routers(&self) -> bool {
+        self.rules.iter().any(|rule| rule.routers.is_some())
+    }
+
     /// What is said of an exposure: the attributes of its route, or why it is not advertised.
     fn judge(&self, exposure: &Exposure, subject: &Subject<'_>) -> Result<Attributes, String> {
         if self.rules.is_empty() && subject.objects.is_empty() {

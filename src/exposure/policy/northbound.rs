@@ -16,6 +16,8 @@ pub(in crate::exposure) enum Decided {
     RouterPort(Uuid),
     Fip(Uuid),
     Balancer(Uuid),
+    /// A network as a whole.
+    Network,
 }
 
 /// Applies the policy to what was decided for one row: the exposures from the `from`th on.
@@ -54,6 +56,7 @@ fn subject<'a>(inputs: Inputs<'a>, decided: Decided, exposure: &Exposure) -> Sub
             None
         }
         Decided::Balancer(uuid) => nb.balancer(uuid).and_then(|row| of.balancer(row)),
+        Decided::Network => None,
     };
     of.network(network.unwrap_or(&exposure.network));
     of.router(decided, exposure);

@@ -8,13 +8,13 @@ mod balancer;
 mod fip;
 mod forwarding;
 mod gateway;
-mod place;
+pub(super) mod place;
 mod port;
-mod proxied;
-mod reach;
-mod router;
+pub(super) mod proxied;
+pub(super) mod reach;
+pub(super) mod router;
 mod subnet;
-mod tenant;
+pub(super) mod tenant;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -129,7 +129,7 @@ impl Standing {
 }
 
 /// An exposure on the link of a provider network, for which nothing answers but OVN itself.
-fn on_link(
+pub(super) fn on_link(
     prefix: IpNet,
     kind: Kind,
     port: &Arc<str>,

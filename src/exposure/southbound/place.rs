@@ -9,7 +9,10 @@ use crate::exposure::{Attachment, Code};
 use crate::ovn::southbound::{BindingKind, PortBinding};
 
 /// The chassis of a port that is up, wherever; else why there is none.
-pub(super) fn bound<'a>(inputs: Inputs<'a>, port: &PortBinding) -> Result<&'a Arc<str>, Why> {
+pub(in crate::exposure) fn bound<'a>(
+    inputs: Inputs<'a>,
+    port: &PortBinding,
+) -> Result<&'a Arc<str>, Why> {
     let sb = inputs.southbound;
     let because = |code, why: &str| (code, format!("Port_Binding {}: {why}", port.logical_port));
     let chassis = sb.chassis_name(port).ok_or_else(|| match port.kind {

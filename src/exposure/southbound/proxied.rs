@@ -20,7 +20,7 @@ pub(super) fn none() -> Arc<[Ipv6Addr]> {
 /// and all that the Python agent answers for, and `::1`, everybody else's. Default routes, which may name
 /// others, are not in this database. An address that a port on the network has is its own to answer
 /// for.
-pub(super) fn of(
+pub(in crate::exposure) fn of(
     inputs: Inputs<'_>,
     switch: Uuid,
     subnets: impl IntoIterator<Item = IpNet>,

@@ -11,14 +11,14 @@ use crate::ovn::southbound::{Affected, BindingKind};
 
 /// What must be decided again.
 #[derive(Debug, Default)]
-pub(super) struct Reached {
-    pub(super) everything: bool,
-    pub(super) bindings: FxHashSet<Uuid>,
-    pub(super) balancers: FxHashSet<Arc<str>>,
+pub(in crate::exposure) struct Reached {
+    pub(in crate::exposure) everything: bool,
+    pub(in crate::exposure) bindings: FxHashSet<Uuid>,
+    pub(in crate::exposure) balancers: FxHashSet<Arc<str>>,
 }
 
 /// Follows links from what a change affects.
-pub(super) fn of(sb: &Southbound, affected: Affected) -> Reached {
+pub(in crate::exposure) fn of(sb: &Southbound, affected: Affected) -> Reached {
     let mut reached = Reached {
         everything: affected.everything,
         bindings: affected.bindings,

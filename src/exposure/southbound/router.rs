@@ -13,15 +13,15 @@ use crate::mac::MacAddr;
 use crate::ovn::southbound::{Gateway, Interface};
 
 /// Where a gateway that this chassis hosts is attached.
-pub(super) struct Host {
+pub(in crate::exposure) struct Host {
     /// The provider switch.
-    pub(super) switch: Uuid,
-    pub(super) network: Arc<str>,
-    pub(super) attachment: Attachment,
+    pub(in crate::exposure) switch: Uuid,
+    pub(in crate::exposure) network: Arc<str>,
+    pub(in crate::exposure) attachment: Attachment,
 }
 
 /// Where a gateway is attached here; else why it is not.
-pub(super) fn hosted(inputs: Inputs<'_>, gateway: &Gateway<'_>) -> Result<Host, Why> {
+pub(in crate::exposure) fn hosted(inputs: Inputs<'_>, gateway: &Gateway<'_>) -> Result<Host, Why> {
     let sb = inputs.southbound;
     let name = &gateway.redirect.logical_port;
     // `up` does not count: the chassis that has claimed a gateway answers for it from then on.
@@ -53,36 +53,42 @@ pub(super) fn hosted(inputs: Inputs<'_>, gateway: &Gateway<'_>) -> Result<Host, 
 }
 
 /// A way into a tenant network.
-pub(super) struct Way<'a> {
+pub(in crate::exposure) struct Way<'a> {
     /// The gateway's router port.
-    pub(super) lrp: &'a Arc<str>,
-    pub(super) network: Arc<str>,
-    pub(super) attachment: Attachment,
+    pub(in crate::exposure) lrp: &'a Arc<str>,
+    pub(in crate::exposure) network: Arc<str>,
+    pub(in crate::exposure) attachment: Attachment,
     /// Next hop, of the prefix's family.
-    pub(super) via: IpAddr,
+    pub(in crate::exposure) via: IpAddr,
     /// The gateway's.
-    pub(super) mac: MacAddr,
+    pub(in crate::exposure) mac: MacAddr,
 }
 
 /// The way to a prefix behind a router interface: through the first of the router's gateways here, by
 /// name, that has an address of the prefix's family; else why there is none.
-pub(super) fn way<'a>(
+pub(in crate::exposure) fn way<'a>(
     inputs: Inputs<'a>,
     interface: &Interface<'_>,
     prefix: IpNet,
 ) -> Result<Way<'a>, Why> {
     admit(inputs, interface, prefix)?;
     let gateways = inputs.southbound.gateways(interface.router);
-    first(gateways, |gateway| through(inputs, gateway, prefix)).unwrap_or_else(|| {
-        let router = inputs.southbound.network_name(interface.router);
-        let why = format!("router {router} has no gateway port");
-        Err((Code::NoGateway, why))
-    })
+    let way = first(gateways, |gateway| through(inputs, gateway, prefix));
+    way.unwrap_or_else(|| Err(no_gateway(inputs, interface.router)))
+}
+
+/// What to say of a router without gateway.
+pub(in crate::exposure) fn no_gateway(inputs: Inputs<'_>, router: Uuid) -> Why {
+    let router = inputs.southbound.network_name(router);
+    (
+        Code::NoGateway,
+        format!("router {router} has no gateway port"),
+    )
 }
 
 /// The first gateway, by name, for which there is an answer; else why there is none for the first that
 /// is here, or for any. `None` without gateways.
-pub(super) fn first<'a, T>(
+pub(in crate::exposure) fn first<'a, T>(
     gateways: impl Iterator<Item = Gateway<'a>>,
     answer: impl Fn(&Gateway<'a>) -> Result<T, Why>,
 ) -> Option<Result<T, Why>> {
@@ -117,7 +123,15 @@ fn admit(inputs: Inputs<'_>, interface: &Interface<'_>, prefix: IpNet) -> Result
 }
 
 fn through<'a>(inputs: Inputs<'a>, gateway: &Gateway<'a>, prefix: IpNet) -> Result<Way<'a>, Why> {
-    let host = hosted(inputs, gateway)?;
+    enter(gateway, hosted(inputs, gateway)?, prefix)
+}
+
+/// The way through a gateway that is attached here; else why it leads nowhere.
+pub(in crate::exposure) fn enter<'a>(
+    gateway: &Gateway<'a>,
+    host: Host,
+    prefix: IpNet,
+) -> Result<Way<'a>, Why> {
     let (via, mac) = answering(gateway, prefix).ok_or_else(|| {
         let why = format!("gateway port {} has no address of its family", gateway.lrp);
         (Code::NoNextHop, why)

@@ -51,10 +51,15 @@ pub(super) fn ways<'a>(inputs: Inputs<'a>, switch: Uuid, ip: IpAddr) -> Ways<'a>
         let why = "expose_tenant_networks is off";
         (Code::TenantNetworksDisabled, why.to_owned())
     } else {
-        let network = inputs.southbound.network_name(switch);
-        let why = format!("no router interface on network {network} covers it");
-        (Code::NotRouted, why)
+        not_routed(inputs, switch)
     })]
+}
+
+/// What to say of an address of a tenant network that no router reaches.
+pub(in crate::exposure) fn not_routed(inputs: Inputs<'_>, switch: Uuid) -> Why {
+    let network = inputs.southbound.network_name(switch);
+    let why = format!("no router interface on network {network} covers it");
+    (Code::NotRouted, why)
 }
 
 /// The ways to an address through one interface; `None` if that does not cover it.
@@ -111,12 +116,13 @@ fn blocked<'a>(inputs: Inputs<'_>, switch: Uuid, why: Why) -> Ways<'a> {
     }
 }
 
-fn is_tenant(inputs: Inputs<'_>, switch: Uuid) -> bool {
+/// Whether a network has no localnet port.
+pub(in crate::exposure) fn is_tenant(inputs: Inputs<'_>, switch: Uuid) -> bool {
     inputs.southbound.localnets_on(switch).next().is_none()
 }
 
 /// A port's addresses; with port security off, OVN knows none, and Neutron's word counts.
-fn addresses(binding: &PortBinding) -> Vec<IpAddr> {
+pub(in crate::exposure) fn addresses(binding: &PortBinding) -> Vec<IpAddr> {
     let addresses = port::addresses(binding);
     if !addresses.is_empty() || !binding.unknown {
         return addresses;

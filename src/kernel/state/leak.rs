@@ -5,16 +5,18 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{State, Touched, link_key};
-use crate::kernel::message::{LinkFacts, RouteFacts, RouteId};
+use crate::kernel::message::{Device, LinkFacts, RouteFacts, RouteId};
 use crate::reconcile::Found;
 use crate::reconcile::object::{Key, Value};
 use crate::reconcile::ownership::{LOOPBACK, Leak, NicFacts, default_prefix};
 
 impl State {
-    /// True for a device that can carry objects of ours, and for the VRF.
+    /// True for a device that can carry objects of ours, for the VRF, and for tenants' devices.
     pub(super) fn concerns_us(&self, link: &LinkFacts) -> bool {
         let is_vrf = |leak: &Leak| leak.vrf == link.name;
-        self.is_device(link) || self.scope.leak.as_ref().is_some_and(is_vrf)
+        self.is_device(link)
+            || self.scope.leak.as_ref().is_some_and(is_vrf)
+            || self.tenant_device(&link.name).is_some()
     }
 
     /// The dummy device, and the loopback device where it may have an address of ours.
@@ -32,14 +34,14 @@ impl State {
         let Some(leak) = &self.scope.leak else {
             return false;
         };
-        match link.vrf {
+        match link.vrf() {
             Some(table) => {
-                let other = |l: &LinkFacts| l.master == Some(link.index) && l.name != leak.nic;
-                leak.owns_vrf(&link.name, table, self.links.values().any(other))
+                let mut members = self.links.members(link.index);
+                leak.owns_vrf(&link.name, table, members.any(|l| l.name != leak.nic))
             }
             None => {
                 let nic = NicFacts {
-                    is_dummy: link.is_dummy,
+                    is_dummy: link.device == Device::Dummy,
                     alias: link.alias.as_deref(),
                     master: self.master(link).map(|master| &**master),
                 };
@@ -49,7 +51,7 @@ impl State {
     }
 
     pub(super) fn owns_leaked_address(&self, index: u32, address: &IpNet) -> bool {
-        let (Some(leak), Some(link)) = (&self.scope.leak, self.links.get(&index)) else {
+        let (Some(leak), Some(link)) = (&self.scope.leak, self.links.get(index)) else {
             return false;
         };
         match &*link.name {
@@ -60,7 +62,7 @@ impl State {
 
     pub(super) fn is_leaked_route(&self, id: &RouteId, route: &RouteFacts) -> bool {
         let by_nic = |leak: &Leak| {
-            let link = self.links.get(&route.index);
+            let link = self.links.get(route.index);
             link.is_some_and(|link| link.name == leak.nic)
                 && leak.owns_route(id.table, route.protocol)
         };
@@ -82,11 +84,13 @@ impl State {
     }
 
     pub(super) fn found_master(&self, dev: &Arc<str>) -> Option<Found> {
-        let link = self.link(dev).filter(|link| self.is_leak_nic(&link.name))?;
+        let concerns_us =
+            |link: &&LinkFacts| self.is_leak_nic(&link.name) || self.tenant_device(dev).is_some();
+        let link = self.link(dev).filter(concerns_us)?;
         let master = Arc::clone(self.master(link)?);
         Some(Found {
             value: Value::Master { master },
-            owned: self.owns_leaking(link),
+            owned: self.owns_leaking(link) || self.owns_tenant_device(link),
         })
     }
 
@@ -104,13 +108,13 @@ impl State {
         touched.keys.insert(master_key(&link.name));
         // Whether the VRF is ours depends on its members.
         let masters = masters.into_iter().flatten();
-        let links = masters.filter_map(|index| self.links.get(&index));
+        let links = masters.filter_map(|index| self.links.get(index));
         touched.keys.extend(links.map(|link| link_key(&link.name)));
         before.is_some()
     }
 
     fn master(&self, link: &LinkFacts) -> Option<&Arc<str>> {
-        Some(&self.links.get(&link.master?)?.name)
+        Some(&self.links.master(link)?.name)
     }
 }
 

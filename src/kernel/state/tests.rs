@@ -7,7 +7,7 @@ use rtnetlink::{
 
 use super::super::request;
 use super::*;
-use crate::reconcile::ownership::Leak;
+use crate::reconcile::ownership::{Leak, PROTOCOL};
 
 const BRIDGE: u32 = 3;
 const VLAN: u32 = 32;

@@ -66,6 +66,23 @@ pub enum TenantRows {
     Ports,
 }
 
+/// What is needed beyond what is on this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub tenants: TenantRows,
+    /// Which networks belong to a VNI, and what their ports are told of them.
+    pub vpns: bool,
+}
+
+impl From<TenantRows> for Needs {
+    fn from(tenants: TenantRows) -> Self {
+        Self {
+            tenants,
+            vpns: false,
+        }
+    }
+}
+
 /// Puts what a row leads to in place of what is there. True if that differs.
 fn put<T: PartialEq>(rows: &mut FxHashMap<Uuid, T>, uuid: Uuid, new: Option<T>) -> bool {
     if rows.get(&uuid) == new.as_ref() {

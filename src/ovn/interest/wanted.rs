@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
-use crate::ovsdb::{Atom, Clause, Condition, Datum, Monitor};
+use crate::ovsdb::{Atom, Clause, Condition, Datum, Function, Monitor};
 
 /// Conditions by table name.
 pub type ByTable = BTreeMap<String, Condition>;
@@ -26,6 +26,8 @@ pub(super) enum Want {
     Member(&'static str, Uuid),
     /// `column includes {key: value}`
     Pair(&'static str, &'static str, Arc<str>),
+    /// `column != []`
+    Some(&'static str),
 }
 
 impl Want {
@@ -42,6 +44,7 @@ impl Want {
             Self::Pair(column, key, value) => {
                 Clause::includes(column, Datum::map([(*key, text_of(value))]))
             }
+            Self::Some(column) => Clause::new(column, Function::NotEqual, Datum::empty()),
         }
     }
 
@@ -66,6 +69,17 @@ impl Wanted {
 
     pub(super) fn want(&mut self, table: &'static str, want: Want) {
         self.0.entry(table).or_default().insert(want);
+    }
+
+    /// Puts `hashed`, which brings the same rows and others, in place of `want` where the table has more than
+    /// `most` clauses: the server then holds no row against each of them.
+    pub(super) fn hash(&mut self, table: &str, want: &Want, hashed: Want, most: usize) {
+        if let Some(wants) = self.0.get_mut(table)
+            && wants.len() > most
+            && wants.remove(want)
+        {
+            wants.insert(hashed);
+        }
     }
 
     /// Whether this is among what is wanted.

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::{
-    Balancer, FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch, SwitchPort,
-    Table,
+    Balancer, DhcpOptions, FipMode, Nat, Northbound, Router, RouterPort, Row, StaticRoute, Switch,
+    SwitchPort, Table,
 };
 use crate::ovn::Annotations;
 use crate::ovn::row::{ColumnError, Reader, RowProblem};
@@ -23,7 +23,7 @@ pub fn monitor() -> Monitor {
 
 impl Table {
     /// Every table, in the order in which it is best to monitor them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Global,
         Self::Switch,
         Self::Router,
@@ -32,14 +32,16 @@ impl Table {
         Self::Nat,
         Self::StaticRoute,
         Self::Balancer,
+        Self::DhcpOptions,
     ];
 
     /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
-    pub const BY_ID: [Self; 4] = [
+    pub const BY_ID: [Self; 5] = [
         Self::RouterPort,
         Self::Nat,
         Self::StaticRoute,
         Self::Balancer,
+        Self::DhcpOptions,
     ];
 
     /// The table's name in the schema.
@@ -52,6 +54,7 @@ impl Table {
             Self::Nat => "NAT",
             Self::StaticRoute => "Logical_Router_Static_Route",
             Self::Balancer => "Load_Balancer",
+            Self::DhcpOptions => "DHCP_Options",
             Self::Global => "NB_Global",
         }
     }
@@ -83,6 +86,7 @@ impl Table {
             Self::Nat => Nat::COLUMNS,
             Self::StaticRoute => StaticRoute::COLUMNS,
             Self::Balancer => Balancer::COLUMNS,
+            Self::DhcpOptions => DhcpOptions::COLUMNS,
             Self::Global => FipMode::COLUMNS,
         }
     }
@@ -108,13 +112,25 @@ impl Northbound {
                 let known = self.annotations(table, uuid);
                 let new = annotations.filter(|new| known != Some(*new));
                 let problems = new.map(|new| new.problems(table.name(), uuid));
-                (row, problems.unwrap_or_default())
+                let mut problems = problems.unwrap_or_default();
+                problems.extend(self.vpn_problem(uuid, row.as_ref()));
+                (row, problems)
             }
             Some(Err(error)) => (None, vec![error.of(table.name(), uuid)]),
             None => (None, Vec::new()),
         };
         self.replace(table, uuid, row);
         problems
+    }
+
+    /// What a network's row has begun to say of its VPN that cannot be read.
+    fn vpn_problem(&self, uuid: Uuid, row: Option<&Row>) -> Option<RowProblem> {
+        let Some(Row::Switch(new)) = row else {
+            return None;
+        };
+        let known = self.switches.get(&uuid).map(|row| &row.vpn);
+        let new = Some(&new.vpn).filter(|new| known != Some(*new));
+        new?.problem(Table::Switch.name(), uuid)
     }
 
     /// What a row that is there says of routes.
@@ -126,7 +142,7 @@ impl Northbound {
             Table::RouterPort => self.router_ports.get(&uuid).map(|row| &row.annotations),
             Table::Nat => self.fip(uuid).map(|row| &row.annotations),
             Table::Balancer => self.balancers.get(&uuid).map(|row| &row.annotations),
-            Table::StaticRoute | Table::Global => None,
+            Table::StaticRoute | Table::DhcpOptions | Table::Global => None,
         }
     }
 
@@ -149,6 +165,7 @@ impl Northbound {
             Table::Nat => Nat::read(uuid, row)?.map(Row::Nat),
             Table::StaticRoute => Some(Row::StaticRoute(StaticRoute::read(uuid, row)?)),
             Table::Balancer => Some(Row::Balancer(Balancer::read(uuid, row)?)),
+            Table::DhcpOptions => Some(Row::DhcpOptions(DhcpOptions::read(uuid, row)?)),
             Table::Global => Some(Row::Global(FipMode::read(row)?)),
         })
     }
@@ -164,7 +181,7 @@ impl Row {
             Self::RouterPort(row) => Some(&row.annotations),
             Self::Nat(row) => row.as_fip().map(|row| &row.annotations),
             Self::Balancer(row) => Some(&row.annotations),
-            Self::StaticRoute(_) | Self::Global(_) => None,
+            Self::StaticRoute(_) | Self::DhcpOptions(_) | Self::Global(_) => None,
         }
     }
 }

@@ -11,16 +11,18 @@ mod upkeep;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 pub use self::feed::monitor;
 pub use self::network::Network;
 pub use self::rows::{
-    Balancer, Fip, FipMode, Interface, Nat, Octavia, PortAddress, PortKind, Purpose, Router,
-    RouterPort, Snat, StaticRoute, Switch, SwitchPort, router_id,
+    Balancer, DhcpOptions, Fip, FipMode, Interface, Nat, Octavia, PortAddress, PortKind, Purpose,
+    Router, RouterPort, Snat, StaticRoute, Switch, SwitchPort, Told, router_id,
 };
 use super::index::Index;
+use super::{Membership, Vpn};
 
 /// A replica of the rows the NB driver uses.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +34,15 @@ pub struct Northbound {
     nats: FxHashMap<Uuid, Arc<Nat>>,
     static_routes: FxHashMap<Uuid, Arc<StaticRoute>>,
     balancers: FxHashMap<Uuid, Arc<Balancer>>,
+    dhcp_options: FxHashMap<Uuid, Arc<DhcpOptions>>,
     fip_modes: FxHashMap<Uuid, FipMode>,
     lacks_hosting_chassis: bool,
 
     networks: FxHashMap<Arc<str>, Network>,
     ports_by_name: Index<Arc<str>>,
     switches_by_name: Index<Arc<str>>,
+    switches_by_vni: Index<Vni>,
+    /// Switch ports that are where the port of this name is: its subports, and virtual ports that it may claim.
     children: Index<Arc<str>>,
     nats_by_port: Index<Arc<str>>,
     /// Which switches list a port in their `ports`.
@@ -80,6 +85,11 @@ pub struct Affected {
     /// Networks to which something changed about a router: its interface there, or anything behind it
     /// that decides what of the network is exposed.
     pub routed: FxHashSet<Arc<str>>,
+    /// Networks of which it changed what VPN they belong to, where their localnet ports are, or what ports on them
+    /// are told.
+    pub vpn_networks: FxHashSet<Arc<str>>,
+    /// VNIs that networks left or joined, or whose networks say something else of them.
+    pub vnis: FxHashSet<Vni>,
     /// The localnet ports of some network ([`Northbound::all_localnets`]).
     pub localnets: bool,
 }
@@ -94,6 +104,7 @@ pub enum Row {
     Nat(Nat),
     StaticRoute(StaticRoute),
     Balancer(Balancer),
+    DhcpOptions(DhcpOptions),
     Global(FipMode),
 }
 
@@ -107,6 +118,7 @@ pub enum Table {
     Nat,
     StaticRoute,
     Balancer,
+    DhcpOptions,
     Global,
 }
 
@@ -147,6 +159,45 @@ impl Northbound {
     /// A logical switch by name.
     pub fn switch_named(&self, name: &str) -> Option<&Arc<Switch>> {
         self.switches.get(self.switches_by_name.get(name).first()?)
+    }
+
+    /// A logical switch by row id.
+    pub fn switch(&self, uuid: Uuid) -> Option<&Arc<Switch>> {
+        self.switches.get(&uuid)
+    }
+
+    /// Every logical switch, in no particular order.
+    pub fn switches(&self) -> impl Iterator<Item = &Arc<Switch>> {
+        self.switches.values()
+    }
+
+    /// What the row of this name says of the VPN that the network belongs to.
+    pub fn vpn_of(&self, network: &str) -> Option<&Vpn> {
+        self.switch_named(network).map(|switch| &switch.vpn)
+    }
+
+    /// The networks that belong to a VNI, in no particular order.
+    pub fn networks_of_vni(&self, vni: Vni) -> impl Iterator<Item = (&Arc<str>, &Membership)> {
+        let rows = self.switches_by_vni.get(&vni).iter();
+        rows.filter_map(move |uuid| {
+            let switch = self.switches.get(uuid)?;
+            // Of two rows with the name, one counts.
+            let counts = self.switches_by_name.get(&switch.name).first() == Some(uuid);
+            let membership = switch.vpn.membership()?.ok()?;
+            counts.then_some((&switch.name, membership))
+        })
+    }
+
+    /// The VNIs that networks belong to, in no particular order.
+    pub fn vnis(&self) -> impl Iterator<Item = Vni> + '_ {
+        self.switches_by_vni.keys().copied()
+    }
+
+    /// What ports on a network are told of it, in the order of the rows' ids.
+    pub fn dhcp_of(&self, network: &str) -> impl Iterator<Item = &Arc<DhcpOptions>> {
+        let rows = self.networks.get(network).into_iter();
+        let rows = rows.flat_map(Network::dhcp_options);
+        rows.filter_map(|uuid| self.dhcp_options.get(&uuid))
     }
 
     /// Every router port, in no particular order.

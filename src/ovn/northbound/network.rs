@@ -25,6 +25,8 @@ pub struct Network {
     owned: AddressMap<Ipv6Addr, u32>,
     /// IPv6 subnets of ports on it, with how many ports are in them.
     subnets: AddressMap<Ipv6Net, u32>,
+    /// `DHCP_Options` of ports on it, with how many ports have them. Few, however many ports there are.
+    dhcp: Vec<(Uuid, u32)>,
 }
 
 impl Network {
@@ -46,6 +48,30 @@ impl Network {
     /// Whether a port on it has this address.
     pub fn owns(&self, address: Ipv6Addr) -> bool {
         self.owned.contains_key(&address)
+    }
+
+    /// `DHCP_Options` of ports on it, sorted.
+    pub fn dhcp_options(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.dhcp.iter().map(|(row, _)| *row)
+    }
+
+    /// Notes what a port on it is told. True if the first is told so, or the last was.
+    pub(super) fn note_dhcp(&mut self, rows: &[Uuid], present: bool) -> bool {
+        let before = self.dhcp.len();
+        for row in rows {
+            let place = self.dhcp.binary_search_by_key(row, |(row, _)| *row);
+            match place {
+                Ok(at) => {
+                    if let Some((_, ports)) = self.dhcp.get_mut(at) {
+                        *ports = if present { *ports + 1 } else { *ports - 1 };
+                    }
+                }
+                Err(at) if present => self.dhcp.insert(at, (*row, 1)),
+                Err(_) => {}
+            }
+        }
+        self.dhcp.retain(|(_, ports)| *ports > 0);
+        self.dhcp.len() != before
     }
 
     pub(super) fn is_empty(&self) -> bool {

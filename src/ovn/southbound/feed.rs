@@ -97,10 +97,14 @@ impl Southbound {
             return Vec::new();
         };
         let known = self.bindings.get(&uuid);
-        if known.is_some_and(|known| known.annotations == new.annotations) {
-            return Vec::new();
+        let mut problems = Vec::new();
+        if known.is_none_or(|known| known.annotations != new.annotations) {
+            problems.extend(new.annotations.problems(table.name(), uuid));
         }
-        new.annotations.problems(table.name(), uuid)
+        if known.is_none_or(|known| known.bgpvpn != new.bgpvpn) {
+            problems.extend(new.bgpvpn.problems(table.name(), uuid));
+        }
+        problems
     }
 }
 

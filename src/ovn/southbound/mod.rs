@@ -1,6 +1,7 @@
 //! The Southbound database as the drivers see it: who binds which port, what hangs together, and
 //! which rows a change concerns.
 
+mod bgpvpn;
 mod feed;
 mod rows;
 #[cfg(test)]
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
+pub use self::bgpvpn::{Bgpvpn, Membership};
 pub use self::feed::monitor;
+pub(in crate::ovn) use self::rows::resident;
 pub use self::rows::{
     BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, Localnet,
     NatAddress, Patch, PortBinding,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::Bgpvpn;
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
 use crate::ovn::{AddressScopes, Annotations, Vip};
@@ -34,6 +35,8 @@ pub struct PortBinding {
     pub project: Option<Arc<str>>,
     /// What `external_ids` and `options` say of its routes: northd copies those of ports and router ports.
     pub annotations: Annotations,
+    /// Of the switch's end of a router port.
+    pub bgpvpn: Bgpvpn,
 }
 
 /// `Port_Binding.type`, with what only that type has.
@@ -123,6 +126,7 @@ impl PortBinding {
             vip_of: None,
             project: None,
             annotations: Annotations::default(),
+            bgpvpn: Bgpvpn::default(),
         }
     }
 
@@ -143,6 +147,7 @@ impl PortBinding {
                 .and_then(|name| vip_of(name)),
             project: non_empty(row.entry("external_ids", "neutron:project_id")?),
             annotations: Annotations::read(row)?,
+            bgpvpn: Bgpvpn::read(row)?,
         })
     }
 
@@ -337,17 +342,20 @@ fn binding_address(text: &str) -> Result<Option<BindingAddress>, String> {
 
 /// `MAC IP… [is_chassis_resident("PORT")]`, as ovn-sb(5) describes `nat_addresses`.
 fn nat_address(text: &str) -> Result<Option<NatAddress>, String> {
-    let (addresses, resident) = match text.split_once("is_chassis_resident(") {
-        Some((addresses, rest)) => (addresses, rest.split('"').nth(1)),
-        None => (text, None),
-    };
-    let words = addresses.split_whitespace().skip(1);
+    let addresses = text.split("is_chassis_resident(").next();
+    let words = addresses.unwrap_or(text).split_whitespace().skip(1);
     Ok(Some(NatAddress {
         ips: words
             .map(|word| parse(word, text))
             .collect::<Result<_, _>>()?,
-        resident: resident.filter(|port| !port.is_empty()).map(Arc::from),
+        resident: resident(text).map(Arc::from),
     }))
+}
+
+/// The port that an entry of `nat_addresses` names.
+pub(in crate::ovn) fn resident(entry: &str) -> Option<&str> {
+    let (_, rest) = entry.split_once("is_chassis_resident(")?;
+    rest.split('"').nth(1).filter(|port| !port.is_empty())
 }
 
 /// The load balancer of a VIP's port: Octavia names it `ovn-lb-vip-<id>`, and those of further VIPs

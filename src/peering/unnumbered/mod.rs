@@ -1,18 +1,15 @@
 //! Neighbours by interface: [`bgp::discovery`] with its sockets, a task for each.
 //!
 //! ```text
-//!   kernel ── links, addresses ──► links::follow ──(watch)──┐
+//!   kernel ── links, addresses ──► LinkMonitor ──(watch)──┐
 //!                                                           ▼
-//!   link ◄── advertisements, solicitations ──► DiscoverySocket ◄──► Discovery ──► SocketEvent::Discovered ──► driver
+//!   link ◄── advertisements, solicitations ──► RouterSocket ◄──► Discovery ──► SocketEvent::Discovered ──► driver
 //!                                                           ▲                                                 │
 //!                                                           └──────────── session up, session down ◄──────────┘
 //! ```
 //!
 //! A task that is busy with what somebody floods its link with costs the driver nothing: it hears of changes
 //! of the peer, and of nothing else.
-
-mod links;
-mod socket;
 
 use std::collections::HashMap;
 use std::io;
@@ -29,11 +26,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
-use links::Links;
-use socket::DiscoverySocket;
-
 use super::connection::words;
 use super::driver::{SocketEvent, sleep_until};
+use crate::router_advertisement::links::{LinkMonitor, Links};
+use crate::router_advertisement::socket::{RouterSocket, SOLICITATIONS_AND_ADVERTISEMENTS};
 
 /// A socket that could not be opened, or broke, is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
@@ -58,25 +54,6 @@ pub struct DiscoverySnapshot {
     pub invalid: u64,
     /// Why the last one was.
     pub last_invalid: Option<String>,
-}
-
-/// The node's interfaces, watched for as long as somebody wants to know.
-#[derive(Debug)]
-struct LinkMonitor {
-    links: watch::Receiver<Links>,
-    _task: AbortOnDropHandle<()>,
-}
-
-impl LinkMonitor {
-    /// In the namespace of the calling thread, on its runtime.
-    fn start() -> Self {
-        let (sender, links) = watch::channel(Links::default());
-        let task = tokio::spawn(links::follow(sender));
-        Self {
-            links,
-            _task: AbortOnDropHandle::new(task),
-        }
-    }
 }
 
 /// The discovery of every unnumbered neighbour.
@@ -171,7 +148,7 @@ impl Unnumbered {
             peer,
             interface: Arc::clone(&interface),
             discovery,
-            links: monitor.links.clone(),
+            links: monitor.links(),
             link: Link::Missing,
             socket: None,
             retry: None,
@@ -217,7 +194,7 @@ struct Task {
     links: watch::Receiver<Links>,
     link: Link,
     /// While the link is ready and the kernel lets us.
-    socket: Option<DiscoverySocket>,
+    socket: Option<RouterSocket>,
     retry: Option<Instant>,
     error: Option<String>,
     established: watch::Receiver<bool>,
@@ -301,7 +278,12 @@ impl Task {
         (self.socket, self.retry, self.error) = (None, None, None);
         let now = Instant::now();
         if let Link::Ready { index, local, .. } = self.link {
-            match DiscoverySocket::open(&self.interface, index, local) {
+            match RouterSocket::open(
+                &self.interface,
+                index,
+                local,
+                SOLICITATIONS_AND_ADVERTISEMENTS,
+            ) {
                 Ok(socket) => self.socket = Some(socket),
                 Err(error) => {
                     self.discovery.set_link(Link::Down, now);
@@ -367,7 +349,7 @@ impl Task {
 
 /// Waits for ever without a socket.
 async fn receive(
-    socket: Option<&mut DiscoverySocket>,
+    socket: Option<&mut RouterSocket>,
     take_in: impl FnOnce(&Arrival<'_>),
 ) -> io::Result<()> {
     match socket {

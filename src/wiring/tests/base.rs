@@ -9,7 +9,7 @@ use crate::mac::MacAddr;
 use crate::ovn::BridgeMappings;
 
 fn base(facts: &Facts) -> BTreeSet<String> {
-    let objects = underlay::base(facts);
+    let objects = underlay::base(facts, &BTreeSet::new());
     texts(objects.iter().map(|(key, value)| (key, value)))
 }
 
@@ -212,7 +212,8 @@ fn two_physical_networks_on_one_bridge_share_its_objects() {
             },
         )]),
         localnets: vec![localnet("physnet1", Some(5)), localnet("physnet2", Some(5))],
+        ..Facts::default()
     };
-    let objects = underlay::base(&facts);
+    let objects = underlay::base(&facts, &BTreeSet::new());
     assert_eq!(objects.len(), base(&facts).len(), "no key is there twice");
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::{Facts, Pending, Wiring, Wish, desired};
-use super::{VM_MAC, exposure, facts, patch_port, proxying, texts};
+use ipnet::IpNet;
+
+use super::super::{Facts, Pending, Wiring, Wish};
+use super::{VM_MAC, desired, exposure, facts, patch_port, proxying, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::mac::MacAddr;
 use crate::reconcile::{Destination, Holder, Key};
@@ -130,7 +132,7 @@ fn b051_patch_port_absent_at_event_time() {
         .clear();
     let mut wiring = Wiring::default();
     wiring.set_facts(without);
-    let prefix = "172.24.4.10/32".parse().unwrap();
+    let prefix: IpNet = "172.24.4.10/32".parse().unwrap();
     let wishes = wiring.update(&added([exposure("172.24.4.10/32")]));
     // The kernel is wired at once; the advert requires a flow that nobody can wish yet.
     assert_eq!(wishes[0].objects.len(), 3);
@@ -189,7 +191,7 @@ fn b054_withdrawing_asks_for_nothing_any_more() {
     assert_eq!(
         wishes,
         [Wish {
-            holder: Holder::from("172.30.0.10/32".parse::<ipnet::IpNet>().unwrap()),
+            holder: Holder::from("172.30.0.10/32".parse::<IpNet>().unwrap()),
             objects: Vec::new(),
             advert: None,
         }]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::super::{BridgeFacts, Facts, Wiring, Wish, desired};
-use super::{BRIDGE_MAC, exposure, facts, localnet, patch_port, proxying};
+use super::super::{BridgeFacts, Facts, Wiring, Wish};
+use super::{BRIDGE_MAC, desired, exposure, facts, localnet, patch_port, proxying};
 use crate::exposure::{Attachment, Delta, Exposure, Kind};
 use crate::ovn::BridgeMappings;
 use crate::reconcile::{Desired, Holder};
@@ -78,6 +78,7 @@ fn some_facts() -> impl Strategy<Value = Facts> {
         mappings: BridgeMappings::parse("physnet1:br-ex,physnet2:br-vlan"),
         localnets: vec![localnet("physnet1", tagged.then_some(100))],
         bridges: BTreeMap::from([(Arc::from("br-ex"), ex), (Arc::from("br-vlan"), vlan)]),
+        ..Facts::default()
     })
 }
 

@@ -16,6 +16,7 @@ use crate::exposure::{Attachment, Attributes, Exposure, Kind, Reason};
 use crate::mac::MacAddr;
 use crate::ovn::BridgeMappings;
 use crate::ovn::vswitch::PatchPort;
+use crate::reconcile::Desired;
 use crate::reconcile::{Key, Value};
 
 const BRIDGE_MAC: MacAddr = MacAddr([0x52, 0, 0, 0, 0, 1]);
@@ -33,7 +34,13 @@ fn facts() -> Facts {
         mappings: BridgeMappings::parse("physnet1:br-ex"),
         localnets: Vec::new(),
         bridges: BTreeMap::from([(Arc::from("br-ex"), br_ex)]),
+        ..Facts::default()
     }
+}
+
+/// Everything a node without tenants should have.
+fn desired<'a>(exposures: impl IntoIterator<Item = &'a Arc<Exposure>>, facts: &Facts) -> Desired {
+    super::desired(exposures, &BTreeMap::new(), facts)
 }
 
 fn patch_port(localnet: &str, ofport: u32) -> PatchPort {

@@ -1,5 +1,7 @@
 //! Wishes told to a reconciler: wired before advertised, withdrawn before unwired.
 
+use ipnet::IpNet;
+
 use super::node::Node;
 use super::{exposure, facts, proxying};
 use crate::reconcile::{Key, Step};
@@ -90,7 +92,7 @@ fn b055_the_last_port_of_a_subnet_takes_the_proxy_with_it() {
 fn b014_the_same_wishes_again_are_no_step() {
     let mut node = Node::new(facts());
     node.add(exposure("172.24.4.10/32"));
-    let wish = node.wiring.wish("172.24.4.10/32".parse().unwrap());
+    let wish = node.wiring.wish("172.24.4.10/32".parse::<IpNet>().unwrap());
     assert!(node.tell(vec![wish]).is_empty());
     assert!(node.facts(facts()).is_empty());
     node.reconciler.full();

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::{Facts, Pending, Wiring, desired};
+use super::super::{Facts, Pending, Wiring};
 use super::node::Node;
-use super::{exposure, facts, texts};
+use super::{desired, exposure, facts, texts};
 use crate::exposure::{Attachment, Delta, Exposure, Kind, Reason};
 use crate::ovn::BridgeMappings;
-use crate::reconcile::{Holder, Key, Step};
+use crate::reconcile::{Destination, Holder, Key, Step};
 
 const SUBNET: &str = "10.0.0.0/24";
 
@@ -251,8 +251,11 @@ fn a_host_on_another_bridge_than_its_overlapping_subnet_waits() {
         subnet: SUBNET.parse().unwrap(),
         via: "172.24.4.146".parse().unwrap(),
     };
-    assert_eq!(pending, [("10.0.0.6/32".parse().unwrap(), waits)]);
-    let wish = wiring.wish("10.0.0.6/32".parse().unwrap());
+    assert_eq!(
+        pending,
+        [(Destination::Prefix("10.0.0.6/32".parse().unwrap()), waits)]
+    );
+    let wish = wiring.wish(Destination::Prefix("10.0.0.6/32".parse().unwrap()));
     let advert = wish.advert.unwrap();
     assert!(wish.objects.is_empty() && !advert.requires.is_empty());
 }

@@ -1,3 +1,5 @@
+use ipnet::Ipv6Net;
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
@@ -123,12 +125,33 @@ fn a_solicitation_may_come_from_nobody_but_then_has_no_link_address() {
         })
     };
     let nobody = Ipv6Addr::UNSPECIFIED;
-    assert_eq!(from(nobody, without), Ok(without));
-    assert_eq!(from(ROUTER, with_address), Ok(with_address));
+    assert_eq!(from(nobody, without.clone()), Ok(without));
+    assert_eq!(from(ROUTER, with_address.clone()), Ok(with_address.clone()));
     assert_eq!(
         from(nobody, with_address),
         Err(Invalid::LinkAddressOfNobody)
     );
+}
+
+fn prefixes() -> impl Strategy<Value = PrefixInformation> {
+    (any::<(u128, bool, bool, u32, u32)>(), 0..=128u8).prop_map(|(fixed, length)| {
+        let (address, on_link, autonomous, valid_lifetime, preferred_lifetime) = fixed;
+        PrefixInformation {
+            prefix: Ipv6Net::new(address.into(), length).unwrap().trunc(),
+            on_link,
+            autonomous,
+            valid_lifetime,
+            preferred_lifetime,
+        }
+    })
+}
+
+fn servers() -> impl Strategy<Value = RecursiveServers> {
+    let addresses = vec(any::<Ipv6Addr>(), 1..5);
+    (any::<u32>(), addresses).prop_map(|(lifetime, addresses)| RecursiveServers {
+        lifetime,
+        addresses,
+    })
 }
 
 fn packets() -> impl Strategy<Value = Packet> {
@@ -137,8 +160,10 @@ fn packets() -> impl Strategy<Value = Packet> {
         any::<(u8, u8, u16, u32, u32)>(),
         link_address.clone(),
         any::<Option<u32>>(),
+        vec(prefixes(), 0..4),
+        vec(servers(), 0..3),
     )
-        .prop_map(|(fixed, link_address, mtu)| {
+        .prop_map(|(fixed, link_address, mtu, prefixes, dns)| {
             let (hop_limit, flags, router_lifetime, reachable_time, retransmit_time) = fixed;
             Packet::Advertisement(RouterAdvertisement {
                 hop_limit,
@@ -148,6 +173,8 @@ fn packets() -> impl Strategy<Value = Packet> {
                 retransmit_time,
                 link_address,
                 mtu,
+                prefixes,
+                dns,
             })
         });
     let solicitation = link_address
@@ -158,11 +185,12 @@ fn packets() -> impl Strategy<Value = Packet> {
 proptest! {
     #[test]
     fn what_is_written_is_read(packet in packets()) {
+        prop_assert_eq!(packet.encode().len() % 8, 0);
         prop_assert_eq!(decode(&packet.encode()), Ok(packet));
     }
 
     #[test]
-    fn no_message_makes_it_panic(mut octets in proptest::collection::vec(any::<u8>(), 0..200), kind in 132..136u8) {
+    fn no_message_makes_it_panic(mut octets in vec(any::<u8>(), 0..200), kind in 132..136u8) {
         let _ = decode(&octets);
         if let [first, code, ..] = octets.as_mut_slice() {
             *first = kind;

@@ -182,3 +182,55 @@ fn an_address_on_two_nodes_is_reported_and_stops_moving() {
         [false, false, false, false, true, true, true, true]
     );
 }
+
+#[test]
+fn a_host_that_was_here_before_its_instance_is_newer_than_who_claimed_it_meanwhile() {
+    let mut evpn = Evpn::default();
+    evpn.set_hosts(1001, hosts(&[(9, &[])]), Instant::now());
+    let there = Said::by(1, 1001).moved(3);
+    evpn.hear(LEAF, &there, there.host(9, None, &[1001]));
+    evpn.instances_are([(1001, bridged(1001))]);
+    let ours = "192.0.2.5:1001 [2]:[0]:[48]:[02:00:00:00:00:09] ET:8 RT:65001:1001 MM:4";
+    assert!(evpn.said().contains(&ours.to_owned()));
+    assert!(evpn.events().is_empty(), "it is here");
+}
+
+#[test]
+fn moves_are_counted_and_duplicates_known_for_three_minutes() {
+    let mut evpn = with([(1001, bridged(1001))]);
+    let start = Instant::now();
+    for round in 0..5 {
+        let there = Said::by(1, 1001).moved(2 * round);
+        evpn.hear(LEAF, &there, there.host(9, None, &[1001]));
+        evpn.set_hosts(1001, BTreeMap::new(), start);
+        evpn.set_hosts(1001, hosts(&[(9, &[])]), start);
+    }
+    // Four times here, and between these and after them four times back: the fifth time it is no more believed.
+    assert_eq!(evpn.moves(1001), 8);
+    assert_eq!(evpn.duplicates(1001, start).collect::<Vec<_>>(), [mac(9)]);
+    let later = start + Duration::from_secs(180);
+    assert_eq!(evpn.duplicates(1001, later).count(), 0);
+}
+
+/// However many come and go, only those that moved lately are remembered.
+#[test]
+fn hosts_that_left_are_forgotten() {
+    let mut evpn = with([(1001, bridged(1001))]);
+    let mut now = Instant::now();
+    for round in 0..10_000_u16 {
+        let [high, low] = round.to_be_bytes();
+        let mac = Mac([2, 0, 0, 0, high, low]);
+        let there = Said::by(1, 1001);
+        let mut route = there.host(0, None, &[1001]);
+        if let EvpnRoute::MacIp(route) = &mut route {
+            route.mac = mac;
+        }
+        evpn.hear(LEAF, &there, route);
+        evpn.add_host(1001, mac, LocalHost::default(), now);
+        evpn.unhear(LEAF, route);
+        evpn.remove_host(1001, mac, now);
+        now += Duration::from_secs(1);
+    }
+    let left = evpn.instances[&1001].left_len();
+    assert!((180..=360).contains(&left), "{left}");
+}

@@ -3,6 +3,7 @@
 mod hosts;
 mod prefixes;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
@@ -162,6 +163,36 @@ impl Evpn {
         }
     }
 
+    /// These are the prefixes that are here, and no others.
+    pub(super) fn set_prefixes(&mut self, vni: Vni, prefixes: &[&str]) {
+        let wanted: Vec<IpNet> = prefixes.iter().map(|p| p.parse().unwrap()).collect();
+        let here = self.here.get(&vni);
+        let known = here.map_or_else(Vec::new, |here| here.prefixes.keys().copied().collect());
+        for gone in known.into_iter().filter(|known| !wanted.contains(known)) {
+            self.remove_prefix(vni, gone);
+        }
+        for prefix in wanted {
+            self.add_prefix(vni, prefix, RouteAttributes::none());
+        }
+    }
+
+    /// These are the hosts that are here, and no others.
+    pub(super) fn set_hosts(&mut self, vni: Vni, hosts: BTreeMap<Mac, LocalHost>, now: Instant) {
+        let here = self.here.get(&vni);
+        let known = here.map_or_else(Vec::new, |here| here.hosts.keys().copied().collect());
+        for gone in known.into_iter().filter(|known| !hosts.contains_key(known)) {
+            self.remove_host(vni, gone, now);
+        }
+        for (mac, host) in hosts {
+            self.add_host(vni, mac, host, now);
+        }
+    }
+
+    /// These are the instances.
+    pub(super) fn instances_are(&mut self, wanted: impl IntoIterator<Item = (Vni, Instance)>) {
+        self.set_instances(wanted.into_iter().collect(), Instant::now());
+    }
+
     pub(super) fn events(&mut self) -> Vec<EvpnEvent> {
         std::iter::from_fn(|| self.next_event()).collect()
     }
@@ -183,6 +214,6 @@ impl Evpn {
 
 pub(super) fn with(instances: impl IntoIterator<Item = (Vni, Instance)>) -> Evpn {
     let mut evpn = Evpn::default();
-    evpn.set_instances(instances.into_iter().collect());
+    evpn.instances_are(instances);
     evpn
 }

@@ -14,16 +14,10 @@ fn ways(vni: Vni, prefix: &str, vteps: &[u8]) -> EvpnEvent {
     }
 }
 
-fn prefixes(all: &[&str]) -> Prefixes {
-    let none = RouteAttributes::none();
-    let with = |prefix: &&str| (prefix.parse().unwrap(), Arc::clone(&none));
-    all.iter().map(with).collect()
-}
-
 #[test]
 fn a_prefix_of_ours_is_told_with_the_way_to_it_and_withdrawn() {
     let mut evpn = with([(77, routed(77))]);
-    evpn.set_prefixes(77, prefixes(&["10.0.0.1/32", "2001:db8::1/128"]));
+    evpn.set_prefixes(77, &["10.0.0.1/32", "2001:db8::1/128"]);
     assert_eq!(
         evpn.said(),
         [
@@ -31,11 +25,11 @@ fn a_prefix_of_ours_is_told_with_the_way_to_it_and_withdrawn() {
             "192.0.2.5:77 [5]:[0]:[128]:[2001:db8::1] ET:8 RT:65001:77 Rmac:02:00:00:00:00:05",
         ]
     );
-    evpn.set_prefixes(77, prefixes(&["10.0.0.1/32"]));
+    evpn.set_prefixes(77, &["10.0.0.1/32"]);
     assert_eq!(evpn.said(), ["-192.0.2.5:77 [5]:[0]:[128]:[2001:db8::1]"]);
-    evpn.set_prefixes(77, prefixes(&["10.0.0.1/32"]));
+    evpn.set_prefixes(77, &["10.0.0.1/32"]);
     assert!(evpn.said().is_empty(), "nothing changed");
-    evpn.set_instances(BTreeMap::new());
+    evpn.instances_are([]);
     assert_eq!(evpn.said(), ["-192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]"]);
 }
 
@@ -43,7 +37,7 @@ fn a_prefix_of_ours_is_told_with_the_way_to_it_and_withdrawn() {
 fn equal_prefixes_of_two_tenants_are_two_routes() {
     let mut evpn = with([(77, routed(77)), (88, routed(88))]);
     for vni in [77, 88] {
-        evpn.set_prefixes(vni, prefixes(&["10.0.0.1/32"]));
+        evpn.set_prefixes(vni, &["10.0.0.1/32"]);
     }
     let said = evpn.said();
     assert_eq!(said.len(), 2);
@@ -56,16 +50,16 @@ fn equal_prefixes_of_two_tenants_are_two_routes() {
 #[test]
 fn a_change_of_targets_or_distinguisher_is_told_at_once() {
     let mut evpn = with([(77, routed(77))]);
-    evpn.set_prefixes(77, prefixes(&["10.0.0.1/32"]));
+    evpn.set_prefixes(77, &["10.0.0.1/32"]);
     evpn.said();
     let mut other = routed(77);
     other.export = [target(1), target(2)].into();
-    evpn.set_instances([(77, other.clone())].into());
+    evpn.instances_are([(77, other.clone())]);
     let told =
         "192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1] ET:8 RT:65001:1 RT:65001:2 Rmac:02:00:00:00:00:05";
     assert_eq!(evpn.said(), [told]);
     other.rd = "65001:9".parse().unwrap();
-    evpn.set_instances([(77, other)].into());
+    evpn.instances_are([(77, other)]);
     let told = "65001:9 [5]:[0]:[32]:[10.0.0.1] ET:8 RT:65001:1 RT:65001:2 Rmac:02:00:00:00:00:05";
     assert_eq!(evpn.said(), ["-192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]", told]);
 }
@@ -80,7 +74,7 @@ fn what_the_originator_chose_goes_with_the_route() {
         ..RouteAttributes::default()
     };
     let prefix = "10.0.0.1/32".parse().unwrap();
-    evpn.set_prefixes(77, [(prefix, Arc::new(chosen))].into());
+    evpn.add_prefix(77, prefix, Arc::new(chosen));
     let (_, attributes) = evpn.take_offers().remove(0);
     let attributes = attributes.unwrap();
     assert_eq!((attributes.med, attributes.local_pref), (Some(7), Some(50)));
@@ -165,9 +159,9 @@ fn imports_that_change_take_and_drop_what_is_known_already() {
     assert!(evpn.events().is_empty());
     let mut wider = routed(77);
     wider.import.insert(Import::Target(target(5)));
-    evpn.set_instances([(77, wider)].into());
+    evpn.instances_are([(77, wider)]);
     assert_eq!(evpn.events(), [ways(77, "10.1.0.0/24", &[1])]);
-    evpn.set_instances([(77, routed(77))].into());
+    evpn.instances_are([(77, routed(77))]);
     assert_eq!(evpn.events(), [ways(77, "10.1.0.0/24", &[])]);
 }
 
@@ -176,9 +170,73 @@ fn an_instance_that_comes_later_finds_what_was_taught_and_one_that_goes_takes_it
     let mut evpn = Evpn::default();
     let one = Said::by(1, 77);
     evpn.hear(LEAF, &one, one.prefix("10.1.0.0/24", 77));
-    evpn.set_instances([(77, routed(77))].into());
+    evpn.instances_are([(77, routed(77))]);
     assert_eq!(evpn.events(), [ways(77, "10.1.0.0/24", &[1])]);
     assert_eq!(evpn.told(77).count(), 1);
-    evpn.set_instances(BTreeMap::new());
+    evpn.instances_are([]);
     assert_eq!(evpn.events(), [ways(77, "10.1.0.0/24", &[])]);
+}
+
+#[test]
+fn what_is_here_may_be_said_before_there_is_an_instance_and_outlives_it() {
+    let mut evpn = Evpn::default();
+    evpn.set_prefixes(77, &["10.0.0.1/32"]);
+    assert!(evpn.said().is_empty(), "there is nothing to say it in");
+    evpn.instances_are([(77, routed(77))]);
+    let told = "192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1] ET:8 RT:65001:77 Rmac:02:00:00:00:00:05";
+    assert_eq!(evpn.said(), [told]);
+    evpn.instances_are([]);
+    assert_eq!(evpn.said(), ["-192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]"]);
+    evpn.instances_are([(77, routed(77))]);
+    assert_eq!(evpn.said(), [told]);
+    evpn.instances_are([]);
+    evpn.set_prefixes(77, &[]);
+    assert!(evpn.here.is_empty(), "nothing is kept");
+}
+
+#[test]
+fn one_change_among_many_says_one_thing_and_all_share_their_attributes() {
+    let mut evpn = with([(77, routed(77))]);
+    let prefix = |n: u16| IpNet::from(IpAddr::from([10, 0, (n >> 8) as u8, n as u8]));
+    let told = RouteAttributes::none();
+    for n in 0..10_000 {
+        evpn.add_prefix(77, prefix(n), Arc::clone(&told));
+    }
+    let offers = evpn.take_offers();
+    let shared = |offer: &Offer| offer.1.as_ref().map(Arc::as_ptr);
+    assert_eq!(offers.len(), 10_000);
+    assert!(
+        offers
+            .iter()
+            .all(|offer| shared(offer) == shared(&offers[0]))
+    );
+    evpn.add_prefix(77, prefix(10_000), Arc::clone(&told));
+    evpn.remove_prefix(77, prefix(5));
+    evpn.add_prefix(77, prefix(6), told);
+    assert_eq!(evpn.said().len(), 2, "one is there already");
+}
+
+#[test]
+fn a_silent_speaker_says_nothing_and_listens() {
+    let mut evpn = with([(77, routed(77)), (1001, bridged(1001))]);
+    evpn.set_prefixes(77, &["10.0.0.1/32"]);
+    evpn.said();
+    evpn.set_silent(true);
+    let gone = [
+        "-192.0.2.5:77 [5]:[0]:[32]:[10.0.0.1]",
+        "-192.0.2.5:1001 [3]:[0]:[32]:[192.0.2.5]",
+    ];
+    assert_eq!(evpn.said(), gone);
+    evpn.set_prefixes(77, &["10.0.0.2/32"]);
+    assert!(evpn.said().is_empty());
+    let one = Said::by(1, 77);
+    evpn.hear(LEAF, &one, one.prefix("10.1.0.0/24", 77));
+    assert_eq!(evpn.events(), [ways(77, "10.1.0.0/24", &[1])]);
+    evpn.set_silent(false);
+    let said = evpn.said();
+    assert!(
+        said[0].contains("10.0.0.2") && said[1].contains("[3]"),
+        "{said:?}"
+    );
+    assert_eq!(said.len(), 2);
 }

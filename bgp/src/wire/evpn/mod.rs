@@ -151,6 +151,16 @@ impl EvpnRoute {
         self
     }
 
+    /// The prefix of a tenant that it is about: of a host that has an address, that. Others are about none.
+    #[must_use]
+    pub fn about(&self) -> Option<IpNet> {
+        match self {
+            Self::IpPrefix(route) => Some(route.prefix),
+            Self::MacIp(route) => route.ip.map(IpNet::from),
+            _ => None,
+        }
+    }
+
     /// Its route distinguisher.
     #[must_use]
     pub const fn rd(&self) -> RouteDistinguisher {

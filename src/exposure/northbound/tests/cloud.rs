@@ -11,12 +11,12 @@ use super::super::{Inputs, Standing, decide};
 use crate::exposure::{Code, Decision, Delta, Exposure, Node, Options, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{
-    Balancer, Fip, FipMode, Interface, Nat, Octavia, PortAddress, PortKind, Purpose, Router,
-    RouterPort, Row, Snat, StaticRoute, Switch, SwitchPort, Table,
+    Balancer, DhcpOptions, Fip, FipMode, Interface, Nat, Octavia, PortAddress, PortKind, Purpose,
+    Router, RouterPort, Row, Snat, StaticRoute, Switch, SwitchPort, Table, Told,
 };
 use crate::ovn::southbound::{Chassis, PortBinding};
 use crate::ovn::{
-    AddressScopes, Annotations, BridgeMappings, Northbound, Southbound, Vip, southbound,
+    AddressScopes, Annotations, BridgeMappings, Northbound, Southbound, Vip, Vpn, southbound,
 };
 
 pub(super) const MAC: MacAddr = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]);
@@ -31,6 +31,8 @@ pub(super) struct Cloud {
     pub(super) standing: Standing,
     /// What rows say of routes, by their ids, whenever they are there.
     said: BTreeMap<Uuid, Annotations>,
+    /// What rows of networks say of their VPN, likewise.
+    vpns: BTreeMap<Uuid, Vpn>,
     /// What the standing exposures were decided with.
     decided_by: Option<(Node, Options)>,
 }
@@ -45,6 +47,7 @@ impl Cloud {
             options: Options::default(),
             standing: Standing::default(),
             said: BTreeMap::new(),
+            vpns: BTreeMap::new(),
             decided_by: None,
         };
         cloud.network("provider", Some(("physnet1", None)));
@@ -67,11 +70,13 @@ impl Cloud {
             name,
             ports,
             annotations: Annotations::default(),
+            vpn: Vpn::default(),
         });
     }
 
     fn switch(&mut self, mut switch: Switch) {
         switch.annotations = self.said_by(switch.uuid);
+        switch.vpn = self.vpns.get(&switch.uuid).cloned().unwrap_or_default();
         let row = Row::Switch(switch.clone());
         self.nb.replace(Table::Switch, switch.uuid, Some(row));
     }
@@ -99,6 +104,30 @@ impl Cloud {
         if let Some(row) = self.nb.router_by_id(name).cloned() {
             self.put_router((*row).clone());
         }
+    }
+
+    /// From now on the row of this network says so of its VPN: keys without `neutron_bgpvpn:`.
+    pub(super) fn vpn(&mut self, network: &str, said: &[(&str, &str)]) {
+        let said = said.iter();
+        let said: Vec<_> = said
+            .map(|(key, value)| (format!("neutron_bgpvpn:{key}"), *value))
+            .collect();
+        let said = said.iter().map(|(key, value)| (key.as_str(), *value));
+        self.vpns.insert(id(network), Vpn::of_external_ids(said));
+        if let Some(row) = self.nb.switch_named(network).cloned() {
+            self.switch((*row).clone());
+        }
+    }
+
+    /// What ports with this row among their `dhcp` are told.
+    pub(super) fn dhcp(&mut self, row: &str, told: Told) {
+        let uuid = id(row);
+        let row = Row::DhcpOptions(DhcpOptions { uuid, told });
+        self.nb.replace(Table::DhcpOptions, uuid, Some(row));
+    }
+
+    pub(super) fn delete_dhcp(&mut self, row: &str) {
+        self.nb.replace(Table::DhcpOptions, id(row), None);
     }
 
     fn said_by(&self, row: Uuid) -> Annotations {
@@ -292,7 +321,9 @@ impl Cloud {
         let delta = self.standing.update(inputs, affected);
         let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
         kept.sort();
-        assert_eq!(kept, self.decide().exposures);
+        let decision = self.decide();
+        assert_eq!(kept, decision.exposures);
+        assert_eq!(*self.standing.tenants(), decision.tenants);
         delta
     }
 
@@ -381,6 +412,8 @@ pub(super) fn vm(name: &str, network: &str, ips: &[&str]) -> SwitchPort {
         is_vip: false,
         interface: None,
         project: None,
+        virtual_parents: Box::default(),
+        dhcp: Box::default(),
         annotations: Annotations::default(),
     }
 }

@@ -7,8 +7,9 @@ use super::cloud::{
     node, vip_port, vm,
 };
 use super::policies;
+use super::vpn_edits::{self, VpnEdit};
 use crate::config::TenantAdvertisement;
-use crate::exposure::{Attributes, Code, Exposure, Options, Policy, TenantExposure};
+use crate::exposure::{Attributes, Code, Exposure, Method, Options, Policy, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::AddressScopes;
 use crate::ovn::northbound::{
@@ -103,6 +104,7 @@ enum Edit {
     Bind(usize, bool),
     BindGateway(usize, bool),
     Say(usize, usize),
+    Vpn(VpnEdit),
     Policy(usize),
     Mappings(bool),
     Options(usize, bool, bool, bool),
@@ -233,6 +235,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => proptest::option::of(0..3usize).prop_map(Edit::VipPort),
         1 => any::<bool>().prop_map(Edit::FipMode),
         3 => (0..SPEAKERS.len(), 0..SAYINGS.len()).prop_map(|(s, w)| Edit::Say(s, w)),
+        5 => vpn_edits::edit().prop_map(Edit::Vpn),
         1 => (0..4usize).prop_map(Edit::Policy),
     ];
     prop_oneof![4 => switched, 4 => routed, 3 => served]
@@ -265,9 +268,11 @@ fn apply(cloud: &mut Cloud, edit: Edit) {
             let policy = std::mem::take(&mut cloud.options.policy);
             cloud.options = Options {
                 policy,
+                method: cloud.options.method,
                 ..options(tenants, subnet, snat, scopes)
             };
         }
+        Edit::Vpn(edit) => vpn_edits::apply(cloud, &edit),
         Edit::Say(speaker, saying) => cloud.say(SPEAKERS[speaker], SAYINGS[saying]),
         Edit::Policy(policy) => cloud.options.policy = policies::of(policy),
         Edit::Look => drop(cloud.delta()),
@@ -346,6 +351,7 @@ fn options(tenants: usize, subnet: bool, snat: bool, scopes: bool) -> Options {
     use TenantExposure::{Everything, GlobalIpv6, Nothing};
     Options {
         policy: Policy::default(),
+        method: Method::default(),
         tenants: [Everything, GlobalIpv6, Nothing][tenants],
         advertisement: if subnet {
             TenantAdvertisement::Subnet
@@ -497,7 +503,7 @@ proptest! {
             let kept = all.iter().position(|e| *e == **exposure);
             if let Some(at) = kept {
                 all.swap_remove(at);
-            } else {
+            } else if !exposure.reason.is_own_address() {
                 let told = taken.iter().any(|w| {
                     (w.prefix, w.kind, &w.port) == (exposure.prefix, exposure.kind, &exposure.port)
                 });

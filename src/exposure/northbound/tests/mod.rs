@@ -8,3 +8,5 @@ mod histories;
 mod policies;
 mod provider_ports;
 mod tenants;
+mod vpn_edits;
+mod vpns;

@@ -11,7 +11,7 @@ use super::super::{Inputs, Standing, decide};
 use crate::exposure::{Code, Decision, Delta, Exposure, Node, Options, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::southbound::{
-    Affected, BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer,
+    Affected, Bgpvpn, BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer,
     Localnet, NatAddress, Patch, PortBinding, Row, Table,
 };
 use crate::ovn::{AddressScopes, Annotations, BridgeMappings, Southbound, Vip};
@@ -26,6 +26,8 @@ pub(in crate::exposure) struct Cloud {
     standing: Standing,
     /// What port bindings say of routes, whenever they are there.
     said: BTreeMap<Uuid, Annotations>,
+    /// What they say of their VNI.
+    bgpvpn: BTreeMap<Uuid, Bgpvpn>,
 }
 
 impl Cloud {
@@ -36,6 +38,7 @@ impl Cloud {
             options: Options::default(),
             standing: Standing::default(),
             said: BTreeMap::new(),
+            bgpvpn: BTreeMap::new(),
         };
         cloud.chassis("chassis-1");
         cloud.chassis("chassis-2");
@@ -95,9 +98,21 @@ impl Cloud {
         }
     }
 
+    /// From now on the port binding of this name is of this VNI and AS.
+    pub(in crate::exposure) fn join(&mut self, name: &str, vni: Option<&str>, asn: Option<&str>) {
+        let vni = vni.map(|vni| ("neutron_bgpvpn:vni", vni));
+        let asn = asn.map(|asn| ("neutron_bgpvpn:as", asn));
+        let bgpvpn = Bgpvpn::of_external_ids(vni.into_iter().chain(asn));
+        self.bgpvpn.insert(id(name), bgpvpn);
+        if let Some(row) = self.sb.binding(id(name)).cloned() {
+            self.put((*row).clone());
+        }
+    }
+
     pub(in crate::exposure) fn put(&mut self, mut binding: PortBinding) {
         let uuid = binding.uuid;
         binding.annotations = self.said.get(&uuid).cloned().unwrap_or_default();
+        binding.bgpvpn = self.bgpvpn.get(&uuid).cloned().unwrap_or_default();
         let row = Row::PortBinding(binding);
         self.sb.replace(Table::PortBinding, uuid, Some(row));
     }

@@ -5,9 +5,14 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use crate::ovn::VpnKind;
 use crate::ovn::interest::Own;
 use crate::ovn::interest::columns::Cells;
 use crate::ovn::interest::put;
+use crate::ovn::northbound::SwitchPort;
+
+/// What says that a network belongs to a VNI, and to which kind.
+pub(super) const VPN_TYPE: &str = "neutron_bgpvpn:type";
 
 /// `neutron:device_owner` of the switch's side of a router's interface.
 const INTERFACE: &str = "network:router_interface";
@@ -27,6 +32,8 @@ pub(super) struct Port {
     pub(super) network: Option<Arc<str>>,
     /// `options:router-port`: the router port behind it.
     pub(super) peer: Option<Arc<str>>,
+    /// What it is told of its network.
+    pub(super) dhcp: Box<[Uuid]>,
     pub(super) has_ipv6: bool,
 }
 
@@ -53,6 +60,10 @@ impl Port {
             host_id: cells.entry("external_ids", "neutron:host_id").cloned(),
             network: cells.entry("external_ids", "neutron:network_name").cloned(),
             peer: cells.entry("options", "router-port").cloned(),
+            dhcp: SwitchPort::DHCP
+                .iter()
+                .flat_map(|column| cells.rows(column))
+                .collect(),
             has_ipv6: cidrs.is_some_and(|cidrs| cidrs.contains(':')),
         }
     }
@@ -187,6 +198,8 @@ impl Balancer {
 pub(super) struct Switch {
     pub(super) name: Option<Arc<str>>,
     pub(super) balancers: Box<[Uuid]>,
+    /// Its prefixes are those of a VNI.
+    pub(super) is_routed_vpn: bool,
 }
 
 impl Switch {
@@ -194,6 +207,9 @@ impl Switch {
         Self {
             name: cells.text("name").cloned(),
             balancers: cells.rows("load_balancer"),
+            is_routed_vpn: cells
+                .entry("external_ids", VPN_TYPE)
+                .is_some_and(|kind| **kind == *VpnKind::L3.name()),
         }
     }
 }

@@ -26,7 +26,8 @@ use self::leads::{Balancer, Leads, Nat, Port, Router, RouterPort, Switch};
 use self::placement::Placement;
 use super::columns::Columns;
 use super::wanted::Want;
-use super::{Own, TenantRows, Wanted, put};
+use super::{Needs, Own, TenantRows, Wanted, put};
+use crate::ovn::northbound::SwitchPort;
 use crate::ovsdb::{Change, Monitor};
 
 const PORT: &str = "Logical_Switch_Port";
@@ -36,13 +37,38 @@ const NAT: &str = "NAT";
 const BALANCER: &str = "Load_Balancer";
 const SWITCH: &str = "Logical_Switch";
 const ROUTE: &str = "Logical_Router_Static_Route";
-const TABLES: [&str; 7] = [PORT, ROUTER_PORT, ROUTER, NAT, BALANCER, SWITCH, ROUTE];
+const DHCP: &str = "DHCP_Options";
+const TABLES: [&str; 8] = [
+    PORT,
+    ROUTER_PORT,
+    ROUTER,
+    NAT,
+    BALANCER,
+    SWITCH,
+    ROUTE,
+    DHCP,
+];
+
+/// The monitor without what decides nothing: what ports are told, where no network belongs to a VNI.
+fn trim(needs: Needs, monitor: Monitor) -> Monitor {
+    let mut monitor = placement::trim(monitor);
+    if !needs.vpns {
+        monitor.tables.remove(DHCP);
+        if let Some(port) = monitor.tables.get_mut(PORT) {
+            let told = |column: &String| SwitchPort::DHCP.contains(&column.as_str());
+            while port.columns.last().is_some_and(told) {
+                port.columns.pop();
+            }
+        }
+    }
+    monitor
+}
 
 /// What the driver needs, as far as the rows seen so far tell.
 #[derive(Clone, Debug)]
 pub struct Interest {
     own: Own,
-    tenants: TenantRows,
+    needs: Needs,
     columns: TableColumns,
     leads: Leads,
     placement: Placement,
@@ -83,15 +109,16 @@ impl Interest {
     /// latter is `None` where that database is not connected.
     pub fn new(
         own: Own,
-        tenants: TenantRows,
+        needs: impl Into<Needs>,
         northbound: &Monitor,
         southbound: Option<&Monitor>,
     ) -> Self {
+        let needs = needs.into();
         let mut interest = Self {
-            columns: TableColumns::of(&placement::trim(northbound.clone())),
+            columns: TableColumns::of(&trim(needs, northbound.clone())),
             bindings: Bindings::new(southbound),
             own,
-            tenants,
+            needs,
             leads: Leads::default(),
             placement: Placement::default(),
             northbound_read: false,
@@ -126,7 +153,7 @@ impl Interest {
     /// The driver's Northbound monitor, asking only for what is needed now.
     #[must_use]
     pub fn restrict_northbound(&self, monitor: Monitor) -> Monitor {
-        self.wanted.restrict(placement::trim(monitor))
+        self.wanted.restrict(trim(self.needs, monitor))
     }
 
     /// Takes in what the client of OVN_Northbound reports, and completes it: ports whose row does not name
@@ -166,7 +193,7 @@ impl Interest {
         }
         let (wanted, bindings) = rules::apply(&rules::View {
             own: &self.own,
-            tenants: self.tenants,
+            needs: self.needs,
             leads: &self.leads,
             placement: &self.placement,
             bindings: &self.bindings,

@@ -6,18 +6,20 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::bindings::{BINDING, Bindings};
-use super::leads::{Kind, Leads, Port, Router, RouterPort};
+use super::leads::{Kind, Leads, Port, Router, RouterPort, VPN_TYPE};
 use super::placement::Placement;
 use super::{
-    BALANCER, NAT, Own, PORT, ROUTE, ROUTER, ROUTER_PORT, SWITCH, TABLES, TenantRows, Want, Wanted,
+    BALANCER, DHCP, NAT, Needs, Own, PORT, ROUTE, ROUTER, ROUTER_PORT, SWITCH, TABLES, TenantRows,
+    Want, Wanted,
 };
+use crate::ovn::VpnKind;
 
 const NETWORK: &str = "neutron:network_name";
 
 /// All that the rules look at.
 pub(super) struct View<'a> {
     pub(super) own: &'a Own,
-    pub(super) tenants: TenantRows,
+    pub(super) needs: Needs,
     pub(super) leads: &'a Leads,
     pub(super) placement: &'a Placement,
     pub(super) bindings: &'a Bindings,
@@ -34,6 +36,9 @@ pub(super) fn apply(view: &View<'_>) -> (Wanted, Wanted) {
     rules.ports_here();
     rules.gateways_here();
     rules.provider_networks();
+    if view.needs.vpns {
+        rules.vpn_networks();
+    }
     rules.ports_by_name();
     (rules.northbound, rules.southbound)
 }
@@ -52,6 +57,8 @@ struct Rules<'a> {
     nats_by_gateway: FxHashMap<Uuid, Vec<Uuid>>,
     /// Interfaces by the id of their router, and by the name of the router port behind them.
     interfaces: FxHashMap<&'a Arc<str>, Vec<&'a Port>>,
+    /// Networks of floating IPs of ports here.
+    external: FxHashSet<Arc<str>>,
     /// Networks that ports and gateways here are on, and whether one of those has an IPv6 address.
     networks: FxHashSet<(&'a Arc<str>, bool)>,
 }
@@ -69,6 +76,7 @@ impl<'a> Rules<'a> {
             provider: FxHashSet::default(),
             nats_by_gateway: FxHashMap::default(),
             interfaces: FxHashMap::default(),
+            external: FxHashSet::default(),
             networks: FxHashSet::default(),
             view,
         };
@@ -157,7 +165,9 @@ impl<'a> Rules<'a> {
                 self.want(ROUTER, Want::Member("nat", *uuid));
                 // What its network says of routes counts.
                 if let Some(id) = &nat.network {
-                    self.switch(&format!("neutron-{id}").into());
+                    let network = format!("neutron-{id}").into();
+                    self.switch(&network);
+                    self.external.insert(network);
                 }
             }
         }
@@ -303,11 +313,12 @@ impl<'a> Rules<'a> {
                 self.want(ROUTER_PORT, Want::Text("name", Arc::clone(peer)));
             }
             let network = interface.network.as_ref();
-            let Some(network) = network.filter(|_| self.view.tenants != TenantRows::None) else {
+            let Some(network) = network.filter(|_| self.view.needs.tenants != TenantRows::None)
+            else {
                 continue;
             };
             self.switch(network);
-            if self.view.tenants == TenantRows::Ports {
+            if self.view.needs.tenants == TenantRows::Ports {
                 self.want(
                     PORT,
                     Want::Pair("external_ids", NETWORK, Arc::clone(network)),
@@ -354,6 +365,41 @@ impl<'a> Rules<'a> {
         let row = row.filter(|row| !row.has_router);
         if let Some(port) = row.and_then(|row| row.vip_port.as_ref()) {
             self.balancer_of(port);
+        }
+    }
+
+    /// The networks that belong to VNIs: what a tenant is follows from all of its networks. Of those that something
+    /// here is on, what their ports are told of them.
+    fn vpn_networks(&mut self) {
+        for kind in [VpnKind::L3, VpnKind::L2] {
+            let kind = Want::Pair("external_ids", VPN_TYPE, kind.name().into());
+            self.want(SWITCH, kind);
+        }
+        let leads = self.view.leads;
+        let here = |name: &Arc<str>| {
+            let on = |has_ipv6| self.networks.contains(&(name, has_ipv6));
+            self.external.contains(name) || on(true) || on(false)
+        };
+        let vpns = leads
+            .switches
+            .values()
+            .filter(|switch| switch.is_routed_vpn);
+        let vpns = vpns.filter_map(|switch| switch.name.as_ref());
+        let vpns: FxHashSet<_> = vpns.filter(|name| here(name)).collect();
+        for name in &vpns {
+            let on = Want::Pair("external_ids", NETWORK, Arc::clone(name));
+            self.want(PORT, on);
+        }
+        for port in leads.ports.values() {
+            if port
+                .network
+                .as_ref()
+                .is_some_and(|name| vpns.contains(name))
+            {
+                for row in &port.dhcp {
+                    self.want(DHCP, Want::this(*row));
+                }
+            }
         }
     }
 

@@ -8,7 +8,12 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use crate::ovn::interest::columns::Cells;
+use crate::ovn::southbound::resident;
 use crate::ovn::vips;
+
+/// The columns of a `Load_Balancer` that refer to groups of datapaths; a server has some of them.
+pub(super) const GROUP_COLUMNS: [&str; 3] =
+    ["datapath_group", "ls_datapath_group", "lr_datapath_group"];
 
 /// Of a `Port_Binding`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +27,10 @@ pub(super) struct Binding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A VM, a container, or a virtual port.
-    Workload,
+    Workload {
+        has_ipv6: bool,
+    },
+    Localnet,
     /// Either end of a link between a switch and a router.
     Patch {
         peer: Option<Arc<str>>,
@@ -30,6 +38,8 @@ pub(super) enum Kind {
         is_gateway: bool,
         /// Networks of the router's end.
         nets: Box<[IpNet]>,
+        /// The ports that its `nat_addresses` name: the switch's end of a gateway port has them.
+        residents: Box<[Arc<str>]>,
     },
     /// The half of a gateway port that is bound to a chassis.
     Redirect,
@@ -39,11 +49,18 @@ pub(super) enum Kind {
 impl Binding {
     pub(super) fn read(cells: &Cells<'_>) -> Self {
         let kind = match cells.text("type").map_or("", |kind| kind) {
-            "" | "virtual" => Kind::Workload,
+            "" | "virtual" => {
+                let cidrs = cells.entry("external_ids", "neutron:cidrs");
+                Kind::Workload {
+                    has_ipv6: cidrs.is_some_and(|cidrs| cidrs.contains(':')),
+                }
+            }
+            "localnet" => Kind::Localnet,
             "patch" => Kind::Patch {
                 peer: cells.entry("options", "peer").cloned(),
                 is_gateway: cells.entry("options", "chassis-redirect-port").is_some(),
                 nets: nets(cells),
+                residents: residents(cells),
             },
             "chassisredirect" => Kind::Redirect,
             _ => Kind::Other,
@@ -63,17 +80,31 @@ fn nets(cells: &Cells<'_>) -> Box<[IpNet]> {
     words.filter_map(|word| word.parse().ok()).collect()
 }
 
-/// Of a `Load_Balancer`: the addresses of its VIPs.
+fn residents(cells: &Cells<'_>) -> Box<[Arc<str>]> {
+    let entries = cells.texts("nat_addresses");
+    let residents = entries.filter_map(resident);
+    residents.map(Arc::from).collect()
+}
+
+/// Of a `Load_Balancer`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Balancer {
+    /// The addresses of its VIPs.
     pub(super) vips: Box<[IpAddr]>,
+    /// Groups of datapaths that have it.
+    pub(super) groups: Box<[Uuid]>,
+    /// Datapaths that have it: all that servers before OVN 21.12 tell.
+    pub(super) datapaths: Box<[Uuid]>,
 }
 
 impl Balancer {
     pub(super) fn read(cells: &Cells<'_>) -> Self {
         let keys = cells.keys("vips");
+        let groups = GROUP_COLUMNS.iter().flat_map(|column| cells.rows(column));
         Self {
             vips: keys.filter_map(vips::address).collect(),
+            groups: groups.collect(),
+            datapaths: cells.rows("datapaths"),
         }
     }
 }

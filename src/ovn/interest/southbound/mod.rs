@@ -1,13 +1,13 @@
 //! What `ovn_bgp_driver` and `ovn_stretched_l2_bgp_driver` need of OVN_Southbound.
 //!
 //! ```text
-//!   this chassis ─► ports bound here ─► all on their switches ─► routers there ─► their other ends (FIPs)
+//!   this chassis ─► ports bound here ─► all floating IPs, and the switches with a localnet port
 //!                └► gateways bound here ─► their routers ─► other ends ─► all on tenant switches
 //!   routers and switches ─► groups of datapaths ─► load balancers ─► all on the switch of a VIP
 //! ```
 //!
-//! Switches are read whole, as ovn-controller reads them: `datapath ==` is a clause that the server looks up
-//! by hash, which none on `external_ids` would be.
+//! Where nothing less will do, switches are read whole, as ovn-controller reads them: `datapath ==` is a clause
+//! that the server looks up by hash, which none on `external_ids` would be.
 
 mod leads;
 mod rules;
@@ -40,6 +40,7 @@ pub enum Reach {
 pub struct Interest {
     own: Own,
     reach: Reach,
+    routers_tell: bool,
     columns: TableColumns,
     leads: Leads,
     stale: bool,
@@ -62,6 +63,7 @@ impl Interest {
         let mut interest = Self {
             own,
             reach,
+            routers_tell: false,
             columns: TableColumns {
                 binding: of(BINDING),
                 datapath: of(DATAPATH),
@@ -83,6 +85,12 @@ impl Interest {
         self.own = own;
     }
 
+    /// Whether what is said of routes goes by the name of their router, as a policy file may.
+    pub fn heed_router_names(&mut self, heeded: bool) {
+        self.stale |= self.routers_tell != heeded;
+        self.routers_tell = heeded;
+    }
+
     /// Another database is followed from now on: nothing is known of it yet.
     pub fn forget(&mut self) {
         self.leads = Leads::default();
@@ -102,7 +110,12 @@ impl Interest {
         if !std::mem::take(&mut self.stale) {
             return false;
         }
-        let wanted = rules::apply(&self.own, self.reach, &self.leads);
+        let wanted = rules::apply(&rules::View {
+            own: &self.own,
+            reach: self.reach,
+            routers_tell: self.routers_tell,
+            leads: &self.leads,
+        });
         let differs = wanted != self.wanted;
         self.wanted = wanted;
         differs

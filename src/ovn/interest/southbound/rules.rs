@@ -6,23 +6,42 @@ use ipnet::IpNet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
-use super::leads::{Binding, Kind, Leads};
+use super::leads::{Balancer, Binding, GROUP_COLUMNS, Kind, Leads};
 use super::{BALANCER, BINDING, DATAPATH, GROUP, Own, Reach, TABLES, TenantRows, Wanted};
 use crate::ovn::interest::wanted::Want;
 
+const FLOATING_IPS: Want = Want::Some("nat_addresses");
+
+/// With more clauses than this, as on a gateway node with many routers, floating IPs are asked for together with
+/// all other patch ports, which doubles what they are (1 MB of 5,000), so that the server need not hold each
+/// of 20,000 rows against each clause (a tenth of a second of its time).
+const MOST_BESIDE_FLOATING_IPS: usize = 200;
+
+/// All that the rules look at.
+pub(super) struct View<'a> {
+    pub(super) own: &'a Own,
+    pub(super) reach: Reach,
+    /// What is said of routes goes by the name of their router.
+    pub(super) routers_tell: bool,
+    pub(super) leads: &'a Leads,
+}
+
 /// What is needed of OVN_Southbound.
-pub(super) fn apply(own: &Own, reach: Reach, leads: &Leads) -> Wanted {
-    let mut rules = Rules::new(own, leads);
-    match reach {
+pub(super) fn apply(view: &View<'_>) -> Wanted {
+    let mut rules = Rules::new(view.own, view.leads);
+    match view.reach {
         Reach::Node(tenants) => {
             rules.this_node();
-            let switches = rules.switches_here();
+            rules.floating_ips(view.routers_tell);
+            let networks = rules.provider_networks_here();
             let routers = rules.routers_here();
-            rules.routers_of(&switches);
             for router in &routers {
                 rules.behind(*router, tenants);
             }
-            rules.balancers(&switches, &routers);
+            rules.balancers(&networks, &routers);
+            let patches = Want::Text("type", "patch".into());
+            let most = MOST_BESIDE_FLOATING_IPS;
+            rules.wanted.hash(BINDING, &FLOATING_IPS, patches, most);
         }
         Reach::Routers => {
             for kind in ["patch", "chassisredirect"] {
@@ -38,9 +57,14 @@ struct Rules<'a> {
     leads: &'a Leads,
     /// The rows of this node's chassis: one, but for the instant in which it is made anew.
     chassis: Vec<Uuid>,
+    /// VMs, containers and virtual ports that are bound to it.
+    workloads: Vec<&'a Binding>,
+    /// Ends of links, by name.
     by_name: FxHashMap<&'a str, &'a Binding>,
     /// Ends of links, by datapath.
     patches: FxHashMap<Uuid, Vec<&'a Binding>>,
+    /// Switches with a localnet port.
+    provider: FxHashSet<Uuid>,
     /// Of gateways bound here: their networks, and the switch that these are on.
     gateways: Vec<(&'a [IpNet], Uuid)>,
     /// Tenant switches behind gateways bound here.
@@ -55,23 +79,39 @@ impl<'a> Rules<'a> {
         let mut rules = Self {
             chassis: chassis.map(|(uuid, _)| *uuid).collect(),
             leads,
+            workloads: Vec::new(),
             by_name: FxHashMap::default(),
             patches: FxHashMap::default(),
+            provider: FxHashSet::default(),
             gateways: Vec::new(),
             tenants: FxHashSet::default(),
             wanted: Wanted::none_of(&TABLES),
         };
         for binding in leads.bindings.values() {
-            if let Kind::Patch { .. } = binding.kind {
-                if let Some(name) = &binding.name {
-                    rules.by_name.insert(name, binding);
-                }
-                if let Some(datapath) = binding.datapath {
-                    rules.patches.entry(datapath).or_default().push(binding);
-                }
-            }
+            rules.index(binding);
         }
         rules
+    }
+
+    fn index(&mut self, binding: &'a Binding) {
+        match &binding.kind {
+            Kind::Workload { .. } if self.is_here(binding) => self.workloads.push(binding),
+            Kind::Localnet => self.provider.extend(binding.datapath),
+            Kind::Patch { .. } => {
+                if let Some(name) = &binding.name {
+                    self.by_name.insert(name, binding);
+                }
+                if let Some(datapath) = binding.datapath {
+                    self.patches.entry(datapath).or_default().push(binding);
+                }
+            }
+            Kind::Workload { .. } | Kind::Redirect | Kind::Other => {}
+        }
+    }
+
+    /// Whether it is bound to this chassis.
+    fn is_here(&self, binding: &Binding) -> bool {
+        binding.chassis.iter().any(|c| self.chassis.contains(c))
     }
 
     /// What can be named without having seen anything but this node's chassis.
@@ -82,40 +122,75 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// The datapaths of ports of this kind that are bound to this chassis.
-    fn datapaths_of(&self, wanted: impl Fn(&Kind) -> bool) -> FxHashSet<Uuid> {
-        let here = |binding: &&Binding| {
-            wanted(&binding.kind) && binding.chassis.iter().any(|c| self.chassis.contains(c))
-        };
-        let bindings = self.leads.bindings.values().filter(here);
-        bindings.filter_map(|binding| binding.datapath).collect()
+    /// Floating IPs are with the switch's end of the gateway port of their router, by the name of the port that
+    /// they are for. No clause can say that name, and none but that of a whole switch leads from the port to its
+    /// router; so where there are ports, the floating IPs of all routers are asked for. They are a fraction of
+    /// what the switches would be, and the condition stays as it is while ports come and go.
+    fn floating_ips(&mut self, routers_tell: bool) {
+        if self.workloads.is_empty() {
+            return;
+        }
+        self.want(BINDING, FLOATING_IPS);
+        if !routers_tell {
+            return;
+        }
+        let names = self.workloads.iter().flat_map(|port| &port.name);
+        let names: FxHashSet<_> = names.collect();
+        let peers = self
+            .leads
+            .bindings
+            .values()
+            .filter_map(|end| match &end.kind {
+                Kind::Patch {
+                    peer, residents, ..
+                } => {
+                    let peer = peer.as_ref()?;
+                    residents
+                        .iter()
+                        .any(|port| names.contains(port))
+                        .then_some(peer)
+                }
+                _ => None,
+            });
+        for peer in peers.cloned().collect::<Vec<_>>() {
+            self.named(&peer);
+        }
     }
 
-    /// Switches with ports here, which are read whole: for the routers attached to them, for the gateway
-    /// addresses that their ports own, for VIPs.
-    fn switches_here(&mut self) -> FxHashSet<Uuid> {
-        let switches = self.datapaths_of(|kind| *kind == Kind::Workload);
-        for switch in &switches {
-            self.want(BINDING, Want::Row("datapath", *switch));
+    /// Switches of provider networks with ports here. Those with IPv6 are read whole, for the gateway addresses
+    /// that their ports own.
+    fn provider_networks_here(&mut self) -> FxHashSet<Uuid> {
+        let mut here = FxHashSet::default();
+        for port in std::mem::take(&mut self.workloads) {
+            let Some(switch) = port.datapath.filter(|dp| self.provider.contains(dp)) else {
+                continue;
+            };
+            here.insert(switch);
+            if port.kind == (Kind::Workload { has_ipv6: true }) {
+                self.want(BINDING, Want::Row("datapath", switch));
+            }
         }
-        switches
+        here
     }
 
     /// Routers with a gateway here. Switches have chassis-redirect ports too, since OVN 24.03.
     fn routers_here(&self) -> FxHashSet<Uuid> {
-        let mut routers = self.datapaths_of(|kind| *kind == Kind::Redirect);
-        routers.retain(|datapath| self.leads.datapaths.get(datapath) == Some(&true));
-        routers
+        let bindings = self.leads.bindings.values();
+        let redirects = bindings.filter(|b| b.kind == Kind::Redirect && self.is_here(b));
+        let datapaths = redirects.filter_map(|redirect| redirect.datapath);
+        datapaths
+            .filter(|datapath| self.leads.datapaths.get(datapath) == Some(&true))
+            .collect()
     }
 
-    /// Floating IPs of ports here are with the switch's end of the gateway of a router on their network.
-    fn routers_of(&mut self, switches: &FxHashSet<Uuid>) {
-        for switch in switches {
-            for (peer, end) in self.ends_of_links(*switch) {
-                self.named(&peer);
-                if let Some(router) = end.and_then(|end| end.datapath) {
-                    self.links(router);
-                }
+    /// All about a switch of which a load balancer may be decided by its member: its ports, and the routers on
+    /// it, which the load balancer must not have.
+    fn routed(&mut self, switch: Uuid) {
+        self.want(BINDING, Want::Row("datapath", switch));
+        for (peer, end) in self.ends_of_links(switch) {
+            self.named(&peer);
+            if let Some(router) = end.and_then(|end| end.datapath) {
+                self.links(router);
             }
         }
     }
@@ -151,6 +226,7 @@ impl<'a> Rules<'a> {
                 peer: Some(peer),
                 is_gateway,
                 nets,
+                ..
             } = &port.kind
             else {
                 continue;
@@ -174,8 +250,8 @@ impl<'a> Rules<'a> {
 
     /// Load balancers of routers and of switches, and the ports of their VIPs. The port of a VIP cannot be
     /// asked for: with a VIP on a gateway's network, that network is read whole.
-    fn balancers(&mut self, switches: &FxHashSet<Uuid>, routers: &FxHashSet<Uuid>) {
-        let datapaths = switches.iter().chain(routers).chain(&self.tenants);
+    fn balancers(&mut self, networks: &FxHashSet<Uuid>, routers: &FxHashSet<Uuid>) {
+        let datapaths = networks.iter().chain(routers).chain(&self.tenants);
         let datapaths: Vec<Uuid> = datapaths.copied().collect();
         for datapath in datapaths {
             self.want(GROUP, Want::Member("datapaths", datapath));
@@ -183,7 +259,7 @@ impl<'a> Rules<'a> {
             self.want(BALANCER, Want::Member("datapaths", datapath));
         }
         for group in self.leads.groups.keys() {
-            for column in ["datapath_group", "ls_datapath_group", "lr_datapath_group"] {
+            for column in GROUP_COLUMNS {
                 self.want(BALANCER, Want::Row(column, *group));
             }
         }
@@ -197,12 +273,34 @@ impl<'a> Rules<'a> {
                 self.want(BINDING, Want::Row("datapath", switch));
             }
         }
+        for balancer in self.leads.balancers.values() {
+            self.members_here(balancer, networks);
+        }
     }
 
-    /// The datapath of every port that is there.
+    /// One without router on a provider network is where its one member is.
+    fn members_here(&mut self, balancer: &Balancer, networks: &FxHashSet<Uuid>) {
+        let groups = &self.leads.groups;
+        let grouped = balancer.groups.iter().filter_map(|group| groups.get(group));
+        let datapaths = grouped.flatten().chain(&balancer.datapaths);
+        let datapaths: FxHashSet<Uuid> = datapaths.copied().collect();
+        let here: Vec<Uuid> = datapaths.intersection(networks).copied().collect();
+        for switch in &here {
+            self.routed(*switch);
+        }
+        if !here.is_empty() {
+            for datapath in datapaths {
+                self.want(DATAPATH, Want::this(datapath));
+            }
+        }
+    }
+
+    /// The datapath of every port that tells something about its network or router.
     fn datapaths(&mut self) {
         for binding in self.leads.bindings.values() {
-            if let Some(datapath) = binding.datapath {
+            if let Some(datapath) = binding.datapath
+                && !matches!(binding.kind, Kind::Workload { .. } | Kind::Other)
+            {
                 self.want(DATAPATH, Want::this(datapath));
             }
         }

@@ -1,6 +1,7 @@
 //! Typed rows of OVN_Northbound: only the columns a driver uses.
 
 mod balancer;
+mod dhcp;
 mod global;
 mod nat;
 mod router;
@@ -9,6 +10,7 @@ mod switch;
 use std::sync::Arc;
 
 pub use self::balancer::{Balancer, Octavia, Purpose};
+pub use self::dhcp::{DhcpOptions, Told};
 pub use self::global::FipMode;
 pub use self::nat::{Fip, Nat, Snat};
 pub use self::router::{Router, RouterPort, StaticRoute};

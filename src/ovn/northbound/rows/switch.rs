@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{list, non_empty, parse, router_id};
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
-use crate::ovn::{AddressScopes, Annotations};
+use crate::ovn::{AddressScopes, Annotations, Vpn};
 
 /// `neutron:device_owner` of the ports by which a router is the gateway of a network. Its own gateway is
 /// `network:router_gateway`.
@@ -51,6 +51,10 @@ pub struct SwitchPort {
     pub interface: Option<Box<Interface>>,
     /// `external_ids:neutron:project_id`.
     pub project: Option<Arc<str>>,
+    /// `options:virtual-parents` of a virtual port: who may claim it.
+    pub virtual_parents: Box<[Arc<str>]>,
+    /// `dhcpv4_options` and `dhcpv6_options`: what it is told of its network, where the driver asks.
+    pub dhcp: Box<[Uuid]>,
     /// What `external_ids` and `options` say of its routes.
     pub annotations: Annotations,
 }
@@ -102,7 +106,7 @@ pub struct PortAddress {
 }
 
 impl SwitchPort {
-    /// The columns read.
+    /// The columns read. Those of [`Self::DHCP`] are the last, because most drivers do without.
     pub const COLUMNS: &[&str] = &[
         "name",
         "type",
@@ -113,7 +117,12 @@ impl SwitchPort {
         "parent_name",
         "options",
         "external_ids",
+        "dhcpv4_options",
+        "dhcpv6_options",
     ];
+
+    /// What refers to rows of `DHCP_Options`.
+    pub const DHCP: [&str; 2] = ["dhcpv4_options", "dhcpv6_options"];
 
     pub(crate) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         let requested = row.entry("options", "requested-chassis")?;
@@ -123,6 +132,11 @@ impl SwitchPort {
             _ => None,
         };
         let port_name = row.entry("external_ids", "neutron:port_name")?;
+        let parents = match kind {
+            PortKind::Virtual => row.entry("options", "virtual-parents")?,
+            _ => None,
+        };
+        let [v4, v6] = Self::DHCP;
         Ok(Self {
             uuid,
             name: row.string("name")?.clone(),
@@ -140,6 +154,8 @@ impl SwitchPort {
             is_vip: port_name.is_some_and(|name| name.starts_with(VIP_PORT)),
             interface,
             project: non_empty(row.entry("external_ids", "neutron:project_id")?),
+            virtual_parents: parents.map(|text| list(text)).unwrap_or_default().into(),
+            dhcp: [row.uuids(v4)?, row.uuids(v6)?].concat().into(),
             annotations: Annotations::read(row)?,
         })
     }
@@ -149,6 +165,11 @@ impl SwitchPort {
         let interface = self.interface.as_deref();
         let owner = interface.map(|interface| interface.owner.as_deref());
         owner.is_some_and(|owner| owner.is_none_or(|owner| owner == ROUTER_INTERFACE))
+    }
+
+    /// The ports that it is where they are: a subport's parent, those that may claim a virtual port.
+    pub fn parents(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.parent.iter().chain(&self.virtual_parents)
     }
 
     /// Every IP of `addresses`, each with the MAC of its entry.
@@ -180,6 +201,8 @@ pub struct Switch {
     pub ports: Vec<Uuid>,
     /// What `external_ids` says of the routes to what is on it.
     pub annotations: Annotations,
+    /// What `external_ids` says of the VPN it belongs to.
+    pub vpn: Vpn,
 }
 
 impl Switch {
@@ -193,6 +216,7 @@ impl Switch {
             name: row.string("name")?.clone(),
             ports: row.uuids("ports")?,
             annotations: Annotations::read(row)?,
+            vpn: Vpn::read(row)?,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! they are then, so that rows may come and go in any order.
 
 mod balancers;
+mod dhcp;
 mod ports;
 mod routers;
 
@@ -39,6 +40,9 @@ impl Northbound {
                 self.replace_static_route(uuid, row.and_then(only!(Row::StaticRoute)));
             }
             Table::Balancer => self.replace_balancer(uuid, row.and_then(only!(Row::Balancer))),
+            Table::DhcpOptions => {
+                self.replace_dhcp_options(uuid, row.and_then(only!(Row::DhcpOptions)));
+            }
             Table::Global => self.replace_global(uuid, row.and_then(only!(Row::Global))),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use uuid::Uuid;
 
-use crate::ovn::Annotations;
 use crate::ovn::index::{self, difference};
 use crate::ovn::northbound::network::OnNetwork;
 use crate::ovn::northbound::{Interface, Network, Northbound, PortKind, Switch, SwitchPort};
+use crate::ovn::{Annotations, Vpn};
 
 impl Northbound {
     pub(super) fn replace_port(&mut self, uuid: Uuid, new: Option<SwitchPort>) {
@@ -29,7 +30,7 @@ impl Northbound {
 
     fn link_port(&mut self, port: &SwitchPort) {
         self.ports_by_name.insert(port.name.clone(), port.uuid);
-        if let Some(parent) = &port.parent {
+        for parent in port.parents() {
             self.children.insert(parent.clone(), port.uuid);
         }
         if let Some(interface) = &port.interface {
@@ -49,7 +50,7 @@ impl Northbound {
         if let Some(interface) = &port.interface {
             self.unlink_interface(port.uuid, interface);
         }
-        if let Some(parent) = &port.parent {
+        for parent in port.parents() {
             self.children.remove(parent, port.uuid);
         }
         self.ports_by_name.remove(&port.name, port.uuid);
@@ -104,6 +105,9 @@ impl Northbound {
         let network = self.networks.entry(name.clone()).or_default();
         index::insert(&mut network.ports, port.uuid);
         let matters = network.note(port, true);
+        if network.note_dhcp(&port.dhcp, true) {
+            self.affected.vpn_networks.insert(name.clone());
+        }
         if port.is_inner() {
             index::insert(&mut network.interfaces, port.uuid);
             self.affected.routed.insert(name.clone());
@@ -121,6 +125,9 @@ impl Northbound {
         };
         index::remove(&mut network.ports, port.uuid);
         let matters = network.note(port, false);
+        if network.note_dhcp(&port.dhcp, false) {
+            self.affected.vpn_networks.insert(name.clone());
+        }
         if port.is_inner() {
             index::remove(&mut network.interfaces, port.uuid);
             self.affected.routed.insert(name.clone());
@@ -136,6 +143,7 @@ impl Northbound {
     /// Where a network is attached: itself, and all that is behind the gateways on it.
     fn affect_localnets(&mut self, name: &Arc<str>) {
         self.affected.localnets = true;
+        self.affected.vpn_networks.insert(name.clone());
         self.affect_network_and_gateways(name);
     }
 
@@ -187,18 +195,27 @@ impl Northbound {
         };
         // A port is moved in steps, so that it leaves the network it joined.
         self.relist(&gone, |nb, port| nb.switches_of_port.remove(&port, uuid));
-        let said = |row: &Switch| (row.name.clone(), row.annotations.clone());
+        let said = |row: &Switch| {
+            let (annotations, vpn) = (row.annotations.clone(), row.vpn.clone());
+            (row.name.clone(), annotations, vpn)
+        };
         let other = old.as_deref().map(said) != new.as_ref().map(said);
         if let Some(old) = &old {
             if other {
                 self.affect_named(old);
             }
             self.switches_by_name.remove(&old.name, uuid);
+            if let Some(vni) = old.vpn.vni() {
+                self.switches_by_vni.remove(&vni, uuid);
+            }
             self.switches.remove(&uuid);
         }
         if let Some(new) = new.map(Arc::new) {
             self.switches.insert(uuid, new.clone());
             self.switches_by_name.insert(new.name.clone(), uuid);
+            if let Some(vni) = new.vpn.vni() {
+                self.switches_by_vni.insert(vni, uuid);
+            }
             if other {
                 self.affect_named(&new);
             }
@@ -210,10 +227,34 @@ impl Northbound {
     /// on it. Others say the same whether their row is there or not, unless another row has their name.
     fn affect_named(&mut self, switch: &Switch) {
         let rows = self.switches_by_name.get(&switch.name).iter();
-        let mut rows = rows.filter_map(|uuid| self.switches.get(uuid));
+        let rows = rows.filter_map(|uuid| self.switches.get(uuid));
+        let rows: Vec<_> = rows.cloned().collect();
+        let rows = || std::iter::once(switch).chain(rows.iter().map(|row| &**row));
         let none = Annotations::default();
-        if switch.annotations != none || rows.any(|row| row.annotations != none) {
+        if rows().any(|row| row.annotations != none) {
             self.affect_network_and_gateways(&switch.name);
+        }
+        if rows().any(|row| row.vpn != Vpn::default()) {
+            self.affect_vpn_network(&switch.name);
+            for vni in rows().filter_map(|row| row.vpn.vni()) {
+                self.affect_vni(vni);
+            }
+        }
+    }
+
+    /// Whose the prefixes of a network are.
+    fn affect_vpn_network(&mut self, name: &Arc<str>) {
+        self.affected.vpn_networks.insert(name.clone());
+        self.affect_network_and_gateways(name);
+    }
+
+    /// The networks of a VNI, which have to agree.
+    fn affect_vni(&mut self, vni: Vni) {
+        self.affected.vnis.insert(vni);
+        let networks = self.switches_by_vni.get(&vni).iter();
+        let networks = networks.filter_map(|uuid| Some(self.switches.get(uuid)?.name.clone()));
+        for name in networks.collect::<Vec<_>>() {
+            self.affect_vpn_network(&name);
         }
     }
 

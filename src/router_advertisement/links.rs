@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bgp::discovery::Link;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
-use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::MulticastGroup;
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::kernel::connection::{Announcements, Reader};
 use crate::kernel::socket::Interest;
@@ -28,6 +29,7 @@ pub(crate) struct Links(BTreeMap<u32, Interface>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Interface {
     facts: LinkFacts,
+    mtu: Option<u32>,
     addresses: Vec<LinkLocal>,
 }
 
@@ -41,24 +43,47 @@ struct LinkLocal {
 }
 
 impl Links {
-    /// The interface of that name, as discovery wants to know it.
+    /// The interface of that name, with whichever link-local address it has.
     pub(crate) fn link(&self, name: &str) -> Link {
+        self.link_where(name, |_| true)
+    }
+
+    /// The interface of that name, with this link-local address or none.
+    pub(crate) fn link_with(&self, name: &str, local: Ipv6Addr) -> Link {
+        self.link_where(name, |address| address == local)
+    }
+
+    /// The MTU of the interface of that name.
+    pub(crate) fn mtu(&self, name: &str) -> Option<u32> {
+        self.interface(name)?.mtu
+    }
+
+    fn interface(&self, name: &str) -> Option<&Interface> {
         let mut interfaces = self.0.values();
-        let Some(interface) = interfaces.find(|interface| &*interface.facts.name == name) else {
+        interfaces.find(|interface| &*interface.facts.name == name)
+    }
+
+    fn link_where(&self, name: &str, fits: impl Fn(Ipv6Addr) -> bool) -> Link {
+        let Some(interface) = self.interface(name) else {
             return Link::Missing;
         };
         if !(interface.facts.up && interface.facts.carrier) {
             return Link::Down;
         }
-        let mut addresses = interface.addresses.iter();
-        match addresses.find(|address| !address.tentative && !address.duplicate) {
+        let fitting = || {
+            interface
+                .addresses
+                .iter()
+                .filter(|known| fits(known.address))
+        };
+        match fitting().find(|address| !address.tentative && !address.duplicate) {
             Some(found) => Link::Ready {
                 index: interface.facts.index,
                 local: found.address,
                 link_address: interface.facts.mac.map(|mac| mac.0),
             },
             None => Link::NoAddress {
-                duplicate: interface.addresses.iter().any(|address| address.duplicate),
+                duplicate: fitting().any(|address| address.duplicate),
             },
         }
     }
@@ -81,14 +106,20 @@ impl Links {
         let Some(facts) = message::link(message) else {
             return;
         };
-        match self.0.get_mut(&facts.index) {
-            Some(interface) => interface.facts = facts,
-            None => {
-                let index = facts.index;
-                let addresses = Vec::new();
-                self.0.insert(index, Interface { facts, addresses });
-            }
-        }
+        let mtu = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Mtu(mtu) => Some(*mtu),
+                _ => None,
+            });
+        let known = self.0.remove(&facts.index);
+        let interface = Interface {
+            mtu: mtu.or(known.as_ref().and_then(|known| known.mtu)),
+            addresses: known.map_or_else(Vec::new, |known| known.addresses),
+            facts,
+        };
+        self.0.insert(interface.facts.index, interface);
     }
 
     fn set_address(&mut self, message: &AddressMessage, present: bool) {
@@ -133,12 +164,36 @@ fn link_local(message: &AddressMessage) -> Option<LinkLocal> {
         })
 }
 
-/// Keeps `links` up to date for as long as somebody watches, in the namespace of the calling thread.
-pub(super) async fn follow(links: watch::Sender<Links>) {
+/// The node's interfaces, watched for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct LinkMonitor {
+    links: watch::Receiver<Links>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl LinkMonitor {
+    /// In the namespace of the calling thread, on its runtime.
+    pub(crate) fn start() -> Self {
+        let (sender, links) = watch::channel(Links::default());
+        let task = tokio::spawn(follow(sender));
+        Self {
+            links,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// The interfaces, and news of them.
+    pub(crate) fn links(&self) -> watch::Receiver<Links> {
+        self.links.clone()
+    }
+}
+
+/// Keeps `links` up to date.
+async fn follow(links: watch::Sender<Links>) {
     loop {
         // Never Ok.
         let Err(error) = follow_until_error(&links).await;
-        tracing::warn!(%error, "the node's interfaces are not known: unnumbered neighbours wait");
+        tracing::warn!(%error, "the node's interfaces are not known: unnumbered neighbours and router advertisements wait");
         links.send_replace(Links::default());
         tokio::time::sleep(PAUSE).await;
     }

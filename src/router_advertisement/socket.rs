@@ -18,9 +18,14 @@ use crate::peering::sockopt;
 /// More than any link's usual MTU. What does not fit is no advertisement to believe in.
 const LONGEST: usize = 9216;
 
+/// ICMPv6 types that a socket receives.
+pub(crate) const SOLICITATIONS: &[u8] = &[133];
+/// ICMPv6 types that a socket receives.
+pub(crate) const SOLICITATIONS_AND_ADVERTISEMENTS: &[u8] = &[133, 134];
+
 /// Sends and receives solicitations and advertisements, nothing else, on one interface.
 #[derive(Debug)]
-pub(super) struct DiscoverySocket {
+pub(crate) struct RouterSocket {
     /// tokio's readiness for any datagram socket; only recvmsg(2) and sendmsg(2) are used on it.
     socket: UdpSocket,
     index: u32,
@@ -28,12 +33,17 @@ pub(super) struct DiscoverySocket {
     buffer: Vec<u8>,
 }
 
-impl DiscoverySocket {
-    /// Needs CAP_NET_RAW, and a runtime.
-    pub(super) fn open(interface: &str, index: u32, local: Ipv6Addr) -> io::Result<Self> {
+impl RouterSocket {
+    /// Sends from `local`, receives messages of these types. Needs CAP_NET_RAW, and a runtime.
+    pub(crate) fn open(
+        interface: &str,
+        index: u32,
+        local: Ipv6Addr,
+        types: &[u8],
+    ) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
         // First: nothing else is to be queued.
-        sockopt::receive_router_messages_only(socket.as_fd())?;
+        sockopt::receive_icmpv6_only(socket.as_fd(), types)?;
         socket.set_nonblocking(true)?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_multicast_if_v6(index)?;
@@ -51,7 +61,7 @@ impl DiscoverySocket {
     }
 
     /// Sends without waiting: a queue that is full loses what the next interval brings again.
-    pub(super) fn send(&self, to: Ipv6Addr, octets: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&self, to: Ipv6Addr, octets: &[u8]) -> io::Result<()> {
         let source = in6_pktinfo {
             ipi6_addr: libc::in6_addr {
                 s6_addr: self.local.octets(),
@@ -70,7 +80,7 @@ impl DiscoverySocket {
     }
 
     /// Waits for a message and hands it over. May be dropped while it waits.
-    pub(super) async fn receive(&mut self, take_in: impl FnOnce(&Arrival<'_>)) -> io::Result<()> {
+    pub(crate) async fn receive(&mut self, take_in: impl FnOnce(&Arrival<'_>)) -> io::Result<()> {
         let buffer = &mut self.buffer;
         loop {
             let read = || receive(&self.socket, buffer);

@@ -1,7 +1,10 @@
 //! What was advertised, noted beside the control socket for an agent that starts while OVN cannot be reached.
 //!
 //! The kernel remembers the wiring, but not every prefix shows in it: the hosts of a tenant subnet share one
-//! rule, and stretched networks have none. `/run` is empty after a reboot, as the kernel's tables are.
+//! rule, and stretched networks have none. Nor does what a tenant's routes are told with. `/run` is empty after a
+//! reboot, as the kernel's tables are.
+
+mod instance;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bgp::evpn::{Instance, Vni};
 use bgp::wire::{Community, ExtendedCommunity, LargeCommunity};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::instance::NotedInstance;
 use crate::exposure::Attributes;
 use crate::reconcile::{Announcement, Destination};
 use crate::route_settings::Communities;
@@ -40,11 +45,29 @@ pub(super) struct Noted {
 struct Note {
     driver: String,
     adverts: Vec<Advert>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tenants: Vec<NotedInstance>,
+}
+
+/// What was advertised, and the tenants' tables of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    pub(super) adverts: BTreeMap<Destination, Announcement>,
+    pub(super) instances: BTreeMap<Vni, Instance>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Advert {
-    prefix: IpNet,
+    /// Of the default table without `vni`; absent of a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prefix: Option<IpNet>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vni: Option<Vni>,
+    /// Of a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_hop: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -78,16 +101,24 @@ impl Noted {
     }
 
     /// Writes it down if it has changed, and not a moment ago.
-    pub(super) fn keep(&mut self, adverts: &BTreeMap<Destination, Announcement>) {
+    pub(super) fn keep(
+        &mut self,
+        adverts: &BTreeMap<Destination, Announcement>,
+        instances: &BTreeMap<Vni, Instance>,
+    ) {
         let due = self.written_at.is_none_or(|at| at.elapsed() >= PAUSE);
         if due {
-            self.keep_now(adverts);
+            self.keep_now(adverts, instances);
         }
     }
 
     /// Writes it down if it has changed. An error costs the next agent's neighbours some routes, if OVN is then
     /// out of reach, and is told in the log.
-    pub(super) fn keep_now(&mut self, adverts: &BTreeMap<Destination, Announcement>) {
+    pub(super) fn keep_now(
+        &mut self,
+        adverts: &BTreeMap<Destination, Announcement>,
+        instances: &BTreeMap<Vni, Instance>,
+    ) {
         let Some(path) = self.path.as_deref().filter(|_| self.stale) else {
             return;
         };
@@ -95,7 +126,8 @@ impl Noted {
         self.written_at = Some(Instant::now());
         let note = Note {
             driver: self.driver.clone(),
-            adverts: adverts.iter().filter_map(Advert::of).collect(),
+            adverts: adverts.iter().map(Advert::of).collect(),
+            tenants: instances.iter().map(NotedInstance::of).collect(),
         };
         if let Err(error) = write(path, &note) {
             tracing::warn!(path = %path.display(), %error, "cannot note what is advertised");
@@ -103,24 +135,27 @@ impl Noted {
     }
 
     /// What an agent with the same driver has noted last.
-    pub(super) fn read(&self) -> BTreeMap<Destination, Announcement> {
+    pub(super) fn read(&self) -> Before {
         let Some(path) = self.path.as_deref() else {
-            return BTreeMap::new();
+            return Before::default();
         };
         let note = read(path).unwrap_or_else(|error| {
             tracing::warn!(path = %path.display(), %error, "cannot read what was advertised");
             Note::default()
         });
-        let adverts = note.adverts.into_iter();
-        adverts
-            .filter(|_| note.driver == self.driver)
-            .map(Advert::announcement)
-            .collect()
+        if note.driver != self.driver {
+            return Before::default();
+        }
+        let (adverts, tenants) = (note.adverts.into_iter(), note.tenants.into_iter());
+        Before {
+            adverts: adverts.filter_map(Advert::announcement).collect(),
+            instances: tenants.filter_map(NotedInstance::instance).collect(),
+        }
     }
 }
 
 impl Advert {
-    fn of((destination, announcement): (&Destination, &Announcement)) -> Option<Self> {
+    fn of((destination, announcement): (&Destination, &Announcement)) -> Self {
         let attributes = &announcement.attributes;
         let communities = attributes
             .communities
@@ -128,18 +163,41 @@ impl Advert {
             .cloned()
             .unwrap_or_default();
         let large = communities.large.iter();
-        Some(Self {
-            prefix: destination.prefix()?,
+        let (prefix, mac, address) = match *destination {
+            Destination::Prefix(prefix) | Destination::Tenant { prefix, .. } => {
+                (Some(prefix), None, None)
+            }
+            Destination::Host { mac, address, .. } => (None, Some(mac), address),
+        };
+        Self {
+            prefix,
+            vni: destination.vni(),
+            mac: mac.map(|mac| mac.to_string()),
+            address,
             next_hop: announcement.next_hop,
             communities: communities.standard.iter().map(|c| c.0).collect(),
             extended_communities: communities.extended.iter().map(|c| c.0).collect(),
             large_communities: large.map(|c| [c.global, c.local1, c.local2]).collect(),
             local_pref: attributes.local_pref,
             med: attributes.med,
+        }
+    }
+
+    fn destination(&self) -> Option<Destination> {
+        Some(match (self.vni, self.prefix) {
+            (None, prefix) => Destination::Prefix(prefix?),
+            (Some(vni), Some(prefix)) => Destination::Tenant { vni, prefix },
+            (Some(vni), None) => Destination::Host {
+                vni,
+                mac: self.mac.as_ref()?.parse().ok()?,
+                address: self.address,
+            },
         })
     }
 
-    fn announcement(self) -> (Destination, Announcement) {
+    /// `None` where the note makes no sense.
+    fn announcement(self) -> Option<(Destination, Announcement)> {
+        let destination = self.destination()?;
         let large = self.large_communities.into_iter();
         let large = large.map(|[global, local1, local2]| LargeCommunity {
             global,
@@ -161,7 +219,7 @@ impl Advert {
                 rule: None,
             },
         };
-        (Destination::Prefix(self.prefix), announcement)
+        Some((destination, announcement))
     }
 }
 
@@ -208,8 +266,27 @@ mod tests {
         [
             (destination("10.0.0.5/32"), Announcement::default()),
             (destination("10.0.1.0/24"), stretched),
+            (
+                Destination::Tenant {
+                    vni: 7,
+                    prefix: "10.0.0.5/32".parse().unwrap(),
+                },
+                Announcement::default(),
+            ),
+            (
+                Destination::Host {
+                    vni: 8,
+                    mac: "02:00:00:00:00:01".parse().unwrap(),
+                    address: "10.0.0.5".parse().ok(),
+                },
+                Announcement::default(),
+            ),
         ]
         .into()
+    }
+
+    fn instances() -> BTreeMap<Vni, Instance> {
+        instance::tests::instances()
     }
 
     fn noted(dir: &tempfile::TempDir, driver: &str) -> Noted {
@@ -220,12 +297,14 @@ mod tests {
     fn the_next_agent_reads_what_was_advertised_and_what_was_said_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut before = noted(&dir, "nb");
-        before.keep_now(&adverts());
-        assert!(noted(&dir, "nb").read().is_empty(), "nothing had changed");
+        before.keep_now(&adverts(), &instances());
+        assert!(noted(&dir, "nb").read() == Before::default(), "nothing had changed");
         before.outdated();
-        before.keep_now(&adverts());
-        assert_eq!(noted(&dir, "nb").read(), adverts());
-        assert!(noted(&dir, "sb").read().is_empty(), "another driver's");
+        before.keep_now(&adverts(), &instances());
+        let read = noted(&dir, "nb").read();
+        assert_eq!(read.adverts, adverts());
+        assert_eq!(read.instances, instances());
+        assert!(noted(&dir, "sb").read() == Before::default(), "another driver's");
     }
 
     #[test]
@@ -233,21 +312,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut before = noted(&dir, "nb");
         before.outdated();
-        before.keep(&BTreeMap::new());
+        before.keep(&BTreeMap::new(), &BTreeMap::new());
         before.outdated();
-        before.keep(&adverts());
-        assert!(noted(&dir, "nb").read().is_empty());
-        before.keep_now(&adverts());
-        assert_eq!(noted(&dir, "nb").read(), adverts());
+        before.keep(&adverts(), &instances());
+        assert!(noted(&dir, "nb").read() == Before::default());
+        before.keep_now(&adverts(), &instances());
+        let read = noted(&dir, "nb").read();
+        assert_eq!(read.adverts, adverts());
+        assert_eq!(read.instances, instances());
     }
 
     #[test]
     fn a_file_of_somebody_elses_is_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("control.adverts"), "{\"adverts\": 7").unwrap();
-        assert!(noted(&dir, "nb").read().is_empty());
+        assert!(noted(&dir, "nb").read() == Before::default());
         std::fs::remove_file(dir.path().join("control.adverts")).unwrap();
         std::fs::create_dir(dir.path().join("control.adverts")).unwrap();
-        assert!(noted(&dir, "nb").read().is_empty());
+        assert!(noted(&dir, "nb").read() == Before::default());
     }
 }

@@ -1,0 +1,183 @@
+//! Pure: what makes FRR route for tenants over EVPN, one VRF per VNI, and advertise their hosts a router; and the
+//! difference to what runs. These are the Python agent's lines (upstream.md 6.3, 6.4), without its faults.
+//!
+//! ```text
+//! vrf vrf-VNI
+//!  vni VNI
+//! router bgp AS vrf vrf-VNI
+//!  address-family ipv4|ipv6 unicast
+//!   redistribute connected|kernel
+//!  address-family l2vpn evpn
+//!   advertise ipv4|ipv6 unicast
+//!   rd RD
+//!   route-target import|export RT
+//! interface DEVICE
+//!  ipv6 nd managed-config-flag
+//!  ipv6 nd prefix PREFIX [no-autoconfig]
+//!  ipv6 nd rdnss SERVER
+//!  no ipv6 nd suppress-ra
+//! ```
+//!
+//! What is named like ours and looks like ours, and is not wanted, goes: FRR has no other mark. That FRR advertises
+//! VNIs at all (`advertise-all-vni`, neighbours of the family) is the operator's part, and its absence is said.
+
+mod advertising;
+mod vrf;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
+
+use super::leaking::{CannotLeak, Redistribute, default_instance};
+use super::running::Running;
+use crate::router_advertisement::Advertisement;
+
+/// What FRR is to do for tenants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tenants {
+    /// AS number of FRR's default instance: `bgp_AS`.
+    pub asn: u32,
+    /// By VNI, 1 to 16,777,215. The VRF of VNI 1001 is named `vrf-1001`, in the kernel and in FRR.
+    pub tenants: BTreeMap<u32, Tenant>,
+    /// By device, what its hosts are told.
+    pub advertisements: BTreeMap<Arc<str>, Advertisement>,
+}
+
+/// One VNI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Of its BGP instance: that of the default one, or what the network asks for.
+    pub asn: u32,
+    /// `None`: the one that FRR makes.
+    pub rd: Option<RouteDistinguisher>,
+    /// None: the one that FRR makes, AS:VNI.
+    pub import: BTreeSet<RouteTarget>,
+    /// None: the one that FRR makes, AS:VNI.
+    pub export: BTreeSet<RouteTarget>,
+    /// Which routes of the VRF are advertised.
+    pub redistribute: Redistribute,
+}
+
+/// Why FRR cannot route for tenants, or for one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotHost {
+    /// What ours builds on is not there.
+    #[error(transparent)]
+    Default(#[from] CannotLeak),
+    /// The operator's part.
+    #[error(
+        "FRR does not advertise VNIs: configure advertise-all-vni below 'address-family l2vpn evpn' of 'router bgp {asn}'"
+    )]
+    NoVnis {
+        /// AS number of the default instance.
+        asn: String,
+    },
+    /// An instance that is not ours to remove.
+    #[error(
+        "FRR runs 'router bgp {found} vrf {vrf}' with lines of others, and the network asks for AS {asn}: remove it from \
+         FRR, or give the network that AS"
+    )]
+    OtherAs {
+        /// The VRF.
+        vrf: String,
+        /// The AS that is asked for.
+        asn: u32,
+        /// The AS that runs.
+        found: String,
+    },
+}
+
+/// What FRR is to be told, and what is in the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// As typed after `configure terminal`.
+    pub commands: Vec<String>,
+    /// Of tenants that are left out.
+    pub problems: Vec<CannotHost>,
+}
+
+impl Tenants {
+    /// The commands that are missing, and those that take away what is not wanted any more. `inactive` names VRFs
+    /// that FRR has and the kernel has not: only they can be removed ([`Self::may_be_inactive`]).
+    ///
+    /// # Errors
+    /// FRR's default instance is missing or has another AS number, and there is something to build on it.
+    pub fn difference(
+        &self,
+        running: &Running,
+        inactive: &BTreeSet<String>,
+    ) -> Result<Difference, CannotHost> {
+        let mut difference = Difference {
+            commands: vrf::removal(running, inactive, |vni| self.tenants.contains_key(&vni)),
+            problems: Vec::new(),
+        };
+        if !self.tenants.is_empty() {
+            default_instance(running, self.asn)?;
+        }
+        for (vni, tenant) in &self.tenants {
+            match tenant.missing(*vni, running) {
+                Ok(commands) => difference.commands.extend(commands),
+                Err(problem) => difference.problems.push(problem),
+            }
+        }
+        let commands = advertising::difference(&self.advertisements, running);
+        difference.commands.extend(commands);
+        Ok(difference)
+    }
+
+    /// True if FRR has a VRF that is ours to remove once the kernel has it no more: ask which are inactive.
+    pub fn may_be_inactive(&self, running: &Running) -> bool {
+        vrf::leftovers(running, |vni| self.tenants.contains_key(&vni))
+            .next()
+            .is_some()
+    }
+
+    /// What keeps FRR from advertising tenants although it has all that [`Self::difference`] asks for.
+    ///
+    /// # Errors
+    /// The operator's part of FRR's configuration.
+    pub fn complete(&self, running: &Running) -> Result<(), CannotHost> {
+        let Some(default) = running.default_instance() else {
+            return Ok(());
+        };
+        if self.tenants.is_empty() || default.has(vrf::EVPN, "advertise-all-vni") {
+            return Ok(());
+        }
+        let asn = default.asn.clone();
+        Err(CannotHost::NoVnis { asn })
+    }
+}
+
+/// What the log says before commands are sent: the Python agent's line for each VRF and device.
+pub(super) fn headline(commands: &[String]) -> String {
+    let about = commands.iter().filter_map(|command| {
+        let (action, rest) = match command.strip_prefix("no ") {
+            Some(rest) => ("del-vrf", rest),
+            None => ("add-vrf", command.as_str()),
+        };
+        if let Some((_, vrf)) = rest.strip_prefix("router bgp ")?.split_once(" vrf ") {
+            return Some(format!("action = {action} for {vrf}"));
+        }
+        None
+    });
+    let devices = commands
+        .iter()
+        .filter_map(|command| command.strip_prefix("interface "));
+    let devices = devices.map(|device| format!("IPv6 ND of {device}"));
+    let about: Vec<String> = about.chain(devices).collect();
+    format!("FRR reconfiguration ({})", about.join(", "))
+}
+
+/// The VRFs that `show vrf` calls inactive.
+pub(super) fn inactive(shown: &str) -> BTreeSet<String> {
+    let name = |line: &str| {
+        let mut words = line.strip_prefix("vrf ")?.split_whitespace();
+        let name = words.next()?;
+        (words.next() == Some("inactive")).then(|| name.to_owned())
+    };
+    shown.lines().filter_map(|line| name(line.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests;

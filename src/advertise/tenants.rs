@@ -1,0 +1,197 @@
+//! The way from those who want something originated in tenants' tables (EVPN) to the speaker, and back: shared by the
+//! agent's loop, the configuration and the control socket, each as a [`Source`] of its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bgp::Route;
+use bgp::evpn::{Instance, LocalHost, Vni};
+use bgp::wire::evpn::Mac;
+use ipnet::IpNet;
+
+use super::origins::{Changes, Origins, Source};
+use crate::peering::{Handle, LearnedTenants, TenantChanges};
+
+/// Tenants' tables and what this node originates in them. Clones are handles to the same.
+#[derive(Clone, Debug, Default)]
+pub struct TenantOrigination {
+    shared: Arc<Mutex<Shared>>,
+    learned: LearnedTenants,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Where several have a table under one VNI, that of the greatest counts.
+    instances: BTreeMap<Source, BTreeMap<Vni, Instance>>,
+    prefixes: BTreeMap<Vni, Origins>,
+    hosts: BTreeMap<(Vni, Mac), LocalHost>,
+    /// Once the speaker runs.
+    speaker: Option<Handle>,
+    held: bool,
+}
+
+impl TenantOrigination {
+    /// The tables that a source has, from now on. What is originated in a VNI does not depend on there being a table: it
+    /// is told while there is one. Returns at once, as do all others.
+    pub fn set_instances(&self, source: Source, instances: BTreeMap<Vni, Instance>) {
+        let mut shared = self.lock();
+        let before = shared.merged();
+        shared.instances.insert(source, instances);
+        let after = shared.merged();
+        if before != after {
+            shared.tell(|changes| changes.set_instances(after));
+        }
+    }
+
+    /// A source wants these prefixes in a routed table, with these attributes: see [`Origins::originate`].
+    pub fn originate(&self, source: Source, vni: Vni, routes: impl IntoIterator<Item = Route>) {
+        self.change(vni, |origins| origins.originate(source, routes));
+    }
+
+    /// A source lets go of these: see [`Origins::withdraw`].
+    pub fn withdraw(&self, source: Source, vni: Vni, prefixes: impl IntoIterator<Item = IpNet>) {
+        self.change(vni, |origins| origins.withdraw(source, prefixes));
+    }
+
+    /// A source wants exactly these in a table.
+    pub fn replace(&self, source: Source, vni: Vni, routes: impl IntoIterator<Item = Route>) {
+        self.change(vni, |origins| origins.replace(source, routes));
+    }
+
+    /// A source lets go of all that it has, in every table.
+    pub fn withdraw_all(&self, source: Source) {
+        let vnis: Vec<_> = self.lock().prefixes.keys().copied().collect();
+        for vni in vnis {
+            self.change(vni, |origins| origins.withdraw_all(source));
+        }
+    }
+
+    /// These hosts of a bridged table are on this node; others that are there stay.
+    pub fn originate_hosts(&self, vni: Vni, hosts: impl IntoIterator<Item = (Mac, LocalHost)>) {
+        let mut shared = self.lock();
+        let mut news = Vec::new();
+        for (mac, host) in hosts {
+            if shared.hosts.get(&(vni, mac)) != Some(&host) {
+                shared.hosts.insert((vni, mac), host.clone());
+                news.push((mac, host));
+            }
+        }
+        if !news.is_empty() {
+            shared.tell(|changes| changes.originate_hosts(vni, news));
+        }
+    }
+
+    /// These have left.
+    pub fn withdraw_hosts(&self, vni: Vni, macs: impl IntoIterator<Item = Mac>) {
+        let mut shared = self.lock();
+        let gone = macs.into_iter();
+        let gone: Vec<_> = gone
+            .filter(|mac| shared.hosts.remove(&(vni, *mac)).is_some())
+            .collect();
+        if !gone.is_empty() {
+            shared.tell(|changes| changes.withdraw_hosts(vni, gone));
+        }
+    }
+
+    /// What peers teach: the reader waits for [`LearnedTenants::filled`], then takes. There is one reader.
+    pub fn learned(&self) -> LearnedTenants {
+        self.learned.clone()
+    }
+
+    /// The tables that a source has.
+    pub fn instances(&self, source: Source) -> BTreeMap<Vni, Instance> {
+        let shared = self.lock();
+        shared.instances.get(&source).cloned().unwrap_or_default()
+    }
+
+    /// Whether somebody has a table under this VNI.
+    pub fn has_instance(&self, vni: Vni) -> bool {
+        let shared = self.lock();
+        shared.instances.values().any(|all| all.contains_key(&vni))
+    }
+
+    /// The prefixes that a source has in a table, in no particular order.
+    pub fn of(&self, source: Source, vni: Vni) -> Vec<IpNet> {
+        let shared = self.lock();
+        let origins = shared.prefixes.get(&vni);
+        origins.map_or_else(Vec::new, |origins| origins.of(source).collect())
+    }
+
+    /// Tables in which something is originated.
+    pub fn vnis(&self) -> Vec<Vni> {
+        self.lock().prefixes.keys().copied().collect()
+    }
+
+    /// Starts the speaker with what there is by now; from then on it is told every change.
+    pub(super) fn start<T, E>(
+        &self,
+        start: impl FnOnce(TenantChanges) -> Result<T, E>,
+        handle: impl FnOnce(&T) -> Option<Handle>,
+    ) -> Result<T, E> {
+        let mut shared = self.lock();
+        let speaker = start(shared.whole())?;
+        shared.speaker = handle(&speaker);
+        Ok(speaker)
+    }
+
+    /// Has the speaker withdraw everything while `held`. The sources hold what they hold, and what peers teach comes
+    /// all the same.
+    pub(super) fn hold(&self, held: bool) {
+        let mut shared = self.lock();
+        shared.held = held;
+        shared.tell(|changes| changes.set_silent(held));
+    }
+
+    /// The speaker is told under the lock: in the order in which the changes were made.
+    fn change(&self, vni: Vni, change: impl FnOnce(&mut Origins) -> Changes) {
+        let mut shared = self.lock();
+        let origins = shared.prefixes.entry(vni).or_default();
+        let news = change(origins);
+        if origins.is_empty() {
+            shared.prefixes.remove(&vni);
+        }
+        if !news.is_empty() {
+            shared.tell(|changes| {
+                changes.originate(vni, news.originate);
+                changes.withdraw(vni, news.withdraw);
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // A map of plain values is sound whatever its holder was doing.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn merged(&self) -> BTreeMap<Vni, Instance> {
+        let mut merged = BTreeMap::new();
+        // The greatest source comes last.
+        for instances in self.instances.values() {
+            merged.extend(instances.clone());
+        }
+        merged
+    }
+
+    fn whole(&self) -> TenantChanges {
+        let mut changes = TenantChanges::default();
+        changes.set_instances(self.merged());
+        for (vni, origins) in &self.prefixes {
+            changes.originate(*vni, origins.routes());
+        }
+        for ((vni, mac), host) in &self.hosts {
+            changes.originate_hosts(*vni, [(*mac, host.clone())]);
+        }
+        changes.set_silent(self.held);
+        changes
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut TenantChanges)) {
+        if let Some(speaker) = &self.speaker {
+            let mut changes = TenantChanges::default();
+            change(&mut changes);
+            speaker.change_tenants(changes);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn entry(flow: &FlowMod) -> FlowEntry {
+    FlowEntry {
+        table: flow.table,
+        priority: flow.priority,
+        cookie: flow.cookie,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        oxm: flow.oxm.clone(),
+        instructions: flow.instructions.clone(),
+    }
+}
+
+fn key(
+    priority: u16,
+    in_port: u32,
+    ether_type: EtherType,
+    source: Option<FlowSource>,
+) -> Key {
+    Key::Flow {
+        bridge: "br-ex".into(),
+        priority,
+        in_port,
+        ether_type,
+        source,
+    }
+}
+
+fn value(cookie: u64, mac: [u8; 6], output: Option<FlowOutput>) -> Value {
+    Value::Flow(Flow {
+        cookie,
+        set_eth_dst: MacAddr(mac),
+        output,
+    })
+}
+
+fn source(v6: bool) -> impl Strategy<Value = FlowSource> {
+    let network = (any::<[u8; 16]>(), 0..=128u8).prop_map(move |(bytes, length)| {
+        let address = Ipv6Addr::from(bytes);
+        let net = if v6 {
+            IpNet::new(address.into(), length)
+        } else {
+            let [a, b, c, d, ..] = bytes;
+            IpNet::new(Ipv4Addr::new(a, b, c, d).into(), length % 33)
+        };
+        net.unwrap().trunc()
+    });
+    (any::<[u8; 6]>(), network).prop_map(|(mac, network)| FlowSource {
+        mac: MacAddr(mac),
+        network,
+    })
+}
+
+fn output() -> impl Strategy<Value = FlowOutput> {
+    (1..0xff00u32, any::<bool>()).prop_map(|(port, strip_vlan)| FlowOutput { port, strip_vlan })
+}
+
+fn family() -> impl Strategy<Value = (EtherType, Option<FlowSource>)> {
+    any::<bool>().prop_flat_map(|v6| {
+        let ether_type = if v6 { EtherType::Ipv6 } else { EtherType::Ipv4 };
+        (Just(ether_type), proptest::option::of(source(v6)))
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_flow_reads_as_it_was_written(
+        priority: u16, in_port: u32, (ether_type, source) in family(), tenant: bool, mac: [u8; 6],
+        output in proptest::option::of(output()),
+    ) {
+        let cookie = if tenant { TENANT_FLOW_COOKIE } else { FLOW_COOKIE };
+        let (key, value) = (key(priority, in_port, ether_type, source), value(cookie, mac, output));
+        let added = add(&key, &value).unwrap();
+        let read = object(&"br-ex".into(), &entry(&added));
+        prop_assert_eq!(read, (key.clone(), Found::owned(value)));
+        prop_assert_eq!(remove(&key).unwrap().oxm, added.oxm);
+    }
+
+    #[test]
+    fn any_flow_is_an_object_that_can_be_removed(
+        table: u8,
+        priority: u16,
+        oxm in proptest::collection::vec(any::<u8>(), 0..40),
+        instructions in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let flow = FlowEntry {
+            table, priority, cookie: FLOW_COOKIE,
+            idle_timeout: 0, hard_timeout: 0, oxm: oxm.clone(), instructions,
+        };
+        let (key, found) = object(&"br-ex".into(), &flow);
+        prop_assert!(found.owned);
+        let removed = remove(&key).unwrap();
+        prop_assert_eq!((removed.table, removed.priority), (table, priority));
+        prop_assert_eq!(removed.cookie & removed.cookie_mask, FLOW_COOKIE & removed.cookie_mask);
+    }
+
+    #[test]
+    fn a_match_cut_short_is_another_flow((ether_type, source) in family(), cut in 0..60usize) {
+        let whole = add(&key(900, 7, ether_type, source), &value(FLOW_COOKIE, [2; 6], None)).unwrap();
+        let mut flow = entry(&whole);
+        prop_assume!(cut < flow.oxm.len());
+        flow.oxm.truncate(cut);
+        let (read, _) = object(&"br-ex".into(), &flow);
+        prop_assert_ne!(read, key(900, 7, ether_type, source));
+    }
+}
+
+#[test]
+fn our_two_cookies_and_no_others_are_asked_for() {
+    let CookieMask { cookie, mask } = OUR_COOKIES;
+    let asked: Vec<u64> = (0..0x800).filter(|c| c & mask == cookie).collect();
+    assert_eq!(asked, [0x3e6, 0x3e7]);
+    assert_ne!(0x1_0000_03e6 & mask, cookie);
+}
+
+#[test]
+fn a_source_of_the_other_family_is_no_flow() {
+    let source = FlowSource {
+        mac: MacAddr([2; 6]),
+        network: "10.0.0.0/24".parse().unwrap(),
+    };
+    let key = key(1000, 1, EtherType::Ipv6, Some(source));
+    assert_eq!(add(&key, &value(TENANT_FLOW_COOKIE, [2; 6], None)), None);
+    assert_eq!(remove(&key), None);
+}
+
+#[test]
+fn a_flow_with_our_match_and_other_actions_has_our_key() {
+    let key = key(900, 1, EtherType::Ipv4, None);
+    let mut flow = entry(&add(&key, &value(FLOW_COOKIE, [2; 6], None)).unwrap());
+    flow.instructions.truncate(8);
+    let (found, what) = object(&"br-ex".into(), &flow);
+    assert_eq!(found, key);
+    assert!(matches!(what.value, Value::Stray { .. }));
+}
+
+#[test]
+fn a_flow_that_expires_is_not_as_wished() {
+    let key = key(900, 1, EtherType::Ipv4, None);
+    let mut flow = entry(&add(&key, &value(FLOW_COOKIE, [2; 6], None)).unwrap());
+    flow.idle_timeout = 60;
+    assert!(matches!(
+        object(&"br-ex".into(), &flow).1.value,
+        Value::Stray { .. }
+    ));
+}
+
+#[test]
+fn d33_a_flow_of_another_shape_is_a_stray() {
+    let flow = FlowEntry {
+        table: 3,
+        priority: 1000,
+        cookie: FLOW_COOKIE,
+        idle_timeout: 0,
+        hard_timeout: 0,
+        oxm: Vec::new(),
+        instructions: Vec::new(),
+    };
+    let (key, _) = object(&"br-ex".into(), &flow);
+    assert!(matches!(key, Key::StrayFlow { table: 3, .. }));
+}

@@ -1,0 +1,86 @@
+//! What the speaker is told of a tenant: whose routes are taken, and how ours are told.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use bgp::evpn::{Import, Instance, Kind, Vni};
+use bgp::wire::evpn::{Mac, RouteDistinguisher, RouteTarget};
+
+use crate::exposure::{Layer, RouterAdvertisement, Tenant};
+use crate::wiring::Tenancy;
+
+/// What IPv6 routers say on a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdvertisedRouter {
+    /// Whose the words are: the device's link-local address, the same on every node.
+    pub source: Option<Ipv6Addr>,
+    /// Of each IPv6 subnet, sorted.
+    pub advertisements: Vec<RouterAdvertisement>,
+}
+
+/// The instance of a tenant; `None` while its Router's MAC is not known, or there is nothing to tell its routes apart by.
+/// `number` is that of [`numbers`].
+pub(super) fn instance(
+    tenant: &Tenant,
+    tenancy: &Tenancy,
+    vtep: IpAddr,
+    router_mac: Option<crate::mac::MacAddr>,
+    number: u16,
+) -> Option<Instance> {
+    let vni = tenant.vni;
+    let kind = match tenant.layer {
+        Layer::Bridged => Kind::Bridged,
+        Layer::Routed => Kind::Routed {
+            router_mac: Mac(router_mac?.0),
+        },
+    };
+    let node = match vtep {
+        IpAddr::V4(vtep) => Some(vtep),
+        IpAddr::V6(_) => tenancy.router_id,
+    };
+    let derived = || Some(RouteDistinguisher::of_address(node?, number));
+    let targets = |explicit: &std::collections::BTreeSet<RouteTarget>| explicit.clone();
+    let mut export = targets(&tenant.export);
+    if export.is_empty() {
+        let asn = tenant.asn.unwrap_or(tenancy.asn);
+        export.insert(RouteTarget::derived(asn, vni));
+    }
+    let import = if tenant.import.is_empty() {
+        [Import::Derived(vni)].into()
+    } else {
+        tenant.import.iter().copied().map(Import::Target).collect()
+    };
+    Some(Instance {
+        rd: tenant.rd.or_else(derived)?,
+        vtep,
+        export,
+        import,
+        kind,
+    })
+}
+
+/// The number in the distinguisher of each VNI on this node: its own, as far as it fits into 16 bits (RFC 4364 §4.2). The
+/// others get what is left, beginning with their lower 16 bits.
+pub(super) fn numbers(vnis: impl Iterator<Item = Vni>) -> BTreeMap<Vni, u16> {
+    let (mut numbers, mut large) = (BTreeMap::new(), Vec::new());
+    let mut taken = std::collections::BTreeSet::new();
+    for vni in vnis {
+        match u16::try_from(vni) {
+            Ok(number) => {
+                numbers.insert(vni, number);
+                taken.insert(number);
+            }
+            Err(_) => large.push(vni),
+        }
+    }
+    for vni in large {
+        let [_, _, high, low] = vni.to_be_bytes();
+        let first = u16::from_be_bytes([high, low]);
+        let candidates = (0..=u16::MAX).map(|step| first.wrapping_add(step));
+        // 65536 tenants on one node leave no number; what has none is not told.
+        if let Some(free) = candidates.into_iter().find(|number| taken.insert(*number)) {
+            numbers.insert(vni, free);
+        }
+    }
+    numbers
+}
