@@ -99,7 +99,10 @@ fn b126_what_peers_teach_is_routed_resolved_and_forwarded() {
         ] {
             assert!(fdb.contains(part), "{part} in {fdb}");
         }
-        assert!(bridge("fdb show dev vrfb4113ba2-78").contains("02:00:00:00:77:01 master br-1001 static"));
+        assert!(
+            bridge("fdb show dev vrfb4113ba2-78")
+                .contains("02:00:00:00:77:01 master br-1001 static")
+        );
 
         // Another VTEP, then withdrawn.
         node.reconciler.hold(Holder::Base, taught(VNI, &[TWO]));
@@ -114,7 +117,10 @@ fn b126_what_peers_teach_is_routed_resolved_and_forwarded() {
         assert_eq!(ip("route show table 1001"), "");
         assert_eq!(ip("-6 route show table 1001"), "");
         let fdb = bridge("fdb show dev vxlan-1001");
-        assert!(!fdb.contains("dst") && !fdb.contains("extern_learn"), "{fdb}");
+        assert!(
+            !fdb.contains("dst") && !fdb.contains("extern_learn"),
+            "{fdb}"
+        );
         assert_eq!(node.reported, Vec::<String>::new());
     });
 }
@@ -128,7 +134,8 @@ fn a_restart_with_nothing_changed_writes_nothing() {
         node.drain().await;
         let mut node = tenants(node.restarted());
         node.reconciler.hold(Holder::Tenant(VNI), devices(VNI));
-        node.reconciler.hold(Holder::Base, taught_but_routes(VNI, &[ONE, TWO]));
+        node.reconciler
+            .hold(Holder::Base, taught_but_routes(VNI, &[ONE, TWO]));
         node.settle().await;
         node.drain().await;
         assert_eq!(node.kernel.writes_total(), 0, "{:#?}", node.taken);
@@ -187,8 +194,14 @@ fn b159_somebody_elses_device_in_the_place_of_ours_is_said_and_left() {
         node.settle().await;
         node.drain().await;
         let reported = node.reported.join("\n");
-        assert!(reported.contains("an interface br-1001 of another kind exists"), "{reported}");
-        assert!(reported.contains("an interface vxlan-1001 of another kind exists"), "{reported}");
+        assert!(
+            reported.contains("an interface br-1001 of another kind exists"),
+            "{reported}"
+        );
+        assert!(
+            reported.contains("an interface vxlan-1001 of another kind exists"),
+            "{reported}"
+        );
         assert!(ip("-d link show vxlan-1001").contains("vxlan id 7 "));
     });
 }
@@ -221,7 +234,11 @@ fn a_device_that_is_found_keeps_its_hardware_address_until_another_is_wished() {
         node.drain().await;
         let shown = ip("link show br-1001");
         assert!(shown.contains("02:0a:00:00:03:e9"), "{shown}");
-        assert_eq!(node.kernel.link("br-1001").unwrap().index, index, "in place");
+        assert_eq!(
+            node.kernel.link("br-1001").unwrap().index,
+            index,
+            "in place"
+        );
     });
 }
 
@@ -263,7 +280,10 @@ fn b118_a_vxlan_device_whose_vtep_moved_is_changed_in_place() {
         node.drain().await;
         let shown = ip("-d link show vxlan-1001");
         assert!(shown.contains("dstport 8472"), "{shown}");
-        assert!(shown.contains("learning off") && shown.contains("neigh_suppress on"), "{shown}");
+        assert!(
+            shown.contains("learning off") && shown.contains("neigh_suppress on"),
+            "{shown}"
+        );
     });
 }
 
@@ -306,7 +326,8 @@ fn sysctls_of_devices_that_come_later_are_watched_from_then_on() {
         let file = format!("/proc/sys/{path}");
         let key = Key::Sysctl { path };
         let value = Value::Sysctl { value: "1".into() };
-        node.reconciler.hold(Holder::Base, vec![(key.clone(), value)]);
+        node.reconciler
+            .hold(Holder::Base, vec![(key.clone(), value)]);
         node.act().await;
         assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), "1");
         let writes = node.kernel.writes_total();

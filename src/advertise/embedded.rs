@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::boot::BootNote;
-use super::told::Told;
 use super::kernel_side::{fib_settings, originated};
 use super::sessions::{neighbours, settings};
+use super::told::Told;
 use super::{Live, Origination, Source, TenantOrigination};
 use crate::config::Config;
 use crate::fib::{self, Fib};

@@ -274,6 +274,7 @@ impl Agent {
         if held.is_some_and(|until| until > Instant::now()) {
             return;
         }
+        self.observe_ports();
         self.core.update();
         self.warn_of_untold();
         self.watch();

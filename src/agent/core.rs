@@ -13,10 +13,10 @@ use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
 use crate::ovsdb::Change;
+use crate::peering::TenantNews;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::{Leak, Scope, TenantScope};
 use crate::reconcile::{Holder, Key, Reconciler};
-use crate::peering::TenantNews;
 use crate::wiring::tenants::names;
 use crate::wiring::{AdvertisedRouter, BridgeFacts, BridgeRole, Facts, Tenancy, Wiring, Wish};
 
@@ -89,6 +89,11 @@ impl Core {
     /// Has the kernel's side of tenants looked at.
     pub fn watch_tenants(&mut self, scope: TenantScope) {
         self.tenant_scope = Some(scope);
+    }
+
+    /// How the kernel's side of tenants is looked at, if it is.
+    pub fn tenant_scope(&self) -> Option<&TenantScope> {
+        self.tenant_scope.as_ref()
     }
 
     /// Where this node's tunnels begin, if that is known.
@@ -209,7 +214,11 @@ impl Core {
             self.proxied.extend(hosts);
         }
         self.tenants_changed |= !delta.tenants.is_empty()
-            || delta.added.iter().chain(&delta.removed).any(|e| e.vni.is_some());
+            || delta
+                .added
+                .iter()
+                .chain(&delta.removed)
+                .any(|e| e.vni.is_some());
         let wishes = self.wiring.update(delta);
         self.wish(wishes);
     }

@@ -14,6 +14,7 @@ use crate::openflow::{self, Switch};
 use crate::ovn::vswitch;
 use crate::ovsdb::{Event, ParseRemoteError};
 use crate::peering::{LearnedTenants, TenantNews};
+use crate::ports::Ports;
 
 /// How long to leave the kernel alone after netlink failed.
 const KERNEL_PAUSE: Duration = Duration::from_secs(1);
@@ -62,6 +63,8 @@ pub(super) struct Inputs {
     pub placed: Option<oneshot::Receiver<Placed>>,
     pub kernel: Kernel,
     pub switch: Switch,
+    /// Writes to what `vswitch` reads.
+    pub ports: Ports,
     /// What peers teach of tenants' tables: filled once a speaker runs.
     pub taught: LearnedTenants,
     kernel_pause: Option<Instant>,
@@ -84,6 +87,7 @@ impl Inputs {
             placed: None,
             kernel: Kernel::open(rt_tables)?,
             switch: Switch::new(run_dir(&ovn.ovsdb_connection)),
+            ports: Ports::default(),
             taught: LearnedTenants::default(),
             kernel_pause: None,
         })

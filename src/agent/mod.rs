@@ -80,6 +80,8 @@ pub struct Agent {
     frr_tenants: Option<Arc<frr::Tenants>>,
     /// It has been said that there is no address for tunnels.
     no_vtep_said: bool,
+    /// The ports of bridges are known as they are.
+    ports_are_seen: bool,
 }
 
 /// What has been read at least once: nothing is changed on the node before all of it has.
@@ -127,6 +129,7 @@ impl Agent {
             routers: RouterAdvertisements::default(),
             frr_tenants: None,
             no_vtep_said: false,
+            ports_are_seen: false,
         };
         agent.find_vtep();
         Ok(agent)
@@ -208,6 +211,7 @@ impl Agent {
     }
 
     fn take_vswitch(&mut self, changes: &[Change]) -> Result<(), InputError> {
+        self.ports_are_seen = false;
         let known = self.core.node().cloned();
         warn_of_rows(&self.core.take_vswitch(changes));
         if self.core.node() != known.as_ref() {
@@ -252,6 +256,7 @@ impl Agent {
     fn take_kernel(&mut self, observation: Observation) {
         if observation.is_of_links() {
             self.core.take_links();
+            self.ports_are_seen = false;
         }
         let reconciler = self.core.reconciler_mut();
         match observation {

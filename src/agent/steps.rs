@@ -1,12 +1,14 @@
 //! Taking steps: the only code that acts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 
 use super::{Agent, announce};
 use crate::advertise::Embedded;
-use crate::reconcile::{Advert, Announcement, Blocked, Destination, Key, Step};
+use crate::reconcile::object::{Link, LinkKind};
+use crate::reconcile::{Advert, Announcement, Blocked, Destination, Found, Key, Step, Value};
 
 /// Who takes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,11 @@ impl Agent {
         let results: Vec<Result<(), String>> = match steps.first().map(Executor::of) {
             Some(Executor::Kernel) => texts(self.inputs.kernel.apply(steps).await),
             Some(Executor::Switch) => texts(self.inputs.switch.apply(steps).await),
-            Some(Executor::Ports) => vec![Err("not yet".into()); steps.len()],
+            Some(Executor::Ports) => {
+                let handle = self.inputs.vswitch.handle();
+                let ports = &mut self.inputs.ports;
+                texts(ports.apply(&handle, self.core.vswitch(), steps).await)
+            }
             Some(Executor::Speaker) if self.leak.is_wanted() => self.leak(steps).await,
             Some(Executor::Speaker) => {
                 self.advertise(steps, speaker).await;
@@ -145,9 +151,21 @@ impl Agent {
         mut noted: BTreeMap<Destination, Announcement>,
     ) -> BTreeMap<Destination, Announcement> {
         let routed: Vec<IpNet> = self.routed_before().collect();
+        let vrfs: BTreeSet<Vni> = self
+            .core
+            .reconciler()
+            .observations()
+            .filter_map(vrf)
+            .collect();
         noted.retain(|destination, announcement| {
-            let led = |prefix: IpNet| routed.iter().any(|to| to.contains(&prefix));
-            announcement.next_hop.is_some() || destination.prefix().is_some_and(led)
+            let led = match *destination {
+                Destination::Prefix(prefix) => routed.iter().any(|to| to.contains(&prefix)),
+                // Its table is there, with what leads to it.
+                Destination::Tenant { vni, .. } | Destination::Host { vni, .. } => {
+                    vrfs.contains(&vni)
+                }
+            };
+            announcement.next_hop.is_some() || led
         });
         noted
     }
@@ -188,6 +206,17 @@ impl Agent {
                 reconciler.set_advert(destination, None);
             }
         }
+    }
+}
+
+/// The VNI of a tenant's VRF that is ours.
+fn vrf((_, found): (&Key, &Found)) -> Option<Vni> {
+    match &found.value {
+        Value::Link(Link {
+            kind: LinkKind::Vrf { table },
+            ..
+        }) if found.owned => Some(*table),
+        _ => None,
     }
 }
 

@@ -13,6 +13,8 @@ use super::core::Told;
 use crate::advertise::frr;
 use crate::advertise::{Embedded, Source};
 use crate::config::{self, Backend, Driver};
+use crate::ports;
+use crate::reconcile::Domain;
 use crate::router_advertisement::{Advertisement, Assignment};
 use crate::wiring::{AdvertisedRouter, Tenancy};
 
@@ -25,7 +27,9 @@ impl Agent {
             return;
         }
         let addresses = own_addresses();
-        let pairs = addresses.iter().map(|(device, net)| (device.as_str(), *net));
+        let pairs = addresses
+            .iter()
+            .map(|(device, net)| (device.as_str(), *net));
         let vtep = match config::vtep(agent, pairs) {
             Ok(vtep) => Some(vtep),
             Err(error) => {
@@ -45,6 +49,19 @@ impl Agent {
             delete_vrf_on_disconnect: agent.delete_vrf_on_disconnect,
             ..Tenancy::default()
         });
+    }
+
+    /// Takes in the ports of Open vSwitch's bridges, once these or the kernel's interfaces may have changed.
+    pub(super) fn observe_ports(&mut self) {
+        let (false, Some(scope)) = (self.ports_are_seen, self.core.tenant_scope()) else {
+            return;
+        };
+        self.ports_are_seen = true;
+        let kernel = &self.inputs.kernel;
+        let in_our_vrf = |name: &str| kernel.is_tenant_member(name);
+        let objects = ports::objects(self.core.vswitch(), scope, in_our_vrf);
+        let reconciler = self.core.reconciler_mut();
+        reconciler.observe_all(&Domain::Ports, objects);
     }
 
     /// Tells whoever carries BGP which tables there are, and the hosts of provider networks which routers.
@@ -117,11 +134,17 @@ fn advertisement(router: AdvertisedRouter) -> Advertisement {
         (said.prefix, assignment)
     });
     let mut seen = BTreeSet::new();
-    let servers = router.advertisements.iter().flat_map(|said| &said.dns_servers);
+    let servers = router
+        .advertisements
+        .iter()
+        .flat_map(|said| &said.dns_servers);
     Advertisement {
         source: router.source,
         prefixes: prefixes.collect(),
-        dns_servers: servers.copied().filter(|server| seen.insert(*server)).collect(),
+        dns_servers: servers
+            .copied()
+            .filter(|server| seen.insert(*server))
+            .collect(),
     }
 }
 
@@ -168,7 +191,10 @@ mod tests {
         };
         let advertisement = advertisement(AdvertisedRouter {
             source: None,
-            advertisements: vec![said("2001:db8:1::/64", false), said("2001:db8:2::/64", true)],
+            advertisements: vec![
+                said("2001:db8:1::/64", false),
+                said("2001:db8:2::/64", true),
+            ],
         });
         assert_eq!(advertisement.dns_servers.len(), 1);
         let assigned: Vec<_> = advertisement.prefixes.into_values().collect();

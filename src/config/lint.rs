@@ -38,9 +38,14 @@ impl Lint<'_> {
             let remedy = "set exposing_method = underlay";
             self.missing("exposing_method", method, remedy);
         } else if method != ExposingMethod::Underlay && agent.driver != Driver::Northbound {
-            let what = format!("{} cannot expose by exposing_method = {method}", agent.driver);
+            let what = format!(
+                "{} cannot expose by exposing_method = {method}",
+                agent.driver
+            );
             let remedy = match agent.driver {
-                Driver::Evpn => "leave exposing_method out: the driver's networks are in VNIs anyway",
+                Driver::Evpn => {
+                    "leave exposing_method out: the driver's networks are in VNIs anyway"
+                }
                 _ => "set driver = nb_ovn_bgp_driver, or leave exposing_method out",
             };
             self.conflict("DEFAULT", "exposing_method", what, remedy);

@@ -239,14 +239,8 @@ mod tests {
                 "`ovn_stretched_l2_bgp_driver`",
                 setup(Driver::StretchedL2, Backend::Embedded),
             ),
-            (
-                "`ovn_evpn_driver`",
-                setup(Driver::Evpn, Backend::Embedded),
-            ),
-            (
-                "`exposing_method = vrf`",
-                by_method(ExposingMethod::Vrf),
-            ),
+            ("`ovn_evpn_driver`", setup(Driver::Evpn, Backend::Embedded)),
+            ("`exposing_method = vrf`", by_method(ExposingMethod::Vrf)),
             (
                 "`exposing_method = l2vni`",
                 by_method(ExposingMethod::L2Vni),

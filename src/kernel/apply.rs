@@ -350,7 +350,11 @@ impl Kernel {
     fn remove_fdb(&self, dev: &Arc<str>, mac: MacAddr) -> Result<Vec<Request>, ApplyError> {
         let index = self.index(dev)?;
         let mut requests = vec![request::remove_from_bridge(index, mac)];
-        if self.state.link(dev).is_some_and(|link| link.vxlan().is_some()) {
+        if self
+            .state
+            .link(dev)
+            .is_some_and(|link| link.vxlan().is_some())
+        {
             requests.push(request::remove_from_vxlan(index, mac));
         }
         Ok(requests)
@@ -393,10 +397,12 @@ fn judge(step: &Step, reply: Result<(), Refusal>) -> Result<(), ApplyError> {
     };
     let benign = match step {
         Step::Add { key, .. } => errno == libc::EEXIST && !matches!(key, Key::Link { .. }),
-        Step::Remove { .. } => matches!(
-            errno,
-            libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO
-        ) || is_no_port(step, errno),
+        Step::Remove { .. } => {
+            matches!(
+                errno,
+                libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO
+            ) || is_no_port(step, errno)
+        }
         _ => false,
     };
     if benign {

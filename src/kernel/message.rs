@@ -15,8 +15,8 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessa
 
 pub(super) use self::fdb::{BridgeEntry, FdbEntry, FdbFacts, fdb};
 pub(super) use self::link::bridge_port;
-pub use self::link::{Device, LinkFacts, PortFacts, VxlanFacts};
 pub(crate) use self::link::link;
+pub use self::link::{Device, LinkFacts, PortFacts, VxlanFacts};
 pub(crate) use self::route::ip;
 pub(super) use self::route::{RouteFacts, RouteId, route};
 use crate::mac::MacAddr;

@@ -288,11 +288,7 @@ impl Kernel {
         touched.keys.into_iter().map(found).collect()
     }
 
-    fn read_sysctls_of(
-        &mut self,
-        interface: &Arc<str>,
-        touched: &mut BTreeSet<Key>,
-    ) {
+    fn read_sysctls_of(&mut self, interface: &Arc<str>, touched: &mut BTreeSet<Key>) {
         let paths = self.state.scope().sysctls.iter().chain(&self.watched);
         for path in paths.cloned().collect::<Vec<_>>() {
             if path.split('/').any(|part| part == &**interface) {

@@ -18,9 +18,9 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::{AddressMessageBuilder, RouteMessageBuilder, RouteNextHopBuilder};
 
-use super::connection::Request;
 pub(super) use self::fdb::*;
 pub(super) use self::link::*;
+use super::connection::Request;
 use super::message::RouteId;
 use crate::mac::MacAddr;
 use crate::reconcile::object::TableId;

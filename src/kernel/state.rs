@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use bgp::AddressMap;
 use ipnet::IpNet;
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::neighbour::NeighbourMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::rule::RuleMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use fdb::Forwarding;
 use links::Links;
@@ -207,7 +207,10 @@ impl State {
         touched.keys.extend(renamed.map(|b| link_key(&b.name)));
         touched.keys.insert(link_key(&name));
         let (before, now) = (before.as_ref(), self.links.get(index));
-        let ours = [before, now].into_iter().flatten().any(|l| self.concerns_us(l));
+        let ours = [before, now]
+            .into_iter()
+            .flatten()
+            .any(|l| self.concerns_us(l));
         let went_down = before.is_some_and(|b| b.up && now.is_some_and(|n| !n.up));
         // A kernel that takes an interface down flushes its IPv4 routes without announcing it. It
         // does so too when a device enters or leaves a VRF.

@@ -180,7 +180,10 @@ fn put_match(matched: &Match) -> Option<Vec<u8>> {
         EtherType::Ipv4 => 0x0800,
         EtherType::Ipv6 => 0x86dd,
     });
-    match (matched.ether_type, matched.source.map(|s| s.network.trunc())) {
+    match (
+        matched.ether_type,
+        matched.source.map(|s| s.network.trunc()),
+    ) {
         (_, None) => {}
         (EtherType::Ipv4, Some(IpNet::V4(net))) => put_masked(
             &mut oxm,

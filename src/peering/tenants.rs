@@ -139,11 +139,14 @@ pub struct TenantNews {
 impl TenantNews {
     /// The same, subject by subject.
     pub fn events(&self) -> impl Iterator<Item = EvpnEvent> + '_ {
-        let prefixes = self.prefixes.iter().map(|((vni, prefix), ways)| EvpnEvent::Prefix {
-            vni: *vni,
-            prefix: *prefix,
-            ways: ways.clone(),
-        });
+        let prefixes = self
+            .prefixes
+            .iter()
+            .map(|((vni, prefix), ways)| EvpnEvent::Prefix {
+                vni: *vni,
+                prefix: *prefix,
+                ways: ways.clone(),
+            });
         let hosts = self.hosts.iter().map(|((vni, mac), host)| EvpnEvent::Host {
             vni: *vni,
             mac: *mac,

@@ -71,9 +71,11 @@ fn b107_the_python_agents_port_is_taken_as_it_is() {
 
 #[test]
 fn b156_an_internal_port_with_a_tag_is_ours_in_our_vrf_or_by_its_mark() {
-    for (marked, in_our_vrf, owned) in
-        [(false, false, false), (false, true, true), (true, false, true)]
-    {
+    for (marked, in_our_vrf, owned) in [
+        (false, false, false),
+        (false, true, true),
+        (true, false, true),
+    ] {
         let vswitch = vswitch("vlan-77", "internal", Some(100), marked);
         let objects = observed(&vswitch, in_our_vrf);
         let [(_, found)] = objects.as_slice() else {
@@ -105,7 +107,13 @@ fn a_patch_port_or_a_trunk_of_that_name_is_not_as_wished() {
         let objects = observed(&vswitch, false);
         assert!(matches!(
             objects.as_slice(),
-            [(_, Found { value: Value::Stray { .. }, .. })]
+            [(
+                _,
+                Found {
+                    value: Value::Stray { .. },
+                    ..
+                }
+            )]
         ));
     }
 }
@@ -134,7 +142,12 @@ fn a_port_that_is_elsewhere_moves() {
         bridges,
         [
             ("br-ex".to_owned(), "ports", Mutator::Delete, Some(id(10))),
-            ("br-other".to_owned(), "ports", Mutator::Insert, Some(id(10))),
+            (
+                "br-other".to_owned(),
+                "ports",
+                Mutator::Insert,
+                Some(id(10))
+            ),
         ]
     );
     let inserts = |o: &&Operation| matches!(o, Operation::Insert { .. });
@@ -154,10 +167,7 @@ fn a_port_that_is_gone_needs_no_removal() {
             key,
             value: value.clone(),
         };
-        assert_eq!(
-            Transaction::of(&vswitch, &step),
-            Ok(Transaction::default())
-        );
+        assert_eq!(Transaction::of(&vswitch, &step), Ok(Transaction::default()));
     }
 }
 

@@ -94,7 +94,8 @@ impl Transaction {
                 this.update("Interface", uuid, row);
             }
             None => {
-                let row = Columns::from([("name".to_owned(), name.into()), ("type".to_owned(), kind)]);
+                let row =
+                    Columns::from([("name".to_owned(), name.into()), ("type".to_owned(), kind)]);
                 let interface = this.insert("Interface", name, row);
                 port.insert("interfaces".to_owned(), interface);
             }

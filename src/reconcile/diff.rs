@@ -45,9 +45,8 @@ fn wire<'a>(desired: &'a Desired, observed: &'a Observed, plan: &mut Plan) -> BT
     let mut made = Made::expecting(coming.cloned());
     let coming: BTreeSet<Arc<str>> = made.coming.clone();
     for (key, wish) in &desired.objects {
-        let there = |name: &str| {
-            coming.contains(name) || observed.objects.contains_key(&link_key(name))
-        };
+        let there =
+            |name: &str| coming.contains(name) || observed.objects.contains_key(&link_key(name));
         match judge(key, wish, observed.objects.get(key), there, &mut made) {
             Verdict::Settled | Verdict::Awaited(_) => {
                 present.insert(key);

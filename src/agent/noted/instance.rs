@@ -41,9 +41,7 @@ impl NotedInstance {
             export: instance.export.iter().map(ToString::to_string).collect(),
             import: instance.import.iter().filter_map(target).collect(),
             derived: instance.import.iter().filter_map(derived).collect(),
-            router_mac: instance
-                .router_mac()
-                .map(|mac| MacAddr(mac.0).to_string()),
+            router_mac: instance.router_mac().map(|mac| MacAddr(mac.0).to_string()),
         }
     }
 

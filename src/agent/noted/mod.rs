@@ -298,13 +298,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut before = noted(&dir, "nb");
         before.keep_now(&adverts(), &instances());
-        assert!(noted(&dir, "nb").read() == Before::default(), "nothing had changed");
+        assert!(
+            noted(&dir, "nb").read() == Before::default(),
+            "nothing had changed"
+        );
         before.outdated();
         before.keep_now(&adverts(), &instances());
         let read = noted(&dir, "nb").read();
         assert_eq!(read.adverts, adverts());
         assert_eq!(read.instances, instances());
-        assert!(noted(&dir, "sb").read() == Before::default(), "another driver's");
+        assert!(
+            noted(&dir, "sb").read() == Before::default(),
+            "another driver's"
+        );
     }
 
     #[test]

@@ -46,12 +46,7 @@ impl Entry {
 }
 
 impl State {
-    pub(super) fn fdb(
-        &mut self,
-        message: &NeighbourMessage,
-        present: bool,
-        touched: &mut Touched,
-    ) {
+    pub(super) fn fdb(&mut self, message: &NeighbourMessage, present: bool, touched: &mut Touched) {
         let Some(FdbFacts { index, mac, entry }) = message::fdb(message) else {
             return;
         };

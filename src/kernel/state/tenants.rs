@@ -225,12 +225,7 @@ impl State {
     }
 
     /// How a bridge treats one of its ports, or that it is none any more.
-    pub(super) fn note_port(
-        &mut self,
-        index: u32,
-        port: Option<PortFacts>,
-        touched: &mut Touched,
-    ) {
+    pub(super) fn note_port(&mut self, index: u32, port: Option<PortFacts>, touched: &mut Touched) {
         if self.links.set_port(index, port)
             && let Some(name) = self.links.name(index)
             && self.tenant_device(name).is_some()

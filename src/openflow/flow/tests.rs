@@ -14,12 +14,7 @@ fn entry(flow: &FlowMod) -> FlowEntry {
     }
 }
 
-fn key(
-    priority: u16,
-    in_port: u32,
-    ether_type: EtherType,
-    source: Option<FlowSource>,
-) -> Key {
+fn key(priority: u16, in_port: u32, ether_type: EtherType, source: Option<FlowSource>) -> Key {
     Key::Flow {
         bridge: "br-ex".into(),
         priority,

@@ -34,8 +34,22 @@ fn device<'a>(name: &'a str, kind: &'a LinkKind, in_our_vrf: bool) -> DeviceFact
 #[test]
 fn b159_names_without_a_vni_are_nobodys() {
     for name in [
-        "br-abc", "vrf-x", "br-ex", "br-int", "vxlan-", "vxlan-01", "vxlan-0", "vrf-16777216", "lo",
-        "vrf-+7", "veth-vrf-a", "vlan-1a", "vrf", "vrfb4113ba2_78", "vrfb4113ba2-7", "ovsB4113BA2-78",
+        "br-abc",
+        "vrf-x",
+        "br-ex",
+        "br-int",
+        "vxlan-",
+        "vxlan-01",
+        "vxlan-0",
+        "vrf-16777216",
+        "lo",
+        "vrf-+7",
+        "veth-vrf-a",
+        "vlan-1a",
+        "vrf",
+        "vrfb4113ba2_78",
+        "vrfb4113ba2-7",
+        "ovsB4113BA2-78",
         "vrfb4113ba2-786",
     ] {
         assert_eq!(TenantDevice::named(name), None, "{name}");
@@ -69,7 +83,11 @@ fn b118_the_python_agents_vrf_is_told_by_its_table_and_by_what_is_in_it() {
         (&["br-1002", "vrfb4113ba2-78"], false),
         (&[], false),
     ] {
-        assert_eq!(scope().owns_device(&vrf(&kind, members)), ours, "{members:?}");
+        assert_eq!(
+            scope().owns_device(&vrf(&kind, members)),
+            ours,
+            "{members:?}"
+        );
     }
     let members = &["br-1001", "vrfb4113ba2-78"];
     let other_table = LinkKind::Vrf { table: 10 };
@@ -143,7 +161,11 @@ fn b118_the_python_agents_devices_are_told_by_kind_number_and_vrf() {
         ("vlan-1001", LinkKind::Foreign, true, false),
     ] {
         let facts = device(name, &kind, in_our_vrf);
-        assert_eq!(scope().owns_device(&facts), ours, "{name} {kind:?} {in_our_vrf}");
+        assert_eq!(
+            scope().owns_device(&facts),
+            ours,
+            "{name} {kind:?} {in_our_vrf}"
+        );
         let marked = DeviceFacts {
             alias: Some(LINK_ALIAS),
             ..facts
@@ -165,13 +187,7 @@ fn a_bridge_with_somebody_elses_port_is_not_the_python_agents() {
 
 #[test]
 fn b012_routes_of_others_in_a_tenants_table_are_never_ours() {
-    for protocol in [
-        libc::RTPROT_KERNEL,
-        libc::RTPROT_STATIC,
-        186,
-        84,
-        11,
-    ] {
+    for protocol in [libc::RTPROT_KERNEL, libc::RTPROT_STATIC, 186, 84, 11] {
         assert!(!scope().owns_route(protocol, true), "{protocol}");
     }
     assert!(scope().owns_route(PROTOCOL, false));
@@ -192,7 +208,11 @@ fn b119_gateway_addresses_of_the_python_agent_are_ours_on_its_veth() {
         ("fe80::3ff:fee9:0/64", 0, true, false),
     ] {
         let address = text.parse().unwrap();
-        assert_eq!(scope().owns_address(&address, protocol, on_ours), ours, "{text} {protocol}");
+        assert_eq!(
+            scope().owns_address(&address, protocol, on_ours),
+            ours,
+            "{text} {protocol}"
+        );
     }
 }
 
