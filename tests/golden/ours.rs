@@ -111,7 +111,7 @@ impl Ours {
             bridges: BTreeMap::from([(Arc::from("br-ex"), br_ex)]),
             ..Facts::default()
         };
-        let desired = desired(&exposures, &BTreeMap::new(), &facts);
+        let desired = desired(&exposures, &BTreeMap::new(), [], &facts);
         Self { exposures, desired }
     }
 
