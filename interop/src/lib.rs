@@ -66,7 +66,7 @@ use std::time::Duration;
 
 /// How long a lab waits for a daemon to answer: generous, because two busy cores are slow and a
 /// condition that holds ends the wait at once.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The agent, as cargo builds it beside the running program (a test, or `lab`): `cargo build --bin ovn-bgp-agent`.
 pub fn agent_binary() -> std::path::PathBuf {

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::frr::Frr;
 use crate::netns::connect;
-use crate::{Generation, Namespace, Place};
+use crate::{Generation, Namespace, PATIENCE, Place, wait_until};
 
 /// Where the route reflector is.
 pub const SPINE: &str = "198.18.0.254";
@@ -59,7 +59,7 @@ impl Fabric {
             "link set bridge0 up".to_owned(),
             format!("address add {SPINE}/24 dev bridge0"),
         ])?;
-        let place = Place::inside(&namespace).with(Generation::Trixie);
+        let place = place(&namespace, &dir.join("spine"))?;
         let spine = Frr::start_daemons(
             &place,
             &dir.join("spine"),
@@ -67,6 +67,22 @@ impl Fabric {
             &["zebra", "bgpd"],
         )?;
         Ok(Self { spine, namespace })
+    }
+
+    /// Waits until the spine has a session with a site, and nothing of an earlier one is left that has not been told again: a site that is
+    /// killed once more before that loses it (RFC 4724 §4.2).
+    pub fn wait_told(&self, site: &Site) -> Result<()> {
+        let own = site.underlay();
+        self.spine.wait_established(&own)?;
+        let mut last = String::new();
+        wait_until(PATIENCE, "no stale route", || {
+            let shown = self.spine.vtysh("show bgp l2vpn evpn");
+            last = shown.unwrap_or_default();
+            // a route's line begins with its status, S for stale
+            let stale = |line: &str| line.starts_with('S') && !line.starts_with("Status");
+            !last.is_empty() && !last.lines().any(stale)
+        })
+        .with_context(|| format!("of {own} the spine still has\n{last}"))
     }
 
     /// A place on the segment for number 1 to 3.
@@ -85,6 +101,14 @@ impl Fabric {
         ])?;
         Ok(site)
     }
+}
+
+/// Where an FRR of `dir` runs: with a `/run/frr` of its own, by which zebra finds its mgmtd.
+pub(super) fn place(namespace: &Namespace, dir: &Path) -> Result<Place> {
+    let run = dir.join("run");
+    std::fs::create_dir_all(&run)?;
+    let place = Place::inside(namespace).with(Generation::Trixie);
+    Ok(place.mount(&run, "/run/frr"))
 }
 
 fn spine_config() -> String {

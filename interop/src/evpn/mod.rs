@@ -67,14 +67,14 @@ impl Scene {
         Ok(guest)
     }
 
-    /// Configures and starts both agents, and waits until the spine has a session with each.
+    /// Configures and starts both agents, and waits until each has told the spine what it has.
     pub fn start_agents(&mut self, options: &str) -> Result<()> {
         for node in &mut self.nodes {
             node.configure(options)?;
             node.start_agent()?;
         }
         for node in &self.nodes {
-            self.fabric.spine.wait_established(&node.site.underlay())?;
+            self.fabric.wait_told(&node.site)?;
         }
         Ok(())
     }

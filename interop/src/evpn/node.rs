@@ -88,7 +88,7 @@ impl Node {
         let text = format!(
             "[DEFAULT]\n{options}\novsdb_connection = {vswitch}\nbgp_AS = {AS}\nbgp_router_id = {vtep}\nevpn_local_ip = {vtep}\n\
              control_socket = {control}\n\n[ovn]\n{databases}\n\n[bgp]\nredistribute_connected = lo\nfib_import = any\n\n\
-             [bgp_neighbor spine]\naddress = {SPINE}\nremote_as = internal\nconnect_retry_time = 1\n",
+             [bgp_neighbor spine]\naddress = {SPINE}\nremote_as = internal\nimport_prefixes = any\nconnect_retry_time = 1\n",
             vswitch = self.chassis.switch.remote(),
             vtep = self.site.vtep(),
             control = self.dir().join("control.sock").display(),

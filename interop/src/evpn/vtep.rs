@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::fabric::{AS, Fabric, SPINE, Site};
+use super::fabric::{self, AS, Fabric, SPINE, Site};
 use super::probe::Answerer;
+use crate::Namespace;
 use crate::frr::Frr;
-use crate::{Generation, Namespace, Place};
 
 /// A VTEP by FRR.
 pub struct Vtep {
@@ -34,7 +34,7 @@ impl Vtep {
     /// FRR with its session; no tenant yet.
     pub fn start(fabric: &Fabric, dir: &Path, number: u8) -> Result<Self> {
         let site = fabric.join(number, "vtep")?;
-        let place = Place::inside(&site.namespace).with(Generation::Trixie);
+        let place = fabric::place(&site.namespace, &dir.join("vtep"))?;
         let config = format!(
             "hostname vtep\nrouter bgp {AS}\n bgp router-id {vtep}\n no bgp default ipv4-unicast\n neighbor {SPINE} remote-as internal\n \
              neighbor {SPINE} timers connect 1\n address-family ipv4 unicast\n  network {vtep}/32\n  neighbor {SPINE} activate\n \
