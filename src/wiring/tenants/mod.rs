@@ -311,8 +311,7 @@ impl Tenants {
             // Every node that has something of the network has its router's address, and advertises it. The VRF's own
             // table holds the kernel's local route: another one to the same address would take its place.
             Taught::Prefix(prefix) => {
-                prefix.prefix_len() == prefix.max_prefix_len()
-                    && self.is_router(vni, prefix.addr())
+                prefix.prefix_len() == prefix.max_prefix_len() && self.is_router(vni, prefix.addr())
             }
             Taught::NextHop(_) | Taught::Flood => false,
         };
