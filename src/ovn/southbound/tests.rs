@@ -138,7 +138,7 @@ fn each_type_has_what_is_its_own() {
     let options = Datum::map([("peer", "lrp"), ("chassis-redirect-port", "cr-lrp")]);
     let sb = applied(&port("patch", &[("options", options)]));
     let patch = sb.binding_named("port").unwrap().patch().unwrap();
-    assert!(patch.is_gateway && patch.peer.as_deref() == Some("lrp"));
+    assert!(patch.is_gateway() && patch.peer.as_deref() == Some("lrp"));
 
     let options = Datum::map([("distributed-port", "lrp")]);
     let sb = applied(&port("chassisredirect", &[("options", options)]));
