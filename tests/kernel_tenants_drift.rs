@@ -96,6 +96,8 @@ fn shown() -> Vec<String> {
     // The ports' own addresses, drawn by lot where nobody sets them.
     .filter(|line| !line.starts_with("33:33") && !line.starts_with("01:00:5e"))
     .filter(|line| !line.ends_with("permanent") || line.contains("dst"))
+    // Learned from a frame on the pair.
+    .filter(|line| !line.ends_with("master br-1001") || line.contains("extern_learn"))
     .collect();
     for device in ["br-1001", "vxlan-1001", "vrfb4113ba2-78", "ovsb4113ba2-78"] {
         let text = ip(&format!("-d link show {device}"));
