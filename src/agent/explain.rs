@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::core::Core;
 use crate::control::{Explanation, Step, Verdict};
-use crate::exposure::{Decision, Exposure, Withheld};
+use crate::exposure::{Decision, Exposure, Layer, Withheld};
 use crate::reconcile::{BlockReason, Key};
 
 /// What the speaker knows of a prefix.
@@ -128,6 +128,8 @@ fn exposed(exposure: &Exposure) -> Step {
         network,
         attachment,
         reason,
+        vni,
+        layer,
         ..
     } = exposure;
     let way = attachment.as_ref().map_or_else(String::new, |attachment| {
@@ -138,7 +140,11 @@ fn exposed(exposure: &Exposure) -> Step {
             attachment.bridge
         )
     });
-    let detail = format!("{prefix} of {port}: {reason}{way}");
+    let table = vni.map_or_else(String::new, |vni| match layer {
+        Layer::Routed => format!("; in VNI {vni}, routed (table {vni})"),
+        Layer::Bridged => format!("; in VNI {vni}, stretched"),
+    });
+    let detail = format!("{prefix} of {port}: {reason}{way}{table}");
     step("decision", Verdict::Ok, detail)
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::evpn::EvpnKind;
+
 /// An option whose values are words.
 pub(super) trait Choice: Copy + 'static {
     /// Every value with its word, in the order the documentation lists them.
@@ -94,6 +96,10 @@ choice! {
         /// The prefix that is connected, as FRR redistributes it.
         Prefixes = "prefixes",
     }
+}
+
+impl Choice for EvpnKind {
+    const WORDS: &'static [(&'static str, Self)] = &[("l3", Self::L3), ("l2", Self::L2)];
 }
 
 /// Which AS numbers a neighbour may have.

@@ -33,10 +33,6 @@ struct Lint<'a> {
 impl Lint<'_> {
     fn choices(&mut self, config: &Config) {
         let agent = &config.agent;
-        if agent.driver == Driver::Native {
-            let remedy = "set driver = nb_ovn_bgp_driver, ovn_bgp_driver or ovn_evpn_driver";
-            self.missing("driver", agent.driver, remedy);
-        }
         let method = agent.exposing_method;
         if method == ExposingMethod::Ovn {
             let remedy = "set exposing_method = underlay";

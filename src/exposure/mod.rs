@@ -186,10 +186,10 @@ pub enum Reason {
     },
     /// A floating IP whose ports are forwarded by a router whose gateway port this chassis hosts.
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
-    /// OVN's own dynamic routing advertises it, for a router whose port `lrp` this chassis hosts.
-    AdvertisedByOvn { router: Arc<str>, lrp: Arc<str> },
     /// What the ports of `network` are told is their router, by this row of `DHCP_Options`: the node is it.
     RouterOfPorts { network: Arc<str>, dhcp: uuid::Uuid },
+    /// OVN's own dynamic routing advertises it, for a router whose port `lrp` this chassis hosts.
+    AdvertisedByOvn { router: Arc<str>, lrp: Arc<str> },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
 }
@@ -268,13 +268,13 @@ impl fmt::Display for Reason {
                 f,
                 "ports forwarded by load balancer {balancer} on gateway port {lrp}, hosted by this chassis"
             ),
-            Self::AdvertisedByOvn { router, lrp } => write!(
-                f,
-                "Advertised_Route of router {router}, which is reached through port {lrp}, hosted by this chassis"
-            ),
             Self::RouterOfPorts { network, dhcp } => write!(
                 f,
                 "DHCP_Options {dhcp} tells ports on {network} that it is their router, which this node is for them"
+            ),
+            Self::AdvertisedByOvn { router, lrp } => write!(
+                f,
+                "Advertised_Route of router {router}, which is reached through port {lrp}, hosted by this chassis"
             ),
             Self::StretchedNetwork { lrp } => write!(
                 f,

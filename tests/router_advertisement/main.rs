@@ -119,6 +119,24 @@ fn a_network_that_is_no_more_has_no_router() {
 }
 
 #[test]
+fn hosts_lose_their_router_with_the_network_and_not_with_this_nodes_last_port() {
+    require!(Need::Root);
+    let lab = Lab::new();
+    for there in [true, false] {
+        lab.advertise(advertisement(&[(MANAGED, Assignment::Dhcp)], &[]));
+        eventually(1, || lab.snapshot().advertisements_sent);
+        eventually(true, || lab.host_routes("default").contains("via"));
+        lab.leave(there);
+        assert!(lab.snapshots().is_empty());
+        if there {
+            assert!(lab.host_routes("default").contains("via"));
+        } else {
+            eventually(String::new(), || lab.host_routes("default"));
+        }
+    }
+}
+
+#[test]
 fn an_agent_that_stops_or_has_no_port_there_any_more_takes_no_router_away() {
     require!(Need::Root, Need::Program("tshark"), Need::Program("rdisc6"));
     let lab = Lab::new();

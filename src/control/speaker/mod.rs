@@ -1,6 +1,7 @@
 //! The speaker's answers. Copies are taken on its thread, a little at a time; all else happens here.
 
 mod duplicates;
+mod evpn;
 mod neighbors;
 mod reset;
 mod routes;
@@ -12,6 +13,7 @@ use super::message::Summary;
 use crate::advertise::Embedded;
 
 pub(crate) use duplicates::duplicates;
+pub(crate) use evpn::TenantTables;
 pub(crate) use neighbors::neighbors;
 use neighbors::summaries;
 pub(crate) use reset::reset;
