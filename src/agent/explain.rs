@@ -245,7 +245,11 @@ fn advertised(
     };
     let to = match exposure.vni {
         None => told.speaker.to.as_slice(),
-        Some(vni) => told.speaker.tenants.get(&vni).map_or(&[][..], Vec::as_slice),
+        Some(vni) => told
+            .speaker
+            .tenants
+            .get(&vni)
+            .map_or(&[][..], Vec::as_slice),
     };
     if !to.is_empty() {
         let to = to.join(", ");

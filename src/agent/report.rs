@@ -43,8 +43,8 @@ impl Report {
         match query {
             Query::Summary => Reply::Summary(self.summary(agent, speaker).await),
             Query::Exposures => {
-                let any_peer =
-                    agent.leak.is_wanted() || !told(speaker, None).await.speaker.established.is_empty();
+                let any_peer = agent.leak.is_wanted()
+                    || !told(speaker, None).await.speaker.established.is_empty();
                 let duplicates = duplicates(speaker).await;
                 Reply::Exposures(exposures(agent, any_peer, &duplicates))
             }
