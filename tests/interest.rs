@@ -264,7 +264,8 @@ fn the_southbound_drivers_expose_the_same_with_conditions() {
             let server = south::server(driver, dir);
             for (name, options) in combos {
                 let place = format!("{place}, {name}");
-                compared.set(compared.get() + same(driver, &server, node, options, &place));
+                let exposures = same(driver, &server, node, options, &place);
+                compared.set(compared.get() + exposures);
                 let policy = by_routers(&server);
                 with_routers.set(with_routers.get() + usize::from(policy.names_routers()));
                 let options = Options {

@@ -3,11 +3,11 @@
 
 mod snapshot;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
-use ovn_bgp_agent::exposure::{Decision, Layer, Method, Node, Options};
+use ovn_bgp_agent::exposure::{Decision, Kind, Layer, Method, Node, Options};
 use ovn_bgp_agent::ovn::Northbound;
 use ovn_bgp_agent::ovn::northbound::Affected;
 
@@ -325,4 +325,91 @@ fn rows_that_come_one_by_one_end_where_they_end_together() {
             assert_eq!(*standing.tenants(), decision.tenants, "{place}");
         }
     }
+}
+
+/// Calls back with what the NB driver decides where every provider network is in a VNI of its own, and in the underlay.
+fn with_networks_in_vnis(kind: &str, method: Method, look: impl Fn(&Decision, &Decision, &str)) {
+    for dir in snapshot::all() {
+        let plain = northbound(&dir);
+        let mut rows = snapshot::rows::northbound_rows(&dir);
+        snapshot::rows::annotate(&mut rows, kind);
+        let mut annotated = Northbound::default();
+        assert_eq!(annotated.apply(&rows), []);
+        for combo in snapshot::combos(&dir, "nb") {
+            for host in combo.advertised.keys() {
+                let node = node(&dir, host);
+                let options = Options {
+                    method,
+                    ..combo.options.clone()
+                };
+                let with = |northbound, options| {
+                    decide(Inputs {
+                        northbound,
+                        southbound: None,
+                        node: &node,
+                        options,
+                    })
+                };
+                let place = format!("{} {} on {host}", dir.display(), combo.name);
+                look(
+                    &with(&annotated, &options),
+                    &with(&plain, &combo.options),
+                    &place,
+                );
+            }
+        }
+    }
+}
+
+/// Ports, floating IPs, gateways, what is behind them: all that the underlay has is there, each in its VNI.
+#[test]
+fn in_vnis_everything_is_exposed_that_the_underlay_exposes() {
+    with_networks_in_vnis("l3", Method::Vrf, |vrf, underlay, place| {
+        let mut exposures: Vec<_> = vrf.exposures.iter().map(|e| (**e).clone()).collect();
+        let networks = exposures
+            .iter()
+            .map(|e| (e.network.clone(), e.vni.unwrap()));
+        let networks: BTreeMap<_, _> = networks.collect();
+        for (network, vni) in &networks {
+            assert!(vrf.tenants[vni].networks.contains_key(network), "{place}");
+        }
+        for exposure in &mut exposures {
+            assert_eq!(
+                exposure.vni.take(),
+                networks.get(&exposure.network).copied(),
+                "{place}"
+            );
+        }
+        exposures.sort();
+        let known: BTreeSet<_> = underlay.exposures.iter().map(|e| (**e).clone()).collect();
+        for exposure in &known {
+            assert!(exposures.contains(exposure), "{place}: {exposure:?}");
+        }
+        // And what ports and hosts are told are their routers.
+        for exposure in exposures.iter().filter(|e| !known.contains(e)) {
+            let router = exposure.reason.is_own_address() || exposure.kind == Kind::Tenant;
+            assert!(router, "{place}: {exposure:?}");
+        }
+    });
+}
+
+/// On stretched networks the same but for what is behind gateways; each address with a MAC.
+#[test]
+fn stretched_everything_is_exposed_that_is_on_the_network_itself() {
+    with_networks_in_vnis("l2", Method::L2Vni, |l2, underlay, place| {
+        for exposure in &l2.exposures {
+            assert_eq!(
+                (exposure.layer, exposure.via),
+                (Layer::Bridged, None),
+                "{place}"
+            );
+            assert!(exposure.mac.is_some(), "{place}: {exposure:?}");
+        }
+        let prefixes = |decision: &Decision| {
+            let own = decision.exposures.iter().filter(|e| e.via.is_none());
+            own.map(|e| (e.prefix, e.port.clone(), e.attachment.clone()))
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(prefixes(l2), prefixes(underlay), "{place}");
+    });
 }

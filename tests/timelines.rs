@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ovn_bgp_agent::exposure::northbound::{Inputs, Standing, decide};
-use ovn_bgp_agent::exposure::{Node, Options};
+use ovn_bgp_agent::exposure::{Method, Node, Options};
 use ovn_bgp_agent::ovn::northbound::Table;
 use ovn_bgp_agent::ovn::southbound::{self, Scope};
 use ovn_bgp_agent::ovn::{Northbound, Southbound};
@@ -156,6 +156,39 @@ fn the_recording_holds_the_rows_of_the_last_snapshot() {
         followed.apply(messages(&dir).iter().flatten());
         let ports = |nb: &Northbound| nb.ports().map(|p| p.name.clone()).collect::<BTreeSet<_>>();
         assert_eq!(ports(&followed), ports(&end), "{}", dir.display());
+    }
+}
+
+/// The same with every provider network in a VNI of its own.
+#[test]
+fn in_vnis_a_timeline_is_at_every_moment_where_a_fresh_look_is() {
+    for dir in snapshot::timelines() {
+        let combos = snapshot::combos(&dir.join("end"), "nb");
+        let combo = combos.iter().find(|combo| combo.name == "nb/tenant");
+        for (kind, method) in [("l3", Method::Vrf), ("l2", Method::L2Vni)] {
+            let options = Options {
+                method,
+                ..combo.unwrap().options.clone()
+            };
+            let mut messages = messages(&dir);
+            for message in &mut messages {
+                snapshot::rows::annotate(message, kind);
+            }
+            for (host, expected) in &combo.unwrap().advertised {
+                let node = node(&dir.join("end"), host);
+                let mut follower = Follower::new(&node, &options);
+                for message in messages.chunks(1) {
+                    follower.take(message);
+                    follower.exposed();
+                }
+                let place = format!("{} {kind} on {host}", dir.display());
+                let exposed = follower.exposed();
+                assert_eq!(exposed.is_empty(), expected.is_empty(), "{place}");
+                if method == Method::Vrf {
+                    assert!(exposed.is_superset(expected), "{place}: {exposed:?}");
+                }
+            }
+        }
     }
 }
 

@@ -4,8 +4,11 @@ use crate::exposure::{Exposure, Kind};
 use crate::reconcile::Destination;
 
 /// The object of the log line, in the Python agent's words.
-fn object(kind: Kind) -> &'static str {
-    match kind {
+fn object(exposure: &Exposure) -> &'static str {
+    if exposure.reason.is_own_address() {
+        return "router address of ports";
+    }
+    match exposure.kind {
         Kind::Fip | Kind::LbFip => "FIP",
         Kind::Gateway => "CR-LRP Port",
         Kind::Provider => "logical port",
@@ -21,10 +24,8 @@ pub(super) fn added(destination: &Destination, exposure: Option<&Exposure>) -> S
     let address = address(destination);
     match exposure {
         Some(exposure) => {
-            let Exposure {
-                kind, port, reason, ..
-            } = exposure;
-            let object = object(*kind);
+            let Exposure { port, reason, .. } = exposure;
+            let object = object(exposure);
             format!("Add BGP route for {object} with {address} ({port}: {reason})")
         }
         None => format!("Add BGP route for {address}"),

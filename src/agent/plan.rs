@@ -53,18 +53,15 @@ pub async fn plan(config: Arc<Config>, rt_tables: PathBuf) -> Result<Plan, PlanE
         decision: agent.core.decision().unwrap_or_default(),
         changes: Vec::new(),
     };
-    let desired: Desired = {
-        let decision = &plan.decision;
-        wiring::desired(
-            &decision.exposures,
-            &decision.tenants,
-            agent.core.wiring().facts(),
-        )
-    };
     let observed = Observed {
         objects: agent.observed(),
         ..Observed::default()
     };
+    let decision = &plan.decision;
+    // What peers taught an agent is not for a plan to take away.
+    let taught = wiring::tenants::taught_before(&observed.objects);
+    let facts = agent.core.wiring().facts();
+    let desired: Desired = wiring::desired(&decision.exposures, &decision.tenants, taught, facts);
     let mut steps = diff(&desired, &observed).steps;
     steps.extend(agent.plan_leak());
     plan.changes = steps.into_iter().filter_map(change).collect();

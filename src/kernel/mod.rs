@@ -63,6 +63,15 @@ pub enum KernelError {
     },
 }
 
+/// The interfaces of this namespace, as they are now. Nothing is written, and no privilege is needed.
+///
+/// # Errors
+/// Netlink does not answer.
+pub async fn links() -> Result<Vec<LinkFacts>, KernelError> {
+    let state = dump::interfaces(Scope::default()).await?;
+    Ok(state.links().cloned().collect())
+}
+
 /// News of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
@@ -231,11 +240,11 @@ impl Kernel {
         self.read_files();
         same &= self.state.files() == files;
         (self.said, self.as_said, self.stale) = (said, true, false);
+        if same {
+            return Ok(Observation::Same);
+        }
         self.looked_at.clear();
-        Ok(match same {
-            true => Observation::Same,
-            false => Observation::Dump(self.state.objects()),
-        })
+        Ok(Observation::Dump(self.state.objects()))
     }
 
     fn read_files(&mut self) {

@@ -6,6 +6,7 @@
 //! the subnet.
 
 mod facts;
+mod index;
 mod subnet;
 pub mod tenants;
 #[cfg(test)]
@@ -22,21 +23,25 @@ use ipnet::IpNet;
 pub use self::facts::{
     BridgeFacts, BridgeRole, Facts, Localnet, Tenancy, localnets, southbound_localnets,
 };
+use self::index::Index;
 use self::subnet::{Gateway, Subnet, Way};
 pub use self::tenants::AdvertisedRouter;
 use self::tenants::{Extent, Outline, Tenants};
+use self::wish::Needs;
 pub use self::wish::{Pending, Wish};
 use crate::exposure::{Delta, Exposure, Tenant};
-use crate::mac::MacAddr;
 use crate::reconcile::{Advert, Announcement, Desired, Destination, Holder, Key, Taught, Value};
 
-/// Everything a node should have for these exposures and tenants, before peers have taught anything.
+/// Everything a node should have for these exposures and tenants, and for what peers have taught.
 pub fn desired<'a>(
     exposures: impl IntoIterator<Item = &'a Arc<Exposure>>,
     tenants: &BTreeMap<Vni, Arc<Tenant>>,
+    taught: impl IntoIterator<Item = EvpnEvent>,
     facts: &Facts,
 ) -> Desired {
     let mut wiring = Wiring::default();
+    // Nothing is wished of it before the tenants are known.
+    wiring.teach(taught);
     let kept = wiring.set_facts(facts.clone());
     let tenants = tenants.iter();
     let delta = Delta {
@@ -69,7 +74,7 @@ pub fn desired<'a>(
 #[derive(Clone, Debug, Default)]
 pub struct Wiring {
     facts: Facts,
-    exposures: BTreeMap<Destination, Vec<Arc<Exposure>>>,
+    exposures: Index,
     /// Tenant subnets in which something is exposed, masked.
     subnets: BTreeMap<IpNet, Subnet>,
     tenants: Tenants,
@@ -106,13 +111,19 @@ impl Wiring {
         let before: Vec<(Vni, Outline)> = vnis.into_iter().map(|v| (v, outline(self, v))).collect();
         touched.base = self.claim(&delta.tenants);
         for exposure in &delta.removed {
-            if self.remove(exposure) {
+            if self.exposures.remove(exposure) {
+                if let Some(vni) = exposure.vni {
+                    self.tenants.remove(vni, &exposure.network);
+                }
                 self.touch(exposure, &mut touched);
                 touched.subnets.extend(self.uncarry(exposure));
             }
         }
         for exposure in &delta.added {
-            if self.insert(exposure) {
+            if self.exposures.insert(exposure) {
+                if let Some(vni) = exposure.vni {
+                    self.tenants.add(vni, &exposure.network);
+                }
                 self.touch(exposure, &mut touched);
                 touched.subnets.extend(self.carry(exposure));
             }
@@ -169,7 +180,7 @@ impl Wiring {
             let mut bridges = exposures.iter().filter_map(|e| e.bridge());
             destination.vni().is_none() && bridges.any(changed)
         });
-        let destinations = destinations.map(|(destination, _)| *destination).collect();
+        let destinations = destinations.map(|(destination, _)| destination).collect();
         let subnets = self.subnets.iter().filter(|(_, s)| s.is_on(changed));
         let subnets = subnets.map(|(subnet, _)| *subnet).collect();
         let vrfs = old.tenancy.vrfs.union(&self.facts.tenancy.vrfs).copied();
@@ -187,11 +198,31 @@ impl Wiring {
 
     /// Takes in what peers teach of tenants' tables. Answers what is needed of that now.
     pub fn teach(&mut self, events: impl IntoIterator<Item = EvpnEvent>) -> Vec<Wish> {
-        let mut taught = BTreeSet::new();
-        for event in events {
-            let (vni, subjects) = self.tenants.learn(event);
-            taught.extend(subjects.into_iter().map(|subject| (vni, subject)));
-        }
+        let taught = events.into_iter().map(|event| self.tenants.learn(event));
+        let taught = taught.collect::<Vec<_>>();
+        self.taught(taught)
+    }
+
+    /// Takes in what peers taught a process before this one: [`tenants::taught_before`]. It counts as taught until peers
+    /// say something else of it, or [`Self::forget_inherited`].
+    pub fn inherit(&mut self, events: impl IntoIterator<Item = EvpnEvent>) -> Vec<Wish> {
+        let taught = events.into_iter().map(|event| self.tenants.inherit(event));
+        let taught = taught.collect::<Vec<_>>();
+        self.taught(taught)
+    }
+
+    /// Peers have taught what they have to teach, or there are none: what was inherited besides is void.
+    pub fn forget_inherited(&mut self) -> Vec<Wish> {
+        let taught = self.tenants.forget_inherited();
+        self.taught(taught)
+    }
+
+    fn taught(&mut self, taught: Vec<(Vni, BTreeSet<Taught>)>) -> Vec<Wish> {
+        let each = |(vni, subjects): (Vni, BTreeSet<Taught>)| {
+            let subjects = subjects.into_iter();
+            subjects.map(move |subject| (vni, subject))
+        };
+        let taught = taught.into_iter().flat_map(each).collect();
         let touched = Touched {
             taught,
             ..Touched::default()
@@ -221,13 +252,13 @@ impl Wiring {
             let known = self.subnets.get_mut(&subnet);
             if known.is_none_or(|known| known.choose(subnet, &self.facts)) {
                 wishes.push(self.subnet_wish(subnet));
-                destinations.extend(self.exposed_in(subnet));
+                destinations.extend(self.exposures.inside(subnet));
             }
         }
         for (vni, extent) in tenants {
             wishes.push(self.tenant_wish(vni));
             if extent == Extent::All {
-                destinations.extend(self.exposed_of(vni));
+                destinations.extend(self.exposures.of_tenant(vni));
                 taught.extend(self.tenants.subjects(vni).map(|subject| (vni, subject)));
             }
         }
@@ -282,7 +313,7 @@ impl Wiring {
         let Some(chosen) = self.chosen(destination) else {
             return Wish::nothing(holder);
         };
-        let (objects, requires) = match destination.vni() {
+        let Needs { objects, requires } = match destination.vni() {
             Some(vni) => self.tenants.exposed(vni, chosen, &self.facts),
             None => self.routed(destination, chosen),
         };
@@ -301,12 +332,8 @@ impl Wiring {
         }
     }
 
-    /// What a prefix of the default table needs, and what must be in place before it is advertised.
-    fn routed(
-        &self,
-        destination: Destination,
-        chosen: &Exposure,
-    ) -> (Vec<(Key, Value)>, Arc<[Key]>) {
+    /// What a prefix of the default table needs.
+    fn routed(&self, destination: Destination, chosen: &Exposure) -> Needs {
         let (mut objects, requires) = match self.way(chosen) {
             None => (
                 underlay::steering(chosen, &self.facts),
@@ -331,13 +358,12 @@ impl Wiring {
                 }
             }
         }
-        (objects, requires)
+        Needs { objects, requires }
     }
 
     /// The exposures of a destination, sorted.
     pub fn exposures(&self, destination: impl Into<Destination>) -> &[Arc<Exposure>] {
-        let exposures = self.exposures.get(&destination.into());
-        exposures.map_or(&[], Vec::as_slice)
+        self.exposures.of(destination.into())
     }
 
     /// Of several exposures of one destination the one that is wired, and whose attributes are told: the first
@@ -362,8 +388,8 @@ impl Wiring {
 
     /// What is exposed but waits, with what it waits for.
     pub fn pending(&self) -> impl Iterator<Item = (Destination, Pending)> + '_ {
-        let destinations = self.exposures.keys();
-        destinations.filter_map(|destination| Some((*destination, self.pending_for(*destination)?)))
+        let destinations = self.exposures.iter().map(|(destination, _)| destination);
+        destinations.filter_map(|destination| Some((destination, self.pending_for(destination)?)))
     }
 
     /// What a destination waits for; `None` when nothing is in its way, or it is not exposed.
@@ -413,80 +439,8 @@ impl Wiring {
     }
 
     fn taught_wish(&self, vni: Vni, subject: Taught) -> Wish {
-        self.tenants
-            .taught(vni, subject, &self.facts, |mac| self.has_host(vni, mac))
-    }
-
-    /// Whether something with this MAC address is exposed.
-    fn has_host(&self, vni: Vni, mac: MacAddr) -> bool {
-        let address = None;
-        let from = Destination::Host { vni, mac, address };
-        let next = self.exposures.range(from..).next();
-        next.is_some_and(|(found, _)| {
-            matches!(*found, Destination::Host { vni: v, mac: m, .. } if (v, m) == (vni, mac))
-        })
-    }
-
-    /// The exposed prefixes inside a subnet.
-    fn exposed_in(&self, subnet: IpNet) -> impl Iterator<Item = Destination> + '_ {
-        let from = self.exposures.range(Destination::Prefix(subnet)..);
-        let destinations = from.map(|(destination, _)| *destination);
-        destinations.take_while(move |destination| {
-            let prefix = destination.prefix();
-            prefix.is_some_and(|prefix| subnet.contains(&prefix))
-        })
-    }
-
-    /// What is exposed of a tenant.
-    fn exposed_of(&self, vni: Vni) -> impl Iterator<Item = Destination> + '_ {
-        let first = IpNet::default();
-        let prefixes = Destination::Tenant { vni, prefix: first };
-        let hosts = Destination::Host {
-            vni,
-            mac: MacAddr([0; 6]),
-            address: None,
-        };
-        [prefixes, hosts].into_iter().flat_map(move |first| {
-            let from = self.exposures.range(first..).map(|(found, _)| *found);
-            from.take_while(move |found| {
-                let same = std::mem::discriminant(found) == std::mem::discriminant(&first);
-                same && found.vni() == Some(vni)
-            })
-        })
-    }
-
-    /// False when it was there already.
-    fn insert(&mut self, exposure: &Arc<Exposure>) -> bool {
-        let exposures = self.exposures.entry(exposure.destination()).or_default();
-        match exposures.binary_search(exposure) {
-            Ok(_) => false,
-            Err(place) => {
-                exposures.insert(place, exposure.clone());
-                if let Some(vni) = exposure.vni {
-                    self.tenants.add(vni, &exposure.network);
-                }
-                true
-            }
-        }
-    }
-
-    /// False when it was not there.
-    fn remove(&mut self, exposure: &Arc<Exposure>) -> bool {
-        let destination = exposure.destination();
-        let Some(exposures) = self.exposures.get_mut(&destination) else {
-            return false;
-        };
-        let Ok(place) = exposures.binary_search(exposure) else {
-            return false;
-        };
-        exposures.remove(place);
-        if exposures.is_empty() {
-            self.exposures.remove(&destination);
-        }
-        if let Some(vni) = exposure.vni {
-            self.tenants.remove(vni, &exposure.network);
-        }
-        true
+        let here = |mac| self.exposures.has_host(vni, mac);
+        self.tenants.taught(vni, subject, &self.facts, here)
     }
 
     /// Counts an exposure in its subnet. Answers the subnet, if it may be carried another way now.

@@ -19,6 +19,13 @@ pub struct Wish {
     pub advert: Option<Advert>,
 }
 
+/// What of a destination is its own.
+pub(super) struct Needs {
+    pub(super) objects: Vec<(Key, Value)>,
+    /// What must be in place before it is advertised, of whomever it is.
+    pub(super) requires: Arc<[Key]>,
+}
+
 impl Wish {
     /// That of a holder of which nothing is exposed.
     pub(super) fn nothing(holder: Holder) -> Self {

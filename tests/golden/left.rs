@@ -17,6 +17,10 @@ pub(crate) const STRETCHED: Left = Left {
 };
 
 impl Left {
+    pub(crate) const fn of(dir: &'static str) -> Self {
+        Self { dir }
+    }
+
     /// The text of a file.
     pub(crate) fn text(&self, file: &str) -> String {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/golden");

@@ -10,6 +10,11 @@
 //! | with SB no permanent neighbours but the gateway's | the same | OVN answers ARP for the rest (decision 88) |
 //! | stretched L2 tells `172.24.4.0/24` with the node as next hop | with the gateway's address, from our speaker | the node cannot deliver there (decision 86) |
 //!
+//! | method `vrf`: what a VRF has no route to goes by the main table | nowhere | tenants leak (upstream.md 7.1, D41) |
+//! | … no NDP is answered for static gateways | it is | VMs send to whichever the subnet has for gateway |
+//! | `ovn_evpn_driver`: hosts are addresses of `lo-1001` | routes by way of their gateway | the kernel would take what is for them (docs/decisions.md) |
+//! | … `vxlan-1001` learns, and neighbours are not suppressed | it does not, and they are | as in method `vrf` |
+//!
 //! Every other object is compared and must be equal. `tests/fixtures/README.md` tells where the files are from.
 
 mod addresses;
@@ -18,4 +23,5 @@ mod left;
 mod notation;
 mod ours;
 mod stretched;
+mod tenants;
 mod wiring;

@@ -34,10 +34,7 @@ pub(crate) struct Ours {
 /// `nb_ovn_bgp_driver`, on the node that it left.
 pub(crate) fn northbound(left: &Left) -> Ours {
     let mut nb = Northbound::default();
-    let rows = rows(left, "nb.json", |table| {
-        ovn::northbound::Table::named(table).unwrap().columns()
-    });
-    assert_eq!(nb.apply(&rows), []);
+    assert_eq!(nb.apply(&northbound_rows(left)), []);
     let decision = northbound::decide(northbound::Inputs {
         northbound: &nb,
         southbound: None,
@@ -67,6 +64,12 @@ pub(crate) fn stretched(left: &Left) -> Vec<Arc<Exposure>> {
         options: &options,
     });
     decision.exposures
+}
+
+pub(crate) fn northbound_rows(left: &Left) -> Vec<Change> {
+    rows(left, "nb.json", |table| {
+        ovn::northbound::Table::named(table).unwrap().columns()
+    })
 }
 
 fn southbound_rows(left: &Left) -> Southbound {
@@ -111,7 +114,7 @@ impl Ours {
             bridges: BTreeMap::from([(Arc::from("br-ex"), br_ex)]),
             ..Facts::default()
         };
-        let desired = desired(&exposures, &BTreeMap::new(), &facts);
+        let desired = desired(&exposures, &BTreeMap::new(), [], &facts);
         Self { exposures, desired }
     }
 

@@ -29,10 +29,15 @@ fn bgpvpn() -> PathBuf {
 fn tenants_and_their_exposures_are_the_same_with_conditions() {
     let mut tenants = 0;
     for dir in snapshot::all() {
+        let mut methods = methods(&dir);
+        if !dir.ends_with("14_bgpvpn") {
+            // No network of it is in a VNI.
+            methods.retain(|(name, _)| name == "Vrf/tenant" || name == "Dynamic/tenant");
+        }
         for host in hosts(&dir) {
             let node = snapshot::rows::node(&dir, &host);
             for cloud in [Cloud::northbound_only(&dir), Cloud::with_southbound(&dir)] {
-                for (name, options) in &methods(&dir) {
+                for (name, options) in &methods {
                     let mut filtered = Filtered::new(&cloud, &node, options);
                     filtered.settle(&cloud);
                     let all = decision_of_all(&cloud, &node, options);

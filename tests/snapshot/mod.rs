@@ -142,7 +142,7 @@ pub(crate) fn prefixes_by_vrf(decision: &Decision) -> ByVrf {
     for exposure in &decision.exposures {
         let vrf = exposure
             .vni
-            .map_or("bgp-vrf".to_owned(), |vni| format!("vrf-{vni}"));
+            .map_or_else(|| "bgp-vrf".to_owned(), |vni| format!("vrf-{vni}"));
         let prefixes = by_vrf.entry(vrf).or_default();
         prefixes.insert(exposure.prefix.to_string());
     }

@@ -2,11 +2,12 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use ovn_bgp_agent::exposure::Node;
 use ovn_bgp_agent::ovn::southbound::{self, Scope};
 use ovn_bgp_agent::ovn::{Northbound, Southbound, Vswitch, northbound, vswitch};
-use ovn_bgp_agent::ovsdb::Change;
+use ovn_bgp_agent::ovsdb::{Change, Datum, Row};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,6 +27,36 @@ pub(crate) fn northbound_rows(dir: &Path) -> Vec<Change> {
     insertions(&dir.join("nb.db.gz"), |table| {
         Some(northbound::Table::named(table)?.columns())
     })
+}
+
+/// Puts every provider network into a VNI of its own.
+pub(crate) fn annotate(changes: &mut [Change], kind: &str) {
+    let columns = northbound::Table::Switch.columns();
+    let at = columns.iter().position(|name| *name == "external_ids");
+    let switches = changes.iter_mut();
+    let switches = switches.filter(|c| *c.table == *northbound::Table::Switch.name());
+    for change in switches {
+        let Some(row) = change.new.clone() else {
+            continue;
+        };
+        let ids = row.get(at.unwrap()).unwrap();
+        let network = ids.value_str("neutron:provnet-network-type");
+        // A network of several segments has no type of its own.
+        if network == Some("geneve") {
+            continue;
+        }
+        let said = ids.pairs().iter();
+        let said = said.filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?)));
+        let said = said.filter(|(key, _)| !key.starts_with("neutron_bgpvpn:"));
+        let vni = (change.uuid.as_u128() as u32 % 0x00ff_ffff + 1).to_string();
+        let ours = [("neutron_bgpvpn:type", kind), ("neutron_bgpvpn:vni", &vni)];
+        let ids = Datum::map(said.chain(ours));
+        let cells = (0..row.len()).map(|index| match Some(index) == at {
+            true => Some(ids.clone()),
+            false => row.get(index).cloned(),
+        });
+        change.new = Some(Arc::new(Row::new(cells)));
+    }
 }
 
 /// `sb.db.gz` of a snapshot, as far as `scope` goes.

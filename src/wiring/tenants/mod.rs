@@ -7,9 +7,12 @@
 
 mod devices;
 mod entrance;
+mod inherited;
 mod instance;
 pub mod names;
 mod taught;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -19,8 +22,10 @@ use bgp::evpn::{EvpnEvent, Instance, Vni};
 use ipnet::IpNet;
 
 use self::entrance::{Entrance, neighbour};
+pub use self::inherited::taught_before;
 pub use self::instance::AdvertisedRouter;
 use self::taught::Teaching;
+use super::wish::Needs;
 use super::{Facts, Pending, Wish};
 use crate::exposure::{Attachment, Entry, Exposure, Layer, ProviderNetwork, Tenant};
 use crate::mac::MacAddr;
@@ -123,15 +128,29 @@ impl Tenants {
 
     /// Takes in what peers teach. Answers of what it says something else than before.
     pub(super) fn learn(&mut self, event: EvpnEvent) -> (Vni, BTreeSet<Taught>) {
-        let vni = match event {
-            EvpnEvent::Prefix { vni, .. }
-            | EvpnEvent::Host { vni, .. }
-            | EvpnEvent::Flood { vni, .. }
-            | EvpnEvent::DuplicateMac { vni, .. } => vni,
-        };
+        let vni = vni(&event);
         let subjects = self.tables.entry(vni).or_default().teaching.learn(event);
         self.tidy(vni);
         (vni, subjects)
+    }
+
+    /// Takes in what an earlier process was taught, where peers have not taught this one. Answers of what.
+    pub(super) fn inherit(&mut self, event: EvpnEvent) -> (Vni, BTreeSet<Taught>) {
+        let vni = vni(&event);
+        let subjects = self.tables.entry(vni).or_default().teaching.inherit(event);
+        self.tidy(vni);
+        (vni, subjects)
+    }
+
+    /// Peers have taught what they have to teach: what an earlier process was taught besides is void. Answers of what.
+    pub(super) fn forget_inherited(&mut self) -> Vec<(Vni, BTreeSet<Taught>)> {
+        let tables = self.tables.iter_mut();
+        let forgotten = tables.map(|(vni, table)| (*vni, table.teaching.forget_inherited(*vni)));
+        let forgotten: Vec<_> = forgotten.collect();
+        for (vni, _) in &forgotten {
+            self.tidy(*vni);
+        }
+        forgotten
     }
 
     fn tidy(&mut self, vni: Vni) {
@@ -228,19 +247,18 @@ impl Tenants {
         }
     }
 
-    /// What an exposure needs besides, and what must be in place before it is advertised.
-    pub(super) fn exposed(
-        &self,
-        vni: Vni,
-        exposure: &Exposure,
-        facts: &Facts,
-    ) -> (Vec<(Key, Value)>, Arc<[Key]>) {
+    /// What an exposure needs besides.
+    pub(super) fn exposed(&self, vni: Vni, exposure: &Exposure, facts: &Facts) -> Needs {
+        let requiring = |requires| Needs {
+            objects: Vec::new(),
+            requires,
+        };
         let Some(attachment) = &exposure.attachment else {
-            return (Vec::new(), Arc::from([]));
+            return requiring(Arc::from([]));
         };
         let site = self.site(vni, facts);
-        let exposed = site.and_then(|site| site.exposed(exposure));
-        exposed.unwrap_or_else(|| (Vec::new(), [never(attachment)].into()))
+        let needs = site.and_then(|site| site.exposed(exposure));
+        needs.unwrap_or_else(|| requiring([never(attachment)].into()))
     }
 
     /// What keeps an exposure from being advertised.
@@ -288,7 +306,15 @@ impl Tenants {
         facts: &Facts,
         local: impl Fn(MacAddr) -> bool,
     ) -> Wish {
-        let here = matches!(subject, Taught::Host(mac) if local(mac));
+        let here = match subject {
+            Taught::Host(mac) => local(mac),
+            // Every node that has something of the network has its router's address, and advertises it. The VRF's own
+            // table holds the kernel's local route: another one to the same address would take its place.
+            Taught::Prefix(prefix) => {
+                prefix.prefix_len() == prefix.max_prefix_len() && self.is_router(vni, prefix.addr())
+            }
+            Taught::NextHop(_) | Taught::Flood => false,
+        };
         let site = self.site(vni, facts).filter(|_| !here);
         let objects = site.map(|site| {
             let teaching = &site.table.teaching;
@@ -382,7 +408,7 @@ impl<'a> Site<'a> {
         objects
     }
 
-    fn exposed(&self, exposure: &Exposure) -> Option<(Vec<(Key, Value)>, Arc<[Key]>)> {
+    fn exposed(&self, exposure: &Exposure) -> Option<Needs> {
         let entrance = self.entrance(&exposure.network)?;
         let Tenant { vni, layer, .. } = *self.tenant;
         if layer == Layer::Bridged {
@@ -406,12 +432,12 @@ impl<'a> Site<'a> {
             .chain(entrance.required_flow(exposure.prefix, source))
             .chain(own);
         let requires = requires.collect();
-        let proxies = exposure.proxied.iter().map(|address| {
-            let dev = Arc::clone(entrance.answers_on());
-            let address = *address;
-            (Key::Proxy { dev, address }, Value::Proxy {})
-        });
-        Some((objects.into_iter().chain(proxies).collect(), requires))
+        let proxies = exposure
+            .proxied
+            .iter()
+            .map(|address| entrance.proxy(*address));
+        let objects = objects.into_iter().chain(proxies).collect();
+        Some(Needs { objects, requires })
     }
 
     /// What leads to an exposure.
@@ -434,6 +460,16 @@ impl<'a> Site<'a> {
             }
             (Layer::Bridged, None) => Vec::new(),
         }
+    }
+}
+
+/// The table that an event is about.
+fn vni(event: &EvpnEvent) -> Vni {
+    match event {
+        EvpnEvent::Prefix { vni, .. }
+        | EvpnEvent::Host { vni, .. }
+        | EvpnEvent::Flood { vni, .. }
+        | EvpnEvent::DuplicateMac { vni, .. } => *vni,
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp::evpn::{EvpnEvent, RemoteHost, Vni, Way};
+use bgp::wire::evpn::Mac;
 use ipnet::IpNet;
 
 use super::entrance::neighbour;
@@ -28,6 +29,8 @@ pub(super) struct Teaching {
     flood: BTreeSet<IpAddr>,
     /// How many lessons there have been.
     count: u64,
+    /// What an earlier process was taught, and this one was not.
+    inherited: BTreeSet<Taught>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +43,43 @@ struct Lesson {
 impl Teaching {
     /// Takes in a lesson. Answers of what it says something else than before.
     pub(super) fn learn(&mut self, event: EvpnEvent) -> BTreeSet<Taught> {
+        if let Some(subject) = subject(&event) {
+            self.inherited.remove(&subject);
+        }
+        self.replace(event)
+    }
+
+    /// Takes in what an earlier process was taught. Answers of what it says something else than before: nothing that
+    /// peers have taught this process.
+    pub(super) fn inherit(&mut self, event: EvpnEvent) -> BTreeSet<Taught> {
+        match subject(&event) {
+            Some(subject) if !self.knows(subject) => {
+                self.inherited.insert(subject);
+                self.replace(event)
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// What was inherited and not confirmed is void. Answers of what it is.
+    pub(super) fn forget_inherited(&mut self, vni: Vni) -> BTreeSet<Taught> {
+        let inherited = std::mem::take(&mut self.inherited).into_iter();
+        inherited
+            .filter_map(|subject| nothing(vni, subject))
+            .flat_map(|event| self.replace(event))
+            .collect()
+    }
+
+    fn knows(&self, subject: Taught) -> bool {
+        match subject {
+            Taught::Prefix(prefix) => self.prefixes.contains_key(&prefix),
+            Taught::NextHop(hop) => self.next_hops.contains_key(&hop),
+            Taught::Host(mac) => self.hosts.contains_key(&mac),
+            Taught::Flood => !self.flood.is_empty(),
+        }
+    }
+
+    fn replace(&mut self, event: EvpnEvent) -> BTreeSet<Taught> {
         match event {
             EvpnEvent::Prefix { prefix, ways, .. } => self.learn_prefix(prefix.trunc(), ways),
             EvpnEvent::Host { mac, host, .. } => {
@@ -177,6 +217,37 @@ impl Teaching {
             let dev = Arc::clone(&dev);
             (Key::Flood { dev, vtep: *vtep }, Value::Flood {})
         })
+    }
+}
+
+/// What an event is about; `None` of one that leads nowhere.
+fn subject(event: &EvpnEvent) -> Option<Taught> {
+    match event {
+        EvpnEvent::Prefix { prefix, .. } => Some(Taught::Prefix(prefix.trunc())),
+        EvpnEvent::Host { mac, .. } => Some(Taught::Host(MacAddr(mac.0))),
+        EvpnEvent::Flood { .. } => Some(Taught::Flood),
+        EvpnEvent::DuplicateMac { .. } => None,
+    }
+}
+
+/// That nothing is known of a subject; `None` of what follows from others.
+fn nothing(vni: Vni, subject: Taught) -> Option<EvpnEvent> {
+    match subject {
+        Taught::Prefix(prefix) => Some(EvpnEvent::Prefix {
+            vni,
+            prefix,
+            ways: Vec::new(),
+        }),
+        Taught::Host(mac) => Some(EvpnEvent::Host {
+            vni,
+            mac: Mac(mac.0),
+            host: None,
+        }),
+        Taught::Flood => Some(EvpnEvent::Flood {
+            vni,
+            vteps: BTreeSet::new(),
+        }),
+        Taught::NextHop(_) => None,
     }
 }
 

@@ -40,7 +40,7 @@ fn facts() -> Facts {
 
 /// Everything a node without tenants should have.
 fn desired<'a>(exposures: impl IntoIterator<Item = &'a Arc<Exposure>>, facts: &Facts) -> Desired {
-    super::desired(exposures, &BTreeMap::new(), facts)
+    super::desired(exposures, &BTreeMap::new(), [], facts)
 }
 
 fn patch_port(localnet: &str, ofport: u32) -> PatchPort {

@@ -14,8 +14,7 @@ use super::cloud::{
     Cloud, address, balancer, cidrs, fip, gateway, hosts, inner_port, interface, localnet_port,
     node, vip_port, vm,
 };
-use super::policies;
-use super::vpn_edits;
+use super::{policies, vpn_edits};
 use crate::config::TenantAdvertisement;
 use crate::exposure::{Attributes, Code, Exposure, Method, Options, Policy, TenantExposure};
 use crate::mac::MacAddr;

@@ -7,6 +7,7 @@ mod gateways;
 mod histories;
 mod policies;
 mod provider_ports;
+mod stretched;
 mod tenants;
 mod vpn_edits;
 mod vpns;

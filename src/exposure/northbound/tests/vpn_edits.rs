@@ -87,7 +87,7 @@ pub(super) fn apply(cloud: &mut Cloud, edit: &VpnEdit) {
         }
         VpnEdit::Virtual(network, both) => {
             let parents: &[&str] = if *both { &["p0", "p1"] } else { &["p0"] };
-            cloud.port(super::vpns::virtual_port(NETWORKS[*network], parents));
+            cloud.port(super::stretched::virtual_port(NETWORKS[*network], parents));
         }
     }
 }
