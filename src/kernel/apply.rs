@@ -417,6 +417,11 @@ fn judge(step: &Step, reply: Result<(), Refusal>) -> Result<(), ApplyError> {
                 libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO
             ) || is_no_port(step, errno)
         }
+        // What was to go before the new one comes was in the other table.
+        Step::Replace {
+            key: Key::Fdb { .. },
+            ..
+        } => errno == libc::ENOENT,
         _ => false,
     };
     if benign {
