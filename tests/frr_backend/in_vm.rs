@@ -109,16 +109,7 @@ fn with(change: impl FnOnce(&mut Tenants)) -> Tenants {
 #[ignore = "needs a kernel with VRFs: vm_tenants_through_frr_where_the_kernel_has_vrfs runs it"]
 fn tenants_of_a_vrf_are_heard_by_a_neighbour_and_go_without_a_trace() {
     let lab = Lab::new(Generation::Trixie).unwrap();
-    interop::netns::connect((&lab.node, DEVICE), (&lab.leaf, "host0")).unwrap();
-    for command in DEVICES {
-        lab.node.ip(command).unwrap();
-    }
-    lab.node
-        .ip(&format!(
-            "address add fe80::200:3e9:0/64 dev {DEVICE} nodad"
-        ))
-        .unwrap();
-    lab.node.forward().unwrap();
+    make_devices(&lab);
     let frr = lab.start_evpn(FRR_CONFIG);
     // FRR 10 shows a VRF as long as the kernel has it.
     let before = frr.vtysh("show running-config").unwrap();
@@ -146,15 +137,7 @@ fn tenants_of_a_vrf_are_heard_by_a_neighbour_and_go_without_a_trace() {
     eventually_within(PATIENCE, true, || heard(&leaf).is_disjoint(&expected));
 
     // b153: gateways and subnets are in the table, hosts are advertised.
-    for route in ["10.1.0.0/24 via 172.24.4.10", "10.1.0.5/32 via 172.24.4.10"] {
-        lab.node
-            .ip(&format!("route add {route} dev {DEVICE} onlink table 1001"))
-            .unwrap();
-    }
-    for route in ["2001:db8:1::/64", "2001:db8:1::5/128"] {
-        let line = format!("route add {route} via 2001:db8:4::10 dev {DEVICE} onlink table 1001");
-        lab.node.ip(&line).unwrap();
-    }
+    add_hosts_behind_a_gateway(&lab);
     let shared = with(|tenants| {
         for tenant in tenants.tenants.values_mut() {
             tenant.redistributed = Redistributed::Hosts;
@@ -193,6 +176,31 @@ fn tenants_of_a_vrf_are_heard_by_a_neighbour_and_go_without_a_trace() {
     let after = frr.vtysh("show running-config").unwrap();
     assert_eq!(after, before);
     wait_for(&upkeep, &Status::InPlace);
+}
+
+fn make_devices(lab: &Lab) {
+    interop::netns::connect((&lab.node, DEVICE), (&lab.leaf, "host0")).unwrap();
+    for command in DEVICES {
+        lab.node.ip(command).unwrap();
+    }
+    lab.node
+        .ip(&format!(
+            "address add fe80::200:3e9:0/64 dev {DEVICE} nodad"
+        ))
+        .unwrap();
+    lab.node.forward().unwrap();
+}
+
+fn add_hosts_behind_a_gateway(lab: &Lab) {
+    for route in ["10.1.0.0/24 via 172.24.4.10", "10.1.0.5/32 via 172.24.4.10"] {
+        lab.node
+            .ip(&format!("route add {route} dev {DEVICE} onlink table 1001"))
+            .unwrap();
+    }
+    for route in ["2001:db8:1::/64", "2001:db8:1::5/128"] {
+        let line = format!("route add {route} via 2001:db8:4::10 dev {DEVICE} onlink table 1001");
+        lab.node.ip(&line).unwrap();
+    }
 }
 
 fn leaf(lab: &Lab) -> Frr {

@@ -1,5 +1,8 @@
 //! Router advertisements on a veth pair: a real kernel as host, and tshark and rdisc6 as readers.
 
+// A lab runs what it needs.
+#![allow(clippy::disallowed_methods)]
+
 mod lab;
 
 use std::time::Duration;

@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
             octets,
         };
         let decoded = Packet::decode(&arrival);
-        if let Ok(packet.clone()) = decoded {
+        if let Ok(packet) = &decoded {
             let again = Arrival {
                 octets: &packet.encode(),
                 ..arrival
