@@ -6,11 +6,12 @@ mod snapshot;
 use std::path::Path;
 
 use ovn_bgp_agent::config::{Config, Driver, Fault, Input, Loaded, Severity};
-use ovn_bgp_agent::exposure::{Decision, Options, southbound, stretched_l2};
+use ovn_bgp_agent::exposure::{Decision, Options, evpn, southbound, stretched_l2};
 use ovn_bgp_agent::ovn::southbound::Scope;
 use snapshot::rows;
 
 const CLOUD: &str = "tests/fixtures/snap/07_address_scopes";
+const CLOUD_OF_TENANTS: &str = "tests/fixtures/snap/14_bgpvpn";
 const NODE: &str = "gw-1";
 
 /// The indented or fenced blocks of a page.
@@ -72,7 +73,11 @@ fn the_configurations_of_the_documentation_start_and_every_option_of_them_counts
 }
 
 fn decide(config: &Config) -> Decision {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(CLOUD);
+    let cloud = match config.agent.driver {
+        Driver::Evpn => CLOUD_OF_TENANTS,
+        _ => CLOUD,
+    };
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(cloud);
     let sb = rows::southbound(&dir, Scope::Everything);
     let options = &Options::from(&config.agent);
     match config.agent.driver {
@@ -83,6 +88,11 @@ fn decide(config: &Config) -> Decision {
         }),
         Driver::StretchedL2 => stretched_l2::decide(stretched_l2::Inputs {
             southbound: &sb,
+            options,
+        }),
+        Driver::Evpn => evpn::decide(evpn::Inputs {
+            southbound: &sb,
+            node: &rows::node(&dir, NODE),
             options,
         }),
         other => panic!("{other} has no example"),
@@ -99,7 +109,13 @@ fn what_docs_drivers_md_predicts_comes_true() {
         if !text.contains("driver = ") || prediction.contains("driver = ") {
             continue;
         }
-        let decision = decide(&load(text).config);
+        // Some are lines of [DEFAULT] alone.
+        let section = if text.contains('[') {
+            ""
+        } else {
+            "[DEFAULT]\n"
+        };
+        let decision = decide(&load(&format!("{section}{text}")).config);
         for line in prediction.lines().filter(|line| line.contains('/')) {
             let words: Vec<_> = line.split_whitespace().collect();
             let told = told(&decision, words[0], words[1]);

@@ -7,7 +7,6 @@
 
 mod agent_node;
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -86,20 +85,6 @@ fn check_behind(node: &Node, commands: &str) -> Report {
     Report::of(&command.output().unwrap())
 }
 
-/// Everything `check` could change in the kernel.
-fn kernel(node: &Node) -> BTreeMap<&'static str, String> {
-    let listings = [
-        "link show",
-        "address show",
-        "-4 rule show",
-        "-6 rule show",
-        "-4 route show table all",
-        "-6 route show table all",
-        "neigh show",
-    ];
-    listings.map(|what| (what, node.ip(what))).into()
-}
-
 #[test]
 fn a_node_is_judged_by_its_kernel_and_open_vswitch_and_stays_as_it_is() {
     if !can_run() {
@@ -121,7 +106,7 @@ fn a_node_is_judged_by_its_kernel_and_open_vswitch_and_stays_as_it_is() {
         .unwrap();
     let ids = "external-ids:ovn-bridge-mappings=physnet1:br-ex,physnet2:br-lost,nonsense";
     node.switch.vsctl(&["set", "open", ".", ids]).unwrap();
-    let before = kernel(&node);
+    let before = node.namespace.kernel().unwrap();
     let rows = std::fs::read(nb.database()).unwrap();
     let report = check(&node);
     assert_eq!(report.status, 1);
@@ -141,7 +126,7 @@ fn a_node_is_judged_by_its_kernel_and_open_vswitch_and_stays_as_it_is() {
         "bgp-port-taken",
         "router-id-missing",
     ]);
-    assert_eq!(kernel(&node), before);
+    assert_eq!(node.namespace.kernel().unwrap(), before);
     assert_eq!(
         std::fs::read(nb.database()).unwrap(),
         rows,

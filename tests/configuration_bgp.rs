@@ -6,7 +6,7 @@ use std::time::Duration;
 use bgp::wire::{Asn, Community};
 use bgp::{AllowAsIn, Filters, LocalAs, Match, Set};
 use ovn_bgp_agent::config::{
-    Config, Endpoint, Input, Loaded, Neighbour, RemoteAs, Secret, Severity, Ttl,
+    Config, Endpoint, EvpnKind, Input, Loaded, Neighbour, RemoteAs, Secret, Severity, Ttl,
 };
 
 /// What every file here begins with: 2 lines.
@@ -300,5 +300,109 @@ fn the_examples_of_the_documentation_are_valid() {
         };
         let loaded = Loaded::read_with(&input, &|_| Ok("router bgp 65001\n".into()));
         assert!(loaded.is_valid(), "{example}{:#?}", loaded.problems);
+    }
+}
+
+#[test]
+fn evpn_is_offered_where_tenants_tables_are_exchanged_and_where_it_is_asked_for() {
+    let evpn = |text: &str| {
+        let loaded = read(text);
+        let offered = |n: &Neighbour| n.session.families.l2vpn_evpn;
+        loaded
+            .config
+            .neighbours
+            .iter()
+            .map(offered)
+            .collect::<Vec<_>>()
+    };
+    let leaf = "[bgp_neighbor 192.0.2.1]\n";
+    assert_eq!(evpn(leaf), [false]);
+    for method in ["vrf", "l2vni", "dynamic"] {
+        assert_eq!(
+            evpn(&format!("exposing_method = {method}\n{leaf}")),
+            [true],
+            "{method}"
+        );
+    }
+    assert_eq!(evpn(&format!("[evpn_vni 77]\n{leaf}")), [true]);
+    let asked = "[bgp_neighbor 192.0.2.1]\nfamilies = l2vpn-evpn\n[bgp_neighbor 192.0.2.2]\n";
+    assert_eq!(evpn(asked), [true, false]);
+    let not = "[evpn_vni 77]\n[bgp_neighbor 192.0.2.1]\nfamilies = ipv4-unicast\n";
+    assert_eq!(evpn(not), [false]);
+    let loaded = read(asked);
+    let families = loaded.config.neighbours[0].session.families;
+    assert!(!families.ipv4_unicast && !families.ipv6_unicast);
+}
+
+/// What keeps unicast in bounds says nothing of tenants, unless it says all or nothing.
+#[test]
+fn only_all_and_nothing_of_import_and_export_prefixes_hold_for_evpn() {
+    let session = |text: &str| only(&accepted(text)).session.clone();
+    let evpn = |text: &str| {
+        let session = session(text);
+        [session.import.evpn, session.export.evpn]
+            .map(|filter| filter.prefixes.map(|l| l.rules.len()))
+    };
+    let leaf = "[bgp_neighbor 192.0.2.1]\n";
+    assert_eq!(evpn(leaf), [None, None]);
+    let written = format!("{leaf}import_prefixes = default-only\nexport_prefixes = host-only\n");
+    assert_eq!(evpn(&written), [None, None]);
+    let nothing = format!("[bgp]\nimport_prefixes = none\nexport_prefixes = none\n{leaf}");
+    assert_eq!(evpn(&nothing), [Some(0), Some(0)]);
+    assert_eq!(
+        evpn(&format!("{nothing}import_prefixes = any\n")),
+        [None, Some(0)]
+    );
+    assert_eq!(
+        evpn(&format!("{nothing}import_prefixes = default-only\n")),
+        [Some(0), Some(0)]
+    );
+    assert_eq!(
+        evpn(&format!("{nothing}export_prefixes_evpn = any\n")),
+        [Some(0), None]
+    );
+    assert_eq!(
+        evpn(&format!("{leaf}import_prefixes_evpn = host-only\n")),
+        [Some(2), None]
+    );
+    let policy = "[bgp_policy tag]\nterms = permit\n";
+    let general = session(&format!("{policy}{leaf}export_policy = tag\n"));
+    assert!(general.export.evpn.policy.is_some() && general.import.evpn.policy.is_none());
+    let own = session(&format!(
+        "{policy}{leaf}export_policy = tag\nexport_policy_evpn = any\n"
+    ));
+    assert!(own.export.evpn.policy.is_none() && own.export.v4.policy.is_some());
+}
+
+#[test]
+fn tenants_tables_are_read_and_told_apart() {
+    let config = accepted(
+        "[bgp_neighbor 192.0.2.1]\n[evpn_vni red]\nvni = 77\nroute_targets = auto, 65009:1\nexport_route_targets = auto-rfc8365\nrd = 192.0.2.7:5\n\
+         vtep = 192.0.2.7\nrouter_mac = 02:00:00:00:00:07\noriginate = 10.0.0.0/24, 2001:db8::/64\n[evpn_vni 1001]\nkind = l2\n",
+    );
+    let [red, bridged] = &config.evpn_vnis[..] else {
+        panic!("{:?}", config.evpn_vnis)
+    };
+    assert_eq!((red.vni, red.import.len(), red.export.len()), (77, 2, 1));
+    assert_eq!(
+        (red.rd.unwrap().to_string().as_str(), red.originate.len()),
+        ("192.0.2.7:5", 2)
+    );
+    assert_eq!((bridged.vni, bridged.kind), (1001, EvpnKind::L2));
+    let problems = errors(
+        "[bgp_neighbor 192.0.2.1]\n[evpn_vni red]\n[evpn_vni 0]\n[evpn_vni a]\nvni = 5\n[evpn_vni b]\nvni = 5\n[evpn_vni c]\nvni = 65541\n\
+         [evpn_vni d]\nvni = 6\nkind = l2\noriginate = 10.0.0.0/8\n[evpn_vni e]\nvni = 7\nrouter_mac = 01:00:5e:00:00:01\nroute_targets = 5\n",
+    );
+    let all = problems.join("\n");
+    for expected in [
+        "'red' has no VNI",
+        "'0' has no VNI",
+        "VNI 5 is that of [evpn_vni a] too",
+        "its route distinguisher is that of [evpn_vni a] too",
+        "prefixes are originated in tables of kind l3",
+        "'01:00:5e:00:00:01' is not accepted",
+        "route_targets: '5' is not accepted",
+    ] {
+        assert!(all.contains(expected), "no {expected:?} in\n{all}");
     }
 }

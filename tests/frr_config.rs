@@ -451,3 +451,52 @@ proptest! {
         prop_assert_eq!(taken_config(&frr), converted(&frr), "{}", said(&frr));
     }
 }
+
+#[test]
+fn evpn_is_a_family_with_its_own_route_maps() {
+    let frr = "router bgp 65001\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor RR peer-group\n neighbor RR remote-as internal\n \
+               neighbor 192.0.2.1 peer-group RR\n neighbor 192.0.2.2 remote-as external\n \
+               address-family ipv4 unicast\n  neighbor 192.0.2.2 activate\n exit-address-family\n \
+               address-family l2vpn evpn\n  neighbor RR activate\n  neighbor RR route-map in in\n  neighbor 192.0.2.2 activate\n  advertise-all-vni\n  \
+               vni 77\n   rd 1:1\n   route-target both 1:1\n  exit-vni\n  advertise-svi-ip\n exit-address-family\nroute-map in permit 10\n";
+    let group = section(frr, "bgp_group RR");
+    assert!(
+        group.contains(&"families = l2vpn-evpn".to_owned()),
+        "{group:?}"
+    );
+    assert!(
+        group.contains(&"import_policy_evpn = in".to_owned()),
+        "{group:?}"
+    );
+    assert!(
+        group.contains(&"export_prefixes_evpn = any".to_owned()),
+        "{group:?}"
+    );
+    let leaf = section(frr, "bgp_neighbor 192.0.2.2");
+    assert!(
+        leaf.contains(&"families = ipv4-unicast, l2vpn-evpn".to_owned()),
+        "{leaf:?}"
+    );
+    let notes = notes(frr);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].starts_with("16: 'vni 77' has no equivalent"),
+        "{notes:?}"
+    );
+    assert!(
+        notes[1].starts_with("20: 'advertise-svi-ip' has no equivalent"),
+        "{notes:?}"
+    );
+    assert_eq!(taken_config(frr), converted(frr));
+}
+
+/// RFC 8212 in FRR: towards another AS nothing passes without a route map, EVPN included.
+#[test]
+fn evpn_without_a_route_map_towards_another_as_is_nothing_where_one_is_required() {
+    let frr = "router bgp 65001\n neighbor 192.0.2.2 remote-as external\n address-family l2vpn evpn\n  neighbor 192.0.2.2 activate\n exit-address-family\n";
+    let leaf = section(frr, "bgp_neighbor 192.0.2.2");
+    assert!(
+        leaf.contains(&"export_prefixes_evpn = none".to_owned()),
+        "{leaf:?}"
+    );
+}

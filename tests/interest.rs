@@ -118,10 +118,43 @@ fn seed(place: &str) -> u64 {
 fn assert_same(have: &[Arc<Exposure>], want: &[Arc<Exposure>], place: &str) {
     let missing: Vec<_> = want.iter().filter(|e| !have.contains(e)).collect();
     let extra: Vec<_> = have.iter().filter(|e| !want.contains(e)).collect();
-    assert!(
-        missing.is_empty() && extra.is_empty(),
-        "{place}\nmissing {missing:#?}\nextra {extra:#?}"
-    );
+    if missing.is_empty() && extra.is_empty() {
+        return;
+    }
+    let mut told = Vec::new();
+    for wanted in &missing {
+        let had = extra
+            .iter()
+            .find(|e| (e.prefix, e.kind) == (wanted.prefix, wanted.kind));
+        told.push(match had {
+            Some(had) => format!("{}: {}", wanted.prefix, difference(had, wanted)),
+            None => format!("{}: missing: {wanted:?}", wanted.prefix),
+        });
+    }
+    for had in extra {
+        if !missing
+            .iter()
+            .any(|e| (e.prefix, e.kind) == (had.prefix, had.kind))
+        {
+            told.push(format!("{}: too much: {had:?}", had.prefix));
+        }
+    }
+    panic!("{place}\n{}", told.join("\n"));
+}
+
+/// The lines in which two exposures differ.
+fn difference(have: &Exposure, want: &Exposure) -> String {
+    let (have, want) = (format!("{have:#?}"), format!("{want:#?}"));
+    let lines = |text: &str, other: &str| {
+        let other: Vec<_> = other.lines().collect();
+        let own = text.lines().filter(|line| !other.contains(line));
+        own.map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    format!(
+        "{} in place of {}",
+        lines(&have, &want),
+        lines(&want, &have)
+    )
 }
 
 /// What is withheld may differ: of a row that is not asked for nothing is said.
@@ -231,7 +264,8 @@ fn the_southbound_drivers_expose_the_same_with_conditions() {
             let server = south::server(driver, dir);
             for (name, options) in combos {
                 let place = format!("{place}, {name}");
-                compared.set(compared.get() + same(driver, &server, node, options, &place));
+                let exposures = same(driver, &server, node, options, &place);
+                compared.set(compared.get() + exposures);
                 let policy = by_routers(&server);
                 with_routers.set(with_routers.get() + usize::from(policy.names_routers()));
                 let options = Options {

@@ -2,11 +2,12 @@
 
 mod kernel_node;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kernel_node::*;
-use ovn_bgp_agent::reconcile::Holder;
+use ovn_bgp_agent::kernel::Observation;
 use ovn_bgp_agent::reconcile::object::Key;
+use ovn_bgp_agent::reconcile::{Domain, Holder};
 
 const REPAIR: Duration = Duration::from_millis(100);
 
@@ -151,6 +152,61 @@ fn what_the_kernel_does_not_announce_is_repaired_by_the_next_dump() {
         assert!(ip("-6 neigh show proxy").contains("2001:db8:100::1"));
         let value = std::fs::read_to_string("/proc/sys/net/ipv4/conf/br-ex/proxy_arp").unwrap();
         assert_eq!(value.trim(), "1");
+    });
+}
+
+/// Dumps until one says what the one before said: the kernel may be at work still, on IPv6 addresses for one.
+async fn at_rest(node: &mut Node) {
+    let start = Instant::now();
+    loop {
+        node.drain().await;
+        node.kernel.refresh();
+        if node.kernel.observe().await.unwrap() == Observation::Same {
+            return;
+        }
+        assert!(start.elapsed() < DEADLINE, "no dump is like the one before");
+    }
+}
+
+#[test]
+fn a_dump_tells_all_when_anything_has_changed_and_else_that_nothing_has() {
+    in_namespace(|| async {
+        let (mut node, _) = wired().await;
+        let proxied = host("2001:db8:100::10");
+        node.expose(proxied, vec![proxy("2001:db8:100::1", BRIDGE)]);
+        node.act().await;
+        at_rest(&mut node).await;
+        let writes = node.kernel.writes_total();
+        for (spoilt, repaired) in [
+            // Nobody announces these two.
+            (
+                "-6 neigh del proxy 2001:db8:100::1 dev br-ex",
+                "-6 neigh show proxy",
+            ),
+            ("sysctl", "rule show"),
+            // These are announced, to sockets that are closed when the dump is made.
+            ("rule del to 172.24.4.10 lookup 189 pref 32000", "rule show"),
+            ("route del 172.24.4.10 table 189", "route show table 189"),
+            ("addr del 169.254.1.1/32 dev br-ex", "addr show dev br-ex"),
+            ("link add d0 type dummy", "link show type dummy"),
+        ] {
+            let before = ip(repaired);
+            match spoilt {
+                "sysctl" => std::fs::write("/proc/sys/net/ipv4/conf/br-ex/proxy_arp", "0").unwrap(),
+                command => drop(ip(command)),
+            }
+            node.kernel.refresh();
+            let Observation::Dump(all) = node.kernel.observe().await.unwrap() else {
+                panic!("{spoilt}: not noticed");
+            };
+            node.reconciler.observe_all(&Domain::Kernel, all);
+            node.act().await;
+            if !spoilt.starts_with("link") {
+                assert_eq!(ip(repaired), before, "{spoilt}");
+            }
+            at_rest(&mut node).await;
+        }
+        assert!(node.kernel.writes_total() > writes);
     });
 }
 

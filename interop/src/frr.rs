@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::PATIENCE;
 use crate::ovsdb::text;
 use crate::process::{Daemon, run, wait_until};
 use crate::rootfs::{Generation, Place};
+use crate::{Namespace, PATIENCE};
 
 /// A running FRR.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Frr {
     dir: PathBuf,
     daemons: Vec<(&'static str, Daemon)>,
     zebra_option: Option<&'static str>,
+    /// Where zebra sees other things than the rest.
+    zebra_place: Place,
 }
 
 impl Frr {
@@ -48,6 +50,47 @@ impl Frr {
         Self::start_with_zebra_option(place, dir, config, "--v6-rr-semantics")
     }
 
+    /// zebra and bgpd with a zebra that has namespaces for VRFs (`zebra -n`): `vrfs` by their names. It takes every namespace
+    /// that it finds for one, so these are all that it finds. A kernel without VRF devices has EVPN of type 5 this way.
+    pub fn start_with_namespaces(
+        place: &Place,
+        dir: &Path,
+        config: &str,
+        vrfs: &[(&str, &Namespace)],
+    ) -> Result<Self> {
+        // By a directory of its own, over the machine's /run/netns.
+        let names = dir.join("netns");
+        std::fs::create_dir_all(&names)?;
+        let mut zebra = place.clone();
+        let hold = |name: &str| dir.join(format!("hold-{name}"));
+        for (name, vrf) in vrfs {
+            std::fs::write(hold(name), "")?;
+            std::fs::write(names.join(name), "")?;
+            zebra = zebra.mount(Path::new(&vrf.path()), &text(&hold(name)));
+        }
+        zebra = zebra.mount(&names, "/run/netns");
+        for (name, _) in vrfs {
+            // As it is below the root filesystem, where it was mounted first.
+            let held = place.generation().file(&text(&hold(name)))?;
+            zebra = zebra.mount(&held, &format!("/run/netns/{name}"));
+        }
+        if place.generation() == Generation::Bookworm {
+            let this = Self {
+                zebra_option: Some("-n"),
+                zebra_place: zebra,
+                ..Self::new(place, dir)
+            };
+            return this.launch(config, &["zebra", "bgpd"]);
+        }
+        // FRR 10 has what is said of VRFs from mgmtd, by sockets that are nowhere else than in /run/frr.
+        let this = Self {
+            zebra_option: Some("-w"),
+            zebra_place: zebra.mount(dir, "/run/frr"),
+            ..Self::new(&place.clone().mount(dir, "/run/frr"), dir)
+        };
+        this.launch(config, &["mgmtd", "zebra", "bgpd"])
+    }
+
     fn start_with_zebra_option(
         place: &Place,
         dir: &Path,
@@ -67,6 +110,7 @@ impl Frr {
             dir: dir.to_owned(),
             daemons: Vec::new(),
             zebra_option: None,
+            zebra_place: place.clone(),
         }
     }
 
@@ -77,6 +121,13 @@ impl Frr {
         self.own_dir()?;
         for name in daemons {
             self.start_daemon(name)?;
+        }
+        if daemons.contains(&"mgmtd") {
+            // What it has for zebra before that is lost.
+            wait_until(PATIENCE, "zebra at mgmtd", || {
+                let adapters = self.vtysh("show mgmt backend-adapter all");
+                adapters.is_ok_and(|text| text.contains("zebra"))
+            })?;
         }
         // FRR 10 reads the whole file in vtysh; daemons skip what is not theirs
         self.vtysh_raw(&["-b"])?;
@@ -181,6 +232,14 @@ impl Frr {
         })
     }
 
+    /// Every process that it is made of.
+    pub fn pids(&self) -> Vec<u32> {
+        self.daemons
+            .iter()
+            .map(|(_, daemon)| daemon.pid())
+            .collect()
+    }
+
     /// Where its files are.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -188,20 +247,21 @@ impl Frr {
 
     fn start_daemon(&mut self, name: &'static str) -> Result<()> {
         let dir = text(&self.dir);
-        let mut command = self.place.command(&format!("/usr/lib/frr/{name}"))?;
-        command.args([
-            "-i",
-            &format!("{dir}/{name}.pid"),
-            "-z",
-            &format!("{dir}/zserv.api"),
-        ]);
+        let place = if name == "zebra" {
+            &self.zebra_place
+        } else {
+            &self.place
+        };
+        let mut command = place.command(&format!("/usr/lib/frr/{name}"))?;
+        command.args(["-i", &format!("{dir}/{name}.pid")]);
         command.args(["--vty_socket", &dir, "-A", "127.0.0.1", "-P", "0"]);
-        // it has no file of its own
-        if name != "mgmtd" {
-            command.args(["-f", "/dev/null"]);
-        }
         command.args(["--log", "stdout", "--log-level", "informational"]);
-        if name == "zebra" {
+        // It has no file of its own, and speaks to zebra as mgmtd.
+        if name != "mgmtd" {
+            let socket = format!("{dir}/zserv.api");
+            command.args(["-z", &socket, "-f", "/dev/null"]);
+        }
+        if name == "zebra" || name == "mgmtd" {
             command.args(self.zebra_option);
         }
         // later versions have no control socket any more
@@ -241,7 +301,7 @@ impl Frr {
 mod tests {
     use super::*;
     use crate::netns::connect;
-    use crate::{Namespace, Need, require, scratch};
+    use crate::{Need, require, scratch};
 
     #[test]
     fn two_generations_hold_a_session() {

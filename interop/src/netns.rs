@@ -1,5 +1,6 @@
 //! Network namespaces: nodes of a lab.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -62,6 +63,22 @@ impl Namespace {
                 .args(["-n", &self.name])
                 .args(args.split_whitespace()),
         )
+    }
+
+    /// Everything that an agent could change in the kernel, as ip(8) lists it.
+    pub fn kernel(&self) -> Result<BTreeMap<&'static str, String>> {
+        let listings = [
+            "link show",
+            "address show",
+            "-4 rule show",
+            "-6 rule show",
+            "-4 route show table all",
+            "-6 route show table all",
+            "neigh show",
+            "-6 neigh show proxy",
+        ];
+        let listed = listings.map(|what| Ok((what, self.ip(what)?)));
+        listed.into_iter().collect()
     }
 
     /// Runs these lines as `ip <line>` inside, in one process; the first that fails ends it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::boot::BootNote;
-use super::kernel_side::{fib_settings, originated};
+use super::kernel_side::{fib_settings, originate_in_tenant_tables, originated, tenant_tables};
 use super::sessions::{neighbours, settings};
 use super::told::Told;
 use super::{Live, Origination, Source, TenantOrigination};
@@ -134,6 +134,7 @@ impl Embedded {
         // First: the node's own addresses belong before the End-of-RIB of the first session.
         let fib = fib_settings(&self.config.bgp);
         let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
+        self.configure_tenants(router_id);
         let learned_tenants = Some(origination.tenants().learned());
         let spawn = |routes, tenants| {
             let start = Start {
@@ -174,6 +175,7 @@ impl Embedded {
         };
         self.origination
             .replace(Source::Configuration, originated(bgp));
+        self.configure_tenants(router_id);
         peering
             .reconfigure(
                 settings(&self.config, router_id, self.restarted),
@@ -185,6 +187,16 @@ impl Embedded {
         self.live
             .send_modify(|live| live.router_id = Some(router_id));
         Ok(())
+    }
+
+    /// Tenants' tables of the configuration.
+    fn configure_tenants(&self, router_id: Ipv4Addr) {
+        let tenants = self.origination.tenants();
+        tenants.set_instances(
+            Source::Configuration,
+            tenant_tables(&self.config, router_id),
+        );
+        originate_in_tenant_tables(&self.config, tenants);
     }
 
     /// Why the last attempt to start has failed.

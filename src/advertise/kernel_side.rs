@@ -1,9 +1,14 @@
-//! From the configuration's words to what keeps the kernel's routes.
+//! From the configuration's words to what keeps the kernel's routes, and to tenants' tables.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use bgp::evpn::{Instance, Vni};
 use bgp::{PrefixList, PrefixRule, Route};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::config::{Bgp, ConnectedAs};
+use super::{Source, TenantOrigination};
+use crate::config::{Bgp, Config, ConnectedAs, EvpnVni};
 use crate::fib::{Settings, connected};
 
 /// The learned routes that are installed and the connected ones that are originated.
@@ -26,6 +31,30 @@ pub(super) fn originated(bgp: &Bgp) -> impl Iterator<Item = Route> + '_ {
     bgp.originate
         .iter()
         .map(|prefix| Route::new(prefix.trunc()))
+}
+
+/// The tables of `[evpn_vni NAME]`.
+pub(super) fn tenant_tables(config: &Config, router_id: Ipv4Addr) -> BTreeMap<Vni, Instance> {
+    let tables = config.evpn_vnis.iter();
+    let instance = |table: &EvpnVni| (table.vni, table.instance(config.bgp.asn, router_id));
+    tables.map(instance).collect()
+}
+
+/// Originates in them what the configuration says, and nothing else that it said before.
+pub(super) fn originate_in_tenant_tables(config: &Config, tenants: &TenantOrigination) {
+    let mut wanted: BTreeMap<Vni, Vec<Route>> = BTreeMap::new();
+    // Also where nothing is wanted any more.
+    wanted.extend(tenants.vnis().into_iter().map(|vni| (vni, Vec::new())));
+    for table in &config.evpn_vnis {
+        let routes = table
+            .originate
+            .iter()
+            .map(|prefix| Route::new(prefix.trunc()));
+        wanted.entry(table.vni).or_default().extend(routes);
+    }
+    for (vni, routes) in wanted {
+        tenants.replace(Source::Configuration, vni, routes);
+    }
 }
 
 /// `None` when nothing could pass: then the kernel's routes are not even looked at.

@@ -141,7 +141,7 @@ impl Conditions {
 impl Interest {
     fn new(driver: Driver, options: &Options, own: Own) -> Self {
         let southbound = |reach| {
-            let monitor = sb::monitor(sb::Scope::Everything);
+            let monitor = sb::monitor(super::driver::scope(driver));
             Self::Southbound(Box::new(southbound::Interest::new(
                 own.clone(),
                 reach,
@@ -161,7 +161,9 @@ impl Interest {
                 Self::Northbound(Box::new(interest))
             }
             Driver::StretchedL2 => southbound(southbound::Reach::Routers),
-            _ => southbound(southbound::Reach::Node(tenant_rows(options))),
+            Driver::Evpn => southbound(southbound::Reach::Gateways),
+            Driver::Native => southbound(southbound::Reach::Routing),
+            Driver::Southbound => southbound(southbound::Reach::Node(tenant_rows(options))),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::peering::TenantNews;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::{Leak, Scope, TenantScope};
 use crate::reconcile::{Holder, Key, Reconciler};
-use crate::wiring::tenants::names;
+use crate::wiring::tenants::{self, names};
 use crate::wiring::{AdvertisedRouter, BridgeFacts, BridgeRole, Facts, Tenancy, Wiring, Wish};
 
 /// What of tenants is others' business than wiring's.
@@ -32,6 +32,7 @@ pub struct Told {
 #[derive(Debug, Default)]
 pub struct Core {
     host: Arc<str>,
+    driver: Driver,
     options: Options,
     /// Tables that no bridge may get: the BGP VRF's.
     reserved: BTreeSet<TableId>,
@@ -45,7 +46,6 @@ pub struct Core {
     wiring: Wiring,
     /// What tenants depend on, but for what is observed.
     tenancy: Tenancy,
-    role: BridgeRole,
     /// The kernel's side of them is looked at.
     tenant_scope: Option<TenantScope>,
     /// What tenants are made of may have changed since it was last told.
@@ -63,7 +63,7 @@ impl Core {
     /// For the node that calls itself `host`; `reserved` is the table of `bgp_vrf`.
     pub fn new(host: &str, reserved: TableId, driver: Driver, options: Options) -> Self {
         Self {
-            role: role(driver, options.method),
+            driver,
             host: host.into(),
             options,
             ovn: Ovn::new(driver),
@@ -77,6 +77,22 @@ impl Core {
         if self.options.policy != policy {
             self.options.policy = policy;
             self.ovn.decide_again();
+        }
+    }
+
+    /// What the bridges of provider networks are for.
+    fn role(&self) -> BridgeRole {
+        let has_tenants = || {
+            self.wiring
+                .vnis()
+                .any(|vni| self.wiring.tenant(vni).is_some())
+        };
+        match (self.driver, self.options.method) {
+            (Driver::Evpn, _) => BridgeRole::Answers,
+            // Without tenants OVN's routers and the fabric are on one network, where nobody is to answer for either.
+            (Driver::Native, _) if has_tenants() => BridgeRole::Answers,
+            (Driver::Native, _) | (_, Method::Vrf | Method::L2Vni) => BridgeRole::Nothing,
+            (_, Method::Underlay | Method::Dynamic) => BridgeRole::Routes,
         }
     }
 
@@ -109,6 +125,20 @@ impl Core {
     /// Takes in what peers teach of tenants' tables.
     pub fn teach(&mut self, news: &TenantNews) {
         let wishes = self.wiring.teach(news.events());
+        self.wish(wishes);
+    }
+
+    /// What peers taught an agent before this one stays in the kernel until they have taught this one: peers keep our routes
+    /// through a restart (RFC 4724 §4.2), and we keep theirs.
+    pub fn inherit(&mut self) {
+        let taught = tenants::taught_before(self.reconciler.observations());
+        let wishes = self.wiring.inherit(taught);
+        self.wish(wishes);
+    }
+
+    /// Peers have taught all they have: what they did not is no more.
+    pub fn forget_inherited(&mut self) {
+        let wishes = self.wiring.forget_inherited();
         self.wish(wishes);
     }
 
@@ -192,16 +222,24 @@ impl Core {
         let Some(node) = &self.node else { return };
         let Consequences { delta, localnets } = self.ovn.update(node, &self.options);
         if std::mem::take(&mut self.stale) || localnets {
-            let facts = self.gather_facts(node);
-            if *self.wiring.facts() != facts {
-                self.tenants_changed = true;
-                let wishes = self.wiring.set_facts(facts);
-                self.reconciler.hold(Holder::Base, self.wiring.base());
-                self.wish(wishes);
-            }
+            self.renew_facts();
         }
         if !delta.is_empty() {
             self.expose(&delta);
+        }
+        if std::mem::take(&mut self.stale) {
+            self.renew_facts();
+        }
+    }
+
+    fn renew_facts(&mut self) {
+        let Some(node) = &self.node else { return };
+        let facts = self.gather_facts(node);
+        if *self.wiring.facts() != facts {
+            self.tenants_changed = true;
+            let wishes = self.wiring.set_facts(facts);
+            self.reconciler.hold(Holder::Base, self.wiring.base());
+            self.wish(wishes);
         }
     }
 
@@ -213,6 +251,8 @@ impl Core {
                 .map(|ip| IpNet::V6(Ipv6Net::from(*ip)));
             self.proxied.extend(hosts);
         }
+        // What the bridges are for may depend on there being tenants.
+        self.stale |= !delta.tenants.is_empty();
         self.tenants_changed |= !delta.tenants.is_empty()
             || delta
                 .added
@@ -247,7 +287,7 @@ impl Core {
         tenancy.observe(self.reconciler.observations());
         tenancy.ports = self.vswitch.ofports(names::is_port_of_gateways);
         Facts {
-            role: self.role,
+            role: self.role(),
             tenancy,
             localnets: self.ovn.localnets(),
             bridges: mappings.iter().map(|m| bridge(&m.bridge)).collect(),
@@ -348,14 +388,5 @@ impl Core {
     /// What is wished and what there is, to observe and to take steps.
     pub fn reconciler_mut(&mut self) -> &mut Reconciler {
         &mut self.reconciler
-    }
-}
-
-/// What the bridges of provider networks are for.
-fn role(driver: Driver, method: Method) -> BridgeRole {
-    match (driver, method) {
-        (Driver::Evpn, _) => BridgeRole::Answers,
-        (_, Method::Vrf | Method::L2Vni) => BridgeRole::Nothing,
-        (_, Method::Underlay | Method::Dynamic) => BridgeRole::Routes,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Driver;
 use crate::exposure::{Decision, Delta, Exposure, Node, Options};
-use crate::exposure::{evpn, northbound, southbound, stretched_l2};
+use crate::exposure::{evpn, native, northbound, southbound, stretched_l2};
 use crate::ovn::southbound::Scope;
 use crate::ovn::{Northbound, RowProblem, Southbound};
 use crate::ovsdb::Change;
@@ -30,6 +30,7 @@ enum Standing {
     Southbound(southbound::Standing),
     StretchedL2(stretched_l2::Standing),
     Evpn(evpn::Standing),
+    Native(native::Standing),
 }
 
 /// What followed from the rows that changed.
@@ -145,6 +146,14 @@ impl Ovn {
                 };
                 standing.update(inputs, from_south)
             }
+            Standing::Native(standing) => {
+                let inputs = southbound::Inputs {
+                    southbound,
+                    node,
+                    options,
+                };
+                standing.update(inputs, from_south)
+            }
         };
         Consequences { delta, localnets }
     }
@@ -173,6 +182,11 @@ impl Ovn {
                 node,
                 options,
             }),
+            Standing::Native(_) => native::decide(southbound::Inputs {
+                southbound,
+                node,
+                options,
+            }),
         }
     }
 
@@ -183,21 +197,28 @@ impl Ovn {
             Standing::Southbound(standing) => Box::new(standing.exposures()),
             Standing::StretchedL2(standing) => Box::new(standing.exposures()),
             Standing::Evpn(standing) => Box::new(standing.exposures()),
+            Standing::Native(standing) => Box::new(standing.exposures()),
         }
     }
 
     /// True when traffic enters OVN through this node, so that its bridges are wired.
     pub(super) fn is_wired(&self) -> bool {
-        !matches!(self.standing, Standing::StretchedL2(_))
+        match &self.standing {
+            Standing::StretchedL2(_) => false,
+            // OVN leads out by itself what is in no VNI.
+            Standing::Native(standing) => !standing.tenants().is_empty(),
+            Standing::Northbound(_) | Standing::Southbound(_) | Standing::Evpn(_) => true,
+        }
     }
 
     /// The localnet ports of all provider networks.
     pub(super) fn localnets(&self) -> Vec<Localnet> {
         match &self.standing {
             Standing::Northbound(_) => wiring::localnets(&self.northbound),
-            Standing::Southbound(_) | Standing::StretchedL2(_) | Standing::Evpn(_) => {
-                wiring::southbound_localnets(&self.southbound)
-            }
+            Standing::Southbound(_)
+            | Standing::StretchedL2(_)
+            | Standing::Evpn(_)
+            | Standing::Native(_) => wiring::southbound_localnets(&self.southbound),
         }
     }
 }
@@ -209,6 +230,7 @@ impl Standing {
             Driver::Northbound => Self::Northbound(northbound::Standing::default()),
             Driver::Southbound => Self::Southbound(southbound::Standing::default()),
             Driver::Evpn => Self::Evpn(evpn::Standing::default()),
+            Driver::Native => Self::Native(native::Standing::default()),
             Driver::StretchedL2 => Self::StretchedL2(stretched_l2::Standing::default()),
         }
     }
@@ -219,6 +241,7 @@ pub(super) fn scope(driver: Driver) -> Scope {
     match driver {
         Driver::Northbound => Scope::Bindings,
         Driver::Southbound | Driver::StretchedL2 | Driver::Evpn => Scope::Everything,
+        Driver::Native => Scope::Routing,
     }
 }
 

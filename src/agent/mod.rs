@@ -10,7 +10,6 @@ mod database;
 mod driver;
 mod explain;
 mod follow;
-mod inherited;
 mod inputs;
 mod leaks;
 mod noted;
@@ -45,7 +44,7 @@ use crate::ovsdb::{Change, Event};
 use crate::peering::TenantNews;
 use crate::reconcile::ownership::TenantScope;
 use crate::reconcile::{Domain, Found, Key, ownership};
-use crate::router_advertisement::RouterAdvertisements;
+use crate::router_advertisement::{NotTold, RouterAdvertisements};
 
 /// How long the flows of a bridge may keep the first pass waiting. Without them the pass could not
 /// tell which are there, and would write those again.
@@ -76,6 +75,8 @@ pub struct Agent {
     untold_said: bool,
     /// Routers of provider networks that this node is.
     routers: RouterAdvertisements,
+    /// What hosts of their networks cannot be told, as far as that has been said.
+    not_told: BTreeSet<(Arc<str>, NotTold)>,
     /// What FRR is to have of tenants, once decided.
     frr_tenants: Option<Arc<frr::Tenants>>,
     /// It has been said that there is no address for tunnels.
@@ -127,6 +128,7 @@ impl Agent {
             read_at: None,
             untold_said: false,
             routers: RouterAdvertisements::default(),
+            not_told: BTreeSet::new(),
             frr_tenants: None,
             no_vtep_said: false,
             ports_are_seen: false,
@@ -246,7 +248,7 @@ impl Agent {
     fn take_taught(&mut self, news: &TenantNews) {
         self.core.teach(news);
         if news.converged {
-            inherited::disown(self.core.reconciler_mut());
+            self.core.forget_inherited();
         }
         for (vni, mac) in &news.duplicates {
             tracing::warn!(vni, %mac, "a MAC address moves too often: it is on two nodes, or there is a loop (RFC 7432 section 15.1)");
@@ -336,7 +338,11 @@ fn leak(config: &Config) -> Leak {
         nic: agent.bgp_nic.as_str().into(),
         loopback: frr_peer::addresses().into(),
     };
-    Leak::new(names, agent.bgp_backend)
+    let leak = Leak::new(names, agent.bgp_backend);
+    match agent.bgp_backend == Backend::Frr && !frr::leaks(agent) {
+        true => leak.of_tenants_alone(),
+        false => leak,
+    }
 }
 
 fn warn_of_rows(problems: &[RowProblem]) {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::conditions::Rows;
-use super::inherited;
 use super::inputs::{InputError, News};
 use super::noted::Noted;
 use super::report::Report;
@@ -181,7 +180,7 @@ impl Running {
             if self.agent.leak.is_wanted() {
                 self.agent.adopt_leak();
             }
-            inherited::inherit(self.agent.core.reconciler_mut());
+            self.agent.core.inherit();
             self.agent.adopt_adverts(self.speaker.adverts());
             if !self.agent.wired_before().is_empty() {
                 self.speaker.took_over();

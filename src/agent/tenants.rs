@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bgp::evpn::{Import, Instance, Vni};
+use bgp::evpn::{Instance, Vni};
 use ipnet::IpNet;
 use nix::ifaddrs::InterfaceAddress;
 
@@ -12,10 +12,11 @@ use super::Agent;
 use super::core::Told;
 use crate::advertise::frr;
 use crate::advertise::{Embedded, Source};
-use crate::config::{self, Backend, Driver};
+use crate::config::{self, Backend};
 use crate::ports;
 use crate::reconcile::Domain;
-use crate::router_advertisement::{Advertisement, Assignment};
+use crate::router_advertisement::Advertisement;
+use crate::wiring::tenants::names;
 use crate::wiring::{AdvertisedRouter, Tenancy};
 
 impl Agent {
@@ -70,10 +71,7 @@ impl Agent {
             return;
         };
         let Told { instances, routers } = told;
-        let advertisements: BTreeMap<_, _> = routers
-            .into_iter()
-            .map(|(device, router)| (device, advertisement(router)))
-            .collect();
+        let advertisements = self.advertisements(&routers);
         if self.config.agent.bgp_backend == Backend::Frr {
             self.frr_tenants = self.config.agent.has_tenant_tables().then(|| {
                 Arc::new(frr::Tenants {
@@ -84,67 +82,52 @@ impl Agent {
             });
             self.change_frr();
         } else {
-            self.routers.set(advertisements);
+            let devices = self.devices_of_networks();
+            let has_network = |device: &str| devices.contains(device);
+            self.routers.follow(advertisements, has_network);
         }
         let tenants = speaker.tenants();
         tenants.set_instances(Source::Ovn, instances);
     }
 
+    /// What hosts are told, by device. What of it cannot be is said once, as long as it lasts.
+    fn advertisements(
+        &mut self,
+        routers: &BTreeMap<Arc<str>, AdvertisedRouter>,
+    ) -> BTreeMap<Arc<str>, Advertisement> {
+        let mut not_told = BTreeSet::new();
+        let mut advertisements = BTreeMap::new();
+        for (device, router) in routers {
+            let (told, left_out) = Advertisement::of(router.source, &router.advertisements);
+            advertisements.insert(Arc::clone(device), told);
+            not_told.extend(left_out.into_iter().map(|why| (Arc::clone(device), why)));
+        }
+        for (device, why) in not_told.difference(&self.not_told) {
+            tracing::warn!(%device, "{why}");
+        }
+        self.not_told = not_told;
+        advertisements
+    }
+
+    /// The devices of all provider networks that there are, whether or not this node has anything of them.
+    fn devices_of_networks(&self) -> BTreeSet<Arc<str>> {
+        let wiring = self.core.wiring();
+        let tenants = wiring.vnis().filter_map(|vni| wiring.tenant(vni));
+        let networks = tenants.flat_map(|tenant| tenant.networks.values());
+        networks
+            .map(|network| names::pair_of_network(network.localnet).0)
+            .collect()
+    }
+
     /// FRR has what is in the tenants' VRFs.
     fn hosted_by_frr(&self, instances: &BTreeMap<Vni, Instance>) -> BTreeMap<Vni, frr::Tenant> {
         let wiring = self.core.wiring();
+        let asn = self.config.bgp.asn;
         let hosted = |(vni, instance): (&Vni, &Instance)| {
             let tenant = wiring.tenant(*vni)?;
-            instance.router_mac()?;
-            let hosted = frr::Tenant {
-                asn: tenant.asn.unwrap_or(self.config.bgp.asn),
-                rd: Some(instance.rd),
-                import: instance.import.iter().filter_map(explicit).collect(),
-                // None is what FRR derives, which is the same.
-                export: tenant.export.clone(),
-                redistribute: redistributed(self.config.agent.driver),
-            };
-            Some((*vni, hosted))
+            Some((*vni, frr::Tenant::of(tenant, asn, Some(instance.rd))?))
         };
         instances.iter().filter_map(hosted).collect()
-    }
-}
-
-fn explicit(import: &Import) -> Option<bgp::wire::evpn::RouteTarget> {
-    match import {
-        Import::Target(target) => Some(*target),
-        Import::Derived(_) => None,
-    }
-}
-
-/// Hosts behind gateways are routes of ours (`kernel`), and so is what else there is but addresses of the node itself.
-fn redistributed(driver: Driver) -> frr::Redistribute {
-    frr::Redistribute {
-        connected: driver != Driver::Evpn,
-        kernel: true,
-    }
-}
-
-fn advertisement(router: AdvertisedRouter) -> Advertisement {
-    let prefixes = router.advertisements.iter().map(|said| {
-        let assignment = match said.autonomous {
-            true => Assignment::Autonomous,
-            false => Assignment::Dhcp,
-        };
-        (said.prefix, assignment)
-    });
-    let mut seen = BTreeSet::new();
-    let servers = router
-        .advertisements
-        .iter()
-        .flat_map(|said| &said.dns_servers);
-    Advertisement {
-        source: router.source,
-        prefixes: prefixes.collect(),
-        dns_servers: servers
-            .copied()
-            .filter(|server| seen.insert(*server))
-            .collect(),
     }
 }
 
@@ -173,34 +156,11 @@ fn network(address: &InterfaceAddress) -> Option<IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposure::RouterAdvertisement;
 
     #[test]
     fn the_nodes_addresses_have_their_prefix_lengths() {
         let found = own_addresses();
         let loopback: IpNet = "127.0.0.1/8".parse().unwrap();
         assert!(found.contains(&("lo".to_owned(), loopback)), "{found:?}");
-    }
-
-    #[test]
-    fn b120_hosts_are_told_every_prefix_and_each_server_once() {
-        let said = |prefix: &str, autonomous| RouterAdvertisement {
-            prefix: prefix.parse().unwrap(),
-            autonomous,
-            dns_servers: vec!["2001:db8::53".parse().unwrap()],
-        };
-        let advertisement = advertisement(AdvertisedRouter {
-            source: None,
-            advertisements: vec![
-                said("2001:db8:1::/64", false),
-                said("2001:db8:2::/64", true),
-            ],
-        });
-        assert_eq!(advertisement.dns_servers.len(), 1);
-        let assigned: Vec<_> = advertisement.prefixes.into_values().collect();
-        assert!(matches!(
-            assigned.as_slice(),
-            [Assignment::Dhcp, Assignment::Autonomous]
-        ));
     }
 }

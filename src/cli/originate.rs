@@ -16,6 +16,9 @@ use crate::control::{AskError, Attributes, Client, Originate, Query, Reply, Take
 pub struct Args {
     #[command(flatten)]
     pub prefixes: Prefixes,
+    /// In the tenant's table of this VNI (EVPN)
+    #[arg(long, value_name = "NUMBER")]
+    pub vni: Option<u32>,
     /// Community, as 65001:100 or graceful-shutdown; may be repeated
     #[arg(long, value_name = "COMMUNITY", value_delimiter = ',')]
     pub community: Vec<Community>,
@@ -38,6 +41,9 @@ pub struct Args {
 pub struct WithdrawArgs {
     #[command(flatten)]
     pub prefixes: Prefixes,
+    /// From the tenant's table of this VNI (EVPN)
+    #[arg(long, value_name = "NUMBER")]
+    pub vni: Option<u32>,
     /// All that was originated by hand
     #[arg(long, conflicts_with_all = ["prefix", "file"])]
     pub all: bool,
@@ -102,6 +108,7 @@ impl Prefixes {
 pub fn originate(args: &Args, config: &Config) -> Result<String, OriginateError> {
     let prefixes = args.prefixes.read()?;
     let query = Query::Originate(Originate {
+        vni: args.vni,
         attributes: Attributes {
             med: args.med,
             local_preference: args.local_preference,
@@ -124,6 +131,7 @@ pub fn withdraw(args: &WithdrawArgs, config: &Config) -> Result<String, Originat
     let path = &config.agent.control_socket;
     let reply = if args.all {
         let all = Withdraw {
+            vni: args.vni,
             all: true,
             ..Withdraw::default()
         };
@@ -131,6 +139,7 @@ pub fn withdraw(args: &WithdrawArgs, config: &Config) -> Result<String, Originat
     } else {
         let prefixes = args.prefixes.read()?;
         let some = Withdraw {
+            vni: args.vni,
             more: true,
             ..Withdraw::default()
         };

@@ -14,6 +14,9 @@ pub struct Args {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
+    /// Only what happens in the tenant's table of this VNI (EVPN)
+    #[arg(long, value_name = "NUMBER")]
+    pub vni: Option<u32>,
 }
 
 /// Prints events until the agent ends, or nobody reads them any more.
@@ -23,6 +26,9 @@ pub fn run(args: &Args, config: &Config) -> Result<(), AskError> {
     eprintln!("watching; Ctrl-C ends it");
     let mut out = io::stdout().lock();
     while let Some(event) = client.event()? {
+        if args.vni.is_some_and(|vni| event.what.vni() != Some(vni)) {
+            continue;
+        }
         let text = if args.json {
             // Every key is text, so it is always JSON.
             serde_json::to_string(&event).unwrap_or_default() + "\n"

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::evpn::EvpnKind;
+
 /// An option whose values are words.
 pub(super) trait Choice: Copy + 'static {
     /// Every value with its word, in the order the documentation lists them.
@@ -39,6 +41,8 @@ choice! {
         Evpn = "ovn_evpn_driver",
         /// The stretched layer-2 driver.
         StretchedL2 = "ovn_stretched_l2_bgp_driver",
+        /// What OVN's own dynamic routing wants advertised.
+        Native = "ovn_native",
     }
 }
 
@@ -92,6 +96,10 @@ choice! {
         /// The prefix that is connected, as FRR redistributes it.
         Prefixes = "prefixes",
     }
+}
+
+impl Choice for EvpnKind {
+    const WORDS: &'static [(&'static str, Self)] = &[("l3", Self::L3), ("l2", Self::L2)];
 }
 
 /// Which AS numbers a neighbour may have.

@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgp::AllowAsIn;
+use bgp::wire::evpn::RouteDistinguisher;
 use ipnet::IpNet;
+
+use crate::mac::MacAddr;
 
 use super::choice::{
     Bfd, Choice, Families, PolicyName, Prefixes, RemoteAs, Shutdown, UpdateSource,
 };
+use super::evpn::TargetWord;
 use super::secret::Secret;
 
 /// Reads a `V` from the text of an option.
@@ -118,6 +122,12 @@ pub(super) struct ShutdownWords;
 pub(super) struct Allowance;
 /// The name of a section.
 pub(super) struct Name;
+/// A route distinguisher.
+pub(super) struct Distinguisher;
+/// A route target, or how it is derived.
+pub(super) struct Target;
+/// A MAC address of one host.
+pub(super) struct Hardware;
 /// An address and port to listen on.
 pub(super) struct Listener;
 /// One item per line, each with the given grammar; comments may stand between and behind them.
@@ -245,6 +255,21 @@ kind!(FamilyList => Families, "list", |self| "ipv4-unicast, ipv6-unicast, l2vpn-
         }
     }
     (families != none).then_some(families)
+});
+
+kind!(Distinguisher => RouteDistinguisher, "RD", |self| "ADDRESS:NUMBER or AS:NUMBER".into(), |text| text.parse().ok());
+
+kind!(Target => TargetWord, "RT", |self| "auto, auto-rfc8365, AS:NUMBER or ADDRESS:NUMBER".into(), |text| {
+    match text {
+        "auto" => Some(TargetWord::Auto),
+        "auto-rfc8365" => Some(TargetWord::AutoRfc8365),
+        target => target.parse().ok().map(TargetWord::Target),
+    }
+});
+
+// IEEE 802: the lowest bit of the first octet is of groups.
+kind!(Hardware => MacAddr, "MAC address", |self| "six hexadecimal octets separated by ':', of one host".into(), |text| {
+    text.parse().ok().filter(|MacAddr([first, ..])| first & 1 == 0)
 });
 
 kind!(Milliseconds => Duration, "milliseconds", |self| format!("{}–{} milliseconds", self.0, self.1), |text| {

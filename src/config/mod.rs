@@ -7,6 +7,7 @@
 mod bgp;
 mod choice;
 mod convert;
+mod evpn;
 mod expose;
 mod frr;
 pub mod frr_peer;
@@ -38,6 +39,7 @@ pub use choice::{
     UpdateSource,
 };
 pub use convert::{Converted, convert};
+pub use evpn::{EvpnKind, EvpnVni, TargetWord};
 pub use expose::ExposeRule;
 pub use load::{Input, Loaded};
 pub use markdown::option_tables;
@@ -59,6 +61,8 @@ pub struct Config {
     pub neighbours: Vec<Neighbour>,
     /// `[bgp_listen NAME]`, in the order of the files.
     pub listen_ranges: Vec<ListenRange>,
+    /// `[evpn_vni NAME]`, in the order of the files.
+    pub evpn_vnis: Vec<EvpnVni>,
     /// Where the log goes.
     pub logging: Logging,
 }
@@ -118,7 +122,7 @@ impl Agent {
             self.exposing_method,
             ExposingMethod::Vrf | ExposingMethod::L2Vni | ExposingMethod::Dynamic
         );
-        method || self.driver == Driver::Evpn
+        method || matches!(self.driver, Driver::Evpn | Driver::Native)
     }
 }
 

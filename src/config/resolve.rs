@@ -1,6 +1,7 @@
 //! What was set, in its place: every option read, every name looked up, every section laid over those
 //! it falls back to.
 
+mod evpn;
 mod lists;
 mod session;
 
@@ -34,7 +35,8 @@ pub(super) fn resolve(given: &mut Given) -> Config {
     config.bgp.asn = draft.bgp_as.unwrap_or(draft.default_as);
     config.bgp.router_id = draft.bgp_router_id.or(draft.default_router_id);
     config.bgp.fib.import = names.prefixes(given, BGP_SECTION, "fib_import", &fib_import);
-    names.families.l2vpn_evpn = config.agent.has_tenant_tables();
+    config.evpn_vnis = evpn::tables(given);
+    names.families.l2vpn_evpn = config.agent.has_tenant_tables() || !config.evpn_vnis.is_empty();
     let outermost = session::outermost(given, &names);
     let mut groups = BTreeMap::new();
     let group_names: Vec<_> = given.names(Named::Group).map(str::to_owned).collect();

@@ -26,7 +26,7 @@ pub enum NoVtep {
     Nowhere,
 }
 
-/// The address of the VTEP: `evpn_local_ip`; with `ovn_evpn_driver` else the first address of `evpn_nic`, if that is set,
+/// The address of the VTEP: `evpn_local_ip`; with `ovn_evpn_driver` and `ovn_native` else the first address of `evpn_nic`, if that is set,
 /// else the first /32 of `lo`. `addresses` are the node's, each with its device, in the kernel's order; of a device with
 /// both families an IPv4 address is taken.
 ///
@@ -40,7 +40,7 @@ pub fn vtep<'a>(
     if let Some(address) = agent.evpn_local_ip {
         return Ok(address);
     }
-    if agent.driver != Driver::Evpn {
+    if !matches!(agent.driver, Driver::Evpn | Driver::Native) {
         return Err(NoVtep::NotSet);
     }
     let device = agent.evpn_nic.as_deref().unwrap_or("lo");

@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use super::drain::Drain;
 use super::lines::{Lines, NoLine};
 use super::message::{
-    Done, DrainOrder, Fib, Line, Originate, ResetOrder, Routes, RoutesQuery, Taken, Withdraw,
+    Done, DrainOrder, EvpnQuery, Fib, Line, Originate, ResetOrder, Routes, RoutesQuery, Taken,
+    Withdraw,
 };
-use super::speaker::{self, Table};
+use super::speaker::{self, Table, TenantTables};
 use super::watch::{Journal, Watch};
 use super::{Query, Reply, TIMEOUT, WATCHERS};
 use crate::advertise::{Embedded, Live, Origination, Source};
@@ -96,6 +97,7 @@ impl Desk {
                 Ok(Query::Neighbors { name }) => Ok(self.neighbors(name.as_deref()).await),
                 Ok(Query::Bfd) => Ok(self.bfd().await),
                 Ok(Query::Fib) => self.fib(&mut lines).await,
+                Ok(Query::Evpn(wanted)) => self.evpn(&wanted, &mut lines).await,
                 Ok(Query::Routes(wanted)) => self.routes(&wanted, &mut lines).await,
                 Ok(query) => Ok(self.ask(query).await),
                 Err(error) => Ok(Reply::Error(format!("not a request: {error}"))),
@@ -209,6 +211,26 @@ impl Desk {
         }
     }
 
+    /// Table by table.
+    async fn evpn(&self, wanted: &EvpnQuery, lines: &mut Lines) -> Result<Reply, NoLine> {
+        let mut tables = match TenantTables::of(&self.live(), wanted).await {
+            Ok(tables) => tables,
+            Err(error) => return Ok(Reply::Error(error.to_string())),
+        };
+        loop {
+            let part = match tables.next().await {
+                Ok(part) => part,
+                Err(ended) => return Ok(Reply::Error(ended.to_string())),
+            };
+            let more = part.more;
+            let part = Reply::Evpn(part);
+            if !more {
+                return Ok(part);
+            }
+            lines.send(&part).await?;
+        }
+    }
+
     /// Part by part, like the routes.
     async fn fib(&self, lines: &mut Lines) -> Result<Reply, NoLine> {
         let mut left = match self.live().fib {
@@ -235,17 +257,36 @@ impl Desk {
     /// are still read.
     async fn originate(&self, wanted: Originate, lines: &mut Lines) -> Result<Reply, NoLine> {
         let attributes = Arc::new(bgp::RouteAttributes::from(wanted.attributes));
+        let tenants = self.origination.tenants();
+        if let Some(vni) = wanted.vni.filter(|vni| !tenants.has_instance(*vni)) {
+            let why = format!("this node has no table of VNI {vni}: 'show evpn' lists them");
+            return Ok(Reply::Error(why));
+        }
         let originate = |prefixes: Vec<IpNet>| {
             let routes = prefixes.into_iter().map(|prefix| bgp::Route {
                 prefix,
                 attributes: Arc::clone(&attributes),
             });
-            self.origination.originate(Source::Operator, routes);
+            match wanted.vni {
+                Some(vni) => tenants.originate(Source::Operator, vni, routes),
+                None => self.origination.originate(Source::Operator, routes),
+            }
         };
         each_line(wanted.prefixes, wanted.more, lines, originate).await
     }
 
     async fn withdraw(&self, unwanted: Withdraw, lines: &mut Lines) -> Result<Reply, NoLine> {
+        let tenants = self.origination.tenants();
+        if let Some(vni) = unwanted.vni {
+            if unwanted.all {
+                let held = tenants.of(Source::Operator, vni);
+                let prefixes = held.len();
+                tenants.withdraw(Source::Operator, vni, held);
+                return Ok(Reply::Taken(Taken { prefixes }));
+            }
+            let withdraw = |prefixes| tenants.withdraw(Source::Operator, vni, prefixes);
+            return each_line(unwanted.prefixes, unwanted.more, lines, withdraw).await;
+        }
         if unwanted.all {
             let held = self
                 .origination

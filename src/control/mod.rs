@@ -18,7 +18,8 @@ pub use client::{AskError, Client, ask};
 pub use desk::{Desk, Request};
 pub use drain::Drained;
 pub use message::{
-    Advertised, AgentSummary, Attributes, Capabilities, Done, DrainOrder, Explanation,
+    Advertised, AgentSummary, Attributes, Capabilities, Done, DrainOrder, EvpnMacLine,
+    EvpnPrefixLine, EvpnQuery, EvpnRouteLine, EvpnTable, EvpnTables, EvpnWayLine, Explanation,
     ExposureLine, ExposureList, FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor,
     NeighborSummaries, NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply,
     ResetOrder, RouteLine, Routes, RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,

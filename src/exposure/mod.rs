@@ -6,6 +6,8 @@ mod attributes;
 mod codes;
 pub mod evpn;
 mod filter;
+mod members;
+pub mod native;
 mod node;
 pub mod northbound;
 mod options;
@@ -186,6 +188,8 @@ pub enum Reason {
     ForwardedByGateway { balancer: Arc<str>, lrp: Arc<str> },
     /// What the ports of `network` are told is their router, by this row of `DHCP_Options`: the node is it.
     RouterOfPorts { network: Arc<str>, dhcp: uuid::Uuid },
+    /// OVN's own dynamic routing advertises it, for a router whose port `lrp` this chassis hosts.
+    AdvertisedByOvn { router: Arc<str>, lrp: Arc<str> },
     /// A network of gateway port `lrp`, or reached through its address: the same on every node.
     StretchedNetwork { lrp: Arc<str> },
 }
@@ -200,6 +204,7 @@ impl Reason {
             | Self::SubnetBehindGateway { lrp, .. }
             | Self::VipBehindGateway { lrp, .. }
             | Self::ForwardedByGateway { lrp, .. }
+            | Self::AdvertisedByOvn { lrp, .. }
             | Self::StretchedNetwork { lrp } => Some(lrp),
             Self::PortHere { .. }
             | Self::FipOfPortHere { .. }
@@ -266,6 +271,10 @@ impl fmt::Display for Reason {
             Self::RouterOfPorts { network, dhcp } => write!(
                 f,
                 "DHCP_Options {dhcp} tells ports on {network} that it is their router, which this node is for them"
+            ),
+            Self::AdvertisedByOvn { router, lrp } => write!(
+                f,
+                "Advertised_Route of router {router}, which is reached through port {lrp}, hosted by this chassis"
             ),
             Self::StretchedNetwork { lrp } => write!(
                 f,

@@ -46,6 +46,13 @@ impl Verdict {
         self.exposures.len()
     }
 
+    /// Says of the exposures from the `from`th on what no policy has said.
+    pub(super) fn complete(&mut self, from: usize, complete: impl Fn(&mut Exposure)) {
+        for exposure in self.exposures.iter_mut().skip(from) {
+            complete(Arc::make_mut(exposure));
+        }
+    }
+
     /// Applies the policy of the Southbound drivers to the exposures from the `from`th on.
     pub(super) fn rule(&mut self, sb: &Southbound, options: &Options, from: usize) {
         let Self {

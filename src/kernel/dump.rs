@@ -122,6 +122,14 @@ async fn fill(
     Ok(())
 }
 
+/// The interfaces alone.
+pub(super) async fn interfaces(scope: Scope) -> Result<State, KernelError> {
+    let mut said = Said::default();
+    said.begin();
+    fill(&mut Reading::open()?, &mut said, "interfaces", links()).await?;
+    Ok(filled(scope, &said))
+}
+
 fn links() -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     let mask = LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]);

@@ -63,6 +63,15 @@ pub enum KernelError {
     },
 }
 
+/// The interfaces of this namespace, as they are now. Nothing is written, and no privilege is needed.
+///
+/// # Errors
+/// Netlink does not answer.
+pub async fn links() -> Result<Vec<LinkFacts>, KernelError> {
+    let state = dump::interfaces(Scope::default()).await?;
+    Ok(state.links().cloned().collect())
+}
+
 /// News of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
@@ -218,7 +227,8 @@ impl Kernel {
         let scope = self.state.scope().clone();
         // A dump that is given up half-way leaves nothing to go by.
         let mut said = std::mem::take(&mut self.said);
-        let known = std::mem::take(&mut self.as_said).then_some(&self.state);
+        let all_told = std::mem::take(&mut self.as_said) && self.looked_at.is_empty();
+        let known = all_told.then_some(&self.state);
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(scope.tables());
         let interest = interest.with_tenants(scope.tenants.is_some());
@@ -230,11 +240,11 @@ impl Kernel {
         self.read_files();
         same &= self.state.files() == files;
         (self.said, self.as_said, self.stale) = (said, true, false);
+        if same {
+            return Ok(Observation::Same);
+        }
         self.looked_at.clear();
-        Ok(match same {
-            true => Observation::Same,
-            false => Observation::Dump(self.state.objects()),
-        })
+        Ok(Observation::Dump(self.state.objects()))
     }
 
     fn read_files(&mut self) {

@@ -188,7 +188,10 @@ mod tests {
 
     const RULE: u16 = libc::RTM_NEWRULE;
 
-    fn reading(said: &mut Said, dumps: &[&[(u16, &[u8])]]) -> bool {
+    /// Messages by type and body, dump by dump.
+    type Dumps<'a> = &'a [&'a [(u16, &'a [u8])]];
+
+    fn reading(said: &mut Said, dumps: Dumps<'_>) -> bool {
         said.begin();
         for dump in dumps {
             for (kind, body) in *dump {
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn a_reading_that_says_the_same_is_the_same() {
         let said = &mut Said::default();
-        let dumps: &[&[(u16, &[u8])]] = &[&[(RULE, b"one"), (RULE, b"two")], &[], &[(RULE, b"3")]];
+        let dumps: Dumps<'_> = &[&[(RULE, b"one"), (RULE, b"two")], &[], &[(RULE, b"3")]];
         assert!(!reading(said, dumps), "the first is news");
         assert!(reading(said, dumps));
         assert!(reading(said, dumps));
@@ -218,8 +221,8 @@ mod tests {
 
     #[test]
     fn whatever_comes_goes_or_changes_is_seen_once() {
-        let base: &[&[(u16, &[u8])]] = &[&[(RULE, b"one"), (RULE, b"two")], &[(RULE, b"3")]];
-        let others: [&[&[(u16, &[u8])]]; 8] = [
+        let base: Dumps<'_> = &[&[(RULE, b"one"), (RULE, b"two")], &[(RULE, b"3")]];
+        let others: [Dumps<'_>; 8] = [
             &[&[(RULE, b"one")], &[(RULE, b"3")]],
             &[&[(RULE, b"one"), (RULE, b"two")], &[]],
             &[
@@ -249,7 +252,7 @@ mod tests {
     #[test]
     fn an_interrupted_dump_is_taken_again_from_its_start() {
         let said = &mut Said::default();
-        let dumps: &[&[(u16, &[u8])]] = &[&[(RULE, b"one")], &[(RULE, b"two"), (RULE, b"3")]];
+        let dumps: Dumps<'_> = &[&[(RULE, b"one")], &[(RULE, b"two"), (RULE, b"3")]];
         reading(said, dumps);
         said.begin();
         said.take(RULE, b"one");

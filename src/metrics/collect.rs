@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::exposition::{Exposition, Kind};
 use super::histogram::Histogram;
+use super::tenants::{self, TableCount};
 use super::{node, process, sessions};
 use crate::advertise::{Embedded, Live, Origination, Source};
 use crate::control::{Desk, Reply};
@@ -30,6 +31,7 @@ struct Speaking {
     peers: Vec<PeerStatus>,
     learned: usize,
     listen_errors: usize,
+    tenants: Vec<TableCount>,
 }
 
 impl Collector {
@@ -127,6 +129,7 @@ impl Collector {
             "Addresses that could not be listened on.",
             speaking.listen_errors,
         );
+        tenants::write(text, &speaking.tenants);
     }
 }
 
@@ -136,6 +139,7 @@ async fn speaking(speaker: &Handle) -> Result<Speaking, Ended> {
             peers: view.speaker.peers().collect(),
             learned: view.speaker.learned().count(),
             listen_errors: view.listen_errors.len(),
+            tenants: tenants::counts(view.speaker),
         })
         .await
 }

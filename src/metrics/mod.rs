@@ -12,6 +12,7 @@ mod node;
 mod process;
 mod server;
 mod sessions;
+mod tenants;
 
 pub use collect::Collector;
 pub use exposition::{Exposition, Kind};

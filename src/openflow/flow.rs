@@ -38,6 +38,8 @@ const OXM_IPV4_SRC: u32 = oxm_header(11, 4);
 const OXM_IPV4_SRC_MASKED: u32 = oxm_masked(11, 4);
 const OXM_IPV6_SRC: u32 = oxm_header(26, 16);
 const OXM_IPV6_SRC_MASKED: u32 = oxm_masked(26, 16);
+/// Open vSwitch's NXM_OF_VLAN_TCI (ovs-fields(7)): class 0, field 4, two octets.
+const NXM_VLAN_TCI: u32 = 4 << 9 | 2;
 
 /// §7.2.4.
 const INSTRUCTION_APPLY_ACTIONS: u16 = 4;
@@ -272,12 +274,13 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*value)
 }
 
-/// Apply: set eth_dst, then output. ovs-ofctl's `mod_dl_dst` and `strip_vlan` read the same.
+/// Apply: set eth_dst, then output. ovs-ofctl's `mod_dl_dst` reads the same. A tag is stripped by setting it to 0: POP_VLAN is
+/// refused for packets that the match does not say are tagged (§7.2.5), and its match is that of the Python agent.
 fn put_instructions(mac: MacAddr, output: Option<FlowOutput>) -> Vec<u8> {
     let strips = output.is_some_and(|output| output.strip_vlan);
-    let mut out = Vec::with_capacity(48);
+    let mut out = Vec::with_capacity(56);
     out.put_u16(INSTRUCTION_APPLY_ACTIONS);
-    out.put_u16(if strips { 48 } else { 40 });
+    out.put_u16(if strips { 56 } else { 40 });
     out.put_bytes(0, 4);
     out.put_u16(ACTION_SET_FIELD);
     out.put_u16(16);
@@ -285,9 +288,10 @@ fn put_instructions(mac: MacAddr, output: Option<FlowOutput>) -> Vec<u8> {
     out.put_slice(&mac.0);
     out.put_bytes(0, 2);
     if strips {
-        out.put_u16(ACTION_POP_VLAN);
-        out.put_u16(8);
-        out.put_bytes(0, 4);
+        out.put_u16(ACTION_SET_FIELD);
+        out.put_u16(16);
+        out.put_u32(NXM_VLAN_TCI);
+        out.put_bytes(0, 8);
     }
     out.put_u16(ACTION_OUTPUT);
     out.put_u16(16);
@@ -309,9 +313,18 @@ fn parse_instructions(mut bytes: &[u8]) -> Option<(MacAddr, Option<FlowOutput>)>
     let mac = MacAddr(take(&mut bytes)?);
     bytes = bytes.get(2..)?;
     let (mut kind, mut length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
-    let strip_vlan = (kind, length) == (ACTION_POP_VLAN, 8);
-    if strip_vlan {
-        bytes = bytes.get(4..)?;
+    // As ovs-ofctl's `strip_vlan` reads, and as ours.
+    let stripped = match (kind, length) {
+        (ACTION_POP_VLAN, 8) => Some(bytes.get(4..)?),
+        (ACTION_SET_FIELD, 16) => {
+            let untagged = [NXM_VLAN_TCI.to_be_bytes(), [0; 4]].concat();
+            bytes.strip_prefix(untagged.as_slice())?.get(4..)
+        }
+        _ => None,
+    };
+    let strip_vlan = stripped.is_some();
+    if let Some(rest) = stripped {
+        bytes = rest;
         (kind, length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
     }
     let port = bytes.try_get_u32().ok()?;

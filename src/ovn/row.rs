@@ -162,6 +162,13 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
+    /// A row id that must be there.
+    pub(crate) fn uuid(&self, column: &'static str) -> Result<Uuid, ColumnError> {
+        let uuids = self.uuids(column)?;
+        let first = uuids.first().copied();
+        first.ok_or_else(|| ColumnError::new(column, "is empty or missing"))
+    }
+
     /// The value of a key in a map of strings.
     pub(crate) fn entry(
         &self,

@@ -72,7 +72,7 @@ impl TenantChanges {
 
     /// What comes later wins, subject by subject.
     pub(super) fn add(&mut self, later: Self) {
-        self.instances = later.instances.or(self.instances.take());
+        self.instances = later.instances.or_else(|| self.instances.take());
         self.silent = later.silent.or(self.silent);
         if self.prefixes.is_empty() {
             self.prefixes = later.prefixes;

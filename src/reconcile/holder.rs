@@ -24,8 +24,6 @@ pub enum Holder {
     Exposed(Destination),
     /// What peers teach of a tenant's table.
     Taught { vni: Vni, subject: Taught },
-    /// What peers taught an agent before this one: last, because it is the older word.
-    Inherited,
 }
 
 /// What of a tenant's table peers teach.

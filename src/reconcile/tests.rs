@@ -12,6 +12,7 @@ use super::object::{EtherType, Flow, Link, LinkKind, Route, vlan};
 use super::*;
 use crate::mac::MacAddr;
 
+mod devices;
 mod stories;
 
 const DEVICES: [&str; 4] = ["br-ex", "br-ex.1", "br-ex.2", "br-two"];

@@ -1,7 +1,7 @@
 //! Options that are no neighbour's: which of them differ, and which of these count at once.
 
 use super::report::OptionReload;
-use crate::config::{Agent, Bgp, Config, ListenRange, Logging, Ovn};
+use crate::config::{Agent, Bgp, Config, EvpnVni, ListenRange, Logging, Ovn};
 
 /// Every option that differs.
 pub(super) fn differences(old: &Config, new: &Config) -> Vec<OptionReload> {
@@ -10,6 +10,7 @@ pub(super) fn differences(old: &Config, new: &Config) -> Vec<OptionReload> {
     all.extend(ovn(&old.ovn, &new.ovn));
     all.extend(bgp(&old.bgp, &new.bgp));
     all.extend(listen_ranges(&old.listen_ranges, &new.listen_ranges));
+    all.extend(evpn_vnis(&old.evpn_vnis, &new.evpn_vnis));
     all
 }
 
@@ -22,6 +23,20 @@ fn listen_ranges(old: &[ListenRange], new: &[ListenRange]) -> Vec<OptionReload> 
     names.dedup();
     let option = |name: &str| OptionReload {
         option: format!("[bgp_listen {name}]"),
+        needs_restart: false,
+    };
+    names.into_iter().map(option).collect()
+}
+
+/// Tenants' tables that come, go or differ: they do at once.
+fn evpn_vnis(old: &[EvpnVni], new: &[EvpnVni]) -> Vec<OptionReload> {
+    let in_both = |table: &&EvpnVni| old.contains(table) && new.contains(table);
+    let differing = old.iter().chain(new).filter(|table| !in_both(table));
+    let mut names: Vec<_> = differing.map(|table| table.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let option = |name: &str| OptionReload {
+        option: format!("[evpn_vni {name}]"),
         needs_restart: false,
     };
     names.into_iter().map(option).collect()

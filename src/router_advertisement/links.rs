@@ -115,7 +115,7 @@ impl Links {
             });
         let known = self.0.remove(&facts.index);
         let interface = Interface {
-            mtu: mtu.or(known.as_ref().and_then(|known| known.mtu)),
+            mtu: mtu.or_else(|| known.as_ref()?.mtu),
             addresses: known.map_or_else(Vec::new, |known| known.addresses),
             facts,
         };

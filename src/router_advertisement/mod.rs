@@ -2,7 +2,7 @@
 //! they are to use DHCPv6, which prefixes are on their link, whom to ask for names (RFC 4861, RFC 8106).
 //!
 //! ```text
-//!   DHCP_Options ──► Advertisement ──► RouterAdvertisements::set ──► one task per device
+//!   exposure ──► Advertisement ──► RouterAdvertisements::set ──► one task per device
 //!                                                                     ▲          │
 //!      kernel ── links, addresses ──► LinkMonitor ────────────────────┤          ▼
 //!                                                                     └─── Advertiser (pure) ──► RouterSocket
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use advertisement::{Advertisement, Assignment, InvalidOption};
+pub use advertisement::{Advertisement, Assignment, NotTold};
 use device::Device;
 use links::LinkMonitor;
 
@@ -75,6 +75,21 @@ impl RouterAdvertisements {
         if self.devices.is_empty() {
             self.monitor = None;
         }
+    }
+
+    /// [`Self::set`], where `has_network` says of a device whether there is still a network behind it, with or without
+    /// something of it on this node: hosts of one without are told that they have no router here any more.
+    pub fn follow(
+        &mut self,
+        wanted: BTreeMap<Arc<str>, Advertisement>,
+        has_network: impl Fn(&str) -> bool,
+    ) {
+        let lost = |name: &&Arc<str>| !wanted.contains_key(*name) && !has_network(name);
+        let lost: Vec<_> = self.devices.keys().filter(lost).cloned().collect();
+        for device in lost {
+            drop(self.cease(&device));
+        }
+        self.set(wanted);
     }
 
     /// The network behind a device is no more, on no chassis: its hosts are told that they have no router here, and

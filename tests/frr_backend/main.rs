@@ -1,6 +1,7 @@
 //! `bgp_backend = frr` against FRR 8.4 and 10.3 in network namespaces: vtysh, rejections, restarts, silence.
 //! What the kernel has for FRR needs VRF devices: `tests/frr_backend_vm.rs`.
 
+mod in_vm;
 mod lab;
 mod latency;
 mod tenants;

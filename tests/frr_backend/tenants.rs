@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use interop::frr::Frr;
 use interop::{Generation, wait_until};
-use ovn_bgp_agent::advertise::frr::{Redistribute, Settings, Status, Tenant, Tenants, With};
+use ovn_bgp_agent::advertise::frr::{Redistributed, Settings, Status, Tenant, Tenants, With};
 use ovn_bgp_agent::router_advertisement::{Advertisement, Assignment};
 
 use crate::lab::{HOURLY, Lab};
 use crate::{DEADLINE, nothing, wait_for, wait_for_problem};
 
-const DEVICE: &str = "vrf1a2b3c4d-5e";
+pub(crate) const DEVICE: &str = "vrf1a2b3c4d-5e";
 
 /// Of a node whose FRR carries EVPN.
-const FRR_CONFIG: &str = "\
+pub(crate) const FRR_CONFIG: &str = "\
 router bgp 64999
  bgp router-id 172.30.1.1
  no bgp default ipv4-unicast
@@ -27,21 +27,18 @@ router bgp 64999
  exit-address-family
 ";
 
-fn tenant(rd: &str, import: &[&str], export: &[&str]) -> Tenant {
+pub(crate) fn tenant(rd: &str, import: &[&str], export: &[&str]) -> Tenant {
     let targets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     Tenant {
         asn: 64999,
         rd: Some(rd.parse().unwrap()),
         import: targets(import),
         export: targets(export),
-        redistribute: Redistribute {
-            connected: true,
-            kernel: true,
-        },
+        redistributed: Redistributed::Everything,
     }
 }
 
-fn said(prefixes: &[(&str, Assignment)], servers: &[&str]) -> Advertisement {
+pub(crate) fn said(prefixes: &[(&str, Assignment)], servers: &[&str]) -> Advertisement {
     Advertisement {
         source: None,
         prefixes: prefixes
@@ -83,21 +80,21 @@ fn both() -> Tenants {
     }
 }
 
-fn none() -> Tenants {
+pub(crate) fn none() -> Tenants {
     Tenants {
         asn: 64999,
         ..Tenants::default()
     }
 }
 
-fn settings(lab: &Lab, tenants: Tenants, interval: Duration) -> Settings {
+pub(crate) fn settings(lab: &Lab, tenants: Tenants, interval: Duration) -> Settings {
     Settings {
         tenants: Some(Arc::new(tenants)),
         ..lab.settings(nothing(), interval)
     }
 }
 
-/// The running configuration without what FRR says of itself, each line with the section it is in.
+/// The running configuration without what FRR says of itself, each line with the section it is in; VRFs that have none.
 fn lines(frr: &Frr) -> BTreeSet<String> {
     let text = frr.vtysh("show running-config").unwrap();
     let mut section = String::new();
@@ -108,7 +105,9 @@ fn lines(frr: &Frr) -> BTreeSet<String> {
         }
         let ours = ["vrf ", "interface ", "router bgp "];
         let words = line.trim();
-        if ours.iter().any(|header| section.starts_with(header)) && !words.starts_with(['!', 'e']) {
+        let is_line = line.starts_with(' ') || section.starts_with("vrf ");
+        let is_ours = ours.iter().any(|header| section.starts_with(header));
+        if is_ours && is_line && !words.starts_with(['!', 'e']) {
             found.insert(format!("{section} / {words}"));
         }
     }
@@ -166,8 +165,7 @@ fn b112_b117_tenants_are_made_once_and_taken_away_without_a_trace() {
         upkeep.change(settings(&lab, none(), often));
         let gone = || {
             let left = lines(&frr);
-            left.iter()
-                .all(|line| before.contains(line) || line.starts_with("interface vrf"))
+            left == before
         };
         wait_until(DEADLINE, "all of it gone", gone).unwrap();
         let left = lines(&frr);
@@ -246,6 +244,45 @@ fn b114_changes_of_rd_and_route_targets_are_a_difference() {
         assert!(waited.is_ok(), "{generation:?}: {:#?}", said());
         wait_for(&upkeep, &Status::InPlace);
         assert_eq!(lab.told(), 2, "{generation:?}");
+    }
+}
+
+/// Prefix lists and route maps as they are shown are as they were sent.
+#[test]
+fn b153_the_filter_of_hosts_is_made_once_and_goes_with_the_last_that_needs_it() {
+    for generation in Generation::ALL {
+        let Some(lab) = Lab::new(generation) else {
+            return;
+        };
+        let frr = lab.start_evpn(FRR_CONFIG);
+        let text = || frr.vtysh("show running-config").unwrap();
+        let before = text();
+        let often = Duration::from_millis(100);
+        let mut hosts = both();
+        hosts.advertisements.clear();
+        for tenant in hosts.tenants.values_mut() {
+            tenant.redistributed = Redistributed::Hosts;
+        }
+        let upkeep = lab.spawn(settings(&lab, hosts.clone(), often));
+        wait_for(&upkeep, &Status::InPlace);
+        let filtered = "redistribute kernel route-map ovn-bgp-agent-hosts";
+        assert_eq!(text().matches(filtered).count(), 4, "{}", text());
+        assert!(!text().contains("redistribute connected"), "{}", text());
+        let asked = lab.asked();
+        wait_until(DEADLINE, "more looks", || lab.asked() > asked + 3).unwrap();
+        assert_eq!(lab.told(), 1, "{generation:?}: {}", text());
+
+        for tenant in hosts.tenants.values_mut() {
+            tenant.redistributed = Redistributed::Everything;
+        }
+        upkeep.change(settings(&lab, hosts, often));
+        let unfiltered =
+            || !text().contains("ovn-bgp-agent") && text().contains("redistribute kernel\n");
+        let waited = wait_until(DEADLINE, "no filter", unfiltered);
+        assert!(waited.is_ok(), "{generation:?}: {}", text());
+        upkeep.change(settings(&lab, none(), often));
+        let waited = wait_until(DEADLINE, "no trace", || text() == before);
+        assert!(waited.is_ok(), "{generation:?}: {}", text());
     }
 }
 

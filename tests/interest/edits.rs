@@ -13,6 +13,7 @@ const PORT: &str = "Logical_Switch_Port";
 const BINDING: &str = "Port_Binding";
 const DATAPATH: &str = "Datapath_Binding";
 const GROUP: &str = "Logical_DP_Group";
+const ROUTE: &str = "Advertised_Route";
 
 type Key = (Arc<str>, Uuid);
 
@@ -252,6 +253,62 @@ pub(crate) fn join_all(server: &mut Server) {
         let vni = if key.1.as_u128() % 8 == 0 { "78" } else { "77" };
         put(server, &key, "external_ids", "neutron_bgpvpn:vni", vni);
         put(server, &key, "external_ids", "neutron_bgpvpn:as", "65000");
+    }
+}
+
+/// Turns dynamic routing on for every router, which wants its networks and the hosts on its switches advertised; every
+/// fourth is a tenant's.
+pub(crate) fn advertise_all(server: &mut Server) {
+    let value = |server: &Server, key: &Key, column: &str| {
+        server.value(&key.0, &server.rows[key], column).cloned()
+    };
+    let keys: Vec<_> = server
+        .rows
+        .keys()
+        .filter(|k| *k.0 == *BINDING)
+        .cloned()
+        .collect();
+    let mut routes = Vec::new();
+    for key in &keys {
+        let kind = value(server, key, "type");
+        let kind = kind.as_ref().and_then(Datum::as_str).unwrap_or_default();
+        let macs = value(server, key, "mac").unwrap_or_else(Datum::empty);
+        let nets: Vec<_> = macs
+            .strings()
+            .flat_map(|mac| mac.split_whitespace().skip(1).map(str::to_owned))
+            .collect();
+        let datapath = value(server, key, "datapath").and_then(|dp| dp.as_uuid());
+        match kind {
+            "chassisredirect" => {
+                put(server, key, "options", "dynamic-routing", "true");
+                if key.1.as_u128() % 4 == 0 {
+                    put(server, key, "external_ids", "neutron_bgpvpn:vni", "77");
+                }
+            }
+            "patch" => routes.extend(nets.into_iter().map(|net| (datapath, key.1, net, None))),
+            // Behind whatever router: northd would know better, the driver need not.
+            "" => {
+                let router = keys.iter().find(|k| k.1 != key.1 && k.1.as_u128() % 3 == 0);
+                let router = router.and_then(|router| value(server, router, "datapath")?.as_uuid());
+                let tracked = Some(key.1);
+                routes.extend(nets.into_iter().map(|net| (router, key.1, net, tracked)));
+            }
+            _ => {}
+        }
+    }
+    for (number, (router, port, prefix, tracked)) in (1..).zip(routes) {
+        let Some(router) = router else { continue };
+        let cell = |column: &String| {
+            Some(match column.as_str() {
+                "datapath" => Datum::from(router),
+                "logical_port" => Datum::from(port),
+                "ip_prefix" => Datum::from(prefix.as_str()),
+                _ => Datum::set(tracked),
+            })
+        };
+        let row = Row::new(server.monitor.tables[ROUTE].columns.iter().map(cell));
+        let key = (ROUTE.into(), Uuid::from_u128(number));
+        server.rows.insert(key, Arc::new(row));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use ovn_bgp_agent::exposure::{Decision, Node, Options, evpn, southbound, stretched_l2};
+use ovn_bgp_agent::exposure::{Decision, Node, Options, evpn, native, southbound, stretched_l2};
 use ovn_bgp_agent::ovn::Southbound;
+use ovn_bgp_agent::ovn::interest::ByTable;
 use ovn_bgp_agent::ovn::interest::southbound::{Interest, Reach};
-use ovn_bgp_agent::ovn::interest::{ByTable, TenantRows};
 use ovn_bgp_agent::ovn::southbound::Scope;
 
 use crate::edits;
@@ -18,13 +18,16 @@ pub(crate) enum Driver {
     Southbound,
     StretchedL2,
     Evpn,
+    Native,
 }
 
 impl Driver {
-    pub(crate) const ALL: [(Self, &str); 3] = [
+    pub(crate) const ALL: [(Self, &str); 4] = [
         (Self::Southbound, "sb"),
         (Self::StretchedL2, "stretched"),
         (Self::Evpn, "evpn"),
+        // Of no snapshot is it known; the options are the same: none.
+        (Self::Native, "evpn"),
     ];
 
     fn decide(self, sb: &Southbound, node: &Node, options: &Options) -> Decision {
@@ -43,15 +46,29 @@ impl Driver {
                 node,
                 options,
             }),
+            Self::Native => native::decide(native::Inputs {
+                southbound: sb,
+                node,
+                options,
+            }),
+        }
+    }
+
+    fn scope(self) -> Scope {
+        match self {
+            Self::Native => Scope::Routing,
+            Self::Southbound | Self::StretchedL2 | Self::Evpn => Scope::Everything,
         }
     }
 }
 
 /// A database that the driver finds something in. Of the snapshots, one has tenants of EVPN.
 pub(crate) fn server(driver: Driver, dir: &Path) -> Server {
-    let mut server = node::southbound(dir, Scope::Everything);
-    if driver == Driver::Evpn && !dir.ends_with("14_bgpvpn") {
-        edits::join_all(&mut server);
+    let mut server = node::southbound(dir, driver.scope());
+    match driver {
+        Driver::Evpn if !dir.ends_with("14_bgpvpn") => edits::join_all(&mut server),
+        Driver::Native => edits::advertise_all(&mut server),
+        Driver::Evpn | Driver::Southbound | Driver::StretchedL2 => {}
     }
     server
 }
@@ -63,7 +80,7 @@ pub(crate) fn decision_of_all(
     node: &Node,
     options: &Options,
 ) -> Decision {
-    let mut southbound = Southbound::new(Scope::Everything);
+    let mut southbound = Southbound::new(driver.scope());
     southbound.apply(&Replica::default().follow(server, &server.monitor));
     driver.decide(&southbound, node, options)
 }
@@ -81,7 +98,8 @@ impl Filtered {
         let reach = match driver {
             Driver::Southbound => Reach::Node(tenant_rows(options)),
             Driver::StretchedL2 => Reach::Routers,
-            Driver::Evpn => Reach::Node(TenantRows::Ports),
+            Driver::Evpn => Reach::Gateways,
+            Driver::Native => Reach::Routing,
         };
         let mut interest = Interest::new(own(node), reach, &server.monitor);
         interest.heed_router_names(options.policy.names_routers());
@@ -89,7 +107,7 @@ impl Filtered {
             driver,
             interest,
             replica: Replica::default(),
-            southbound: Southbound::new(Scope::Everything),
+            southbound: Southbound::new(driver.scope()),
         }
     }
 

@@ -150,14 +150,24 @@ fn mapped(vtep: &IpAddr) -> IpAddr {
 
 /// Runs `bridge`; panics with what it says when it fails.
 pub fn bridge(arguments: &str) -> String {
+    let (ok, text) = run_bridge(arguments);
+    assert!(ok, "bridge {arguments}: {text}");
+    text
+}
+
+/// Whether `bridge` succeeds.
+pub fn try_bridge(arguments: &str) -> bool {
+    run_bridge(arguments).0
+}
+
+fn run_bridge(arguments: &str) -> (bool, String) {
     let output = Command::new("bridge")
         .args(arguments.split_whitespace())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "bridge {arguments}: {text}");
-    text
+    (output.status.success(), text)
 }
 
 /// The names of all interfaces, sorted.

@@ -64,7 +64,7 @@ impl View {
             match tokio::time::timeout_at(deadline, self.events.recv()).await {
                 Ok(Some(event)) => self.take(event),
                 Ok(None) => panic!("the client has ended while waiting for {what}"),
-                Err(_) => panic!("no {what} in time; errors {:?}", self.errors),
+                Err(_) => panic!("no {what} in time; {}", self.summary()),
             }
         }
     }
@@ -85,6 +85,22 @@ impl View {
         names
     }
 
+    /// What is there in place of what was waited for, in a line.
+    fn summary(&self) -> String {
+        let mut tables = BTreeMap::<&str, usize>::new();
+        for (table, _) in self.rows.keys() {
+            *tables.entry(table).or_default() += 1;
+        }
+        let failed = self.errors.len();
+        let last = self.errors.last();
+        let last = last.map(|(remote, error)| format!("; the last: {remote}: {error}"));
+        format!(
+            "rows {tables:?}, synced {:?}, {failed} connections failed{}",
+            self.synced,
+            last.unwrap_or_default()
+        )
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Connected(facts) => self.facts = Some(facts),
@@ -98,8 +114,9 @@ impl View {
                 self.changes.push(changes.len());
                 for change in changes {
                     let key = (change.table.to_string(), change.uuid);
-                    assert_eq!(self.rows.get(&key), change.old.as_ref(), "{key:?}");
-                    assert_ne!(change.old, change.new);
+                    let (held, old) = (self.rows.get(&key), change.old.as_ref());
+                    assert!(held == old, "{key:?}: {}", difference(held, old));
+                    assert!(change.old != change.new, "{key:?}: a change of nothing");
                     match change.new {
                         Some(new) => self.rows.insert(key, new),
                         None => self.rows.remove(&key),
@@ -108,6 +125,20 @@ impl View {
             }
         }
     }
+}
+
+/// What of a row that was told differs from what a change supposes.
+fn difference(held: Option<&Arc<Row>>, supposed: Option<&Arc<Row>>) -> String {
+    let (Some(held), Some(supposed)) = (held, supposed) else {
+        let there = |row: Option<_>| if row.is_some() { "there" } else { "not there" };
+        return format!("is {}, supposed {}", there(held), there(supposed));
+    };
+    let columns =
+        (0..held.len().max(supposed.len())).map(|at| (at, held.get(at), supposed.get(at)));
+    let differing = columns.filter(|(_, held, supposed)| held != supposed);
+    let words =
+        differing.map(|(at, held, supposed)| format!("column {at}: {held:?}, not {supposed:?}"));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// Passes connections on to a unix socket until they are cut.

@@ -139,6 +139,11 @@ impl Lab {
         self.ask(|advertisements| advertisements.set(BTreeMap::new()));
     }
 
+    /// Nothing of the network is on this node any more; `there` says whether it is elsewhere.
+    pub(crate) fn leave(&self, there: bool) {
+        self.ask(move |advertisements| advertisements.follow(BTreeMap::new(), |_| there));
+    }
+
     /// The network is no more. Returns when hosts have been told.
     pub(crate) fn cease(&self) {
         let (told, ended) = channel();

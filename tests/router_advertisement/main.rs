@@ -1,5 +1,8 @@
 //! Router advertisements on a veth pair: a real kernel as host, and tshark and rdisc6 as readers.
 
+// A lab runs what it needs.
+#![allow(clippy::disallowed_methods)]
+
 mod lab;
 
 use std::time::Duration;
@@ -116,6 +119,24 @@ fn a_network_that_is_no_more_has_no_router() {
     lab.cease();
     eventually(String::new(), || lab.host_routes("default"));
     assert!(lab.snapshots().is_empty());
+}
+
+#[test]
+fn hosts_lose_their_router_with_the_network_and_not_with_this_nodes_last_port() {
+    require!(Need::Root);
+    let lab = Lab::new();
+    for there in [true, false] {
+        lab.advertise(advertisement(&[(MANAGED, Assignment::Dhcp)], &[]));
+        eventually(1, || lab.snapshot().advertisements_sent);
+        eventually(true, || lab.host_routes("default").contains("via"));
+        lab.leave(there);
+        assert!(lab.snapshots().is_empty());
+        if there {
+            assert!(lab.host_routes("default").contains("via"));
+        } else {
+            eventually(String::new(), || lab.host_routes("default"));
+        }
+    }
 }
 
 #[test]

@@ -39,12 +39,12 @@ fuzz_target!(|input: &[u8]| {
             octets,
         };
         let decoded = Packet::decode(&arrival);
-        if let Ok(packet.clone()) = decoded {
+        if let Ok(packet) = &decoded {
             let again = Arrival {
                 octets: &packet.encode(),
                 ..arrival
             };
-            assert_eq!(Packet::decode(&again), Ok(packet.clone()));
+            assert_eq!(Packet::decode(&again).as_ref(), Ok(packet));
         }
         let handled = discovery.handle_arrival(&arrival, at);
         assert!(arrival.source == LOCAL || handled.is_ok() == decoded.is_ok());

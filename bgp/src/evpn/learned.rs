@@ -198,6 +198,13 @@ impl Learned {
             .filter_map(|key| Some((key, self.best(key)?)))
     }
 
+    /// Every route none of whose paths can be used.
+    pub(crate) fn unusable(&self) -> impl Iterator<Item = &EvpnRoute> {
+        let routes = self.routes.iter();
+        let unusable = routes.filter(|(_, entries)| entries.iter().all(|e| e.path.is_none()));
+        unusable.map(|(key, _)| key)
+    }
+
     /// Every route of a peer as it told it, and whether it can be used.
     pub(crate) fn of_peer(&self, peer: PeerId) -> impl Iterator<Item = (&EvpnRoute, bool)> {
         let entries = self.routes.values().flatten();

@@ -168,6 +168,30 @@ impl Evpn {
         })
     }
 
+    /// Routes that peers teach and whose targets an instance imports, and whether it can use each.
+    pub fn routes_of(&self, vni: Vni) -> impl Iterator<Item = (&EvpnPath, Result<(), Unused>)> {
+        let tenant = self.instances.get(&vni).into_iter();
+        tenant.flat_map(move |tenant| {
+            let paths = self.learned.iter().map(|(_, path)| path);
+            let judged = paths.map(move |path| (path, judge(vni, &tenant.instance, path)));
+            judged.filter(|(_, verdict)| *verdict != Err(Unused::OtherTarget))
+        })
+    }
+
+    /// Routes that peers teach and whose targets no instance imports.
+    pub fn routes_of_nobody(&self) -> impl Iterator<Item = &EvpnPath> {
+        let paths = self.learned.iter().map(|(_, path)| path);
+        paths.filter(|path| {
+            let mut tenants = self.instances.values();
+            !tenants.any(|tenant| tenant.instance.takes(path.targets()))
+        })
+    }
+
+    /// Routes that peers teach without a path that can be used: it has a loop, or an import filter keeps it out.
+    pub fn unusable(&self) -> impl Iterator<Item = &EvpnRoute> {
+        self.learned.unusable()
+    }
+
     /// What this node says in an instance.
     pub fn originated(
         &self,

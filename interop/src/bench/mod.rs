@@ -5,7 +5,8 @@
 //! | `stage` | namespaces, cores, what processes cost |
 //! | `wire`, `tester` | BGP peers that share no code with any daemon |
 //! | `dut` | each daemon, configured and driven in the fastest way it offers |
-//! | `burst`, `change`, `storm`, `import`, `soak` | the benchmarks |
+//! | `evpn_wire` | the tester's EVPN |
+//! | `burst`, `change`, `storm`, `import`, `tenants`, `soak` | the benchmarks |
 //! | `scale` | the whole agent on a node of a large cloud, and comparing when there is nothing to do |
 //! | `table` | medians, and the ratio to the best peer |
 //!
@@ -16,12 +17,14 @@
 mod burst;
 mod change;
 mod dut;
+mod evpn_wire;
 mod import;
 mod scale;
 mod soak;
 mod stage;
 mod storm;
 mod table;
+mod tenants;
 mod tester;
 mod trigger;
 mod wire;
@@ -46,8 +49,8 @@ pub struct Options {
     pub runs: usize,
     /// How long the soak lasts.
     pub soak: Duration,
-    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `soak`, `scale`,
-    /// `resync`); empty: all.
+    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `evpn`, `moves`,
+    /// `soak`, `scale`, `resync`); empty: all.
     pub only: Vec<String>,
     /// Daemons whose name contains one of these; empty: all.
     pub daemons: Vec<String>,
@@ -72,7 +75,7 @@ impl Options {
 /// A benchmark: what one daemon's figures are, into the table.
 type Benchmark = fn(&Options, Kind, &mut Table) -> Result<()>;
 
-const BENCHMARKS: [(&str, &str, Benchmark); 6] = [
+const BENCHMARKS: [(&str, &str, Benchmark); 8] = [
     (
         "burst",
         "B1 export of a block to one peer, milliseconds",
@@ -94,6 +97,16 @@ const BENCHMARKS: [(&str, &str, Benchmark); 6] = [
         storm::sessions,
     ),
     ("import", "B5 50,000 routes from one peer", import::routes),
+    (
+        "evpn",
+        "B6 EVPN: 10,000 type-5 routes over 10 tables, out and in",
+        tenants::prefixes,
+    ),
+    (
+        "moves",
+        "B6 EVPN: 1,000 MAC addresses that move once a second",
+        tenants::moves,
+    ),
     (
         "soak",
         "B7 churn with a peer that reads nothing",

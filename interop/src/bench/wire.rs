@@ -75,7 +75,7 @@ pub(super) enum Said {
     Notification(u8, u8),
 }
 
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(HEADER + body.len()).unwrap_or(u16::MAX);
     let mut message = vec![0xff; 16];
     message.extend(length.to_be_bytes());
@@ -136,6 +136,26 @@ pub(super) fn announce(
 /// # Errors
 /// The peer sent what is no BGP.
 pub(super) fn read(buffer: &[u8], hear: &mut impl FnMut(Said)) -> io::Result<usize> {
+    frames(buffer, &mut |kind, body| {
+        match kind {
+            1 => hear(Said::Open),
+            2 => update(body, hear)?,
+            3 => hear(Said::Notification(
+                body.first().copied().unwrap_or(0),
+                body.get(1).copied().unwrap_or(0),
+            )),
+            4 => hear(Said::Keepalive),
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+/// Calls `each` with type and body of every whole message at the start of `buffer`; returns their octets.
+pub(super) fn frames(
+    buffer: &[u8],
+    each: &mut impl FnMut(u8, &[u8]) -> io::Result<()>,
+) -> io::Result<usize> {
     let mut used = 0;
     loop {
         let rest = buffer.get(used..).unwrap_or_default();
@@ -150,16 +170,7 @@ pub(super) fn read(buffer: &[u8], hear: &mut impl FnMut(Said)) -> io::Result<usi
             return Ok(used);
         };
         used += length;
-        match header[18] {
-            1 => hear(Said::Open),
-            2 => update(body, hear)?,
-            3 => hear(Said::Notification(
-                body.first().copied().unwrap_or(0),
-                body.get(1).copied().unwrap_or(0),
-            )),
-            4 => hear(Said::Keepalive),
-            _ => {}
-        }
+        each(header[18], body)?;
     }
 }
 
@@ -222,13 +233,13 @@ fn prefixes(family: Family, mut nlri: &[u8], found: &mut impl FnMut(u32)) -> io:
 }
 
 /// A field with two octets of length before it, and what follows.
-fn field(input: &[u8]) -> io::Result<(&[u8], &[u8])> {
+pub(super) fn field(input: &[u8]) -> io::Result<(&[u8], &[u8])> {
     let (length, rest) = input.split_at_checked(2).ok_or_else(short)?;
     let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
     rest.split_at_checked(length).ok_or_else(short)
 }
 
-fn short() -> io::Error {
+pub(super) fn short() -> io::Error {
     io::Error::other("truncated UPDATE")
 }
 

@@ -53,6 +53,13 @@ impl Leak {
         }
     }
 
+    /// With nothing in the default table to leak ([`super::leaks`]): FRR has it of the tenants' tables.
+    #[must_use]
+    pub fn of_tenants_alone(mut self) -> Self {
+        self.reconciler.hold(Holder::Base, Vec::new());
+        self
+    }
+
     /// The devices and the table.
     pub fn names(&self) -> &Names {
         &self.names

@@ -84,17 +84,14 @@ impl Leaking {
             block.line(format!("bgp router-id {router_id}"));
         }
         for family in FAMILIES {
-            self.redistribute.difference(existing, family, &mut block);
+            self.redistribution(existing, family, &mut block);
         }
         commands.extend(block.commands());
         Ok(commands)
     }
-}
 
-impl Redistribute {
-    /// The lines of an address family that are missing or too many.
-    pub(super) fn difference(self, existing: Option<&Instance>, family: &str, block: &mut Block) {
-        let Self { connected, kernel } = self;
+    fn redistribution(&self, existing: Option<&Instance>, family: &str, block: &mut Block) {
+        let Redistribute { connected, kernel } = self.redistribute;
         for (what, wanted) in [("connected", connected), ("kernel", kernel)] {
             let line = format!("redistribute {what}");
             match existing.is_some_and(|i| i.has(family, &line)) {

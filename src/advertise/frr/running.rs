@@ -1,6 +1,6 @@
 //! Pure: the BGP instances, VRFs and interfaces in what `show running-config` prints, as far as is asked here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// FRR's BGP instances as they run.
@@ -9,6 +9,8 @@ pub struct Running {
     instances: Vec<Instance>,
     /// By `name permit|deny number`, the lines of each entry, without indentation.
     route_maps: BTreeMap<String, Vec<String>>,
+    /// The lines of all prefix lists.
+    prefix_lists: BTreeSet<String>,
     /// By name, the lines of each `vrf`, without indentation.
     vrfs: BTreeMap<String, Vec<String>>,
     /// By name, the lines of each `interface`, without indentation.
@@ -64,6 +66,9 @@ impl Running {
             self.interfaces.entry(interface.clone()).or_default();
             Section::Interface(interface)
         } else {
+            if words.starts_with("ip prefix-list ") || words.starts_with("ipv6 prefix-list ") {
+                self.prefix_lists.insert(words.to_owned());
+            }
             Section::Other
         }
     }
@@ -82,6 +87,11 @@ impl Running {
         if let Some(lines) = lines {
             lines.push(words.to_owned());
         }
+    }
+
+    /// True for a line of a prefix list.
+    pub fn has_prefix_list(&self, line: &str) -> bool {
+        self.prefix_lists.contains(line)
     }
 
     /// The VRFs that are configured, and the lines of each.

@@ -304,11 +304,11 @@ async fn look_at_tenants(settings: &Settings, running: &Running) -> Result<(), U
     let Some(wanted) = &settings.tenants else {
         return Ok(());
     };
-    let inactive = match wanted.may_be_inactive(running) {
-        true => tenants::inactive(&settings.vtysh.show(With::All, "show vrf").await?),
+    let active = match wanted.asks_for_vrfs(running) {
+        true => tenants::active(&settings.vtysh.show(With::All, "show vrf").await?),
         false => BTreeSet::new(),
     };
-    let difference = wanted.difference(running, &inactive)?;
+    let difference = wanted.difference(running, &active)?;
     let headline = || tenants::headline(&difference.commands);
     send(settings, With::All, &difference.commands, headline).await?;
     if let Some(problem) = difference.problems.into_iter().next() {

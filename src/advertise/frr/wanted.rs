@@ -6,7 +6,7 @@ use super::leaking::{self, CannotLeak, Leaking, Redistribute, default_instance};
 use super::peering::{self, Peering};
 use super::running::Running;
 use crate::config::frr_peer::OUR_ADDRESS;
-use crate::config::{Agent, Backend, Config, Driver, TenantAdvertisement};
+use crate::config::{Agent, Backend, Config, Driver, ExposingMethod, TenantAdvertisement};
 
 /// What FRR should have of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ impl Wanted {
         let agent = &config.agent;
         let vrf = agent.bgp_vrf.clone();
         match agent.bgp_backend {
+            Backend::Frr if !leaks(agent) => Self::Nothing { vrf },
             Backend::Frr => Self::Leak(Leaking {
                 asn: config.bgp.asn,
                 vrf,
@@ -116,6 +117,20 @@ impl Wanted {
     }
 }
 
+/// True if something is exposed in the default table, so that FRR has to leak it. Where every network is a tenant's,
+/// FRR has it of the tenants' tables.
+pub fn leaks(agent: &Agent) -> bool {
+    let tenants_alone = match agent.driver {
+        Driver::Evpn => true,
+        Driver::Northbound => matches!(
+            agent.exposing_method,
+            ExposingMethod::Vrf | ExposingMethod::L2Vni
+        ),
+        _ => false,
+    };
+    agent.bgp_backend == Backend::Frr && !tenants_alone
+}
+
 /// Hosts are addresses of the device, subnets and stretched networks routes of it.
 fn redistribute(agent: &Agent) -> Redistribute {
     let stretched = agent.driver == Driver::StretchedL2;
@@ -157,6 +172,26 @@ mod tests {
         assert_eq!(redistributed(subnets), (true, true));
         let stretched = |a: &mut Agent| a.driver = Driver::StretchedL2;
         assert_eq!(redistributed(stretched), (false, true));
+    }
+
+    #[test]
+    fn where_all_is_in_tenants_tables_nothing_is_leaked_and_what_was_goes() {
+        let nothing = Wanted::Nothing {
+            vrf: "bgp-vrf".into(),
+        };
+        let evpn = |a: &mut Agent| a.driver = Driver::Evpn;
+        assert_eq!(Wanted::of(&config(evpn)), nothing);
+        for method in [ExposingMethod::Vrf, ExposingMethod::L2Vni] {
+            let config = config(|a| a.exposing_method = method);
+            assert_eq!(Wanted::of(&config), nothing);
+            assert!(!leaks(&config.agent));
+        }
+        let dynamic = config(|a| a.exposing_method = ExposingMethod::Dynamic);
+        assert!(
+            leaks(&dynamic.agent),
+            "networks without a VNI are as in the underlay"
+        );
+        assert!(matches!(Wanted::of(&dynamic), Wanted::Leak(_)));
     }
 
     #[test]

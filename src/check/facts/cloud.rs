@@ -87,7 +87,9 @@ impl Cloud {
         };
         match rows.agent.driver {
             Driver::Northbound => cloud.northbound(changes, &mtus(rows.switches)),
-            Driver::Southbound | Driver::StretchedL2 | Driver::Evpn => cloud.southbound(changes),
+            Driver::Southbound | Driver::StretchedL2 | Driver::Evpn | Driver::Native => {
+                cloud.southbound(changes)
+            }
         }
         cloud.decide(rows, changes);
         cloud

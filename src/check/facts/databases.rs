@@ -28,7 +28,8 @@ const READING: Duration = Duration::from_secs(30);
 
 /// Reads all that `check` judges; `rt_tables` is the file with the table names. Nothing is written.
 pub async fn gather(config: &Config, rt_tables: &Path) -> NodeFacts {
-    let machine = Machine::read();
+    let mut machine = Machine::read();
+    machine.add_tunnels().await;
     let switch = Source::vswitch(config);
     let vswitch = switch.look().await;
     let rows = switch

@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::{Device, Machine, Modules, Program, listening};
+use super::{Device, Machine, Modules, Program, Tunnel, listening};
+use crate::kernel;
 
 impl Machine {
     /// Reads everything. Nothing is written, and no privilege is needed: what cannot be seen is noted.
@@ -20,6 +21,27 @@ impl Machine {
             }
         }
         machine
+    }
+
+    /// Adds what no file tells.
+    pub(super) async fn add_tunnels(&mut self) {
+        let links = match kernel::links().await {
+            Ok(links) => links,
+            Err(error) => {
+                let unseen = ("VXLAN devices".to_owned(), error.to_string());
+                self.unseen.push(unseen);
+                return;
+            }
+        };
+        for link in links {
+            if let (Some(vxlan), Some(device)) = (link.vxlan(), self.devices.get_mut(&*link.name)) {
+                device.tunnel = Some(Tunnel {
+                    vni: vxlan.vni,
+                    port: vxlan.port,
+                    external: vxlan.external,
+                });
+            }
+        }
     }
 
     fn of(root: &Path) -> Self {
@@ -124,6 +146,7 @@ fn devices(root: &Path) -> BTreeMap<String, Device> {
             mtu: number("mtu").unwrap_or_default(),
             addresses: Vec::new(),
             managed: note.is_some_and(|text| is_managed(&text)),
+            tunnel: None,
         };
         (name, device)
     };

@@ -9,6 +9,8 @@ mod permission;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use bgp::evpn::Vni;
+
 pub use cloud::{Cloud, Exposed, Rows};
 pub use databases::gather;
 pub use permission::{Denial, Owner};
@@ -94,6 +96,18 @@ pub struct Device {
     pub addresses: Vec<IpAddr>,
     /// Whether NetworkManager manages it.
     pub managed: bool,
+    /// Of a VXLAN device.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// What a VXLAN device has for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    pub vni: Vni,
+    /// UDP.
+    pub port: u16,
+    /// All VNIs of its port, as Open vSwitch's.
+    pub external: bool,
 }
 
 /// Kernel modules, with `_` for `-`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Findings, is_wired, uplinks};
 use crate::check::Code;
 use crate::check::facts::{Machine, NodeFacts, Program};
-use crate::config::{Backend, Config, Driver, ExposingMethod};
+use crate::config::{Backend, Config};
 
 pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
     capabilities(&facts.machine, config, found);
@@ -158,7 +158,7 @@ fn needed(facts: &NodeFacts, config: &Config) -> Vec<(&'static str, &'static str
         needed.push(("vrf", "vrf", backend.to_owned()));
         needed.push(("dummy", "dummy", backend.to_owned()));
     }
-    if config.agent.exposing_method == ExposingMethod::Vrf || config.agent.driver == Driver::Evpn {
+    if config.agent.has_tenant_tables() {
         needed.push(("vrf", "vrf", "EVPN".to_owned()));
         needed.push(("vxlan", "vxlan", "EVPN".to_owned()));
     }

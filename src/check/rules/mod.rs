@@ -1,6 +1,7 @@
 //! What is wrong with a node: pure functions of [`NodeFacts`] and the configuration, one file per part of it.
 
 mod databases;
+mod evpn;
 mod fabric;
 mod frr;
 mod kernel;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 use super::{Code, Finding, NodeFacts, Severity};
 use crate::config::{Config, Driver, Endpoint};
 use crate::ovn::BridgeMappings;
+use crate::reconcile::ownership::TenantDevice;
 
 /// Every problem of the node for this configuration.
 pub fn node_findings(facts: &NodeFacts, config: &Config) -> Vec<Finding> {
@@ -24,6 +26,7 @@ pub fn node_findings(facts: &NodeFacts, config: &Config) -> Vec<Finding> {
     vswitch::judge(facts, config, &mut found);
     tables::judge(facts, config, &mut found);
     ovn::judge(facts, config, &mut found);
+    evpn::judge(facts, config, &mut found);
     fabric::judge(facts, config, &mut found);
     frr::judge(facts, config, &mut found);
     found.all
@@ -110,16 +113,13 @@ impl NodeFacts {
     /// through, what EVPN has.
     fn own_devices(&self, config: &Config) -> BTreeSet<String> {
         let mapped = self.mapped();
-        let evpn = ["vrf-", "br-", "vxlan-", "vlan-", "lo-"];
         let own = |name: &&String| {
             let of_bridge = mapped.iter().any(|bridge| {
                 let short: String = bridge.chars().take(10).collect();
                 let vlan = name.strip_prefix(&format!("{short}."));
                 *name == bridge || vlan.is_some_and(is_number)
             });
-            let of_evpn = evpn
-                .iter()
-                .any(|prefix| name.strip_prefix(prefix).is_some_and(is_number));
+            let of_evpn = TenantDevice::named(name).is_some();
             of_bridge || of_evpn || [&config.agent.bgp_nic, &config.agent.bgp_vrf].contains(name)
         };
         self.machine.devices.keys().filter(own).cloned().collect()

@@ -1,6 +1,7 @@
 //! `show`: the state of the running agent.
 
 mod bfd;
+mod evpn;
 mod fib;
 pub(super) use fib::hops;
 mod neighbors;
@@ -14,8 +15,8 @@ use super::originate::prefix;
 use super::table::{duration, or_dash, table, text};
 use crate::config::Config;
 use crate::control::{
-    Advertised, AskError, Client, Drained, ExposureList, Neighbors, OfNeighbor, Query, Reply,
-    RoutesQuery, Summary,
+    Advertised, AskError, Client, Drained, EvpnQuery, ExposureList, Neighbors, OfNeighbor, Query,
+    Reply, RoutesQuery, Summary,
 };
 
 /// Arguments of `show`.
@@ -42,6 +43,8 @@ pub enum What {
     Routes(RoutesArgs),
     /// BFD sessions
     Bfd,
+    /// Tenants' tables (EVPN): VNIs, routes, remote VTEPs, MAC addresses
+    Evpn(EvpnArgs),
     /// Learned routes, and what the kernel has of them
     Fib,
     /// Exposures, and whether they are wired and advertised
@@ -62,6 +65,16 @@ pub struct RoutesArgs {
     pub advertised: Option<String>,
 }
 
+/// Which tenants' tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub struct EvpnArgs {
+    /// Everything about the table of this VNI
+    pub vni: Option<u32>,
+    /// Every route too, and why one that neighbours teach is not used
+    #[arg(long)]
+    pub routes: bool,
+}
+
 impl What {
     /// The question behind it.
     pub fn query(&self) -> Query {
@@ -70,6 +83,10 @@ impl What {
             Self::Neighbors { name } => Query::Neighbors { name: name.clone() },
             Self::Routes(args) => Query::Routes(args.query()),
             Self::Bfd => Query::Bfd,
+            Self::Evpn(args) => Query::Evpn(EvpnQuery {
+                vni: args.vni,
+                routes: args.routes,
+            }),
             Self::Fib => Query::Fib,
             Self::Exposures => Query::Exposures,
         }
@@ -102,6 +119,11 @@ pub fn run(args: &Args, config: &Config) -> Result<String, AskError> {
             return Ok(render_detail(neighbors));
         }
     }
+    if let (What::Evpn(EvpnArgs { vni: Some(_), .. }), Reply::Evpn(tables), false) =
+        (&args.what, &reply, args.json)
+    {
+        return Ok(evpn::detail(tables));
+    }
     Ok(render(&reply, args.json))
 }
 
@@ -120,6 +142,12 @@ fn join(reply: &mut Reply, part: Option<Reply>) -> bool {
     match (reply, part) {
         (Reply::Routes(whole), None) => whole.more,
         (Reply::Fib(whole), None) => whole.more,
+        (Reply::Evpn(whole), None) => whole.more,
+        (Reply::Evpn(whole), Some(Reply::Evpn(part))) => {
+            whole.tables.extend(part.tables);
+            whole.elsewhere.extend(part.elsewhere);
+            std::mem::replace(&mut whole.more, part.more)
+        }
         (Reply::Routes(whole), Some(Reply::Routes(part))) => {
             whole.routes.extend(part.routes);
             std::mem::replace(&mut whole.more, part.more)
@@ -152,6 +180,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Routes(body) => pretty(body),
         Reply::Fib(body) => pretty(body),
         Reply::Bfd(body) => pretty(body),
+        Reply::Evpn(body) => pretty(body),
         Reply::Exposures(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
@@ -173,6 +202,7 @@ pub fn render_text(reply: &Reply) -> String {
         Reply::Neighbors(body) => neighbors::table(body),
         Reply::Routes(body) => routes::table(body),
         Reply::Bfd(body) => bfd::text(body),
+        Reply::Evpn(body) => evpn::overview(body),
         Reply::Fib(body) => fib::text(&body.fib),
         Reply::Exposures(body) => exposures(body),
         Reply::Explain(body) => super::explain::render_text(body),

@@ -51,6 +51,14 @@ impl Family {
     }
 }
 
+/// An address family of BGP that this agent has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AddressFamily {
+    Unicast(Family),
+    /// `l2vpn evpn`.
+    Evpn,
+}
+
 /// The rules of a prefix list, by sequence number.
 pub(super) type Rules = BTreeMap<u32, At<String>>;
 
@@ -90,8 +98,18 @@ pub(super) struct Peer {
     pub(super) unnumbered: bool,
     pub(super) options: Options,
     pub(super) families: [PeerFamily; 2],
+    pub(super) evpn: PeerFamily,
     /// Where it is activated in a family that this agent does not have.
     pub(super) other_family: Option<usize>,
+}
+
+impl Peer {
+    pub(super) fn family_mut(&mut self, family: AddressFamily) -> &mut PeerFamily {
+        match family {
+            AddressFamily::Unicast(family) => family.of_mut(&mut self.families),
+            AddressFamily::Evpn => &mut self.evpn,
+        }
+    }
 }
 
 /// A neighbour in one address family.

@@ -19,6 +19,10 @@ enum Context {
     Bgp,
     /// `address-family` of a family this agent has.
     Family(Family),
+    /// `address-family l2vpn evpn`.
+    Evpn,
+    /// `vni N` in it: the index of its note.
+    Vni(usize),
     RouteMap(String, u32),
     Bfd,
     BfdProfile(String),
@@ -101,6 +105,8 @@ impl Reader {
             }
             Context::Bgp => self.router_bgp(line),
             Context::Family(family) => self.address_family(line, family),
+            Context::Evpn => self.evpn(line),
+            Context::Vni(note) => self.vni(line, note),
             Context::RouteMap(name, sequence) => self.route_map_entry(line, &name, sequence),
             Context::Bfd => self.bfd(line),
             Context::BfdProfile(name) => self.bfd_profile(line, &name),

@@ -2,6 +2,7 @@
 //! `check` and the tables of docs/configuration.md all come from here.
 
 mod bgp;
+mod evpn;
 mod log;
 mod section;
 mod session;
@@ -11,6 +12,7 @@ use std::net::Ipv4Addr;
 pub(super) use bgp::{
     LISTEN, ListenDraft, NEIGHBOUR, NeighbourDraft, POLICY, PREFIX_LIST, PROFILE,
 };
+pub(super) use evpn::{EVPN_VNI, EvpnVniDraft, VNI};
 pub(super) use section::{BGP_SECTION, Named, option, options};
 pub(super) use session::{SESSION, SessionDraft};
 
@@ -72,7 +74,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "driver",
         Some("ovn_bgp_driver"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.driver),
-        "which OVN database decides, and how; this version lacks ovn_evpn_driver",
+        "which OVN database decides, and how; this version lacks ovn_native",
     ),
     row(
         "exposing_method",

@@ -1,6 +1,7 @@
 //! Which sections there are, and which options each of them has.
 
 use super::bgp::{LISTEN, NEIGHBOUR, POLICY, PREFIX_LIST, PROFILE};
+use super::evpn::EVPN_VNI;
 use super::{SECTIONS, SESSION};
 use crate::config::table::{Described, Row};
 
@@ -16,16 +17,18 @@ pub(in crate::config) enum Named {
     PrefixList,
     Policy,
     BfdProfile,
+    EvpnVni,
 }
 
 impl Named {
-    pub(in crate::config) const ALL: [Self; 6] = [
+    pub(in crate::config) const ALL: [Self; 7] = [
         Self::Neighbour,
         Self::Group,
         Self::Listen,
         Self::PrefixList,
         Self::Policy,
         Self::BfdProfile,
+        Self::EvpnVni,
     ];
 
     /// The first word of its section lines.
@@ -37,6 +40,7 @@ impl Named {
             Self::PrefixList => "bgp_prefix_list",
             Self::Policy => "bgp_policy",
             Self::BfdProfile => "bfd_profile",
+            Self::EvpnVni => "evpn_vni",
         }
     }
 
@@ -61,6 +65,7 @@ impl Named {
             Self::PrefixList => described(PREFIX_LIST),
             Self::Policy => described(POLICY),
             Self::BfdProfile => described(PROFILE),
+            Self::EvpnVni => described(EVPN_VNI),
         }
     }
 

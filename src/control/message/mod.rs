@@ -1,5 +1,6 @@
 //! What is asked and answered. Field names follow FRR's JSON where FRR has the field.
 
+mod evpn;
 mod neighbors;
 mod orders;
 mod origination;
@@ -16,6 +17,9 @@ use super::drain::Drained;
 use crate::exposure::Shown;
 use crate::{bfd, fib};
 
+pub use evpn::{
+    EvpnMacLine, EvpnPrefixLine, EvpnQuery, EvpnRouteLine, EvpnTable, EvpnTables, EvpnWayLine,
+};
 pub use neighbors::{
     Capabilities, FamilyInfo, MessageStats, Neighbor, NeighborSummaries, NeighborSummary,
     Neighbors, Offer,
@@ -40,6 +44,7 @@ pub enum Query {
     /// What the kernel has of the learned routes.
     Fib,
     Bfd,
+    Evpn(EvpnQuery),
     Exposures,
     Explain {
         ip: IpAddr,
@@ -66,6 +71,7 @@ pub enum Reply {
     Routes(Routes),
     Fib(Fib),
     Bfd(bfd::Snapshot),
+    Evpn(EvpnTables),
     Exposures(ExposureList),
     Explain(Explanation),
     /// Routes by hand were taken in.

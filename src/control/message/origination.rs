@@ -16,6 +16,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Originate {
     #[serde(default, deserialize_with = "listed")]
     pub prefixes: Vec<IpNet>,
+    /// In this tenant's table (EVPN) rather than in unicast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vni: Option<u32>,
     /// Of all of them.
     #[serde(flatten)]
     pub attributes: Attributes,
@@ -30,6 +33,9 @@ pub struct Originate {
 pub struct Withdraw {
     #[serde(default, deserialize_with = "listed")]
     pub prefixes: Vec<IpNet>,
+    /// As in [`Originate`]: what was originated there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vni: Option<u32>,
     /// All of it, whatever `prefixes` says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,

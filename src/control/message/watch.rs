@@ -130,3 +130,16 @@ pub enum Happening {
     /// The reader was too slow for this many events.
     Missed { count: u64 },
 }
+
+impl Happening {
+    /// The tenant's table in which it happened.
+    pub fn vni(&self) -> Option<u32> {
+        match self {
+            Self::EvpnPrefix { vni, .. }
+            | Self::EvpnHost { vni, .. }
+            | Self::EvpnFlood { vni, .. }
+            | Self::EvpnDuplicate { vni, .. } => Some(*vni),
+            _ => None,
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The speaker's answers. Copies are taken on its thread, a little at a time; all else happens here.
 
 mod duplicates;
+mod evpn;
 mod neighbors;
 mod reset;
 mod routes;
@@ -12,10 +13,11 @@ use super::message::Summary;
 use crate::advertise::Embedded;
 
 pub(crate) use duplicates::duplicates;
+pub(crate) use evpn::TenantTables;
 pub(crate) use neighbors::neighbors;
 use neighbors::summaries;
 pub(crate) use reset::reset;
-pub(crate) use routes::{Table, learned_line, told};
+pub(crate) use routes::{Table, Told, learned_line, told};
 
 /// `show summary` of the speaker alone. Before it has started, no neighbour is told of.
 pub(crate) async fn summary(

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::members::{self, Elected};
-use super::{Inputs, Why};
+use super::{Inputs, Why, gateway};
+use crate::exposure::members::{Elected, admit};
 use crate::exposure::southbound::router::{self, Way};
 use crate::exposure::southbound::{on_link, place, tenant};
 use crate::exposure::verdict::Verdict;
@@ -121,7 +121,7 @@ fn through<'a>(
     membership: Membership,
     subnet: IpNet,
 ) -> Result<Way<'a>, Why> {
-    let (host, of_gateway) = members::hosted(inputs, gateway)?;
+    let (host, of_gateway) = gateway::hosted(inputs, gateway)?;
     if of_gateway != membership {
         let why = format!(
             "Port_Binding {}: VNI {} and AS {} are not those of gateway port {}, {} and {}",
@@ -134,7 +134,7 @@ fn through<'a>(
         );
         return Err((Code::VniMismatch, why));
     }
-    members::admit(elected, membership, &host.network)
+    admit(elected, membership.vni, Some(membership.asn), &host.network)
         .map_err(|(code, why)| (code, format!("gateway port {}: {why}", gateway.lrp)))?;
     router::enter(gateway, host, subnet)
 }
@@ -153,7 +153,7 @@ pub(super) fn decide_subnets(
     let Some(interface) = interface.filter(|i| i.switch_port.bgpvpn.is_given()) else {
         return;
     };
-    for prefix in members::subnets(&interface) {
+    for prefix in gateway::subnets(&interface) {
         if let Err((code, reason)) = entrance(inputs, elected, &interface, prefix) {
             verdict.withhold(|| Withheld {
                 prefix,

@@ -8,8 +8,8 @@
 //! [`decide`] says it for a whole snapshot, with what is withheld and why. [`Standing`] keeps it, and takes again only the
 //! decisions that a change may concern.
 
+mod gateway;
 mod host;
-mod members;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,7 @@ use bgp::evpn::Vni;
 use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
-use self::members::{Elected, Members};
+use super::members::{self, Elected, Member, Members};
 pub use super::southbound::Inputs;
 use super::southbound::reach;
 use super::verdict::{Kept, Verdict};
@@ -34,7 +34,7 @@ type Why = (super::Code, String);
 pub fn decide(inputs: Inputs<'_>) -> Decision {
     let mut members = Members::default();
     for binding in inputs.southbound.bindings() {
-        members.replace(inputs, binding.uuid);
+        members.replace(binding.uuid, member(inputs, binding.uuid));
     }
     let elected = members.elect();
     let mut verdict = Verdict::explained();
@@ -45,6 +45,10 @@ pub fn decide(inputs: Inputs<'_>) -> Decision {
         tenants: members.tenants(&elected),
         ..verdict.into_decision()
     }
+}
+
+fn member(inputs: Inputs<'_>, uuid: Uuid) -> Vec<Member> {
+    gateway::member(inputs, uuid).into_iter().collect()
 }
 
 /// What policies say comes last.
@@ -58,7 +62,10 @@ fn decide_binding(
     match &binding.kind {
         BindingKind::Vif | BindingKind::Virtual => host::decide(inputs, elected, binding, verdict),
         BindingKind::Patch(_) => host::decide_subnets(inputs, elected, binding, verdict),
-        BindingKind::ChassisRedirect { .. } | BindingKind::Localnet(_) | BindingKind::Other(_) => {}
+        BindingKind::ChassisRedirect { .. }
+        | BindingKind::L3Gateway { .. }
+        | BindingKind::Localnet(_)
+        | BindingKind::Other(_) => {}
     }
     verdict.rule(inputs.southbound, inputs.options, from);
 }
@@ -67,7 +74,7 @@ fn decide_binding(
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     bindings: Kept<Uuid>,
-    members: Members,
+    members: Members<Uuid>,
     elected: Elected,
     tenants: BTreeMap<Vni, Arc<Tenant>>,
 }
@@ -87,7 +94,7 @@ impl Standing {
         let mut delta = Delta::default();
         // All of them: `any` would stop at the first.
         let changed = bindings.iter().fold(false, |changed, uuid| {
-            self.members.replace(inputs, *uuid) | changed
+            self.members.replace(*uuid, member(inputs, *uuid)) | changed
         });
         if changed {
             let elected = self.members.elect();
@@ -95,7 +102,9 @@ impl Standing {
                 self.elected = elected;
                 bindings = self.every_binding(inputs);
             }
-            self.replace_tenants(&mut delta);
+            let tenants = self.members.tenants(&self.elected);
+            delta.tenants = members::changes(&self.tenants, &tenants);
+            self.tenants = tenants;
         }
         for uuid in bindings {
             let mut verdict = Verdict::default();
@@ -114,18 +123,6 @@ impl Standing {
         let known = self.bindings.keys().chain(self.members.keys()).copied();
         let there = inputs.southbound.bindings().map(|binding| binding.uuid);
         known.chain(there).collect()
-    }
-
-    fn replace_tenants(&mut self, delta: &mut Delta) {
-        let new = self.members.tenants(&self.elected);
-        for (vni, tenant) in &new {
-            if self.tenants.get(vni) != Some(tenant) {
-                delta.tenants.insert(*vni, Some(tenant.clone()));
-            }
-        }
-        let gone = self.tenants.keys().filter(|vni| !new.contains_key(vni));
-        delta.tenants.extend(gone.map(|vni| (*vni, None)));
-        self.tenants = new;
     }
 
     /// The exposures in force, in no particular order.

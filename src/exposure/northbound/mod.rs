@@ -34,7 +34,7 @@ use super::policy::northbound as policy;
 use super::{Attributes, Code, Decision, Exposure, Kind, Layer, Node, Options, Reason, Withheld};
 use crate::ovn::{Northbound, Southbound};
 pub use standing::Standing;
-pub use tenants::{Conflict, conflicts};
+pub use tenants::{Conflict, conflicts, left_out};
 
 /// All that the driver decides by.
 #[derive(Clone, Copy, Debug)]

@@ -143,3 +143,18 @@ pub fn conflicts(inputs: Inputs<'_>) -> Vec<Conflict> {
     }
     conflicts
 }
+
+/// Why networks that are mapped here, and say something of a VPN, are not exposed: for each its row and what to do, by
+/// name.
+pub fn left_out(inputs: Inputs<'_>) -> Vec<String> {
+    let nb = inputs.northbound;
+    let said = nb
+        .switches()
+        .filter(|switch| switch.vpn.membership().is_some());
+    let names: BTreeSet<_> = said.map(|switch| &switch.name).collect();
+    let here = names
+        .into_iter()
+        .filter(|name| place::localnet(inputs, name).is_some());
+    here.filter_map(|name| Some(vpn::table_of(inputs, name).err()?.1))
+        .collect()
+}

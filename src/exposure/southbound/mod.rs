@@ -71,7 +71,7 @@ fn expose_binding(inputs: Inputs<'_>, binding: &PortBinding, verdict: &mut Verdi
         }
         BindingKind::ChassisRedirect { .. } => gateway::decide(inputs, binding, verdict),
         BindingKind::Other(kind) if &**kind == "external" => port::external(binding, verdict),
-        BindingKind::Localnet(_) | BindingKind::Other(_) => {}
+        BindingKind::Localnet(_) | BindingKind::L3Gateway { .. } | BindingKind::Other(_) => {}
     }
 }
 

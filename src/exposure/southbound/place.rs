@@ -38,7 +38,7 @@ pub(super) fn here<'a>(inputs: Inputs<'a>, port: &PortBinding) -> Result<&'a Arc
 }
 
 /// Where a network's traffic enters this node.
-pub(super) enum Place {
+pub(in crate::exposure) enum Place {
     /// Through this bridge.
     Attached(Attachment),
     /// It is a provider network of physical networks that this node does not reach.
@@ -49,7 +49,7 @@ pub(super) enum Place {
 
 /// Looks for a localnet port of the network on a physical network that this node maps. With several
 /// (a routed provider network), the one that comes first in the mappings, then by name.
-pub(super) fn network(inputs: Inputs<'_>, switch: Uuid) -> Place {
+pub(in crate::exposure) fn network(inputs: Inputs<'_>, switch: Uuid) -> Place {
     let mut provider = false;
     let mut mapped: Vec<_> = Vec::new();
     for (name, localnet) in inputs.southbound.localnets_on(switch) {
@@ -72,7 +72,7 @@ pub(super) fn network(inputs: Inputs<'_>, switch: Uuid) -> Place {
 }
 
 /// Why a network is [`Place::NotMapped`].
-pub(super) fn not_mapped(inputs: Inputs<'_>, switch: Uuid) -> Why {
+pub(in crate::exposure) fn not_mapped(inputs: Inputs<'_>, switch: Uuid) -> Why {
     let localnets = inputs.southbound.localnets_on(switch);
     let physical = localnets.filter_map(|(_, localnet)| localnet.physical_network.as_deref());
     let mut physical: Vec<_> = physical.collect();

@@ -11,7 +11,7 @@ use super::Inputs;
 use crate::exposure::is_routable;
 
 /// Nothing.
-pub(super) fn none() -> Arc<[Ipv6Addr]> {
+pub(in crate::exposure) fn none() -> Arc<[Ipv6Addr]> {
     static NONE: LazyLock<Arc<[Ipv6Addr]>> = LazyLock::new(|| Arc::from([]));
     NONE.clone()
 }

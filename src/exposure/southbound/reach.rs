@@ -55,7 +55,7 @@ impl Reached {
                 continue;
             };
             self.bindings.insert(router_end.uuid);
-            if router_end.patch().is_some_and(|patch| patch.is_gateway) {
+            if router_end.patch().is_some_and(|patch| patch.is_gateway()) {
                 routers.extend(router_end.datapath);
             }
         }

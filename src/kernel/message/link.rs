@@ -73,6 +73,8 @@ pub struct VxlanFacts {
     pub learning: bool,
     /// It has no destination but those in its table.
     pub plain: bool,
+    /// It has packets of all VNIs, and so its UDP port for itself (`external`), as Open vSwitch's.
+    pub external: bool,
 }
 
 /// How a bridge treats one of its ports.
@@ -229,6 +231,7 @@ fn vxlan(info: &LinkInfo) -> Option<VxlanFacts> {
         local: None,
         learning: false,
         plain: true,
+        external: false,
     };
     for attribute in attributes {
         match attribute {
@@ -237,10 +240,11 @@ fn vxlan(info: &LinkInfo) -> Option<VxlanFacts> {
             InfoVxlan::Local(local) => facts.local = Some(IpAddr::V4(*local)),
             InfoVxlan::Local6(local) => facts.local = Some(IpAddr::V6(*local)),
             InfoVxlan::Learning(learning) => facts.learning = *learning,
-            InfoVxlan::CollectMetadata(true)
-            | InfoVxlan::Vnifilter(true)
-            | InfoVxlan::Group(_)
-            | InfoVxlan::Group6(_) => facts.plain = false,
+            InfoVxlan::CollectMetadata(true) | InfoVxlan::Vnifilter(true) => {
+                facts.external = true;
+                facts.plain = false;
+            }
+            InfoVxlan::Group(_) | InfoVxlan::Group6(_) => facts.plain = false,
             _ => {}
         }
     }

@@ -102,6 +102,7 @@ impl State {
                 local: Some(local),
                 learning: false,
                 plain: true,
+                ..
             }) => Some(LinkKind::Vxlan { vni, port, local }),
             Device::Veth { peer } => self.links.name(peer).map(|peer| LinkKind::Veth {
                 peer: Arc::clone(peer),

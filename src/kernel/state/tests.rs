@@ -1,3 +1,5 @@
+mod tenants;
+
 use std::net::Ipv4Addr;
 
 use netlink_packet_route::route::RouteProtocol;

@@ -59,6 +59,20 @@ impl Bgpvpn {
         self.0.is_some()
     }
 
+    /// The VNI, if one is given, and the AS, if that is: for whoever needs no AS.
+    ///
+    /// # Errors
+    ///
+    /// Which key is wrong, or that there is an AS without VNI, in words for operators.
+    pub fn vni(&self) -> Result<Option<(Vni, Option<u32>)>, String> {
+        let Some(keys) = self.0.as_deref() else {
+            return Ok(None);
+        };
+        let vni = keys.vni.clone();
+        let vni = vni.unwrap_or_else(|| Err(format!("{COLUMN}:{VNI} is not set")))?;
+        Ok(Some((vni, keys.asn.clone().transpose()?)))
+    }
+
     /// The tenant.
     ///
     /// # Errors

@@ -3,7 +3,10 @@
 use uuid::Uuid;
 
 use super::Table;
-use super::{Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row, Scope, Southbound};
+use super::{
+    AdvertisedRoute, Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row, Scope,
+    Southbound,
+};
 use crate::ovn::row::{ColumnError, Reader, RowProblem};
 use crate::ovsdb::{self, Change, Condition, Monitor};
 
@@ -21,12 +24,13 @@ pub fn monitor(scope: Scope) -> Monitor {
 
 impl Table {
     /// Every table, in the order in which it is best to monitor them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Chassis,
         Self::Datapath,
         Self::DatapathGroup,
         Self::LoadBalancer,
         Self::PortBinding,
+        Self::AdvertisedRoute,
     ];
 
     /// Those whose rows a node asks for by id ([`crate::ovn::interest`]), because others refer to them.
@@ -40,6 +44,7 @@ impl Table {
             Self::Chassis => "Chassis",
             Self::LoadBalancer => "Load_Balancer",
             Self::DatapathGroup => "Logical_DP_Group",
+            Self::AdvertisedRoute => "Advertised_Route",
         }
     }
 
@@ -52,10 +57,12 @@ impl Table {
     /// them.
     pub fn columns(self, scope: Scope) -> Option<&'static [&'static str]> {
         match (self, scope) {
-            (Self::PortBinding, Scope::Everything) => Some(PortBinding::COLUMNS),
+            (Self::PortBinding, Scope::Everything | Scope::Routing) => Some(PortBinding::COLUMNS),
             (Self::PortBinding, Scope::Bindings) => Some(PortBinding::BINDING_COLUMNS),
             (Self::Chassis, _) => Some(Chassis::COLUMNS),
-            (_, Scope::Bindings) => None,
+            (Self::Datapath, Scope::Routing) => Some(Datapath::ROUTING_COLUMNS),
+            (Self::AdvertisedRoute, Scope::Routing) => Some(AdvertisedRoute::COLUMNS),
+            (_, Scope::Bindings | Scope::Routing) | (Self::AdvertisedRoute, _) => None,
             (Self::Datapath, Scope::Everything) => Some(Datapath::COLUMNS),
             (Self::LoadBalancer, Scope::Everything) => Some(LoadBalancer::COLUMNS),
             (Self::DatapathGroup, Scope::Everything) => Some(DatapathGroup::COLUMNS),
@@ -121,5 +128,6 @@ fn read(
         Table::Chassis => Row::Chassis(Chassis::read(uuid, row)?),
         Table::LoadBalancer => Row::LoadBalancer(LoadBalancer::read(uuid, row)?),
         Table::DatapathGroup => Row::DatapathGroup(DatapathGroup::read(uuid, row)?),
+        Table::AdvertisedRoute => Row::AdvertisedRoute(AdvertisedRoute::read(uuid, row)?),
     })
 }

@@ -3,6 +3,7 @@
 
 mod bgpvpn;
 mod feed;
+mod routing;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 pub use self::bgpvpn::{Bgpvpn, Membership};
 pub use self::feed::monitor;
+pub use self::routing::{AdvertisedRoute, DynamicRouting};
 pub(in crate::ovn) use self::rows::resident;
 pub use self::rows::{
     BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, Localnet,
@@ -33,6 +35,8 @@ pub enum Scope {
     Everything,
     /// Who binds which port: what the NB driver takes from here, where it is connected.
     Bindings,
+    /// What OVN's own dynamic routing says, and what hangs together with that.
+    Routing,
 }
 
 /// A replica of the rows the drivers use.
@@ -44,6 +48,7 @@ pub struct Southbound {
     chassis: FxHashMap<Uuid, Chassis>,
     balancers: FxHashMap<Uuid, Arc<LoadBalancer>>,
     groups: FxHashMap<Uuid, DatapathGroup>,
+    routes: FxHashMap<Uuid, AdvertisedRoute>,
 
     by_name: Index<Arc<str>>,
     on_datapath: FxHashMap<Uuid, OnDatapath>,
@@ -57,6 +62,9 @@ pub struct Southbound {
     balancers_by_group: Index<Uuid>,
     balancers_by_datapath: Index<Uuid>,
     groups_by_datapath: Index<Uuid>,
+    routes_by_router: Index<Uuid>,
+    /// By `logical_port` and by `tracked_port`.
+    routes_by_port: Index<Uuid>,
 
     affected: Affected,
 }
@@ -68,6 +76,7 @@ struct OnDatapath {
     ports: Vec<Uuid>,
     localnets: Vec<Uuid>,
     patches: Vec<Uuid>,
+    /// Chassis-redirect ports, and ports of gateway routers.
     redirects: Vec<Uuid>,
     others: Vec<Uuid>,
 }
@@ -103,6 +112,7 @@ pub enum Row {
     Chassis(Chassis),
     LoadBalancer(LoadBalancer),
     DatapathGroup(DatapathGroup),
+    AdvertisedRoute(AdvertisedRoute),
 }
 
 /// The tables the drivers use.
@@ -113,6 +123,7 @@ pub enum Table {
     Chassis,
     LoadBalancer,
     DatapathGroup,
+    AdvertisedRoute,
 }
 
 impl Southbound {
@@ -260,7 +271,9 @@ impl OnDatapath {
             BindingKind::Vif | BindingKind::Virtual => &mut self.ports,
             BindingKind::Localnet(_) => &mut self.localnets,
             BindingKind::Patch(_) => &mut self.patches,
-            BindingKind::ChassisRedirect { .. } => &mut self.redirects,
+            BindingKind::ChassisRedirect { .. } | BindingKind::L3Gateway { .. } => {
+                &mut self.redirects
+            }
             BindingKind::Other(_) => &mut self.others,
         }
     }

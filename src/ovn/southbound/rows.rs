@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use uuid::Uuid;
 
-use super::Bgpvpn;
+use super::{Bgpvpn, DynamicRouting};
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
 use crate::ovn::{AddressScopes, Annotations, Vip};
@@ -37,6 +37,8 @@ pub struct PortBinding {
     pub annotations: Annotations,
     /// Of the switch's end of a router port.
     pub bgpvpn: Bgpvpn,
+    /// Of a router's port.
+    pub routing: DynamicRouting,
 }
 
 /// `Port_Binding.type`, with what only that type has.
@@ -51,7 +53,12 @@ pub enum BindingKind {
         /// `options:distributed-port`: the router port it is the chassis-redirect half of.
         distributed_port: Option<Arc<str>>,
     },
-    /// `external`, `localport`, `l2gateway`, `l3gateway`, `vtep`, `remote`, …
+    /// Either end of a link of a gateway router, which is bound to a chassis as a whole.
+    L3Gateway {
+        /// `options:peer`: the other end.
+        peer: Option<Arc<str>>,
+    },
+    /// `external`, `localport`, `l2gateway`, `vtep`, `remote`, …
     Other(Arc<str>),
 }
 
@@ -69,12 +76,19 @@ pub struct Localnet {
 pub struct Patch {
     /// `options:peer`: the other end.
     pub peer: Option<Arc<str>>,
-    /// Whether `options:chassis-redirect-port` is set: the router's end is a gateway port.
-    pub is_gateway: bool,
+    /// `options:chassis-redirect-port`: the router's end is a gateway port, and this is its chassis-redirect half.
+    pub redirect: Option<Arc<str>>,
     /// `nat_addresses`, of the switch's end.
     pub nat_addresses: Vec<NatAddress>,
     /// Of the switch's end.
     pub scopes: AddressScopes,
+}
+
+impl Patch {
+    /// Whether it is the router's end of a gateway port.
+    pub fn is_gateway(&self) -> bool {
+        self.redirect.is_some()
+    }
 }
 
 /// One entry of `Port_Binding.mac`.
@@ -127,6 +141,7 @@ impl PortBinding {
             project: None,
             annotations: Annotations::default(),
             bgpvpn: Bgpvpn::default(),
+            routing: DynamicRouting::default(),
         }
     }
 
@@ -148,6 +163,7 @@ impl PortBinding {
             project: non_empty(row.entry("external_ids", "neutron:project_id")?),
             annotations: Annotations::read(row)?,
             bgpvpn: Bgpvpn::read(row)?,
+            routing: DynamicRouting::read(row)?,
         })
     }
 
@@ -191,12 +207,15 @@ impl BindingKind {
             }),
             "patch" => Self::Patch(Patch {
                 peer: non_empty(row.entry("options", "peer")?),
-                is_gateway: non_empty(row.entry("options", "chassis-redirect-port")?).is_some(),
+                redirect: non_empty(row.entry("options", "chassis-redirect-port")?),
                 nat_addresses: row.parsed("nat_addresses", nat_address)?,
                 scopes: AddressScopes::read(row)?,
             }),
             "chassisredirect" => Self::ChassisRedirect {
                 distributed_port: non_empty(row.entry("options", "distributed-port")?),
+            },
+            "l3gateway" => Self::L3Gateway {
+                peer: non_empty(row.entry("options", "peer")?),
             },
             other => Self::Other(other.into()),
         })
@@ -211,11 +230,17 @@ pub struct Datapath {
     pub is_router: bool,
     /// `external_ids:name`: that of the Northbound row, `neutron-<uuid>`.
     pub name: Arc<str>,
+    /// The routing table in which OVN's dynamic routing exchanges a router's routes:
+    /// `external_ids:dynamic-routing-vrf-id`, else `tunnel_key`. Zero unless that is read.
+    pub table: u32,
 }
 
 impl Datapath {
     /// The columns read; `type` is missing before OVN 25.09.
     pub const COLUMNS: &[&str] = &["type", "external_ids"];
+
+    /// The columns read for dynamic routing.
+    pub const ROUTING_COLUMNS: &[&str] = &["type", "external_ids", "tunnel_key"];
 
     pub(super) fn read(uuid: Uuid, row: &Reader<'_>) -> Result<Self, ColumnError> {
         let name = non_empty(row.entry("external_ids", "name")?);
@@ -226,8 +251,17 @@ impl Datapath {
                 None => row.entry("external_ids", "logical-router")?.is_some(),
             },
             name: name.unwrap_or_else(|| uuid.to_string().into()),
+            table: table(row)?,
         })
     }
+}
+
+fn table(row: &Reader<'_>) -> Result<u32, ColumnError> {
+    let given = row.entry("external_ids", "dynamic-routing-vrf-id")?;
+    // OVN goes by the key where the number is none.
+    let given = given.and_then(|id| id.parse().ok()).filter(|id| *id != 0);
+    let key = row.optional_integer("tunnel_key")?;
+    Ok(given.or(key).unwrap_or_default())
 }
 
 /// `Chassis`.

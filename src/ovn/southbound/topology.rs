@@ -118,7 +118,7 @@ impl Southbound {
 
     /// The interface whose router's end this is.
     pub fn interface<'a>(&'a self, port: &'a PortBinding) -> Option<Interface<'a>> {
-        if port.patch()?.is_gateway {
+        if port.patch()?.is_gateway() {
             return None;
         }
         let switch_port = self.switch_end(port)?;

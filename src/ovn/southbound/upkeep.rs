@@ -6,8 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{
-    BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row, Southbound,
-    Table,
+    AdvertisedRoute, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row,
+    Southbound, Table,
 };
 use crate::ovn::index;
 
@@ -35,6 +35,9 @@ impl Southbound {
             }
             Table::DatapathGroup => {
                 self.replace_group(uuid, row.and_then(only!(Row::DatapathGroup)));
+            }
+            Table::AdvertisedRoute => {
+                self.replace_route(uuid, row.and_then(only!(Row::AdvertisedRoute)));
             }
         }
     }
@@ -127,6 +130,7 @@ impl Southbound {
         let answering = self.answering_for.get(name);
         self.affected.bindings.extend(answering);
         self.affected.balancers.extend(binding.vip_of.clone());
+        self.note_routes_by(binding.uuid);
         self.note_kind(binding);
         // Others of this name, while one replaces the other: only one of them counts.
         for other in self.by_name.get(name).to_vec() {
@@ -155,11 +159,31 @@ impl Southbound {
                 self.affected.localnets = true;
             }
             BindingKind::Patch(_) => self.note_link(binding, datapath),
-            BindingKind::ChassisRedirect { .. } => {
+            BindingKind::ChassisRedirect { distributed_port } => {
                 self.affected.routers.insert(datapath);
+                let port = distributed_port.as_ref();
+                if let Some(port) = port.and_then(|port| self.binding_named(port)) {
+                    self.note_routes_by(port.uuid);
+                }
+            }
+            BindingKind::L3Gateway { peer } => {
+                let end = peer.as_ref().and_then(|peer| self.binding_named(peer));
+                let router = end.and_then(|end| end.datapath);
+                let ends = [Some(datapath), router].into_iter().flatten();
+                let routers: Vec<_> = ends.filter(|dp| self.is_router(*dp)).collect();
+                self.affected.routers.extend(routers);
             }
             BindingKind::Other(_) => {}
         }
+    }
+
+    /// The routers that want routes to be advertised which leave by this port, or lead to it.
+    fn note_routes_by(&mut self, port: Uuid) {
+        let routes = self.routes_by_port.get(&port).iter();
+        let routes = routes.filter_map(|route| self.routes.get(route));
+        self.affected
+            .routers
+            .extend(routes.map(|route| route.router));
     }
 
     /// A link between a router and a switch comes or goes, seen from either end.
@@ -168,7 +192,7 @@ impl Southbound {
             self.affected.routers.insert(datapath);
         }
         let ends = |router_end: &PortBinding, switch_end: &PortBinding| {
-            let gateway = router_end.patch().is_some_and(|patch| patch.is_gateway);
+            let gateway = router_end.patch().is_some_and(|patch| patch.is_gateway());
             let ports = [router_end.uuid, switch_end.uuid];
             (ports, router_end.datapath, switch_end.datapath, gateway)
         };
@@ -273,6 +297,27 @@ impl Southbound {
                 .filter_map(|gateway| Some(gateway.switch_port?.uuid))
                 .collect();
             self.affected.bindings.extend(answering);
+        }
+    }
+
+    fn replace_route(&mut self, uuid: Uuid, new: Option<AdvertisedRoute>) {
+        if self.routes.get(&uuid) == new.as_ref() {
+            return;
+        }
+        if let Some(old) = self.routes.remove(&uuid) {
+            self.affected.routers.insert(old.router);
+            self.routes_by_router.remove(&old.router, uuid);
+            for port in [Some(old.port), old.tracked].into_iter().flatten() {
+                self.routes_by_port.remove(&port, uuid);
+            }
+        }
+        if let Some(new) = new {
+            self.affected.routers.insert(new.router);
+            self.routes_by_router.insert(new.router, uuid);
+            for port in [Some(new.port), new.tracked].into_iter().flatten() {
+                self.routes_by_port.insert(port, uuid);
+            }
+            self.routes.insert(uuid, new);
         }
     }
 

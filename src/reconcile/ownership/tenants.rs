@@ -42,9 +42,9 @@ pub enum TenantDevice {
     Vrf(Vni),
     /// `lo-<vni>`: the Python agent's alone.
     Loopback(Vni),
-    /// `veth-vrf-<vni>`
+    /// `veth-vrf-<vni>`, or `vv-<vni>` where that is too long for the kernel.
     GatewayVeth(Vni),
-    /// `veth-ovs-<vni>`: the other end.
+    /// `veth-ovs-<vni>` or `vo-<vni>`: the other end.
     GatewayPort(Vni),
     /// `vlan-<vni>`: an internal port of Open vSwitch.
     GatewayVlan(Vni),
@@ -80,26 +80,28 @@ pub struct PortFacts<'a> {
 impl TenantDevice {
     /// The device that has this name, if it is one we give.
     pub fn named(name: &str) -> Option<Self> {
-        if let Some(number) = name.strip_prefix("br-") {
-            return vni(number).map(Self::Bridge);
+        /// How a name begins, and what the number after it makes of it.
+        type Form = (&'static str, fn(Vni) -> TenantDevice);
+        const FORMS: [Form; 7] = [
+            ("br-", TenantDevice::Bridge),
+            ("vxlan-", TenantDevice::Vxlan),
+            ("vrf-", TenantDevice::Vrf),
+            ("lo-", TenantDevice::Loopback),
+            ("veth-vrf-", TenantDevice::GatewayVeth),
+            ("veth-ovs-", TenantDevice::GatewayPort),
+            ("vlan-", TenantDevice::GatewayVlan),
+        ];
+        /// Of the VNIs whose `veth-vrf-<vni>` has more than the 15 characters that a name may have.
+        const LONG: [Form; 2] = [
+            ("vv-", TenantDevice::GatewayVeth),
+            ("vo-", TenantDevice::GatewayPort),
+        ];
+        let numbered = |(stem, form): &Form| vni(name.strip_prefix(stem)?).map(|n| (n, form(n)));
+        if let Some((_, device)) = FORMS.iter().find_map(numbered) {
+            return Some(device);
         }
-        if let Some(number) = name.strip_prefix("vxlan-") {
-            return vni(number).map(Self::Vxlan);
-        }
-        if let Some(number) = name.strip_prefix("vrf-") {
-            return vni(number).map(Self::Vrf);
-        }
-        if let Some(number) = name.strip_prefix("lo-") {
-            return vni(number).map(Self::Loopback);
-        }
-        if let Some(number) = name.strip_prefix("veth-vrf-") {
-            return vni(number).map(Self::GatewayVeth);
-        }
-        if let Some(number) = name.strip_prefix("veth-ovs-") {
-            return vni(number).map(Self::GatewayPort);
-        }
-        if let Some(number) = name.strip_prefix("vlan-") {
-            return vni(number).map(Self::GatewayVlan);
+        if let Some((number, device)) = LONG.iter().find_map(numbered) {
+            return (number >= 1_000_000).then_some(device);
         }
         if name.strip_prefix("vrf").is_some_and(is_short_uuid) {
             return Some(Self::NetworkVeth);

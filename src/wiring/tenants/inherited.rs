@@ -38,10 +38,10 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn take(&mut self, key: &'a Key, value: &'a Value) {
         match (key, value) {
-            (Key::Route { table, prefix }, Value::Route(route)) => {
-                if route.dev == names::bridge(*table) && !route.via.is_empty() {
-                    self.routes.push((*table, *prefix, route));
-                }
+            (Key::Route { table, prefix }, Value::Route(route))
+                if !route.via.is_empty() && route.dev == names::bridge(*table) =>
+            {
+                self.routes.push((*table, *prefix, route));
             }
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
                 if let Some(vni) = number(dev, "br-") {

@@ -311,8 +311,7 @@ impl Tenants {
             // Every node that has something of the network has its router's address, and advertises it. The VRF's own
             // table holds the kernel's local route: another one to the same address would take its place.
             Taught::Prefix(prefix) => {
-                prefix.prefix_len() == prefix.max_prefix_len()
-                    && self.is_router(vni, prefix.addr())
+                prefix.prefix_len() == prefix.max_prefix_len() && self.is_router(vni, prefix.addr())
             }
             Taught::NextHop(_) | Taught::Flood => false,
         };
@@ -433,11 +432,10 @@ impl<'a> Site<'a> {
             .chain(entrance.required_flow(exposure.prefix, source))
             .chain(own);
         let requires = requires.collect();
-        let proxies = exposure.proxied.iter().map(|address| {
-            let dev = Arc::clone(entrance.answers_on());
-            let address = *address;
-            (Key::Proxy { dev, address }, Value::Proxy {})
-        });
+        let proxies = exposure
+            .proxied
+            .iter()
+            .map(|address| entrance.proxy(*address));
         let objects = objects.into_iter().chain(proxies).collect();
         Some(Needs { objects, requires })
     }

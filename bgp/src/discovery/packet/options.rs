@@ -67,7 +67,7 @@ pub(super) fn encode_link_address(out: &mut BytesMut, address: Option<[u8; 6]>) 
 
 impl PrefixInformation {
     fn encode(&self, out: &mut BytesMut) {
-        let flags = u8::from(self.on_link) * ON_LINK | u8::from(self.autonomous) * AUTONOMOUS;
+        let flags = (u8::from(self.on_link) * ON_LINK) | (u8::from(self.autonomous) * AUTONOMOUS);
         out.put_slice(&[PREFIX_INFORMATION, 4, self.prefix.prefix_len(), flags]);
         out.put_u32(self.valid_lifetime);
         out.put_u32(self.preferred_lifetime);

@@ -19,7 +19,7 @@ impl Neutron {
         if let Some((physical, tag)) = wire {
             ports.push(new_row("provnet"));
             operations.push(json!({"op": "insert", "table": "Logical_Switch_Port", "uuid-name": "provnet", "row": {
-                "name": localnet(network), "type": "localnet", "addresses": "unknown", "tag": tag.map_or(json!(["set", []]), |tag| json!(tag)),
+                "name": localnet(network), "type": "localnet", "addresses": "unknown", "tag": tag.map_or_else(|| json!(["set", []]), |tag| json!(tag)),
                 "options": ["map", [["localnet_learn_fdb", "false"], ["mcast_flood", "false"], ["mcast_flood_reports", "true"],
                     ["network_name", physical]]]}}));
         }

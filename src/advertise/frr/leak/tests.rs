@@ -305,3 +305,18 @@ fn the_whole_diff_agrees() {
     let whole = diff(&desired, &Observed::default()).steps;
     assert_eq!(leak.next_steps().steps, whole);
 }
+
+#[test]
+fn where_all_is_in_tenants_tables_no_device_is_made_and_what_was_goes() {
+    let mut leak = Leak::new(names(), Backend::Frr).of_tenants_alone();
+    assert!(leak.is_wanted(), "the sessions are FRR's all the same");
+    leak.observe_all([]);
+    assert_eq!(leak.next_steps().steps, []);
+    let found = |(key, value)| (key, Found { value, owned: true });
+    leak.observe_all(devices(&names()).into_iter().map(found));
+    let steps = leak.next_steps().steps;
+    assert!(
+        !steps.is_empty() && steps.iter().all(|step| matches!(step, Step::Remove { .. })),
+        "{steps:?}"
+    );
+}

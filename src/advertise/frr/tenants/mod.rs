@@ -6,7 +6,7 @@
 //!  vni VNI
 //! router bgp AS vrf vrf-VNI
 //!  address-family ipv4|ipv6 unicast
-//!   redistribute connected|kernel
+//!   redistribute connected|kernel [route-map …]
 //!  address-family l2vpn evpn
 //!   advertise ipv4|ipv6 unicast
 //!   rd RD
@@ -22,6 +22,7 @@
 //! VNIs at all (`advertise-all-vni`, neighbours of the family) is the operator's part, and its absence is said.
 
 mod advertising;
+mod redistribution;
 mod vrf;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,9 +30,11 @@ use std::sync::Arc;
 
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
 
-use super::leaking::{CannotLeak, Redistribute, default_instance};
+use super::leaking::{CannotLeak, default_instance};
 use super::running::Running;
+use crate::exposure::{self, Entry, Layer};
 use crate::router_advertisement::Advertisement;
+pub use redistribution::Redistributed;
 
 /// What FRR is to do for tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub struct Tenant {
     /// None: the one that FRR makes, AS:VNI.
     pub export: BTreeSet<RouteTarget>,
     /// Which routes of the VRF are advertised.
-    pub redistribute: Redistribute,
+    pub redistributed: Redistributed,
 }
 
 /// Why FRR cannot route for tenants, or for one.
@@ -97,23 +100,47 @@ pub struct Difference {
     pub problems: Vec<CannotHost>,
 }
 
+impl Tenant {
+    /// What FRR is to do for a tenant of the agent's: nothing for one whose layer is bridged, which FRR takes from the
+    /// kernel's devices. `asn` is `bgp_AS`; without an `rd` FRR has one of its own.
+    pub fn of(tenant: &exposure::Tenant, asn: u32, rd: Option<RouteDistinguisher>) -> Option<Self> {
+        (tenant.layer == Layer::Routed).then(|| Self {
+            asn: tenant.asn.unwrap_or(asn),
+            rd,
+            import: tenant.import.clone(),
+            export: tenant.export.clone(),
+            redistributed: match tenant.entry {
+                Entry::PerNetwork => Redistributed::Everything,
+                Entry::PerGateway => Redistributed::Hosts,
+            },
+        })
+    }
+}
+
 impl Tenants {
-    /// The commands that are missing, and those that take away what is not wanted any more. `inactive` names VRFs
-    /// that FRR has and the kernel has not: only they can be removed ([`Self::may_be_inactive`]).
+    /// The commands that are missing, and those that take away what is not wanted any more. `active` names the VRFs
+    /// that the kernel has: FRR keeps them ([`Self::asks_for_vrfs`]).
     ///
     /// # Errors
     /// FRR's default instance is missing or has another AS number, and there is something to build on it.
     pub fn difference(
         &self,
         running: &Running,
-        inactive: &BTreeSet<String>,
+        active: &BTreeSet<String>,
     ) -> Result<Difference, CannotHost> {
         let mut difference = Difference {
-            commands: vrf::removal(running, inactive, |vni| self.tenants.contains_key(&vni)),
+            commands: vrf::removal(running, active, |vni| self.tenants.contains_key(&vni)),
             problems: Vec::new(),
         };
+        let chosen = self.tenants.values().map(|tenant| tenant.redistributed);
+        let hosts = chosen.into_iter().any(|of| of == Redistributed::Hosts);
         if !self.tenants.is_empty() {
             default_instance(running, self.asn)?;
+        }
+        if hosts {
+            difference
+                .commands
+                .extend(redistribution::missing_filter(running));
         }
         for (vni, tenant) in &self.tenants {
             match tenant.missing(*vni, running) {
@@ -121,13 +148,18 @@ impl Tenants {
                 Err(problem) => difference.problems.push(problem),
             }
         }
+        if !hosts {
+            difference
+                .commands
+                .extend(redistribution::unused_filter(running));
+        }
         let commands = advertising::difference(&self.advertisements, running);
         difference.commands.extend(commands);
         Ok(difference)
     }
 
-    /// True if FRR has a VRF that is ours to remove once the kernel has it no more: ask which are inactive.
-    pub fn may_be_inactive(&self, running: &Running) -> bool {
+    /// True if FRR has a VRF that is ours to remove once the kernel has it no more: ask which it has.
+    pub fn asks_for_vrfs(&self, running: &Running) -> bool {
         vrf::leftovers(running, |vni| self.tenants.contains_key(&vni))
             .next()
             .is_some()
@@ -169,12 +201,13 @@ pub(super) fn headline(commands: &[String]) -> String {
     format!("FRR reconfiguration ({})", about.join(", "))
 }
 
-/// The VRFs that `show vrf` calls inactive.
-pub(super) fn inactive(shown: &str) -> BTreeSet<String> {
+/// The VRFs that `show vrf` gives a table. One that it does not name is no more, though FRR 10's mgmtd may have kept
+/// its configuration.
+pub(super) fn active(shown: &str) -> BTreeSet<String> {
     let name = |line: &str| {
         let mut words = line.strip_prefix("vrf ")?.split_whitespace();
         let name = words.next()?;
-        (words.next() == Some("inactive")).then(|| name.to_owned())
+        (words.next() == Some("id")).then(|| name.to_owned())
     };
     shown.lines().filter_map(|line| name(line.trim())).collect()
 }

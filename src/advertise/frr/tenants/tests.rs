@@ -14,10 +14,7 @@ fn tenant(rd: Option<&str>, import: &[&str], export: &[&str]) -> Tenant {
         rd: rd.map(|rd| rd.parse().unwrap()),
         import: targets(import),
         export: targets(export),
-        redistribute: Redistribute {
-            connected: true,
-            kernel: true,
-        },
+        redistributed: Redistributed::Everything,
     }
 }
 
@@ -47,10 +44,11 @@ fn advertising(device: &str, prefixes: &[(&str, Assignment)], servers: &[&str]) 
     }
 }
 
+/// What is told an FRR whose VRFs are all the kernel's.
 fn told(wanted: &Tenants, running: &str) -> Vec<String> {
-    let difference = wanted
-        .difference(&Running::parse(running), &BTreeSet::new())
-        .unwrap();
+    let running = Running::parse(running);
+    let active = running.vrfs().map(|(name, _)| name.to_owned()).collect();
+    let difference = wanted.difference(&running, &active).unwrap();
     assert_eq!(difference.problems, []);
     difference.commands
 }
@@ -123,22 +121,139 @@ fn b112_no_rd_and_no_route_targets_are_left_to_frr() {
     assert_eq!(commands.iter().filter(named).count(), 0, "{commands:?}");
 }
 
+/// A node with the VRF of 1001 and these lines in both unicast families.
+fn node_redistributing(lines: &[&str]) -> String {
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    let both = "  redistribute kernel\n  redistribute connected\n";
+    node_with(&[]).replace(both, &lines)
+}
+
+fn of_both_families(lines: &[&str]) -> Vec<String> {
+    let mut all = vec!["router bgp 64999 vrf vrf-1001"];
+    for family in ["address-family ipv4 unicast", "address-family ipv6 unicast"] {
+        all.push(family);
+        all.extend(lines);
+        all.push("exit-address-family");
+    }
+    all.push("exit");
+    all.into_iter().map(str::to_owned).collect()
+}
+
+fn hosts() -> Tenants {
+    let mut tenant = tenant(None, &[], &[]);
+    tenant.redistributed = Redistributed::Hosts;
+    tenants([(1001, tenant)])
+}
+
+const FILTER: [&str; 14] = [
+    "ip prefix-list ovn-bgp-agent-hosts seq 5 permit 0.0.0.0/0 ge 32",
+    "ip prefix-list ovn-bgp-agent-gateways seq 5 deny 0.0.0.0/32",
+    "ip prefix-list ovn-bgp-agent-gateways seq 10 permit any",
+    "ipv6 prefix-list ovn-bgp-agent-hosts seq 5 permit ::/0 ge 128",
+    "ipv6 prefix-list ovn-bgp-agent-gateways seq 5 deny ::/128",
+    "ipv6 prefix-list ovn-bgp-agent-gateways seq 10 permit any",
+    "route-map ovn-bgp-agent-hosts permit 10",
+    "match ip address prefix-list ovn-bgp-agent-hosts",
+    "match ip next-hop prefix-list ovn-bgp-agent-gateways",
+    "exit",
+    "route-map ovn-bgp-agent-hosts permit 20",
+    "match ipv6 address prefix-list ovn-bgp-agent-hosts",
+    "match ipv6 next-hop prefix-list ovn-bgp-agent-gateways",
+    "exit",
+];
+
+/// [`FILTER`] as it runs.
+fn filter_text() -> String {
+    let line = |line: &str| match line.strip_prefix("match") {
+        Some(_) => format!(" {line}\n"),
+        None => format!("{line}\n"),
+    };
+    FILTER.map(line).concat()
+}
+
 #[test]
-fn only_what_the_network_redistributes_is() {
-    let mut of_evpn = tenant(None, &[], &[]);
-    of_evpn.redistribute.kernel = false;
-    let commands = told(&tenants([(1001, of_evpn)]), &node_with(&[]));
-    let expected = [
-        "router bgp 64999 vrf vrf-1001",
-        "address-family ipv4 unicast",
-        "no redistribute kernel",
-        "exit-address-family",
-        "address-family ipv6 unicast",
-        "no redistribute kernel",
-        "exit-address-family",
-        "exit",
+fn b153_of_tenants_that_share_a_network_only_hosts_behind_gateways_are_advertised() {
+    let commands = told(&hosts(), &node_redistributing(&["redistribute connected"]));
+    assert_eq!(commands[..14], FILTER);
+    let lines = [
+        "redistribute kernel route-map ovn-bgp-agent-hosts",
+        "no redistribute connected",
     ];
-    assert_eq!(commands, expected);
+    assert_eq!(commands[14..], of_both_families(&lines));
+    let running = node_redistributing(&lines[..1]) + &filter_text();
+    assert_eq!(told(&hosts(), &running), [] as [&str; 0]);
+}
+
+#[test]
+fn the_filter_goes_when_nobody_needs_it_any_more() {
+    let line = "redistribute kernel route-map ovn-bgp-agent-hosts";
+    let running = node_redistributing(&[line]) + &filter_text();
+    let commands = told(&tenants([(1001, tenant(None, &[], &[]))]), &running);
+    let lines = [
+        "redistribute connected",
+        "no redistribute kernel",
+        "redistribute kernel",
+    ];
+    let router = of_both_families(&lines);
+    assert_eq!(commands[..router.len()], router);
+    let rest = &commands[router.len()..];
+    assert_eq!(rest[0], "no route-map ovn-bgp-agent-hosts permit 10");
+    assert_eq!(
+        rest[2],
+        "no ip prefix-list ovn-bgp-agent-hosts seq 5 permit 0.0.0.0/0 ge 32"
+    );
+    assert_eq!(rest.len(), 8);
+    let gone = told(&tenants([]), &running);
+    assert_eq!(
+        gone[..4],
+        [
+            "vrf vrf-1001",
+            "no vni 1001",
+            "exit",
+            "no router bgp 64999 vrf vrf-1001"
+        ]
+    );
+    assert_eq!(gone[4..], *rest);
+}
+
+#[test]
+fn a_route_map_of_the_operators_stays() {
+    let lines = [
+        "redistribute kernel route-map theirs",
+        "redistribute connected metric 5",
+    ];
+    let wanted = tenants([(1001, tenant(None, &[], &[]))]);
+    assert_eq!(told(&wanted, &node_redistributing(&lines)), [] as [&str; 0]);
+}
+
+#[test]
+fn b112_tenants_of_the_agent_are_said_in_frrs_words() {
+    let of = |change: fn(&mut exposure::Tenant), rd: Option<&str>| {
+        let mut tenant = exposure::Tenant {
+            vni: 1001,
+            layer: Layer::Routed,
+            entry: Entry::PerNetwork,
+            asn: None,
+            rd: None,
+            import: BTreeSet::new(),
+            export: BTreeSet::from(["64999:9".parse().unwrap()]),
+            networks: BTreeMap::new(),
+        };
+        change(&mut tenant);
+        Tenant::of(&tenant, 64999, rd.map(|rd| rd.parse().unwrap()))
+    };
+    let rd = Some("172.30.1.1:1001");
+    let expected = tenant(rd, &[], &["64999:9"]);
+    assert_eq!(of(|_| (), rd), Some(expected));
+    // The Python agent has FRR refuse None:1001 (upstream.md 6.3).
+    assert_eq!(of(|_| (), None).unwrap().rd, None);
+    assert_eq!(of(|t| t.layer = Layer::Bridged, rd), None);
+    let shared = |t: &mut exposure::Tenant| (t.entry, t.asn) = (Entry::PerGateway, Some(65000));
+    let shared = of(shared, rd).unwrap();
+    assert_eq!(
+        (shared.redistributed, shared.asn),
+        (Redistributed::Hosts, 65000)
+    );
 }
 
 #[test]
@@ -206,21 +321,18 @@ fn b116_b118_a_vni_that_is_wanted_no_more_goes_its_vrf_when_the_kernel_has_none(
         "no router bgp 64999 vrf vrf-1001",
         "no vrf vrf-1001",
     ];
-    assert!(wanted.may_be_inactive(&running));
-    let active = wanted.difference(&running, &BTreeSet::new()).unwrap();
-    assert_eq!(active.commands, expected[..4]);
-    let inactive = BTreeSet::from(["vrf-1001".to_owned()]);
-    let gone = wanted.difference(&running, &inactive).unwrap();
-    assert_eq!(gone.commands, expected);
+    assert!(wanted.asks_for_vrfs(&running));
+    let kernel = BTreeSet::from(["vrf-1001".to_owned()]);
+    let told = |running: &Running, active: &BTreeSet<String>| {
+        wanted.difference(running, active).unwrap().commands
+    };
+    assert_eq!(told(&running, &kernel), expected[..4]);
+    assert_eq!(told(&running, &BTreeSet::new()), expected);
 
     let rest = Running::parse("vrf vrf-1001\nexit-vrf\n!\n");
-    assert!(wanted.may_be_inactive(&rest));
-    let gone = wanted.difference(&rest, &inactive).unwrap();
-    assert_eq!(gone.commands, expected[4..]);
-    assert_eq!(
-        told(&wanted, "vrf vrf-1001\nexit-vrf\n!\n"),
-        [] as [&str; 0]
-    );
+    assert!(wanted.asks_for_vrfs(&rest));
+    assert_eq!(told(&rest, &kernel), [] as [&str; 0]);
+    assert_eq!(told(&rest, &BTreeSet::new()), expected[4..]);
 }
 
 #[test]
@@ -241,7 +353,7 @@ fn what_the_operator_has_made_stays() {
         interface eth1\n ipv6 nd prefix 2001:db8::/64\n no ipv6 nd suppress-ra\nexit\n!\n\
         interface vrf-blue\n ipv6 nd managed-config-flag\nexit\n!\n";
     let running = format!("{NODE}{theirs}");
-    assert!(!tenants([]).may_be_inactive(&Running::parse(&running)));
+    assert!(!tenants([]).asks_for_vrfs(&Running::parse(&running)));
     assert_eq!(told(&tenants([]), &running), [] as [&str; 0]);
 }
 
@@ -389,9 +501,12 @@ fn b120_a_device_that_went_is_silenced_first() {
 }
 
 #[test]
-fn inactive_vrfs_are_read_from_what_frr_shows() {
+fn vrfs_of_the_kernel_are_read_from_what_frr_shows() {
     let shown = "vrf vrf-1001 inactive (configured)\nvrf vrf-1002 id 7 table 1002 (configured)\nvrf bgp-vrf id 5 table 10\n";
-    assert_eq!(inactive(shown), BTreeSet::from(["vrf-1001".to_owned()]));
+    assert_eq!(
+        active(shown),
+        BTreeSet::from(["bgp-vrf".to_owned(), "vrf-1002".to_owned()])
+    );
 }
 
 #[test]

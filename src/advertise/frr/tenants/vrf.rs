@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
 
-use super::{CannotHost, Tenant};
+use super::{CannotHost, Tenant, redistribution};
 use crate::advertise::frr::leaking::{Block, FAMILIES};
 use crate::advertise::frr::running::{Instance, Running};
 
@@ -33,7 +33,7 @@ impl Tenant {
         let asn = existing.map_or_else(|| self.asn.to_string(), |instance| instance.asn.clone());
         let mut block = Block::new(format!("router bgp {asn} vrf {vrf}"));
         for family in FAMILIES {
-            self.redistribute.difference(existing, family, &mut block);
+            self.redistributed.difference(existing, family, &mut block);
         }
         for line in ADVERTISED {
             if !existing.is_some_and(|instance| instance.has(EVPN, line)) {
@@ -122,7 +122,7 @@ pub(super) fn leftovers(
 /// the kernel has: the former goes first, the latter when the device has gone.
 pub(super) fn removal(
     running: &Running,
-    inactive: &BTreeSet<String>,
+    active: &BTreeSet<String>,
     is_wanted: impl Fn(u32) -> bool,
 ) -> Vec<String> {
     let mut commands = Vec::new();
@@ -133,7 +133,7 @@ pub(super) fn removal(
             commands.extend(without_instance(name, instance));
         }
         let empty = lines.is_some_and(|lines| lines.iter().all(|line| line.starts_with("vni ")));
-        if empty && inactive.contains(name) {
+        if empty && !active.contains(name) {
             commands.push(format!("no vrf {name}"));
         }
     }
@@ -178,8 +178,7 @@ fn is_our_line(family: &str, line: &str) -> bool {
         let begins = |words: &&str| line.starts_with(words);
         return ADVERTISED.contains(&line) || ["rd ", "route-target "].iter().any(begins);
     }
-    let redistributed = ["redistribute connected", "redistribute kernel"];
-    FAMILIES.contains(&family) && redistributed.contains(&line)
+    FAMILIES.contains(&family) && redistribution::is_our_line(line)
 }
 
 /// FRR has one VNI per VRF, and refuses another before the first has gone.

@@ -1,6 +1,7 @@
 //! Each fault of a healthy node is one finding, with its code.
 
 mod databases;
+mod evpn;
 mod fabric;
 mod kernel;
 mod ovn;

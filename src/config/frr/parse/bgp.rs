@@ -1,7 +1,7 @@
 //! `router bgp` and its address families, neighbours apart.
 
 use super::super::line::Line;
-use super::super::model::{At, Bgp, Family};
+use super::super::model::{AddressFamily, At, Bgp, Family};
 use super::{Context, Reader};
 
 /// First words of statements that belong to `router bgp`.
@@ -36,6 +36,23 @@ const FAMILY: [&str; 14] = [
     "rt",
     "nexthop",
     "sid",
+];
+
+/// First words of statements of `l2vpn evpn` without an equivalent.
+const EVPN: [&str; 13] = [
+    "advertise",
+    "advertise-default-gw",
+    "advertise-svi-ip",
+    "advertise-pip",
+    "autort",
+    "default-originate",
+    "disable-ead-evi-rx",
+    "disable-ead-evi-tx",
+    "dup-addr-detection",
+    "enable-resolve-overlay-index",
+    "ead-es-frag",
+    "flooding",
+    "use-es-l3nhg",
 ];
 
 impl Reader {
@@ -94,7 +111,8 @@ impl Reader {
         }
         match line.word(0) {
             "bgp" => self.bgp_statement(line),
-            "neighbor" => self.neighbour(line, None),
+            // FRR takes these outside address families too, and means IPv4 unicast.
+            "neighbor" => self.neighbour(line, AddressFamily::Unicast(Family::V4)),
             "timers" => self.timers(line),
             "address-family" => self.enter_family(line),
             // Without an address family, FRR means IPv4 unicast.
@@ -110,11 +128,48 @@ impl Reader {
         match (line.word(1), line.word(2)) {
             ("ipv4", "" | "unicast") => self.enter(Context::Family(Family::V4)),
             ("ipv6", "" | "unicast") => self.enter(Context::Family(Family::V6)),
+            ("l2vpn", "evpn") => self.enter(Context::Evpn),
             _ => {
                 self.note_always(line, "is not implemented in this version");
                 self.enter(Context::OtherFamily(self.notes.len().saturating_sub(1)));
             }
         }
+    }
+
+    /// `address-family l2vpn evpn`: the tables are OVN's, so what FRR says of them is not taken.
+    pub(super) fn evpn(&mut self, line: &Line<'_>) -> bool {
+        match (line.word(0), line.word(1)) {
+            ("neighbor", _) => self.neighbour(line, AddressFamily::Evpn),
+            // Every table is told of, while there is a neighbour for it.
+            ("advertise-all-vni", _) => {}
+            ("vni", _) => {
+                self.note(
+                    line,
+                    "has no equivalent: tables are OVN's, or an [evpn_vni NAME]",
+                );
+                if !line.negated {
+                    self.enter(Context::Vni(self.notes.len().saturating_sub(1)));
+                }
+            }
+            (word, _) if EVPN.contains(&word) => self.note(line, "has no equivalent"),
+            _ => return false,
+        }
+        true
+    }
+
+    /// What is said of one VNI.
+    pub(super) fn vni(&mut self, line: &Line<'_>, note: usize) -> bool {
+        let of_vni = matches!(
+            line.word(0),
+            "rd" | "route-target"
+                | "advertise-default-gw"
+                | "advertise-svi-ip"
+                | "advertise-subnet"
+        );
+        if of_vni {
+            self.count(note);
+        }
+        of_vni
     }
 
     /// A family this agent does not have: its lines are counted, and who is active in it is remembered.
@@ -213,7 +268,7 @@ impl Reader {
             line: line.number,
         };
         match (line.word(0), line.word(1)) {
-            ("neighbor", _) => self.neighbour(line, Some(family)),
+            ("neighbor", _) => self.neighbour(line, AddressFamily::Unicast(family)),
             ("network", prefix) if line.words.len() == 2 => {
                 let networks = &mut self.bgp().networks;
                 networks.retain(|network| network.value != prefix);

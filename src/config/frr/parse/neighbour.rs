@@ -1,7 +1,7 @@
 //! `neighbor NAME …`.
 
 use super::super::line::Line;
-use super::super::model::{At, Direction, Family, Kind, Peer};
+use super::super::model::{AddressFamily, At, Direction, Kind, Peer};
 use super::Reader;
 
 impl Reader {
@@ -24,8 +24,8 @@ impl Reader {
         &mut bgp.neighbours[at]
     }
 
-    /// A statement of a neighbour, in an address family or not.
-    pub(super) fn neighbour(&mut self, line: &Line<'_>, family: Option<Family>) {
+    /// A statement of a neighbour, in an address family or, which means the same, as if it stood in one.
+    pub(super) fn neighbour(&mut self, line: &Line<'_>, family: AddressFamily) {
         let name = line.word(1);
         match (line.word(2), line.negated) {
             ("", true) => {
@@ -48,16 +48,15 @@ impl Reader {
             }
             _ => {}
         }
-        // FRR takes these outside address families too, and means IPv4 unicast.
-        if !self.in_family(line, family.unwrap_or(Family::V4)) && !self.of_session(line) {
+        if !self.in_family(line, family) && !self.of_session(line) {
             self.note(line, "has no equivalent");
         }
     }
 
     /// A statement of an address family. False when it is none.
-    fn in_family(&mut self, line: &Line<'_>, family: Family) -> bool {
+    fn in_family(&mut self, line: &Line<'_>, family: AddressFamily) -> bool {
         let peer = self.peer(line.word(1), line.number);
-        let of_family = family.of_mut(&mut peer.families);
+        let of_family = peer.family_mut(family);
         let direction = match line.word(4) {
             "in" => Some(Direction::In),
             "out" => Some(Direction::Out),

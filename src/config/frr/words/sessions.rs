@@ -127,8 +127,22 @@ impl Writer<'_> {
                 } else {
                     "ipv6-unicast"
                 });
-                self.filters(bgp, peer, family, &mut options);
+                let slots = |direction| slots(direction, family);
+                self.filters(bgp, peer, of_family, slots, &mut options);
             }
+        }
+        if let Some(At {
+            value: true,
+            line: at,
+        }) = peer.evpn.activate
+        {
+            line = at;
+            families.push("l2vpn-evpn");
+            let slots = |direction| match direction {
+                Direction::In => ["import_prefixes_evpn", "import_policy_evpn"],
+                Direction::Out => ["export_prefixes_evpn", "export_policy_evpn"],
+            };
+            self.filters(bgp, peer, &peer.evpn, slots, &mut options);
         }
         if !families.is_empty() {
             let value = families.join(", ");
@@ -137,10 +151,16 @@ impl Writer<'_> {
         options
     }
 
-    fn filters(&mut self, bgp: &Bgp, peer: &Peer, family: Family, options: &mut Options) {
-        let of_family = family.of(&peer.families);
+    fn filters(
+        &mut self,
+        bgp: &Bgp,
+        peer: &Peer,
+        of_family: &PeerFamily,
+        slots: impl Fn(Direction) -> [&'static str; 2],
+        options: &mut Options,
+    ) {
         for direction in [Direction::In, Direction::Out] {
-            let [prefixes, policy] = slots(direction, family);
+            let [prefixes, policy] = slots(direction);
             let list = of_family.filters.get(&(Kind::PrefixList, direction));
             let map = of_family.filters.get(&(Kind::RouteMap, direction));
             let line = list.or(map).map_or(peer.line, |filter| filter.line);
@@ -191,6 +211,7 @@ impl Peer {
             );
             own.fill(outer);
         }
+        whole.evpn.fill(&group.evpn);
         whole.other_family = whole.other_family.or(group.other_family);
         whole
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::{Conflict, Inputs, conflicts};
+use super::super::{Conflict, Inputs, conflicts, left_out};
 use super::cloud::{Cloud, FIP_MAC, LRP_MAC, MAC, fip, gateway, id, node, vm};
 use super::vpn_edits::routers_are;
 use crate::exposure::{Code, Exposure, Kind, Layer, Method, Tenant};
@@ -426,6 +426,13 @@ fn b123_a_network_without_vni_is_withheld_and_others_are_not() {
         let (code, why) = cloud.withheld(&format!("172.30.{vlan}.1/32"));
         assert_eq!(code, Code::NoVni);
         assert!(why.contains(word), "{why}");
+    }
+    // For the log: what was meant to be in a VNI.
+    let left_out = left_out(inputs(&cloud));
+    let networks = ["l2", "notype", "novni"].map(|name| format!("Logical_Switch {name}: "));
+    assert_eq!(left_out.len(), networks.len(), "{left_out:?}");
+    for (why, network) in left_out.iter().zip(networks) {
+        assert!(why.starts_with(&network), "{why}");
     }
     assert_eq!(words(cloud.decide().tenants.keys()), ["1001"]);
 }

@@ -11,8 +11,9 @@ use super::super::{Inputs, Standing, decide};
 use crate::exposure::{Code, Decision, Delta, Exposure, Node, Options, TenantExposure};
 use crate::mac::MacAddr;
 use crate::ovn::southbound::{
-    Affected, Bgpvpn, BindingAddress, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer,
-    Localnet, NatAddress, Patch, PortBinding, Row, Table,
+    AdvertisedRoute, Affected, Bgpvpn, BindingAddress, BindingKind, Chassis, Datapath,
+    DatapathGroup, DynamicRouting, LoadBalancer, Localnet, NatAddress, Patch, PortBinding, Row,
+    Table,
 };
 use crate::ovn::{AddressScopes, Annotations, BridgeMappings, Southbound, Vip};
 
@@ -28,6 +29,8 @@ pub(in crate::exposure) struct Cloud {
     said: BTreeMap<Uuid, Annotations>,
     /// What they say of their VNI.
     bgpvpn: BTreeMap<Uuid, Bgpvpn>,
+    /// What they say of dynamic routing.
+    routing: BTreeMap<Uuid, DynamicRouting>,
 }
 
 impl Cloud {
@@ -39,6 +42,7 @@ impl Cloud {
             standing: Standing::default(),
             said: BTreeMap::new(),
             bgpvpn: BTreeMap::new(),
+            routing: BTreeMap::new(),
         };
         cloud.chassis("chassis-1");
         cloud.chassis("chassis-2");
@@ -81,6 +85,7 @@ impl Cloud {
             uuid,
             is_router,
             name: name.into(),
+            table: 7,
         });
         self.sb.replace(Table::Datapath, uuid, Some(row));
     }
@@ -109,10 +114,44 @@ impl Cloud {
         }
     }
 
+    /// From now on the port binding of this name has these `options`.
+    pub(in crate::exposure) fn route_by(&mut self, name: &str, options: &[(&str, &str)]) {
+        let routing = DynamicRouting::of_options(options.iter().copied());
+        self.routing.insert(id(name), routing);
+        if let Some(row) = self.sb.binding(id(name)).cloned() {
+            self.put((*row).clone());
+        }
+    }
+
+    /// northd wants a prefix of a router to be advertised, which leaves by a port.
+    pub(in crate::exposure) fn advertise(
+        &mut self,
+        router: &str,
+        port: &str,
+        prefix: &str,
+        tracked: Option<&str>,
+    ) {
+        let uuid = route_id(router, port, prefix);
+        let row = Row::AdvertisedRoute(AdvertisedRoute {
+            uuid,
+            router: id(router),
+            port: id(port),
+            prefix: prefix.parse().unwrap(),
+            tracked: tracked.map(id),
+        });
+        self.sb.replace(Table::AdvertisedRoute, uuid, Some(row));
+    }
+
+    pub(in crate::exposure) fn unadvertise(&mut self, router: &str, port: &str, prefix: &str) {
+        let uuid = route_id(router, port, prefix);
+        self.sb.replace(Table::AdvertisedRoute, uuid, None);
+    }
+
     pub(in crate::exposure) fn put(&mut self, mut binding: PortBinding) {
         let uuid = binding.uuid;
         binding.annotations = self.said.get(&uuid).cloned().unwrap_or_default();
         binding.bgpvpn = self.bgpvpn.get(&uuid).cloned().unwrap_or_default();
+        binding.routing = self.routing.get(&uuid).cloned().unwrap_or_default();
         let row = Row::PortBinding(binding);
         self.sb.replace(Table::PortBinding, uuid, Some(row));
     }
@@ -236,6 +275,10 @@ pub(in crate::exposure) fn node(mappings: &str) -> Node {
     }
 }
 
+fn route_id(router: &str, port: &str, prefix: &str) -> Uuid {
+    id(&format!("{prefix} of {router} by {port}"))
+}
+
 /// One row id per name.
 pub(in crate::exposure) fn id(name: &str) -> Uuid {
     let mut bytes = [0_u8; 16];
@@ -320,7 +363,7 @@ pub(in crate::exposure) fn gateway_of(
     };
     let [mut lrp, switch_port] = link(router, name, network, networks);
     if let BindingKind::Patch(patch) = &mut lrp.kind {
-        patch.is_gateway = true;
+        patch.redirect = Some(format!("cr-{name}").into());
     }
     [redirect, lrp, switch_port]
 }

@@ -341,7 +341,7 @@ fn a_gateway_port_that_becomes_an_interface_is_followed() {
     cloud.delta();
     let [_, mut lrp, _] = gateway("lrp-gw", &NETWORKS);
     if let BindingKind::Patch(patch) = &mut lrp.kind {
-        patch.is_gateway = false;
+        patch.redirect = None;
     }
     cloud.put(vm("guest", "provider", &["172.24.4.10"]));
     cloud.put(lrp);

@@ -327,15 +327,16 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Networks that something here is on.
+    /// Provider networks that something here is on. On a tenant network without gateway here nothing is exposed
+    /// but floating IPs, which are of the provider network.
     fn provider_networks(&mut self) {
-        let networks: Vec<_> = self.networks.iter().copied().collect();
+        let networks = self.networks.iter().copied();
+        let networks: Vec<_> = networks
+            .filter(|(n, _)| self.provider.contains(n))
+            .collect();
         let mut balancers = FxHashSet::default();
         for (network, has_ipv6) in networks {
             self.switch(network);
-            if !self.provider.contains(network) {
-                continue;
-            }
             balancers.insert(network);
             if has_ipv6 {
                 self.neighbours(network);

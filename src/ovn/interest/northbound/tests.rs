@@ -239,8 +239,8 @@ fn b085_a_gateway_that_southbound_says_is_here_is_found_before_northd_has_copied
     );
 }
 
-#[test]
-fn a_gateway_here_leads_to_the_ports_of_its_tenant_networks() {
+/// A node with the gateway `lrp-gw` of the router `r`, whose other port is row 2 and whose NAT is row 3.
+fn with_gateway_here() -> Interest {
     let mut interest = interest(false);
     let gateway = [
         ("name", "lrp-gw".into()),
@@ -253,6 +253,18 @@ fn a_gateway_here_leads_to_the_ports_of_its_tenant_networks() {
         ("nat", Datum::from(id(3))),
     ];
     take(&mut interest, "Logical_Router", 4, &router);
+    interest
+}
+
+/// The clause that brings all ports of a network.
+fn ports_of(network: &str) -> Clause {
+    let network = pairs(&[("neutron:network_name", network)]);
+    Clause::includes("external_ids", network)
+}
+
+#[test]
+fn a_gateway_here_leads_to_the_ports_of_its_tenant_networks() {
+    let mut interest = with_gateway_here();
     assert!(wants(
         &interest,
         "Logical_Router_Port",
@@ -274,10 +286,7 @@ fn a_gateway_here_leads_to_the_ports_of_its_tenant_networks() {
         ),
     ];
     take(&mut interest, "Logical_Switch_Port", 5, &interface);
-    let ports = Clause::includes(
-        "external_ids",
-        pairs(&[("neutron:network_name", "neutron-t")]),
-    );
+    let ports = ports_of("neutron-t");
     assert!(wants(&interest, "Logical_Switch_Port", &ports));
 
     // Failover: the gateway goes, and all of it with it, though the rows are still there.
@@ -294,17 +303,7 @@ fn a_gateway_here_leads_to_the_ports_of_its_tenant_networks() {
 /// What OVN goes by is enough: a router that others than Neutron made, or rows that lost its keys.
 #[test]
 fn an_interface_without_the_routers_id_is_found_by_the_router_port_behind_it() {
-    let mut interest = interest(false);
-    let gateway = [
-        ("name", "lrp-gw".into()),
-        ("status", pairs(&[("hosting-chassis", "chassis-1")])),
-    ];
-    take(&mut interest, "Logical_Router_Port", 1, &gateway);
-    let router = [
-        ("name", "neutron-r".into()),
-        ("ports", Datum::set([id(1), id(2)])),
-    ];
-    take(&mut interest, "Logical_Router", 4, &router);
+    let mut interest = with_gateway_here();
     take(
         &mut interest,
         "Logical_Router_Port",
@@ -324,11 +323,34 @@ fn an_interface_without_the_routers_id_is_found_by_the_router_port_behind_it() {
         ),
     ];
     take(&mut interest, "Logical_Switch_Port", 5, &interface);
-    let ports = Clause::includes(
-        "external_ids",
-        pairs(&[("neutron:network_name", "neutron-t")]),
-    );
+    let ports = ports_of("neutron-t");
     assert!(wants(&interest, "Logical_Switch_Port", &ports));
+}
+
+#[test]
+fn the_switch_of_a_port_here_is_asked_for_only_if_it_is_a_provider_network() {
+    let mut interest = interest(false);
+    let vm = [
+        ("name", "vm".into()),
+        ("options", pairs(&[("requested-chassis", "host-1")])),
+        (
+            "external_ids",
+            pairs(&[("neutron:network_name", "neutron-p")]),
+        ),
+    ];
+    take(&mut interest, "Logical_Switch_Port", 1, &vm);
+    let switch = Clause::equal("name", "neutron-p");
+    assert!(!wants(&interest, "Logical_Switch", &switch));
+    let localnet = [
+        ("name", "provnet".into()),
+        ("type", "localnet".into()),
+        (
+            "external_ids",
+            pairs(&[("neutron:network_name", "neutron-p")]),
+        ),
+    ];
+    take(&mut interest, "Logical_Switch_Port", 2, &localnet);
+    assert!(wants(&interest, "Logical_Switch", &switch));
 }
 
 #[test]

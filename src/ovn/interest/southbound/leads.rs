@@ -43,6 +43,12 @@ pub(super) enum Kind {
     },
     /// The half of a gateway port that is bound to a chassis.
     Redirect,
+    /// Either end of a link of a gateway router.
+    L3Gateway {
+        peer: Option<Arc<str>>,
+        /// Networks of the router's end.
+        nets: Box<[IpNet]>,
+    },
     Other,
 }
 
@@ -63,6 +69,10 @@ impl Binding {
                 residents: residents(cells),
             },
             "chassisredirect" => Kind::Redirect,
+            "l3gateway" => Kind::L3Gateway {
+                peer: cells.entry("options", "peer").cloned(),
+                nets: nets(cells),
+            },
             _ => Kind::Other,
         };
         Self {

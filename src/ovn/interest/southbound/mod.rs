@@ -1,10 +1,13 @@
-//! What `ovn_bgp_driver` and `ovn_stretched_l2_bgp_driver` need of OVN_Southbound.
+//! What the Southbound drivers need of OVN_Southbound.
 //!
 //! ```text
 //!   this chassis ─► ports bound here ─► all floating IPs, and the switches with a localnet port
 //!                └► gateways bound here ─► their routers ─► other ends ─► all on tenant switches
 //!   routers and switches ─► groups of datapaths ─► load balancers ─► all on the switch of a VIP
 //! ```
+//!
+//! `ovn_evpn_driver` needs the second line alone, `ovn_native` the routers of all ports bound here that dynamic routing may
+//! be on, with the routes that they want advertised.
 //!
 //! Where nothing less will do, switches are read whole, as ovn-controller reads them: `datapath ==` is a clause
 //! that the server looks up by hash, which none on `external_ids` would be.
@@ -24,7 +27,7 @@ const DATAPATH: &str = "Datapath_Binding";
 const GROUP: &str = "Logical_DP_Group";
 const BALANCER: &str = "Load_Balancer";
 const CHASSIS: &str = "Chassis";
-const TABLES: [&str; 4] = [BINDING, DATAPATH, GROUP, BALANCER];
+const ROUTE: &str = "Advertised_Route";
 
 /// What a driver exposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,20 @@ pub enum Reach {
     Node(TenantRows),
     /// What is behind any gateway, whatever chassis it is bound to: stretched L2.
     Routers,
+    /// What is behind gateways bound to this chassis: EVPN.
+    Gateways,
+    /// What routers with a port bound to this chassis want advertised: OVN's dynamic routing.
+    Routing,
+}
+
+impl Reach {
+    /// The tables whose rows are asked for; there are others of which every row is read, or none.
+    fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::Node(_) | Self::Routers | Self::Gateways => &[BINDING, DATAPATH, GROUP, BALANCER],
+            Self::Routing => &[BINDING, DATAPATH, ROUTE],
+        }
+    }
 }
 
 /// What a driver needs, as far as the rows seen so far tell.

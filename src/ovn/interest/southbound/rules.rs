@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use uuid::Uuid;
 
 use super::leads::{Balancer, Binding, GROUP_COLUMNS, Kind, Leads};
-use super::{BALANCER, BINDING, DATAPATH, GROUP, Own, Reach, TABLES, TenantRows, Wanted};
+use super::{BALANCER, BINDING, DATAPATH, GROUP, Own, ROUTE, Reach, TenantRows, Wanted};
 use crate::ovn::interest::wanted::Want;
 
 const FLOATING_IPS: Want = Want::Some("nat_addresses");
@@ -28,13 +28,13 @@ pub(super) struct View<'a> {
 
 /// What is needed of OVN_Southbound.
 pub(super) fn apply(view: &View<'_>) -> Wanted {
-    let mut rules = Rules::new(view.own, view.leads);
+    let mut rules = Rules::new(view);
     match view.reach {
         Reach::Node(tenants) => {
             rules.this_node();
             rules.floating_ips(view.routers_tell);
             let networks = rules.provider_networks_here();
-            let routers = rules.routers_here();
+            let routers = rules.routers_here(|kind| *kind == Kind::Redirect);
             for router in &routers {
                 rules.behind(*router, tenants);
             }
@@ -46,6 +46,19 @@ pub(super) fn apply(view: &View<'_>) -> Wanted {
         Reach::Routers => {
             for kind in ["patch", "chassisredirect"] {
                 rules.want(BINDING, Want::Text("type", kind.into()));
+            }
+        }
+        Reach::Gateways => {
+            rules.this_node();
+            for router in rules.routers_here(|kind| *kind == Kind::Redirect) {
+                rules.behind(router, TenantRows::Ports);
+            }
+        }
+        Reach::Routing => {
+            rules.this_node();
+            let pinned = |kind: &Kind| matches!(kind, Kind::Redirect | Kind::L3Gateway { .. });
+            for router in rules.routers_here(pinned) {
+                rules.advertised(router);
             }
         }
     }
@@ -73,7 +86,8 @@ struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn new(own: &Own, leads: &'a Leads) -> Self {
+    fn new(view: &View<'a>) -> Self {
+        let (own, leads): (&Own, _) = (view.own, view.leads);
         let chassis = leads.chassis.iter();
         let chassis = chassis.filter(|(_, name)| name.as_ref() == Some(&own.chassis));
         let mut rules = Self {
@@ -85,7 +99,7 @@ impl<'a> Rules<'a> {
             provider: FxHashSet::default(),
             gateways: Vec::new(),
             tenants: FxHashSet::default(),
-            wanted: Wanted::none_of(&TABLES),
+            wanted: Wanted::none_of(view.reach.tables()),
         };
         for binding in leads.bindings.values() {
             rules.index(binding);
@@ -97,7 +111,7 @@ impl<'a> Rules<'a> {
         match &binding.kind {
             Kind::Workload { .. } if self.is_here(binding) => self.workloads.push(binding),
             Kind::Localnet => self.provider.extend(binding.datapath),
-            Kind::Patch { .. } => {
+            Kind::Patch { .. } | Kind::L3Gateway { .. } => {
                 if let Some(name) = &binding.name {
                     self.by_name.insert(name, binding);
                 }
@@ -174,9 +188,9 @@ impl<'a> Rules<'a> {
     }
 
     /// Routers with a gateway here. Switches have chassis-redirect ports too, since OVN 24.03.
-    fn routers_here(&self) -> FxHashSet<Uuid> {
+    fn routers_here(&self, is_pinned: impl Fn(&Kind) -> bool) -> FxHashSet<Uuid> {
         let bindings = self.leads.bindings.values();
-        let redirects = bindings.filter(|b| b.kind == Kind::Redirect && self.is_here(b));
+        let redirects = bindings.filter(|b| is_pinned(&b.kind) && self.is_here(b));
         let datapaths = redirects.filter_map(|redirect| redirect.datapath);
         datapaths
             .filter(|datapath| self.leads.datapaths.get(datapath) == Some(&true))
@@ -207,7 +221,7 @@ impl<'a> Rules<'a> {
     fn ends_of_links(&self, datapath: Uuid) -> Vec<(Arc<str>, Option<&'a Binding>)> {
         let ends = self.patches.get(&datapath).into_iter().flatten();
         let peer = |end: &&Binding| match &end.kind {
-            Kind::Patch { peer, .. } => peer.clone(),
+            Kind::Patch { peer, .. } | Kind::L3Gateway { peer, .. } => peer.clone(),
             _ => None,
         };
         ends.filter_map(peer)
@@ -244,6 +258,28 @@ impl<'a> Rules<'a> {
                 if tenants == TenantRows::Ports {
                     self.want(BINDING, Want::Row("datapath", switch));
                 }
+            }
+        }
+    }
+
+    /// What a router wants advertised, its ports and their other ends. Hosts that the routes lead to are there if they
+    /// are bound to this chassis, which is all that counts of them.
+    fn advertised(&mut self, router: Uuid) {
+        self.want(ROUTE, Want::Row("datapath", router));
+        self.links(router);
+        for port in self.patches.get(&router).cloned().unwrap_or_default() {
+            let (Kind::Patch { peer, nets, .. } | Kind::L3Gateway { peer, nets }) = &port.kind
+            else {
+                continue;
+            };
+            let end = peer.as_ref().and_then(|peer| self.by_name.get(&**peer));
+            let Some(switch) = end.and_then(|end| end.datapath) else {
+                continue;
+            };
+            // Which gateway addresses of its IPv6 subnets are owned by ports there.
+            let has_ipv6 = nets.iter().any(|net| matches!(net, IpNet::V6(_)));
+            if has_ipv6 && self.provider.contains(&switch) {
+                self.want(BINDING, Want::Row("datapath", switch));
             }
         }
     }

@@ -214,6 +214,59 @@ fn with_many_routers_here_floating_ips_are_asked_for_by_hash_too() {
 }
 
 #[test]
+fn b158_a_node_without_gateways_needs_no_tenants_rows_for_evpn() {
+    let interest = &mut interest(Reach::Gateways);
+    take(interest, "Chassis", 1, &[("name", "chassis-1".into())]);
+    let vm = [
+        ("logical_port", "vm".into()),
+        ("chassis", Datum::from(id(1))),
+        ("datapath", Datum::from(id(2))),
+    ];
+    assert!(!take(interest, "Port_Binding", 3, &vm));
+    assert!(!wants_binding(interest, &Clause::equal("datapath", id(2))));
+}
+
+#[test]
+fn a_gateway_router_here_leads_to_the_routes_that_it_wants_advertised() {
+    let own = Own {
+        hostname: "host-1".into(),
+        chassis: "chassis-1".into(),
+    };
+    let monitor = monitor(Scope::Routing);
+    let mut interest = Interest::new(own, Reach::Routing, &monitor);
+    let mut take = |table: &str, number: u128, cells: &[(&str, Datum)]| {
+        let cell = |column: &String| {
+            let given = cells.iter().find(|(name, _)| name == column);
+            Some(given.map_or_else(Datum::empty, |(_, value)| value.clone()))
+        };
+        interest.take(&[Change {
+            table: table.into(),
+            uuid: id(number),
+            old: None,
+            new: Some(Arc::new(Row::new(
+                monitor.tables[table].columns.iter().map(cell),
+            ))),
+        }]);
+        interest.refresh();
+        interest.wanted().conditions()["Advertised_Route"].clone()
+    };
+    take("Chassis", 1, &[("name", "chassis-1".into())]);
+    let lrp = [
+        ("logical_port", "lrp".into()),
+        ("type", "l3gateway".into()),
+        ("chassis", Datum::from(id(1))),
+        ("datapath", Datum::from(id(6))),
+        ("options", Datum::map([("peer", "end")])),
+    ];
+    assert_eq!(take("Port_Binding", 5, &lrp), Condition::none());
+    let router = [("external_ids", Datum::map([("logical-router", "x")]))];
+    let routes = Condition::AnyOf([Clause::equal("datapath", id(6))].into());
+    assert_eq!(take("Datapath_Binding", 6, &router), routes);
+    let elsewhere = &lrp[..2];
+    assert_eq!(take("Port_Binding", 5, elsewhere), Condition::none());
+}
+
+#[test]
 fn b163_stretched_networks_are_the_same_wherever_gateways_and_ports_are() {
     let mut interest = interest(Reach::Routers);
     take(&mut interest, "Chassis", 1, &[("name", "chassis-1".into())]);

@@ -44,6 +44,8 @@ fn b159_names_without_a_vni_are_nobodys() {
         "vrf-16777216",
         "lo",
         "vrf-+7",
+        "vv-1001",
+        "vo-999999",
         "veth-vrf-a",
         "vlan-1a",
         "vrf",
@@ -62,6 +64,8 @@ fn b159_names_without_a_vni_are_nobodys() {
         ("veth-vrf-1001", TenantDevice::GatewayVeth(VNI)),
         ("veth-ovs-1001", TenantDevice::GatewayPort(VNI)),
         ("vlan-1001", TenantDevice::GatewayVlan(VNI)),
+        ("vv-1000000", TenantDevice::GatewayVeth(1_000_000)),
+        ("vo-16777215", TenantDevice::GatewayPort(0x00ff_ffff)),
         ("vrfb4113ba2-78", TenantDevice::NetworkVeth),
         ("ovsb4113ba2-78", TenantDevice::NetworkPort),
     ] {

@@ -64,7 +64,7 @@ fn dns_servers_are_read_as_rfc_8106_lays_them_out() {
         lifetime: 1800,
         addresses: vec![first, second],
     };
-    assert_eq!(servers(&value), [expected.clone()]);
+    assert_eq!(servers(&value), std::slice::from_ref(&expected));
     let mut out = BytesMut::new();
     expected.encode(&mut out);
     assert_eq!(&out[..], option(25, &value));

@@ -1,0 +1,99 @@
+//! Where what is learned is put for ovn-controller.
+
+use super::*;
+
+fn learned(node: &Node, mapping: &str) -> Vec<(u32, String, Option<Vec<String>>)> {
+    let tables = learning(node.inputs(), &Devices::parse(mapping));
+    let shown = tables.into_iter().map(|(table, learning)| {
+        let devices = learning.devices;
+        let devices = devices.map(|d| d.iter().map(ToString::to_string).collect());
+        (table, learning.vrf.to_string(), devices)
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_router_here_learns_in_its_table() {
+    let mut node = Node::new();
+    assert_eq!(learned(&node, ""), [(7, "ovnvrf7".to_owned(), None)]);
+    node.cloud.route_by(
+        "cr-lrp-gw",
+        &[ENABLED, ("dynamic-routing-vrf-name", "fabric")],
+    );
+    assert_eq!(learned(&node, ""), [(7, "fabric".to_owned(), None)]);
+    node.redirect_on(Some("chassis-2"));
+    assert_eq!(learned(&node, ""), []);
+}
+
+#[test]
+fn a_router_that_wants_nothing_learns_nothing() {
+    let mut node = Node::new();
+    node.cloud.route_by(
+        "cr-lrp-gw",
+        &[ENABLED, ("dynamic-routing-no-learning", "true")],
+    );
+    assert_eq!(learned(&node, ""), []);
+    node.cloud.route_by("cr-lrp-gw", &[]);
+    assert_eq!(learned(&node, ""), []);
+}
+
+#[test]
+fn a_tenants_router_learns_nothing() {
+    let mut node = Node::new();
+    node.cloud.join("cr-lrp-gw", Some("77"), None);
+    assert_eq!(learned(&node, ""), []);
+}
+
+#[test]
+fn a_port_name_is_a_device_where_the_node_maps_it() {
+    let mut node = Node::new();
+    node.cloud.route_by(
+        "cr-lrp-gw",
+        &[ENABLED, ("dynamic-routing-port-name", "fabric1")],
+    );
+    let devices = |devices: &[&str]| {
+        let devices = devices.iter().map(ToString::to_string).collect();
+        [(7, "ovnvrf7".to_owned(), Some(devices))]
+    };
+    assert_eq!(
+        learned(&node, "fabric1=eth1, fabric2=eth2"),
+        devices(&["eth1"])
+    );
+    // Unknown here: by no device.
+    assert_eq!(learned(&node, "fabric2=eth2"), devices(&[]));
+    // A second port that names none does not widen it.
+    node.cloud.put_all(gateway_of(
+        "router",
+        "lrp-gw-2",
+        "provider",
+        &["172.24.4.147/24"],
+    ));
+    node.cloud.route_by("cr-lrp-gw-2", &[ENABLED]);
+    assert_eq!(learned(&node, "fabric1=eth1"), devices(&["eth1"]));
+}
+
+#[test]
+fn two_routers_of_one_table_share_it() {
+    let mut node = Node::new();
+    node.cloud.datapath("router-2", true);
+    node.cloud.put_all(gateway_of(
+        "router-2",
+        "lrp-gw-2",
+        "provider",
+        &["172.24.4.147/24"],
+    ));
+    let by = |name| [ENABLED, ("dynamic-routing-port-name", name)];
+    node.cloud.route_by("cr-lrp-gw", &by("fabric1"));
+    node.cloud.route_by("cr-lrp-gw-2", &by("fabric2"));
+    let devices = Some(vec!["eth1".to_owned(), "eth2".to_owned()]);
+    assert_eq!(
+        learned(&node, "fabric1=eth1,fabric2=eth2"),
+        [(7, "ovnvrf7".to_owned(), devices)]
+    );
+}
+
+#[test]
+fn pairs_of_the_mapping_that_are_none_are_left_out() {
+    let devices = Devices::parse("a=eth0,,b,=c,d=, e = eth1 ");
+    assert_eq!(devices, Devices::parse("e=eth1,a=eth0"));
+}

@@ -1,0 +1,157 @@
+//! Devices that come with others, that stand on others, and that are somebody else's.
+
+use super::*;
+
+fn link(name: &str, kind: LinkKind, mac: Option<u8>) -> (Key, Value) {
+    let mac = mac.map(super::mac);
+    let link = Link {
+        kind,
+        up: true,
+        mac,
+    };
+    (link_key(name), Value::Link(link))
+}
+
+fn master(dev: &str, of: &str) -> (Key, Value) {
+    let key = Key::Master { dev: dev.into() };
+    (key, Value::Master { master: of.into() })
+}
+
+fn veth() -> (Key, Value) {
+    let peer = "ovs1".into();
+    link("vrf1", LinkKind::Veth { peer }, None)
+}
+
+fn internal_port() -> (Key, Value) {
+    let key = Key::SwitchPort {
+        bridge: "br-ex".into(),
+        port: "vlan-7".into(),
+    };
+    let value = Value::SwitchPort {
+        tag: Some(7),
+        internal: true,
+    };
+    (key, value)
+}
+
+fn take(reconciler: &mut Reconciler) -> Vec<Step> {
+    let plan = reconciler.next_steps();
+    assert_eq!(plan.blocked, []);
+    for step in &plan.steps {
+        reconciler.succeeded(step);
+    }
+    plan.steps
+}
+
+#[test]
+fn what_another_step_brings_is_awaited_in_silence() {
+    let mut reconciler = Reconciler::new();
+    let wish = vec![
+        link("ovs1", LinkKind::Foreign, None),
+        link("vlan-7", LinkKind::Foreign, None),
+        master("vlan-7", "vrf-7"),
+        link("vrf-7", LinkKind::Vrf { table: 7 }, None),
+        veth(),
+        internal_port(),
+    ];
+    reconciler.hold(Holder::Base, wish);
+    let made: Vec<Key> = take(&mut reconciler)
+        .into_iter()
+        .filter_map(|step| step.key().cloned())
+        .collect();
+    assert_eq!(made, [link_key("vrf-7"), veth().0, internal_port().0]);
+    assert_eq!(take(&mut reconciler), []);
+
+    let (key, value) = link("vlan-7", LinkKind::Foreign, None);
+    reconciler.observe(key, Some(Found::foreign(value)));
+    let (key, value) = master("vlan-7", "vrf-7");
+    assert_eq!(take(&mut reconciler), [Step::Add { key, value }]);
+}
+
+#[test]
+fn what_does_not_come_after_all_is_said() {
+    let mut reconciler = Reconciler::new();
+    let wish = vec![link("vlan-7", LinkKind::Foreign, None), internal_port()];
+    reconciler.hold(Holder::Base, wish);
+    take(&mut reconciler);
+    reconciler.full();
+    let plan = reconciler.next_steps();
+    let reasons: Vec<_> = plan.blocked.iter().map(|b| b.reason.to_string()).collect();
+    assert_eq!(reasons, ["interface vlan-7 does not exist; waiting for it"]);
+}
+
+#[test]
+fn a_plan_supposes_that_what_a_step_brings_has_come() {
+    let objects = [
+        link("ovs1", LinkKind::Foreign, None),
+        veth(),
+        link("vlan-7", LinkKind::Foreign, None),
+        internal_port(),
+        master("vlan-7", "vrf-7"),
+        link("vrf-7", LinkKind::Vrf { table: 7 }, None),
+    ];
+    let desired = Desired {
+        objects: objects.into(),
+        ..Desired::default()
+    };
+    let plan = diff(&desired, &Observed::default());
+    assert_eq!(plan.blocked, []);
+    let keys: Vec<&Key> = plan.steps.iter().filter_map(Step::key).collect();
+    let enslaved = master("vlan-7", "vrf-7").0;
+    assert_eq!(
+        keys,
+        [&link_key("vrf-7"), &veth().0, &enslaved, &internal_port().0]
+    );
+}
+
+#[test]
+fn a_device_is_enslaved_again_when_its_master_is_made_anew() {
+    let mut reconciler = Reconciler::new();
+    let wish = vec![
+        link("br-7", LinkKind::Bridge, None),
+        link("vrf-7", LinkKind::Vrf { table: 7 }, None),
+        master("br-7", "vrf-7"),
+    ];
+    reconciler.hold(Holder::Base, wish);
+    assert_eq!(take(&mut reconciler).len(), 3);
+    let (key, value) = link("vrf-7", LinkKind::Vrf { table: 8 }, None);
+    reconciler.observe(key, Some(Found::owned(value)));
+    let steps = take(&mut reconciler);
+    let (key, value) = master("br-7", "vrf-7");
+    assert_eq!(steps.len(), 2, "{steps:#?}");
+    assert_eq!(steps.last(), Some(&Step::Add { key, value }));
+}
+
+#[test]
+fn nothing_is_enslaved_to_what_is_not_there() {
+    let mut reconciler = Reconciler::new();
+    let wish = vec![
+        link("br-7", LinkKind::Bridge, None),
+        master("br-7", "vrf-7"),
+    ];
+    reconciler.hold(Holder::Base, wish);
+    let plan = reconciler.next_steps();
+    let reasons: Vec<_> = plan.blocked.iter().map(|b| b.reason.to_string()).collect();
+    assert_eq!(reasons, ["interface vrf-7 does not exist; waiting for it"]);
+}
+
+#[test]
+fn somebody_elses_device_keeps_its_hardware_address() {
+    let (key, there) = link("br-7", LinkKind::Bridge, Some(1));
+    let (_, wish) = link("br-7", LinkKind::Bridge, Some(2));
+    for (found, steps, blocked) in [
+        (Found::foreign(there.clone()), 0, 1),
+        (Found::owned(there.clone()), 1, 0),
+    ] {
+        let mut reconciler = Reconciler::new();
+        reconciler.hold(Holder::Base, vec![(key.clone(), wish.clone())]);
+        reconciler.observe(key.clone(), Some(found));
+        let plan = reconciler.next_steps();
+        assert_eq!((plan.steps.len(), plan.blocked.len()), (steps, blocked));
+    }
+    let (_, any) = link("br-7", LinkKind::Bridge, None);
+    let mut reconciler = Reconciler::new();
+    reconciler.hold(Holder::Base, vec![(key.clone(), any)]);
+    reconciler.observe(key, Some(Found::foreign(there)));
+    assert_eq!(reconciler.next_steps(), Plan::default());
+}
