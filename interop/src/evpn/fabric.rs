@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::frr::Frr;
+use crate::gobgp::Gobgp;
 use crate::netns::connect;
 use crate::{Generation, Namespace, PATIENCE, Place, wait_until};
 
@@ -16,10 +16,10 @@ pub const AS: u32 = 64999;
 /// Addresses on the segment, and with them VTEPs, end in 1 to this.
 const SITES: u8 = 3;
 
-/// The segment with its route reflector: FRR.
+/// The segment with its route reflector.
 pub struct Fabric {
-    /// FRR.
-    pub spine: Frr,
+    /// GoBGP: unlike FRR it is a graceful-restart helper for EVPN too.
+    pub spine: Gobgp,
     /// Every frame of the underlay passes here.
     pub namespace: Namespace,
 }
@@ -59,13 +59,8 @@ impl Fabric {
             "link set bridge0 up".to_owned(),
             format!("address add {SPINE}/24 dev bridge0"),
         ])?;
-        let place = place(&namespace, &dir.join("spine"))?;
-        let spine = Frr::start_daemons(
-            &place,
-            &dir.join("spine"),
-            &spine_config(),
-            &["zebra", "bgpd"],
-        )?;
+        let place = Place::inside(&namespace).with(Generation::Trixie);
+        let spine = Gobgp::start(&place, &dir.join("spine"), &spine_config())?;
         Ok(Self { spine, namespace })
     }
 
@@ -74,15 +69,13 @@ impl Fabric {
     pub fn wait_told(&self, site: &Site) -> Result<()> {
         let own = site.underlay();
         self.spine.wait_established(&own)?;
-        let mut last = String::new();
+        let mut last = None;
         wait_until(PATIENCE, "no stale route", || {
-            let shown = self.spine.vtysh("show bgp l2vpn evpn");
-            last = shown.unwrap_or_default();
-            // a route's line begins with its status, S for stale
-            let stale = |line: &str| line.starts_with('S') && !line.starts_with("Status");
-            !last.is_empty() && !last.lines().any(stale)
+            last = self.spine.run("-j global rib -a evpn").ok();
+            let stale = |table: &String| table.contains("\"stale\":true");
+            last.as_ref().is_some_and(|table| !stale(table))
         })
-        .with_context(|| format!("of {own} the spine still has\n{last}"))
+        .with_context(|| format!("of {own} the spine still has {last:?}"))
     }
 
     /// A place on the segment for number 1 to 3.
@@ -112,27 +105,22 @@ pub(super) fn place(namespace: &Namespace, dir: &Path) -> Result<Place> {
 }
 
 fn spine_config() -> String {
-    let mut config = format!(
-        "hostname spine\nrouter bgp {AS}\n bgp router-id {SPINE}\n no bgp default ipv4-unicast\n bgp graceful-restart\n"
-    );
-    let families = ["ipv4 unicast", "l2vpn evpn"];
+    let mut config = format!("[global.config]\nas = {AS}\nrouter-id = \"{SPINE}\"\n");
     for site in 1..=SITES {
         let peer = underlay(site);
-        let _ = writeln!(
+        let _ = write!(
             config,
-            " neighbor {peer} remote-as internal\n neighbor {peer} timers connect 1"
+            "[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{peer}\"\npeer-as = {AS}\n[neighbors.transport.config]\n\
+             passive-mode = true\n[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 120\n\
+             [neighbors.route-reflector.config]\nroute-reflector-client = true\nroute-reflector-cluster-id = \"{SPINE}\"\n"
         );
-    }
-    for family in families {
-        let _ = writeln!(config, " address-family {family}");
-        for site in 1..=SITES {
-            let peer = underlay(site);
-            let _ = writeln!(
+        for family in ["ipv4-unicast", "l2vpn-evpn"] {
+            let _ = write!(
                 config,
-                "  neighbor {peer} activate\n  neighbor {peer} route-reflector-client"
+                "[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = \"{family}\"\n\
+                 [neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n"
             );
         }
-        config += " exit-address-family\n";
     }
     config
 }

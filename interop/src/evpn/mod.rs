@@ -1,7 +1,7 @@
 //! Tenants over VXLAN: two chassis, a VTEP that has nothing but FRR, and the fabric between them. Needs a kernel with VRF: [`crate::vm`].
 //!
 //! ```text
-//!                fabric: 198.18.0.0/24, FRR as route reflector (.254), unicast and l2vpn evpn
+//!                fabric: 198.18.0.0/24, GoBGP as route reflector (.254), unicast and l2vpn evpn
 //!        ┌────────────────┬────────────────┐
 //!    compute-1        compute-2          vtep          VTEPs 10.255.0.1, .2, .3
 //!    OVS, OVN, agent  OVS, OVN, agent    FRR
