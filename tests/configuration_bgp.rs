@@ -401,7 +401,7 @@ fn tenants_tables_are_read_and_told_apart() {
         "its route distinguisher is that of [evpn_vni a] too",
         "prefixes are originated in tables of kind l3",
         "'01:00:5e:00:00:01' is not accepted",
-        "'5' is not accepted; allowed: auto, auto-rfc8365",
+        "route_targets: '5' is not accepted",
     ] {
         assert!(all.contains(expected), "no {expected:?} in\n{all}");
     }

@@ -16,6 +16,7 @@
 //! | [`vm`] | a kernel with VRF, dummy, VLAN and the OVS datapath, under QEMU |
 //! | [`topology`], [`runner`] | containerlab files, and playing them here |
 //! | [`cloud`] | a living OVN with an agent per chassis, leaves, and what Neutron writes |
+//! | [`evpn`] | tenants over VXLAN: two chassis, a VTEP without OVN, and a fabric |
 //! | [`chaos`] | random legal changes on it, and what must hold after them |
 //! | [`mod@bench`] | our speaker against the others |
 //! | [`demo`] | the whole way of a floating IP, for people to watch |
@@ -34,6 +35,7 @@ pub mod chaos;
 pub mod cloud;
 pub mod collector;
 pub mod demo;
+pub mod evpn;
 pub mod exabgp;
 pub mod frr;
 pub mod gobgp;
@@ -64,7 +66,7 @@ use std::time::Duration;
 
 /// How long a lab waits for a daemon to answer: generous, because two busy cores are slow and a
 /// condition that holds ends the wait at once.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The agent, as cargo builds it beside the running program (a test, or `lab`): `cargo build --bin ovn-bgp-agent`.
 pub fn agent_binary() -> std::path::PathBuf {

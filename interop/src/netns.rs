@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,6 +79,19 @@ impl Namespace {
         ];
         let listed = listings.map(|what| Ok((what, self.ip(what)?)));
         listed.into_iter().collect()
+    }
+
+    /// Runs these lines as `ip <line>` inside, in one process; the first that fails ends it.
+    pub fn ip_lines<S: AsRef<str>>(&self, lines: &[S]) -> Result<()> {
+        let text: String = lines
+            .iter()
+            .map(|line| format!("{}\n", line.as_ref()))
+            .collect();
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(text.as_bytes())?;
+        let mut command = Command::new("ip");
+        command.args(["-n", &self.name, "-batch"]).arg(file.path());
+        output(&mut command).with_context(|| text).map(drop)
     }
 
     /// Runs a shell line inside and returns its output.

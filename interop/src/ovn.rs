@@ -201,7 +201,7 @@ impl Chassis {
         }
     }
 
-    /// Plugs a VM: an internal port of br-int, bound to the logical switch port `lsp`, in a namespace of its own.
+    /// Plugs a VM: a port of br-int, bound to the logical switch port `lsp`, in a namespace of its own.
     pub fn plug(&self, chassis: &Namespace, lsp: &str, mac: &str) -> Result<Vm> {
         let vm = Namespace::new("vm")?;
         let short: String = lsp
@@ -210,27 +210,30 @@ impl Chassis {
             .take(11)
             .collect();
         let port = format!("tap{short}");
-        self.switch.vsctl(&[
-            "--may-exist",
-            "add-port",
-            "br-int",
-            &port,
-            "--",
-            "set",
-            "interface",
-            &port,
-            "type=internal",
-            &format!("mac=\"{mac}\""),
-            &format!("external-ids:iface-id={lsp}"),
-        ])?;
-        let tap = format!("link set {port}");
-        wait_until(PATIENCE, "the tap device", || {
-            chassis.ip(&format!("link show {port}")).is_ok()
-        })?;
-        chassis.ip(&format!("{tap} address {mac}"))?;
-        chassis.ip(&format!("{tap} netns {}", vm.name()))?;
-        vm.ip(&format!("link set {port} name eth0"))?;
-        vm.ip("link set eth0 up")?;
+        let iface = format!("external-ids:iface-id={lsp}");
+        let mut add = vec!["--may-exist", "add-port", "br-int", &port];
+        add.extend(["--", "set", "interface", &port, &iface]);
+        if datapath() == "system" {
+            // a port of its own kind, moved and renamed, is missing to the kernel's datapath
+            chassis.ip(&format!(
+                "link add {port} type veth peer name eth0 address {mac} netns {}",
+                vm.name()
+            ))?;
+            chassis.ip(&format!("link set {port} up"))?;
+            vm.ip("link set eth0 up")?;
+            self.switch.vsctl(&add)?;
+        } else {
+            let own = format!("mac=\"{mac}\"");
+            add.extend(["type=internal", &own]);
+            self.switch.vsctl(&add)?;
+            wait_until(PATIENCE, "the tap device", || {
+                chassis.ip(&format!("link show {port}")).is_ok()
+            })?;
+            chassis.ip(&format!("link set {port} address {mac}"))?;
+            chassis.ip(&format!("link set {port} netns {}", vm.name()))?;
+            vm.ip(&format!("link set {port} name eth0"))?;
+            vm.ip("link set eth0 up")?;
+        }
         Ok(Vm {
             namespace: vm,
             port,

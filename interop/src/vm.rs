@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use crate::ovsdb::text;
 use crate::process::{Daemon, output, run, wait_until};
 use crate::requirement::program;
+use crate::rootfs::IN_VM;
 
 /// Programs a boot needs, and the packages that bring them.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -68,6 +69,42 @@ pub fn boot(root: &Path, share: &Path, command: &str, limit: Duration) -> Result
         ended => ended,
     }
 }
+
+/// Whether this is the machine: a test that plays itself there ([`play_test`]) asks.
+pub fn is_here() -> bool {
+    std::env::var_os(IN_VM).is_some()
+}
+
+/// Plays the test of this name (its path, as `--exact` takes it) inside the machine: the running program goes in, and the agent beside
+/// it, and finds [`is_here`]. What it said; an error with that if it failed. Daemons' logs are in `logs` of the shared directory then.
+pub fn play_test(name: &str, limit: Duration) -> Result<String> {
+    let share = crate::scratch()?;
+    let program = share.path().join("test");
+    std::fs::copy(std::env::current_exe()?, &program)?;
+    let agent = crate::agent_binary();
+    if agent.exists() {
+        std::fs::copy(&agent, share.path().join("ovn-bgp-agent"))?;
+    }
+    // not run from the shared directory, which is slow at pages; LAB_KEEP, so that logs are there at the end
+    let command = format!(
+        "modprobe -a {MACHINE_MODULES}\nmkdir /run/play; cp /share/test /share/ovn-bgp-agent /run/play\n\
+         LAB_KEEP=1 {IN_VM}=1 CI=true RUST_BACKTRACE=0 /run/play/test --exact '{name}' --nocapture --test-threads=1\nstatus=$?\n\
+         [ $status = 0 ] || for f in /tmp/lab-*/*.log /tmp/lab-*/*/*.log; do\n\
+           to=/share/logs/$(echo \"${{f#/tmp/}}\" | tr / _); mkdir -p /share/logs; cp \"$f\" \"$to\" 2> /dev/null\ndone\nexit $status"
+    );
+    let root = crate::Generation::Trixie.root()?;
+    let outcome = boot(&root, share.path(), &command, limit)?;
+    let output = outcome.output;
+    ensure!(
+        outcome.status == 0 && output.contains("1 passed"),
+        "{name} in the machine: status {}\n{output}",
+        outcome.status
+    );
+    Ok(output)
+}
+
+/// What labs in the machine use, beyond what mounts its root.
+const MACHINE_MODULES: &str = "openvswitch vport-geneve vrf 8021q dummy veth vxlan bridge geneve";
 
 fn boot_once(root: &Path, share: &Path, command: &str, limit: Duration) -> Result<Outcome> {
     let work = crate::scratch()?;

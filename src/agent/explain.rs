@@ -1,8 +1,12 @@
 //! Why an address is, or is not, advertised: the same facts the loop acts on, step by step.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use bgp::evpn::Vni;
+
 use super::core::Core;
+use crate::control;
 use crate::control::{Explanation, Step, Verdict};
 use crate::exposure::{Decision, Exposure, Layer, Withheld};
 use crate::reconcile::{BlockReason, Key};
@@ -10,10 +14,8 @@ use crate::reconcile::{BlockReason, Key};
 /// What the speaker knows of a prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// Names of the neighbours that have been sent the prefix.
-    pub to: Vec<String>,
-    /// Names of the neighbours that are Established.
-    pub established: Vec<String>,
+    /// Whom it was told to.
+    pub speaker: control::speaker::Told,
     /// Who else originates it, in words.
     pub also_from: Vec<String>,
 }
@@ -28,7 +30,7 @@ pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanati
         .filter(|e| e.prefix.contains(&ip))
         .collect();
     steps.extend(decided(&decision, ip));
-    let Some(exposure) = exposures.first() else {
+    if exposures.is_empty() {
         let verdict = match decision.withheld.iter().find(|w| w.prefix.contains(&ip)) {
             Some(withheld) => format!("{ip} is withheld: {}", withheld.reason),
             None => format!("{ip} is not exposed: no row of OVN that concerns this node has it"),
@@ -40,15 +42,27 @@ pub(super) fn explain(core: &Core, ip: IpAddr, told: Option<&Told>) -> Explanati
             steps,
             no_row,
         };
-    };
-    let (wired, wiring) = wired(core, exposure);
-    steps.extend(wiring);
-    let (verdict, step) = advertised(core, exposure, wired, told);
-    steps.push(step);
+    }
+    // Tenants may have the same address.
+    let mut by_table: BTreeMap<Option<Vni>, &Exposure> = BTreeMap::new();
+    for exposure in exposures {
+        by_table.entry(exposure.vni).or_insert(exposure);
+    }
+    let mut verdicts = Vec::new();
+    for (vni, exposure) in by_table {
+        let (wired, wiring) = wired(core, exposure);
+        steps.extend(wiring);
+        let (verdict, step) = advertised(core, exposure, wired, told);
+        steps.push(step);
+        verdicts.push(match vni {
+            Some(vni) => format!("{ip} of VNI {vni} {verdict}"),
+            None => format!("{ip} {verdict}"),
+        });
+    }
     steps.extend(told.and_then(also_from));
     Explanation {
         ip,
-        verdict: format!("{ip} {verdict}"),
+        verdict: verdicts.join("; "),
         steps,
         no_row: false,
     }
@@ -229,8 +243,16 @@ fn advertised(
             ),
         );
     };
-    if !told.to.is_empty() {
-        let to = told.to.join(", ");
+    let to = match exposure.vni {
+        None => told.speaker.to.as_slice(),
+        Some(vni) => told
+            .speaker
+            .tenants
+            .get(&vni)
+            .map_or(&[][..], Vec::as_slice),
+    };
+    if !to.is_empty() {
+        let to = to.join(", ");
         return (
             format!("is advertised to {to}"),
             step(name, Verdict::Ok, format!("sent to {to}")),
@@ -242,12 +264,13 @@ fn advertised(
             step(name, Verdict::No, "waits for its wiring".to_owned()),
         );
     }
-    let detail = if told.established.is_empty() {
+    let established = told.speaker.established.as_slice();
+    let detail = if established.is_empty() {
         "no neighbour is Established (see `show neighbors`)".to_owned()
     } else {
         format!(
             "filtered out towards {} (only host prefixes, and only negotiated families, leave)",
-            told.established.join(", ")
+            established.join(", ")
         )
     };
     (

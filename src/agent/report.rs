@@ -43,8 +43,8 @@ impl Report {
         match query {
             Query::Summary => Reply::Summary(self.summary(agent, speaker).await),
             Query::Exposures => {
-                let any_peer =
-                    agent.leak.is_wanted() || !told(speaker, None).await.established.is_empty();
+                let any_peer = agent.leak.is_wanted()
+                    || !told(speaker, None).await.speaker.established.is_empty();
                 let duplicates = duplicates(speaker).await;
                 Reply::Exposures(exposures(agent, any_peer, &duplicates))
             }
@@ -110,12 +110,9 @@ async fn told(speaker: &Embedded, ip: Option<IpAddr>) -> Told {
     let Some(handle) = handle else {
         return Told::default();
     };
-    let (to, established) = control::speaker::told(&handle, ip)
-        .await
-        .unwrap_or_default();
+    let told = control::speaker::told(&handle, ip).await;
     Told {
-        to,
-        established,
+        speaker: told.unwrap_or_default(),
         ..Told::default()
     }
 }
@@ -126,9 +123,16 @@ fn leaked(agent: &Agent, ip: IpAddr) -> Told {
     let mut covering = exposures.filter(|e| e.prefix.contains(&ip));
     let out = covering.any(|e| agent.leak.is_out(&e.prefix));
     let frr = || vec!["FRR".to_owned()];
+    let to = if out { frr() } else { Vec::new() };
+    // It has what is in the tenants' VRFs.
+    let exposures = agent.core.exposures().filter(|e| e.prefix.contains(&ip));
+    let vnis = exposures.filter_map(|exposure| exposure.vni);
     Told {
-        to: if out { frr() } else { Vec::new() },
-        established: frr(),
+        speaker: control::speaker::Told {
+            to,
+            tenants: vnis.map(|vni| (vni, frr())).collect(),
+            established: frr(),
+        },
         ..Told::default()
     }
 }

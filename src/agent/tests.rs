@@ -245,14 +245,21 @@ fn a_new_bridge_mac_moves_the_flows() {
     );
 }
 
+fn told_to_leaf() -> Told {
+    Told {
+        speaker: crate::control::speaker::Told {
+            to: vec!["leaf".to_owned()],
+            established: vec!["leaf".to_owned()],
+            ..Default::default()
+        },
+        ..Told::default()
+    }
+}
+
 #[test]
 fn explain_tells_every_step_of_the_way() {
     let core = settled();
-    let told = Told {
-        to: vec!["leaf".to_owned()],
-        established: vec!["leaf".to_owned()],
-        ..Told::default()
-    };
+    let told = told_to_leaf();
     let explanation = explain(&core, "172.24.4.10".parse().unwrap(), Some(&told));
     assert_eq!(explanation.verdict, "172.24.4.10 is advertised to leaf");
     assert!(
@@ -313,9 +320,8 @@ fn another_database_with_the_same_rows_changes_nothing() {
 fn explain_tells_of_other_origins() {
     let core = settled();
     let told = Told {
-        to: vec!["leaf".to_owned()],
         also_from: vec!["router 10.0.0.9 of AS 64999, by leaf".to_owned()],
-        ..Told::default()
+        ..told_to_leaf()
     };
     let explanation = explain(&core, "172.24.4.10".parse().unwrap(), Some(&told));
     let last = explanation.steps.last().unwrap();

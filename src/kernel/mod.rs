@@ -227,7 +227,8 @@ impl Kernel {
         let scope = self.state.scope().clone();
         // A dump that is given up half-way leaves nothing to go by.
         let mut said = std::mem::take(&mut self.said);
-        let known = std::mem::take(&mut self.as_said).then_some(&self.state);
+        let all_told = std::mem::take(&mut self.as_said) && self.looked_at.is_empty();
+        let known = all_told.then_some(&self.state);
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(scope.tables());
         let interest = interest.with_tenants(scope.tenants.is_some());

@@ -115,21 +115,22 @@ impl Ports {
             .collect();
         let good: Vec<&Transaction> = built.iter().flatten().collect();
         if good.len() == built.len() && good.len() > 1 {
-            let all = Transaction::all(&good);
             self.writes_total += good.len() as u64;
-            if all.commit(handle).await.is_ok() {
-                return vec![Ok(()); steps.len()];
+            let all = Transaction::all(&good);
+            if let Ok(answers) = all.commit(handle, steps.len()).await {
+                return answers;
             }
         }
         let mut answers = Vec::with_capacity(built.len());
         for transaction in built {
-            answers.push(match transaction {
+            let answer = match transaction {
                 Ok(transaction) => {
                     self.writes_total += 1;
-                    transaction.commit(handle).await
+                    transaction.commit(handle, 1).await
                 }
-                Err(error) => Err(error),
-            });
+                Err(error) => Ok(vec![Err(error)]),
+            };
+            answers.extend(answer.unwrap_or_else(|error| vec![Err(error.into())]));
         }
         answers
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::PortError;
 use crate::ovn::Vswitch;
-use crate::ovsdb::{Clause, Columns, Datum, Handle, Mutator, Operation};
+use crate::ovsdb::{Clause, Columns, Datum, Handle, Mutator, Operation, TransactError};
 use crate::reconcile::Step;
 use crate::reconcile::object::{Key, Value};
 use crate::reconcile::ownership::tenants::PORT_MARK;
@@ -15,7 +15,15 @@ use crate::reconcile::ownership::tenants::PORT_MARK;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transaction {
     pub(super) operations: Vec<Operation>,
-    bridges: Vec<(usize, Arc<str>)>,
+    bridges: Vec<Needed>,
+}
+
+/// A bridge that an operation has to find, for a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Needed {
+    operation: usize,
+    step: usize,
+    bridge: Arc<str>,
 }
 
 impl Transaction {
@@ -40,28 +48,46 @@ impl Transaction {
     /// Several, in order.
     pub(super) fn all(parts: &[&Self]) -> Self {
         let mut all = Self::default();
-        for part in parts {
+        for (step, part) in parts.iter().enumerate() {
             let offset = all.operations.len();
             let bridges = part.bridges.iter();
-            let bridges = bridges.map(|(at, bridge)| (offset + at, Arc::clone(bridge)));
+            let bridges = bridges.map(|needed| Needed {
+                operation: offset + needed.operation,
+                step,
+                bridge: Arc::clone(&needed.bridge),
+            });
             all.bridges.extend(bridges);
             all.operations.extend(part.operations.iter().cloned());
         }
         all
     }
 
-    pub(super) async fn commit(self, handle: &Handle) -> Result<(), PortError> {
+    /// Sends it. One answer for each of the `steps` that it is made of.
+    ///
+    /// # Errors
+    /// Nothing of it was done, or that is not known.
+    pub(super) async fn commit(
+        self,
+        handle: &Handle,
+        steps: usize,
+    ) -> Result<Vec<Result<(), PortError>>, TransactError> {
+        let mut answers = vec![Ok(()); steps];
         if self.operations.is_empty() {
-            return Ok(());
+            return Ok(answers);
         }
         let results = handle.transact(self.operations).await?;
-        for (at, bridge) in self.bridges {
+        for needed in self.bridges {
             // Without the bridge the port that was made belonged to nothing, and is gone again.
-            if results.get(at).and_then(|result| result.count) == Some(0) {
-                return Err(PortError::NoBridge(bridge));
+            if results
+                .get(needed.operation)
+                .and_then(|result| result.count)
+                == Some(0)
+                && let Some(answer) = answers.get_mut(needed.step)
+            {
+                *answer = Err(PortError::NoBridge(needed.bridge));
             }
         }
-        Ok(())
+        Ok(answers)
     }
 
     /// Makes a port, or makes of the one with this name, wherever it is, what it is to be.
@@ -119,8 +145,11 @@ impl Transaction {
                 this.insert("Port", name, port)
             }
         };
-        this.bridges
-            .push((this.operations.len(), Arc::clone(bridge)));
+        this.bridges.push(Needed {
+            operation: this.operations.len(),
+            step: 0,
+            bridge: Arc::clone(bridge),
+        });
         this.mutate_bridge(bridge, Mutator::Insert, reference);
         Ok(this)
     }

@@ -109,6 +109,7 @@ fn evpn() -> Desired {
         mac,
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
         subnets: [(subnet, addresses[0].parse().unwrap())].into(),
+        proxied: Arc::from([]),
     };
     let public = ProviderNetwork {
         localnet: uuid::Uuid::nil(),

@@ -13,6 +13,8 @@ fn id(kind: u16, number: u32) -> String {
 pub enum Reach {
     /// Flat on this physical network.
     Flat(&'static str),
+    /// In this VLAN of this physical network.
+    Vlan(&'static str, u16),
     /// In tunnels.
     Tunnelled,
 }
@@ -25,6 +27,8 @@ pub struct Network {
     /// Where it is.
     pub reach: Reach,
     number: u8,
+    /// What its addresses are made of: two networks may have the same.
+    plan: u8,
 }
 
 impl Network {
@@ -34,6 +38,7 @@ impl Network {
             id: id(1, number.into()),
             reach: Reach::Flat(physical),
             number,
+            plan: number,
         }
     }
 
@@ -43,12 +48,32 @@ impl Network {
             id: id(2, number.into()),
             reach: Reach::Tunnelled,
             number,
+            plan: number,
+        }
+    }
+
+    /// A provider network in a VLAN (1–4094) of its physical network instead.
+    #[must_use]
+    pub fn tagged(self, tag: u16) -> Self {
+        let reach = match self.reach {
+            Reach::Flat(physical) | Reach::Vlan(physical, _) => Reach::Vlan(physical, tag),
+            Reach::Tunnelled => Reach::Tunnelled,
+        };
+        Self { reach, ..self }
+    }
+
+    /// With the addresses of network `number` of its kind: tenants need not ask each other.
+    #[must_use]
+    pub fn addressed_as(self, number: u8) -> Self {
+        Self {
+            plan: number,
+            ..self
         }
     }
 
     /// Whether it is outside, on a bridge.
     pub fn is_provider(&self) -> bool {
-        matches!(self.reach, Reach::Flat(_))
+        !matches!(self.reach, Reach::Tunnelled)
     }
 
     /// The name of its logical switch.
@@ -59,16 +84,20 @@ impl Network {
     /// The IPv4 address of a host (1–254).
     pub fn v4(&self, host: u8) -> String {
         match self.reach {
-            Reach::Flat(_) => format!("172.24.{}.{host}", u16::from(self.number) * 4),
-            Reach::Tunnelled => format!("10.10.{}.{host}", self.number),
+            Reach::Flat(_) | Reach::Vlan(..) => {
+                format!("172.24.{}.{host}", u16::from(self.plan) * 4)
+            }
+            Reach::Tunnelled => format!("10.10.{}.{host}", self.plan),
         }
     }
 
     /// The IPv6 address of a host.
     pub fn v6(&self, host: u8) -> String {
         match self.reach {
-            Reach::Flat(_) => format!("2001:db8:{}::{host:x}", u16::from(self.number) * 100),
-            Reach::Tunnelled => format!("2a05:d014:aa:{:x}::{host:x}", self.number),
+            Reach::Flat(_) | Reach::Vlan(..) => {
+                format!("2001:db8:{}::{host:x}", u16::from(self.plan) * 100)
+            }
+            Reach::Tunnelled => format!("2a05:d014:aa:{:x}::{host:x}", self.plan),
         }
     }
 
@@ -108,7 +137,7 @@ impl Port {
     /// [`Self::new`] with an id of its own: another port with the addresses of one that is gone.
     pub fn again(network: &Network, host: u8, generation: u16) -> Self {
         let kind = match network.reach {
-            Reach::Flat(_) => 0x10,
+            Reach::Flat(_) | Reach::Vlan(..) => 0x10,
             Reach::Tunnelled => 0x20,
         };
         let number = u32::from(generation) << 16 | u32::from(network.number) << 8 | u32::from(host);
@@ -171,7 +200,7 @@ impl Router {
     /// The name of its port on a network for one family, `v4` or `v6`; a gateway port has both.
     pub(super) fn port(&self, network: &Network, family: &str) -> String {
         let kind = match (network.reach, family) {
-            (Reach::Flat(_), _) => 0x31,
+            (Reach::Flat(_) | Reach::Vlan(..), _) => 0x31,
             (Reach::Tunnelled, "v4") => 0x32,
             (Reach::Tunnelled, _) => 0x33,
         };
@@ -182,7 +211,7 @@ impl Router {
     /// The MAC of that port.
     pub(super) fn mac(&self, network: &Network, family: &str) -> String {
         let kind = match (network.reach, family) {
-            (Reach::Flat(_), _) => 1,
+            (Reach::Flat(_) | Reach::Vlan(..), _) => 1,
             (Reach::Tunnelled, "v4") => 2,
             (Reach::Tunnelled, _) => 3,
         };
@@ -295,6 +324,18 @@ mod tests {
         assert_eq!(port.cidrs(), ["10.10.8.170/24", "2a05:d014:aa:8::aa/64"]);
         assert_ne!(port.id, Port::again(&tenant, 170, 1).id);
         assert_eq!(Fip::new(&public, 200).prefix(), "172.24.4.200/32");
+    }
+
+    #[test]
+    fn networks_of_two_tenants_differ_in_all_but_their_addresses() {
+        let one = Network::provider(1, "physnet1");
+        let other = Network::provider(2, "physnet1").tagged(100).addressed_as(1);
+        assert_eq!(one.subnets(), other.subnets());
+        assert_ne!(one.name(), other.name());
+        assert!(other.is_provider());
+        let [one, other] = [one, other].map(|network| Port::new(&network, 9));
+        assert_eq!(one.cidrs(), other.cidrs());
+        assert_ne!((one.mac(), one.id), (other.mac(), other.id));
     }
 
     /// The name of a tap device is made of the first characters of a port's id.

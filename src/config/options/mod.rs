@@ -74,7 +74,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "driver",
         Some("ovn_bgp_driver"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.driver),
-        "which OVN database decides, and how; this version lacks ovn_evpn_driver and ovn_native",
+        "which OVN database decides, and how; this version lacks ovn_native",
     ),
     row(
         "exposing_method",

@@ -17,7 +17,7 @@ pub(crate) use evpn::TenantTables;
 pub(crate) use neighbors::neighbors;
 use neighbors::summaries;
 pub(crate) use reset::reset;
-pub(crate) use routes::{Table, learned_line, told};
+pub(crate) use routes::{Table, Told, learned_line, told};
 
 /// `show summary` of the speaker alone. Before it has started, no neighbour is told of.
 pub(crate) async fn summary(

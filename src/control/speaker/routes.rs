@@ -1,8 +1,11 @@
 //! Routes in FRR's words: copied on the speaker's thread, sorted, filtered and put into words here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
+use bgp::wire::evpn::EvpnRoute;
 use bgp::wire::{NextHop, Origin, PathAttributes};
 use bgp::{ExportedRoute, LearnedPath, PeerId, RouteAttributes, State};
 use ipnet::IpNet;
@@ -140,23 +143,50 @@ impl Table {
 }
 
 /// The neighbours that have been told of something that covers `ip`, and those that are Established.
-pub(crate) async fn told(
-    speaker: &Handle,
-    ip: Option<IpAddr>,
-) -> Result<(Vec<String>, Vec<String>), Ended> {
+/// Whom the speaker has told of an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Names of the neighbours that have been sent it in the default table.
+    pub to: Vec<String>,
+    /// The same by tenant.
+    pub tenants: BTreeMap<Vni, Vec<String>>,
+    /// Names of the neighbours that are Established.
+    pub established: Vec<String>,
+}
+
+pub(crate) async fn told(speaker: &Handle, ip: Option<IpAddr>) -> Result<Told, Ended> {
     speaker
         .look(move |view| {
             let routes = view.speaker.routes();
             let covers = routes.filter(|(prefix, _)| ip.is_some_and(|ip| prefix.contains(&ip)));
             let to = covers.flat_map(|(prefix, _)| view.speaker.advertised_to(prefix));
-            let mut to: Vec<String> = to.map(ToString::to_string).collect();
-            to.sort();
-            to.dedup();
+            let to: BTreeSet<String> = to.map(ToString::to_string).collect();
+            let mut told = Told {
+                to: to.into_iter().collect(),
+                ..Told::default()
+            };
             let peers = view.speaker.peers();
-            let up = peers.filter(|peer| peer.state == State::Established);
-            (to, up.map(|peer| peer.name.to_string()).collect())
+            for peer in peers.filter(|peer| peer.state == State::Established) {
+                let sent = view.speaker.evpn_sent(peer.id);
+                let vnis = sent.filter_map(|route| vni_with(route, ip?));
+                for vni in vnis.collect::<BTreeSet<_>>() {
+                    let to = told.tenants.entry(vni).or_default();
+                    to.push(peer.name.to_string());
+                }
+                told.established.push(peer.name.to_string());
+            }
+            told
         })
         .await
+}
+
+/// The VNI in which a route of EVPN says where an address is.
+fn vni_with(route: &EvpnRoute, ip: IpAddr) -> Option<Vni> {
+    match route {
+        EvpnRoute::IpPrefix(route) if route.prefix.contains(&ip) => Some(route.label.vni()),
+        EvpnRoute::MacIp(route) if route.ip == Some(ip) => Some(route.label.vni()),
+        _ => None,
+    }
 }
 
 async fn copied(

@@ -250,7 +250,16 @@ fn a_row_that_does_not_parse_is_reported_and_left_out_and_stops_nothing() {
 #[test]
 fn the_small_monitor_has_what_the_nb_driver_needs() {
     let tables = |scope| monitor(scope).tables.into_keys().collect::<Vec<_>>();
-    assert_eq!(tables(Scope::Everything).len(), Table::ALL.len());
+    let routes = Table::AdvertisedRoute.name();
+    assert_eq!(tables(Scope::Everything).len(), Table::ALL.len() - 1);
+    assert!(!tables(Scope::Everything).contains(&routes.to_owned()));
+    let routing = [
+        "Advertised_Route",
+        "Chassis",
+        "Datapath_Binding",
+        "Port_Binding",
+    ];
+    assert_eq!(tables(Scope::Routing), routing);
     assert_eq!(tables(Scope::Bindings), ["Chassis", "Port_Binding"]);
 }
 

@@ -1,5 +1,6 @@
 //! The way between a provider network and a tenant's table: a device in the table, and a port of the provider bridge.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -86,7 +87,11 @@ impl<'a> Entrance<'a> {
                 if self.is_internal() {
                     objects.push(sysctl("ipv6", &self.dev, "proxy_ndp"));
                 }
-                for gateway in self.network.gateways.values() {
+                let gateways = self.network.gateways.values();
+                let proxied = gateways.clone().flat_map(|g| g.proxied.iter().copied());
+                let proxied: BTreeSet<Ipv6Addr> = proxied.collect();
+                objects.extend(proxied.into_iter().map(|address| self.proxy(address)));
+                for gateway in gateways {
                     objects.extend(self.gateway(gateway));
                 }
             }
@@ -117,14 +122,17 @@ impl<'a> Entrance<'a> {
         }
     }
 
-    /// Where neighbour solicitations for gateways of ports are answered. Where tenants share a flat network that is the
-    /// bridge's own interface, once for all of them.
-    pub(super) fn answers_on(&self) -> &Arc<str> {
-        if self.tenant.entry == Entry::PerGateway && !self.is_internal() {
+    /// Neighbour solicitations for a gateway of ports are answered. Where tenants share a flat network the bridge's own
+    /// interface does so, once for all of them.
+    pub(super) fn proxy(&self, address: Ipv6Addr) -> (Key, Value) {
+        let shared = self.tenant.entry == Entry::PerGateway && !self.is_internal();
+        let dev = if shared {
             &self.network.attachment.bridge
         } else {
             &self.dev
-        }
+        };
+        let dev = Arc::clone(dev);
+        (Key::Proxy { dev, address }, Value::Proxy {})
     }
 
     /// What everything that is reached through it waits for.

@@ -39,7 +39,7 @@ impl<'a> Seen<'a> {
     fn take(&mut self, key: &'a Key, value: &'a Value) {
         match (key, value) {
             (Key::Route { table, prefix }, Value::Route(route))
-                if route.dev == names::bridge(*table) && !route.via.is_empty() =>
+                if !route.via.is_empty() && route.dev == names::bridge(*table) =>
             {
                 self.routes.push((*table, *prefix, route));
             }

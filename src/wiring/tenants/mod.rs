@@ -306,7 +306,15 @@ impl Tenants {
         facts: &Facts,
         local: impl Fn(MacAddr) -> bool,
     ) -> Wish {
-        let here = matches!(subject, Taught::Host(mac) if local(mac));
+        let here = match subject {
+            Taught::Host(mac) => local(mac),
+            // Every node that has something of the network has its router's address, and advertises it. The VRF's own
+            // table holds the kernel's local route: another one to the same address would take its place.
+            Taught::Prefix(prefix) => {
+                prefix.prefix_len() == prefix.max_prefix_len() && self.is_router(vni, prefix.addr())
+            }
+            Taught::NextHop(_) | Taught::Flood => false,
+        };
         let site = self.site(vni, facts).filter(|_| !here);
         let objects = site.map(|site| {
             let teaching = &site.table.teaching;
@@ -424,11 +432,10 @@ impl<'a> Site<'a> {
             .chain(entrance.required_flow(exposure.prefix, source))
             .chain(own);
         let requires = requires.collect();
-        let proxies = exposure.proxied.iter().map(|address| {
-            let dev = Arc::clone(entrance.answers_on());
-            let address = *address;
-            (Key::Proxy { dev, address }, Value::Proxy {})
-        });
+        let proxies = exposure
+            .proxied
+            .iter()
+            .map(|address| entrance.proxy(*address));
         let objects = objects.into_iter().chain(proxies).collect();
         Some(Needs { objects, requires })
     }

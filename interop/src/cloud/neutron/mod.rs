@@ -6,6 +6,7 @@ mod balancers;
 mod networks;
 mod ports;
 mod routers;
+mod tenants;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

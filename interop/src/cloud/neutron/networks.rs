@@ -7,21 +7,22 @@ use super::{Neutron, named, new_row};
 use crate::cloud::objects::{Network, Reach};
 
 impl Neutron {
-    /// A network without ports, but for the localnet port of a flat one.
+    /// A network without ports, but for the localnet port of a provider network.
     pub fn create_network(&self, network: &Network) -> Result<()> {
         let mut operations = Vec::new();
         let mut ports = Vec::<Value>::new();
-        let (kind, mtu) = match network.reach {
-            Reach::Flat(physical) => {
-                ports.push(new_row("provnet"));
-                operations.push(json!({"op": "insert", "table": "Logical_Switch_Port", "uuid-name": "provnet", "row": {
-                    "name": localnet(network), "type": "localnet", "addresses": "unknown",
-                    "options": ["map", [["localnet_learn_fdb", "false"], ["mcast_flood", "false"], ["mcast_flood_reports", "true"],
-                        ["network_name", physical]]]}}));
-                ("flat", "1500")
-            }
-            Reach::Tunnelled => ("geneve", "1442"),
+        let (kind, mtu, wire) = match network.reach {
+            Reach::Flat(physical) => ("flat", "1500", Some((physical, None))),
+            Reach::Vlan(physical, tag) => ("vlan", "1500", Some((physical, Some(tag)))),
+            Reach::Tunnelled => ("geneve", "1442", None),
         };
+        if let Some((physical, tag)) = wire {
+            ports.push(new_row("provnet"));
+            operations.push(json!({"op": "insert", "table": "Logical_Switch_Port", "uuid-name": "provnet", "row": {
+                "name": localnet(network), "type": "localnet", "addresses": "unknown", "tag": tag.map_or_else(|| json!(["set", []]), |tag| json!(tag)),
+                "options": ["map", [["localnet_learn_fdb", "false"], ["mcast_flood", "false"], ["mcast_flood_reports", "true"],
+                    ["network_name", physical]]]}}));
+        }
         operations.push(json!({"op": "insert", "table": "Logical_Switch", "row": {
             "name": network.name(), "ports": ["set", ports],
             "other_config": ["map", [["mcast_flood_unregistered", "false"], ["mcast_snoop", "false"], ["vlan-passthru", "false"]]],
@@ -39,7 +40,7 @@ impl Neutron {
     }
 }
 
-/// The name of the localnet port of a flat network.
+/// The name of the localnet port of a provider network.
 pub(super) fn localnet(network: &Network) -> String {
     format!("provnet-{}", network.id)
 }

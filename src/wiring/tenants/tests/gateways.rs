@@ -142,6 +142,7 @@ fn b157_ipv6_goes_the_same_way() {
     let gateway = public.gateways.get_mut("lrp").unwrap();
     let via = ip("2001:db8:100::76");
     gateway.addresses.insert(via);
+    gateway.proxied = Arc::from(["2001:db8:100::".parse().unwrap()]);
     gateway
         .subnets
         .insert("2001:db8:200::/64".parse().unwrap(), via);
@@ -149,7 +150,6 @@ fn b157_ipv6_goes_the_same_way() {
     let host = Exposure {
         via: Some(via),
         subnet: Some("2001:db8:200::/64".parse().unwrap()),
-        proxied: Arc::from(["2001:db8:100::".parse().unwrap()]),
         ..behind_gateway(77, "2001:db8:200::19/128")
     };
     assert_eq!(advertises(&node.add(host)), 1);

@@ -105,6 +105,7 @@ fn shared(vni: Vni, vlan: Option<u16>) -> Tenant {
         mac: GATEWAY_MAC,
         addresses: [ip("172.24.4.76")].into(),
         subnets: [("10.10.0.0/24".parse().unwrap(), ip("172.24.4.76"))].into(),
+        proxied: Arc::from([]),
     };
     let mut public = network('1', "provnet", vlan);
     public.gateways = BTreeMap::from([("lrp".into(), gateway)]);
@@ -247,9 +248,9 @@ impl Node {
     fn objects(&self) -> BTreeSet<String> {
         let all = self.reconciler.all_observed();
         let owned = all.iter().filter(|(key, found)| {
-            // Nobody owns a sysctl: it stays as it is when nobody wishes it any more.
-            let wished = || self.reconciler.desired(key).is_some();
-            found.owned || matches!(key, Key::Sysctl { .. }) && wished()
+            // Nobody owns how a device is set: it stays so when nobody wishes it any more.
+            let set = matches!(key, Key::Sysctl { .. } | Key::BridgePort { .. });
+            found.owned || set && self.reconciler.desired(key).is_some()
         });
         owned.map(|(key, found)| text(key, &found.value)).collect()
     }

@@ -55,6 +55,38 @@ fn b126_remote_prefixes_are_routes_by_way_of_their_vtep() {
 }
 
 #[test]
+fn b126_what_the_kernel_is_router_for_is_not_looked_for_elsewhere() {
+    let elsewhere = |node: &mut Node| {
+        node.teach(prefix("172.24.4.1/32", &[("10.255.0.1", ROUTER)]));
+        node.teach(prefix("2001:db8:100::1/128", &[("10.255.0.1", ROUTER)]));
+    };
+    let mut with_router = tenant(1001);
+    let public = with_router.networks.get_mut("public").unwrap();
+    public.routers = [ip("172.24.4.1"), ip("2001:db8:100::1")].into();
+    let mut node = wired();
+    elsewhere(&mut node);
+    let remote = [
+        "172.24.4.1/32 via 10.255.0.1 dev br-1001 table 1001",
+        "2001:db8:100::1/128 via ::ffff:10.255.0.1 dev br-1001 table 1001",
+    ];
+    has(&node.objects(), &remote);
+    // The DHCP options come after what peers teach, or before it.
+    node.tenant(with_router.clone());
+    has(&node.objects(), &["172.24.4.1/32 dev vrf11111111-11"]);
+    for route in remote {
+        has_not(&node.objects(), route);
+    }
+    node.tenant(tenant(1001));
+    has(&node.objects(), &remote);
+    let mut node = node_of(with_router);
+    node.add(exposure(1001, "172.24.4.10/32"));
+    elsewhere(&mut node);
+    for route in remote {
+        has_not(&node.objects(), route);
+    }
+}
+
+#[test]
 fn b126_ipv6_prefixes_are_behind_ipv4_vteps() {
     let mut node = wired();
     node.teach(prefix("2001:db8:9::/64", &[("10.255.0.1", ROUTER)]));

@@ -1,0 +1,7 @@
+//! Tenants over VXLAN, with packets: two OVN nodes with our agent and a VTEP that has nothing but FRR. Each test boots a virtual machine (its
+//! kernel has VRF), and plays itself in it.
+
+mod bridged;
+mod routed;
+mod southbound;
+mod stage;
