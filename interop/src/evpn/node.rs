@@ -85,10 +85,11 @@ impl Node {
 
     /// What the agent shall do: lines for `[DEFAULT]`, `driver` among them. It counts from the next start on.
     pub fn configure(&self, options: &str) -> Result<()> {
+        // a connection may take long here, and when one is given up GoBGP gives up the routes that it keeps for a restart
         let text = format!(
             "[DEFAULT]\n{options}\novsdb_connection = {vswitch}\nbgp_AS = {AS}\nbgp_router_id = {vtep}\nevpn_local_ip = {vtep}\n\
              control_socket = {control}\n\n[ovn]\n{databases}\n\n[bgp]\nredistribute_connected = lo\nfib_import = any\n\n\
-             [bgp_neighbor spine]\naddress = {SPINE}\nremote_as = internal\nimport_prefixes = any\nconnect_retry_time = 1\n",
+             [bgp_neighbor spine]\naddress = {SPINE}\nremote_as = internal\nimport_prefixes = any\nconnect_retry_time = 30\n",
             vswitch = self.chassis.switch.remote(),
             vtep = self.site.vtep(),
             control = self.dir().join("control.sock").display(),
