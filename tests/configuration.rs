@@ -338,14 +338,11 @@ fn a_bad_secret_is_reported_without_its_value() {
 
 #[test]
 fn what_this_version_lacks_stops_the_start_and_says_so() {
-    for (option, value) in [("exposing_method", "ovn")] {
-        let errors = errors(&format!("[DEFAULT]\n{option} = {value}\n"));
-        let expected = format!(
-            "a.conf:5: [DEFAULT] {option}: '{value}' is not implemented in this version; set "
-        );
-        assert_eq!(errors.len(), 1);
-        assert!(errors[0].starts_with(&expected), "{errors:?}");
-    }
+    let errors = errors("[DEFAULT]\nexposing_method = ovn\n");
+    let expected =
+        "a.conf:5: [DEFAULT] exposing_method: 'ovn' is not implemented in this version; set ";
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].starts_with(expected), "{errors:?}");
 }
 
 #[test]

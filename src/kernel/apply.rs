@@ -231,7 +231,7 @@ impl Kernel {
                 },
             ) => request::set_port(self.index(dev)?, *learning, *neigh_suppress),
             (Key::Fdb { dev, mac }, Value::Fdb { vtep }) => {
-                request::add_fdb(self.index(dev)?, *mac, *vtep)
+                return self.put_fdb(dev, *mac, *vtep, exists).map(Action::Requests);
             }
             (Key::Flood { dev, vtep }, _) => request::add_flood(self.index(dev)?, *vtep),
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
@@ -346,6 +346,20 @@ impl Kernel {
         Ok(vec![request])
     }
 
+    /// The kernel keeps of an entry of a bridge that it was taught, though it is made static: that one goes first.
+    fn put_fdb(
+        &self,
+        dev: &Arc<str>,
+        mac: MacAddr,
+        vtep: Option<IpAddr>,
+        exists: bool,
+    ) -> Result<Vec<Request>, ApplyError> {
+        let index = self.index(dev)?;
+        let before = (exists && vtep.is_none()).then(|| request::remove_from_bridge(index, mac));
+        let add = request::add_fdb(index, mac, vtep);
+        Ok(before.into_iter().chain([add]).collect())
+    }
+
     /// From both tables that it may be in: asked for at once, the kernel gives up after the first that lacks it.
     fn remove_fdb(&self, dev: &Arc<str>, mac: MacAddr) -> Result<Vec<Request>, ApplyError> {
         let index = self.index(dev)?;
@@ -403,6 +417,11 @@ fn judge(step: &Step, reply: Result<(), Refusal>) -> Result<(), ApplyError> {
                 libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO
             ) || is_no_port(step, errno)
         }
+        // What was to go before the new one comes was in the other table.
+        Step::Replace {
+            key: Key::Fdb { .. },
+            ..
+        } => errno == libc::ENOENT,
         _ => false,
     };
     if benign {

@@ -50,7 +50,7 @@ pub struct AdvertisingSnapshot {
 /// router while the agent restarts.
 #[derive(Debug, Default)]
 pub struct RouterAdvertisements {
-    /// Since the first of them.
+    /// Since the first of them, and on: a device that ceases still follows its link.
     monitor: Option<LinkMonitor>,
     devices: BTreeMap<Arc<str>, Device>,
 }
@@ -71,9 +71,6 @@ impl RouterAdvertisements {
                     self.devices.insert(name, device);
                 }
             }
-        }
-        if self.devices.is_empty() {
-            self.monitor = None;
         }
     }
 
