@@ -378,8 +378,8 @@ fn migrate(tenants: &mut Tenants) -> Result<()> {
     let from_host = Stream::start(&tenants.red_host.namespace, &port.v4(), OFTEN)?;
     let from_blue = Stream::start(&tenants.blue_host.namespace, &port.v4(), OFTEN)?;
     scene.neutron.bind(&port, &[HOSTS[1].0, HOSTS[0].0])?;
-    scene.nodes[1].unplug(guest)?;
     let moved = scene.nodes[0].plug(&port, "red-2 moved")?;
+    scene.nodes[1].unplug(guest)?;
     scene.neutron.bind(&port, &[HOSTS[0].0])?;
     scene.neutron.wait_up(&port, true, HOSTS[0].0)?;
     comes_to(&tenants.red_host.namespace, &port.v4(), "red-2 moved")?;
