@@ -205,7 +205,9 @@ fn way_to<'p, 'a>(
 fn counts(inputs: Inputs<'_>, route: &AdvertisedRoute) -> Result<bool, Why> {
     let sb = inputs.southbound;
     let is_here = |port: &PortBinding| sb.pinned_to(port) == Some(&inputs.node.chassis);
+    // northd names a port of the router.
     let leaving = sb.binding(route.port);
+    let leaving = leaving.filter(|port| port.datapath == Some(route.router));
     if let Some(port) = leaving
         && let Some(chassis) = sb.pinned_to(port)
         && *chassis != inputs.node.chassis

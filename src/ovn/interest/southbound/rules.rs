@@ -266,6 +266,8 @@ impl<'a> Rules<'a> {
     /// are bound to this chassis, which is all that counts of them.
     fn advertised(&mut self, router: Uuid) {
         self.want(ROUTE, Want::Row("datapath", router));
+        // With those whose place is another chassis: what leaves by them is not for this one to advertise.
+        self.want(BINDING, Want::Row("datapath", router));
         self.links(router);
         for port in self.patches.get(&router).cloned().unwrap_or_default() {
             let (Kind::Patch { peer, nets, .. } | Kind::L3Gateway { peer, nets }) = &port.kind
