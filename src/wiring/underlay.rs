@@ -33,19 +33,18 @@ const NO_PORT: u32 = 0;
 pub(super) fn base(facts: &Facts, claimed: &BTreeSet<&Attachment>) -> Vec<(Key, Value)> {
     let mut objects = Vec::new();
     for mapping in facts.mappings.entries() {
-        match facts.role {
-            BridgeRole::Nothing => continue,
-            BridgeRole::Answers => {
-                answering_bridge(mapping, &mut objects);
-                continue;
-            }
-            BridgeRole::Routes => answering_bridge(mapping, &mut objects),
+        if facts.role == BridgeRole::Nothing {
+            continue;
         }
+        answering_bridge(mapping, &mut objects);
         let claimed = claimed.iter().filter(|a| a.bridge == mapping.bridge);
         let claimed: Vec<&Attachment> = claimed.copied().collect();
-        if let Some(bridge) = facts.bridges.get(&mapping.bridge) {
+        if facts.role == BridgeRole::Routes
+            && let Some(bridge) = facts.bridges.get(&mapping.bridge)
+        {
             routing_bridge(mapping, bridge, &claimed, &mut objects);
         }
+        // The bridge's own interface hears nothing of a VLAN: what answers there for the gateway of routers is a device of it.
         for localnet in &facts.localnets {
             if localnet.physical_network == mapping.physical_network
                 && let Some(vlan) = localnet.vlan

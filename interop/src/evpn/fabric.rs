@@ -91,6 +91,8 @@ impl Fabric {
             "link set eth0 mtu 1600".to_owned(),
             format!("address add {}/24 dev eth0", site.underlay()),
             format!("address add {}/32 dev lo", site.vtep()),
+            // as every node has: the kernel answers ARP for what it has a route to
+            format!("route add default via {SPINE}"),
         ])?;
         Ok(site)
     }

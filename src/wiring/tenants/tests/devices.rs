@@ -146,6 +146,31 @@ fn methods_for_tenants_only_leave_the_bridges_alone_and_the_evpn_driver_lets_the
     has_not(&answers, "table");
 }
 
+/// A router asks for its gateway by ARP in the VLAN of its provider network, where the bridge's own interface hears nothing.
+#[test]
+fn b156_of_a_vlan_a_device_of_the_bridge_answers_for_the_gateway_of_routers() {
+    let vlan = Localnet {
+        physical_network: "physnet1".into(),
+        vlan: Some(100),
+    };
+    let of = |role| Facts {
+        role,
+        localnets: vec![vlan.clone()],
+        ..facts()
+    };
+    let mut node = Node::new(of(BridgeRole::Answers));
+    let answering = [
+        "link br-ex.100 Vlan { parent: \"br-ex\", id: 100 }",
+        "net/ipv4/conf/br-ex.100/proxy_arp=1",
+        "169.254.1.100/32 dev br-ex.100",
+    ];
+    has(&node.objects(), &answering);
+    // Those of the tenants' own entrance beside it.
+    node.tenant(shared(1001, Some(100)));
+    has(&node.objects(), &answering);
+    has_not(&Node::new(of(BridgeRole::Nothing)).objects(), "br-ex.100");
+}
+
 #[test]
 fn b111_two_networks_of_one_vni_share_its_table_and_two_vnis_share_nothing() {
     let mut node = node_of(with_vlan(tenant(1001), 100));
