@@ -39,6 +39,7 @@ impl Bench {
             name: "provider".into(),
             ports: (0..=ports).map(|n| Uuid::from_u128(n.into())).collect(),
             annotations: Annotations::default(),
+            vpn: ovn_bgp_agent::ovn::Vpn::default(),
         };
         nb.replace(
             Table::Switch,
@@ -121,6 +122,8 @@ fn port(number: u32, up: bool) -> SwitchPort {
         is_vip: false,
         interface: None,
         project: None,
+        virtual_parents: Box::default(),
+        dhcp: Box::default(),
         annotations: Annotations::default(),
     }
 }

@@ -374,7 +374,7 @@ fn the_northbound_drivers_devices_are_adopted_without_a_write() {
         };
         let taken: Vec<_> = node.taken.iter().filter(|s| !gone(s)).collect();
         let sysctl = |s: &&Step| matches!(s.key(), Some(Key::Sysctl { .. }));
-        assert!(taken.iter().all(|s| sysctl(s)), "{taken:#?}");
+        assert!(taken.iter().all(sysctl), "{taken:#?}");
         assert_eq!(node.kernel.writes_total(), 2, "{:#?}", node.taken);
         assert!(!bridge("fdb show dev vxlan-1001").contains("7a:84"));
         assert!(ip("route show table 1001").contains("proto bgp"), "FRR's");
@@ -427,57 +427,66 @@ fn as_the_evpn_driver() {
     }
 }
 
+/// How the bridge treats the VXLAN device in golden/nb_ovn_bgp_driver-vrf.
+fn quiet_port() -> (Key, Value) {
+    let port = Key::BridgePort {
+        dev: "vxlan-1001".into(),
+    };
+    let flags = Value::BridgePort {
+        learning: false,
+        neigh_suppress: true,
+    };
+    (port, flags)
+}
+
+fn evpn_wish() -> Vec<(Key, Value)> {
+    let dev = "veth-vrf-1001";
+    let veth = LinkKind::Veth {
+        peer: "veth-ovs-1001".into(),
+    };
+    let vxlan = LinkKind::Vxlan {
+        vni: VNI,
+        port: 4789,
+        local: "172.30.1.1".parse().unwrap(),
+    };
+    let unreachable = |prefix| {
+        let key = Key::Unreachable {
+            table: VNI,
+            prefix: net(prefix),
+        };
+        (key, Value::Unreachable {})
+    };
+    vec![
+        link(VRF, LinkKind::Vrf { table: VNI }),
+        link("br-1001", LinkKind::Bridge),
+        link("vxlan-1001", vxlan),
+        link(dev, veth),
+        link("veth-ovs-1001", LinkKind::Foreign),
+        master("br-1001", VRF),
+        master("vxlan-1001", "br-1001"),
+        master(dev, VRF),
+        quiet_port(),
+        unreachable("0.0.0.0/0"),
+        unreachable("::/0"),
+        in_table("172.24.4.76/32", dev, &[]),
+        in_table("10.10.0.0/24", dev, &[GATEWAY]),
+        in_table("10.10.0.19/32", dev, &[GATEWAY]),
+        neighbour(&host(GATEWAY), dev, "fa:16:3e:94:ec:e8".parse().unwrap()),
+    ]
+}
+
 #[test]
 #[ignore = "needs VRFs in the kernel: vm_these_pass_where_the_kernel_has_vrfs runs it"]
 fn b153_the_evpn_drivers_devices_are_adopted_and_its_loopback_goes() {
     in_namespace(|| async {
         as_the_evpn_driver();
         let mut node = tenants_node();
-        let dev = "veth-vrf-1001";
-        let veth = LinkKind::Veth {
-            peer: "veth-ovs-1001".into(),
-        };
-        let vxlan = LinkKind::Vxlan {
-            vni: VNI,
-            port: 4789,
-            local: "172.30.1.1".parse().unwrap(),
-        };
-        let port = Key::BridgePort {
-            dev: "vxlan-1001".into(),
-        };
-        let flags = Value::BridgePort {
-            learning: false,
-            neigh_suppress: true,
-        };
-        let unreachable = |prefix| {
-            let key = Key::Unreachable {
-                table: VNI,
-                prefix: net(prefix),
-            };
-            (key, Value::Unreachable {})
-        };
-        let wish = vec![
-            link(VRF, LinkKind::Vrf { table: VNI }),
-            link("br-1001", LinkKind::Bridge),
-            link("vxlan-1001", vxlan),
-            link(dev, veth),
-            link("veth-ovs-1001", LinkKind::Foreign),
-            master("br-1001", VRF),
-            master("vxlan-1001", "br-1001"),
-            master(dev, VRF),
-            (port.clone(), flags.clone()),
-            unreachable("0.0.0.0/0"),
-            unreachable("::/0"),
-            in_table("172.24.4.76/32", dev, &[]),
-            in_table("10.10.0.0/24", dev, &[GATEWAY]),
-            in_table("10.10.0.19/32", dev, &[GATEWAY]),
-            neighbour(&host(GATEWAY), dev, "fa:16:3e:94:ec:e8".parse().unwrap()),
-        ];
-        node.reconciler.hold(Holder::Tenant(VNI), wish);
+        node.reconciler.hold(Holder::Tenant(VNI), evpn_wish());
         node.settle().await;
         node.drain().await;
         // How the bridge treats the port, the VM's route instead of its address, and the loopback device.
-        let (host, subject) = in_table("10.10.0.19/32", dev, &[GATEWAY]);
+        let (host, subject) = in_table("10.10.0.19/32", "veth-vrf-1001", &[GATEWAY]);
+        let (port, flags) = quiet_port();
         let mut taken = node.taken.iter();
         assert_eq!(
             taken.next(),

@@ -319,6 +319,7 @@ fn exposures() -> Reply {
         network: "neutron-0001".into(),
         bridge: Some("br-ex".into()),
         vlan: None,
+        vni: None,
         reason: "NAT 0001 is the floating IP of port vm1".into(),
         attributes: None,
         policy: None,

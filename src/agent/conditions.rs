@@ -278,6 +278,9 @@ impl Agent {
         }
         self.observe_ports();
         self.core.update();
+        for complaint in self.core.take_complaints() {
+            tracing::warn!("{complaint}");
+        }
         self.warn_of_untold();
         self.watch();
         // The first changes are made by a decision that nothing is missing from.

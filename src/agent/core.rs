@@ -55,6 +55,8 @@ pub struct Core {
     leak: Option<Leak>,
     /// IPv6 addresses this process answers, or has answered, neighbour solicitations for.
     proxied: BTreeSet<IpNet>,
+    /// What is wrong with networks' VNIs, to be told.
+    complaints: Vec<String>,
     /// The facts have to be gathered again.
     stale: bool,
 }
@@ -220,7 +222,12 @@ impl Core {
     /// Works out what changed since the last call, and wishes accordingly.
     pub fn update(&mut self) {
         let Some(node) = &self.node else { return };
-        let Consequences { delta, localnets } = self.ovn.update(node, &self.options);
+        let Consequences {
+            delta,
+            localnets,
+            complaints,
+        } = self.ovn.update(node, &self.options);
+        self.complaints.extend(complaints);
         if std::mem::take(&mut self.stale) || localnets {
             self.renew_facts();
         }
@@ -293,6 +300,11 @@ impl Core {
             bridges: mappings.iter().map(|m| bridge(&m.bridge)).collect(),
             mappings: node.mappings.clone(),
         }
+    }
+
+    /// What is wrong with networks' VNIs, since the last call.
+    pub fn take_complaints(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.complaints)
     }
 
     /// The tenants' tables that the speaker is to have and the routers that advertise themselves, if either may have

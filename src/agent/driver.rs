@@ -1,5 +1,6 @@
 //! The driver that the configuration chose, over replicas of the databases it decides by. Pure.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::Driver;
@@ -21,6 +22,8 @@ pub(super) struct Ovn {
     standing: Standing,
     /// Every decision is to be taken again.
     stale: bool,
+    /// What was found wrong with networks' VNIs, and told.
+    complaints: BTreeSet<String>,
 }
 
 /// The exposures in force.
@@ -39,6 +42,8 @@ pub(super) struct Consequences {
     pub(super) delta: Delta,
     /// [`Ovn::localnets`] may have changed.
     pub(super) localnets: bool,
+    /// What is wrong with networks' VNIs (b113, b123), each told once until it has been mended.
+    pub(super) complaints: Vec<String>,
 }
 
 impl Default for Ovn {
@@ -57,6 +62,7 @@ impl Ovn {
             southbound_counts: false,
             standing: Standing::of(driver),
             stale: false,
+            complaints: BTreeSet::new(),
         }
     }
 
@@ -113,6 +119,7 @@ impl Ovn {
         from_south.everything |= stale;
         let localnets = stale || from_north.localnets || from_south.localnets;
         let southbound = &self.southbound;
+        let mut complaints = BTreeSet::new();
         let delta = match &mut self.standing {
             Standing::Northbound(standing) => {
                 let inputs = northbound::Inputs {
@@ -121,6 +128,7 @@ impl Ovn {
                     node,
                     options,
                 };
+                complaints = complaints_of(inputs);
                 standing.update(inputs, from_north)
             }
             Standing::Southbound(standing) => {
@@ -155,7 +163,13 @@ impl Ovn {
                 standing.update(inputs, from_south)
             }
         };
-        Consequences { delta, localnets }
+        let before = std::mem::replace(&mut self.complaints, complaints);
+        let new = self.complaints.difference(&before).cloned();
+        Consequences {
+            delta,
+            localnets,
+            complaints: new.collect(),
+        }
     }
 
     /// Everything, with what is withheld and why.
@@ -221,6 +235,15 @@ impl Ovn {
             | Standing::Native(_) => wiring::southbound_localnets(&self.southbound),
         }
     }
+}
+
+fn complaints_of(inputs: northbound::Inputs<'_>) -> BTreeSet<String> {
+    if !inputs.options.method.has_tenants() {
+        return BTreeSet::new();
+    }
+    let conflicts = northbound::conflicts(inputs).into_iter();
+    let conflicts = conflicts.map(|conflict| conflict.to_string());
+    conflicts.chain(northbound::left_out(inputs)).collect()
 }
 
 impl Standing {

@@ -114,6 +114,19 @@ impl Agent {
         }
     }
 
+    pub(super) fn take_southbound_state(&self, event: &Event) {
+        log_event("OVN_Southbound", event);
+        conditions::note_method("OVN_Southbound", event);
+        if let Event::Connected(facts) = event
+            && self.config.agent.driver == Driver::Native
+            && lacks(facts, "Advertised_Route", "ip_prefix")
+        {
+            tracing::warn!(
+                "OVN_Southbound has no table Advertised_Route (OVN 25.03 has): ovn_native finds nothing to advertise"
+            );
+        }
+    }
+
     /// A Southbound database that has been away for long says nothing of where gateways are: Northbound's copy
     /// is then newer. The drivers that have no other go on by what was read (fail static).
     pub(super) fn doubt_southbound(&mut self, now: Instant) {

@@ -195,10 +195,7 @@ impl Agent {
                 warn_of_rows(&self.core.take_southbound(&changes));
             }
             News::Northbound(event) => self.take_northbound_state(&event),
-            News::Southbound(event) => {
-                log_event("OVN_Southbound", &event);
-                conditions::note_method("OVN_Southbound", &event);
-            }
+            News::Southbound(event) => self.take_southbound_state(&event),
             News::Placed(placed) => self.take_placed(placed),
             News::Kernel(Ok(observation)) => self.take_kernel(observation),
             News::Kernel(Err(error)) => tracing::warn!(%error, "the kernel cannot be observed"),

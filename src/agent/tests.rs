@@ -1,5 +1,7 @@
 //! The core without any I/O: rows in, steps out.
 
+mod tenants;
+
 use std::sync::Arc;
 
 use ipnet::IpNet;

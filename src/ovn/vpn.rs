@@ -18,6 +18,9 @@ const PREFIX: &str = "neutron_bgpvpn:";
 /// The largest VNI: 24 bits (RFC 7348 §5).
 const MAX_VNI: Vni = 0x00ff_ffff;
 
+/// A tenant's routing table has the number of its VNI, and these are `default`, `main` and `local`.
+const TAKEN: std::ops::RangeInclusive<Vni> = 253..=255;
+
 /// What a network's row says of its VPN. Most say nothing, which takes one pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vpn(Option<Arc<Result<Membership, NotAMember>>>);
@@ -179,8 +182,9 @@ impl Said<'_> {
             _ => return Err(fault("type", kind, "l3, l2")),
         };
         let number = vni.parse().ok();
-        let number = number.filter(|vni| (1..=MAX_VNI).contains(vni));
-        let vni = number.ok_or_else(|| fault("vni", vni, "a number, 1 to 16777215"))?;
+        let number = number.filter(|vni| (1..=MAX_VNI).contains(vni) && !TAKEN.contains(vni));
+        let allowed = "a number, 1 to 16777215, and not 253 to 255";
+        let vni = number.ok_or_else(|| fault("vni", vni, allowed))?;
         let distinguishers: Vec<RouteDistinguisher> = list("rd", self.rd, DISTINGUISHER)?;
         let both: BTreeSet<RouteTarget> = list("rt", self.both, TARGET)?.into_iter().collect();
         let with = |key, text| -> Result<BTreeSet<_>, Fault> {
@@ -312,6 +316,7 @@ mod tests {
             ("rd", "['1:2:3:x']"),
             ("vni", "0"),
             ("vni", "16777216"),
+            ("vni", "254"),
             ("vni", "many"),
             ("type", "L3"),
         ] {

@@ -94,6 +94,7 @@ pub enum Key {
         in_port: u32,
         ether_type: EtherType,
         /// `None` is any.
+        #[serde(skip_serializing_if = "Option::is_none")]
         source: Option<FlowSource>,
     },
     /// A unicast route in a table of ours that no [`Key::Route`] describes, because it has a metric
@@ -269,6 +270,7 @@ pub(crate) fn vlan(parent: &str, id: u16) -> LinkKind {
 pub struct Route {
     pub dev: Arc<str>,
     /// Next hops that share the traffic, sorted; none is on-link (scope link in IPv4).
+    #[serde(serialize_with = "hops")]
     pub via: Arc<[IpAddr]>,
 }
 
@@ -280,6 +282,15 @@ impl Link {
             up: true,
             mac: None,
         }
+    }
+}
+
+/// The words of `plan --json`: nothing, an address, or several.
+fn hops<S: serde::Serializer>(hops: &Arc<[IpAddr]>, serializer: S) -> Result<S::Ok, S::Error> {
+    match &**hops {
+        [] => serializer.serialize_none(),
+        [hop] => hop.serialize(serializer),
+        hops => hops.serialize(serializer),
     }
 }
 
@@ -317,6 +328,7 @@ pub struct Flow {
     pub cookie: u64,
     pub set_eth_dst: MacAddr,
     /// Where to; `None` is `NORMAL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<FlowOutput>,
 }
 

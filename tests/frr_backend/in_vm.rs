@@ -2,14 +2,16 @@
 //! is left. The inner test runs in the virtual machine (VM tier).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use interop::frr::Frr;
 use interop::{Generation, Need, Place, eventually, eventually_within, require};
 use ovn_bgp_agent::advertise::frr::{Redistributed, Status, Tenants};
 use ovn_bgp_agent::router_advertisement::{Assignment, RouterAdvertisements};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::lab::Lab;
 use crate::tenants::{DEVICE, FRR_CONFIG, none, said, settings, tenant};
@@ -230,20 +232,32 @@ fn b120_the_agent_itself_advertises_on_a_device_of_a_vrf(lab: &Lab) {
             runtime.unwrap().block_on(async {
                 let mut advertisements = RouterAdvertisements::default();
                 advertisements.set(wanted);
+                told.send(Arc::new(Mutex::new(advertisements))).unwrap();
                 let _ = ended.await;
-                told.send(advertisements.snapshot()).unwrap();
             });
         })
     };
     let thread = lab.node.inside(thread).unwrap();
     eventually_within(PATIENCE, true, || router().contains("via fe80::200:3e9:0"));
-    // It solicits when it comes up.
-    lab.leaf.ip("link set host0 down").unwrap();
-    lab.leaf.ip("link set host0 up").unwrap();
-    eventually_within(PATIENCE, true, || router().contains("via fe80::200:3e9:0"));
+    let advertisements = advertising.recv().unwrap();
+    eventually_within(PATIENCE, true, || {
+        lab.leaf.inside(solicit).unwrap();
+        let snapshot = advertisements.lock().unwrap().snapshot();
+        snapshot[0].solicitations_received > 0
+    });
+    println!("{:?}", advertisements.lock().unwrap().snapshot());
     end.send(()).unwrap();
-    let snapshot = advertising.recv().unwrap();
     thread.join().unwrap();
-    println!("{snapshot:?}");
-    assert!(snapshot[0].solicitations_received > 0, "{snapshot:?}");
+}
+
+/// One solicitation of a host on `host0`.
+fn solicit() {
+    let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
+    socket.set_multicast_hops_v6(255).unwrap();
+    let index = nix::net::if_::if_nametoindex("host0").unwrap();
+    let routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+    let to = SocketAddrV6::new(routers, 0, 0, index);
+    socket
+        .send_to(&[133, 0, 0, 0, 0, 0, 0, 0], &to.into())
+        .unwrap();
 }

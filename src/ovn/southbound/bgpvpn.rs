@@ -110,6 +110,8 @@ impl Bgpvpn {
 fn number(key: &str, value: &str, last: u32) -> Result<u32, String> {
     let number = value.trim().parse().ok();
     let number = number.filter(|number| (1..=last).contains(number));
+    // A tenant's table has the number of its VNI, and these are `default`, `main` and `local`.
+    let number = number.filter(|number| key != VNI || !(253..=255).contains(number));
     number.ok_or_else(|| {
         let shown: String = value.escape_debug().take(60).collect();
         format!("key {key}: '{shown}' is no number from 1 to {last}")

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -52,6 +52,7 @@ fn vnis() -> Range<u32> {
 
 struct Ours {
     daemon: Daemon,
+    socket: PathBuf,
     control: BufReader<UnixStream>,
 }
 
@@ -77,7 +78,11 @@ impl Ours {
             UnixStream::connect(&socket).is_ok()
         })?;
         let control = BufReader::new(UnixStream::connect(&socket)?);
-        Ok(Self { daemon, control })
+        Ok(Self {
+            daemon,
+            socket,
+            control,
+        })
     }
 
     fn ask(&mut self, query: &Value) -> Result<Value> {
@@ -145,6 +150,8 @@ impl Dut for Ours {
     }
 
     fn hosts_behind(&mut self, vtep: Ipv4Addr) -> Result<usize> {
+        // Who has been silent for a minute has lost his connection.
+        self.control = BufReader::new(UnixStream::connect(&self.socket)?);
         let tables = self.tables(&json!({"query": "evpn", "vni": BRIDGED}))?;
         let macs = tables.iter().filter_map(|table| table["macs"].as_array());
         let behind = |mac: &&Value| mac["vtep"] == vtep.to_string();

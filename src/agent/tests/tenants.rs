@@ -1,0 +1,124 @@
+//! Networks in VNIs, through the core.
+
+use super::*;
+use crate::exposure::Method;
+use crate::reconcile::Destination;
+use crate::reconcile::object::{Link, LinkKind};
+use crate::wiring::Tenancy;
+
+/// The provider network, with what its row says of a VPN.
+fn said(keys: &[(&str, &str)]) -> Change {
+    let monitor = northbound::monitor();
+    let columns = [
+        ("name", "neutron-n".into()),
+        ("ports", uuids(&[11, 12])),
+        ("external_ids", Datum::map(keys.iter().copied())),
+    ];
+    row(&monitor, "Logical_Switch", 10, &columns)
+}
+
+fn core(keys: &[(&str, &str)]) -> Core {
+    let options = Options {
+        method: Method::Vrf,
+        ..Options::default()
+    };
+    let mut core = Core::new("host-1", 10, Driver::Northbound, options);
+    core.set_tenancy(Tenancy {
+        vtep: "192.0.2.1".parse().ok(),
+        asn: 64999,
+        ..Tenancy::default()
+    });
+    assert_eq!(core.take_vswitch(&[open_vswitch("physnet1:br-ex")]), []);
+    assert_eq!(core.take_vswitch(&bridge()), []);
+    assert!(core.take_table_names("").is_empty());
+    core.take_mac(&"br-ex".into(), Some(MAC));
+    core.take_northbound(&provider_network());
+    core.take_northbound(&[said(keys), vm()]);
+    core.update();
+    core
+}
+
+const L3: [(&str, &str); 2] = [
+    ("neutron_bgpvpn:type", "l3"),
+    ("neutron_bgpvpn:vni", "1001"),
+];
+
+fn exposed() -> Destination {
+    Destination::Tenant {
+        vni: 1001,
+        prefix: "172.24.4.10/32".parse().unwrap(),
+    }
+}
+
+/// The interfaces that come with those that were made: the other ends of pairs.
+fn observe_peers(core: &mut Core) {
+    let peers: Vec<Arc<str>> = core
+        .reconciler()
+        .observations()
+        .filter_map(|(_, found)| match &found.value {
+            Value::Link(Link {
+                kind: LinkKind::Veth { peer },
+                ..
+            }) => Some(Arc::clone(peer)),
+            _ => None,
+        })
+        .collect();
+    assert!(!peers.is_empty());
+    for name in peers {
+        let there = Found::foreign(Value::Link(Link::up(LinkKind::Foreign)));
+        core.reconciler_mut()
+            .observe(Key::Link { name }, Some(there));
+    }
+    core.take_links();
+    core.update();
+}
+
+#[test]
+fn b107_a_port_of_a_network_in_a_vni_is_advertised_in_it_once_it_has_its_way() {
+    let mut core = core(&L3);
+    obey(&mut core);
+    assert!(!core.reconciler().is_advertised(&exposed()), "half a pair");
+    observe_peers(&mut core);
+    let steps = obey(&mut core);
+    assert!(core.reconciler().is_advertised(&exposed()), "{steps:?}");
+    let unicast = core.reconciler().is_advertised(&vm_prefix().into());
+    assert!(!unicast, "a tenant's address is not the default table's");
+    let told = core.take_tenants().unwrap();
+    assert_eq!(told.instances.keys().collect::<Vec<_>>(), [&1001]);
+    assert_eq!(core.take_tenants(), None, "nothing has changed since");
+}
+
+#[test]
+fn b116_a_network_that_leaves_its_vni_is_withdrawn_before_its_devices_go() {
+    let mut core = core(&L3);
+    obey(&mut core);
+    observe_peers(&mut core);
+    obey(&mut core);
+    let changes = [gone(said(&L3)), said(&[])];
+    core.take_northbound(&changes);
+    core.update();
+    let steps = obey(&mut core);
+    let withdrawn = Step::Withdraw {
+        destination: exposed(),
+    };
+    assert_eq!(steps.first(), Some(&withdrawn));
+    let vrf = Key::Link {
+        name: "vrf-1001".into(),
+    };
+    assert!(core.reconciler().observed(&vrf).is_none(), "{steps:?}");
+    assert!(core.take_tenants().unwrap().instances.is_empty());
+}
+
+#[test]
+fn b113_what_cannot_be_read_of_a_vpn_is_told_once() {
+    let mut core = core(&[
+        ("neutron_bgpvpn:type", "l3"),
+        ("neutron_bgpvpn:vni", "many"),
+    ]);
+    let complaints = core.take_complaints();
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    assert!(complaints[0].contains("many"), "{complaints:?}");
+    core.take_northbound(&[vm()]);
+    core.update();
+    assert!(core.take_complaints().is_empty());
+}
