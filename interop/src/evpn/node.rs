@@ -151,7 +151,9 @@ impl Node {
             .cidrs()
             .map(|cidr| format!("address add {cidr} dev eth0"));
         let gateways = port.network.gateways();
-        let routes = gateways.map(|gateway| format!("route add default via {gateway} dev eth0"));
+        // In place of what a router advertisement may have said by now.
+        let routes =
+            gateways.map(|gateway| format!("route replace default via {gateway} dev eth0"));
         vm.namespace.ip_lines(&[addresses, routes].concat())?;
         let answerer = Answerer::start(&vm.namespace, name, &[port.v4(), port.v6()])?;
         Ok(Guest {
