@@ -119,6 +119,11 @@ impl Ovn {
         from_south.everything |= stale;
         let localnets = stale || from_north.localnets || from_south.localnets;
         let southbound = &self.southbound;
+        let from_sb = southbound::Inputs {
+            southbound,
+            node,
+            options,
+        };
         let mut complaints = BTreeSet::new();
         let delta = match &mut self.standing {
             Standing::Northbound(standing) => {
@@ -131,14 +136,7 @@ impl Ovn {
                 complaints = complaints_of(inputs);
                 standing.update(inputs, from_north)
             }
-            Standing::Southbound(standing) => {
-                let inputs = southbound::Inputs {
-                    southbound,
-                    node,
-                    options,
-                };
-                standing.update(inputs, from_south)
-            }
+            Standing::Southbound(standing) => standing.update(from_sb, from_south),
             Standing::StretchedL2(standing) => {
                 let inputs = stretched_l2::Inputs {
                     southbound,
@@ -146,22 +144,8 @@ impl Ovn {
                 };
                 standing.update(inputs, from_south)
             }
-            Standing::Evpn(standing) => {
-                let inputs = southbound::Inputs {
-                    southbound,
-                    node,
-                    options,
-                };
-                standing.update(inputs, from_south)
-            }
-            Standing::Native(standing) => {
-                let inputs = southbound::Inputs {
-                    southbound,
-                    node,
-                    options,
-                };
-                standing.update(inputs, from_south)
-            }
+            Standing::Evpn(standing) => standing.update(from_sb, from_south),
+            Standing::Native(standing) => standing.update(from_sb, from_south),
         };
         let before = std::mem::replace(&mut self.complaints, complaints);
         let new = self.complaints.difference(&before).cloned();
@@ -175,6 +159,11 @@ impl Ovn {
     /// Everything, with what is withheld and why.
     pub(super) fn decide(&self, node: &Node, options: &Options) -> Decision {
         let southbound = &self.southbound;
+        let from_sb = southbound::Inputs {
+            southbound,
+            node,
+            options,
+        };
         match &self.standing {
             Standing::Northbound(_) => northbound::decide(northbound::Inputs {
                 northbound: &self.northbound,
@@ -182,25 +171,13 @@ impl Ovn {
                 node,
                 options,
             }),
-            Standing::Southbound(_) => southbound::decide(southbound::Inputs {
-                southbound,
-                node,
-                options,
-            }),
+            Standing::Southbound(_) => southbound::decide(from_sb),
             Standing::StretchedL2(_) => stretched_l2::decide(stretched_l2::Inputs {
                 southbound,
                 options,
             }),
-            Standing::Evpn(_) => evpn::decide(southbound::Inputs {
-                southbound,
-                node,
-                options,
-            }),
-            Standing::Native(_) => native::decide(southbound::Inputs {
-                southbound,
-                node,
-                options,
-            }),
+            Standing::Evpn(_) => evpn::decide(from_sb),
+            Standing::Native(_) => native::decide(from_sb),
         }
     }
 
