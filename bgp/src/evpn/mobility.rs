@@ -23,6 +23,20 @@ pub(super) struct Local {
     moves: VecDeque<Instant>,
 }
 
+/// What is still known of an address that nobody has at present.
+///
+/// A database tells both nodes of a migration at once, and the node that loses the host may have withdrawn it before the
+/// one that gains it speaks. Peers may hear these two in either order (through two reflectors, say), so the number of the
+/// newer word has to be higher all the same (RFC 7432 §7.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Past {
+    /// Lower ones are old.
+    sequence: u32,
+    ended: Instant,
+    /// See [`Local::moves`].
+    moves: VecDeque<Instant>,
+}
+
 /// Somebody else says that he has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
@@ -36,15 +50,16 @@ pub(super) struct Duplicate;
 
 impl Local {
     /// The address appeared here at `now`, while others claimed it or not: ours is the newer word (RFC 7432 §7.7).
-    /// `before` is what is known of an earlier stay.
+    /// `before` is what is known of earlier stays.
     pub(super) fn appeared(
         sticky: bool,
         best: Option<Claim>,
-        before: Option<Self>,
+        before: Option<Past>,
         now: Instant,
     ) -> (Self, Option<Duplicate>) {
-        let mut moves = before.as_ref().map(|b| b.moves.clone()).unwrap_or_default();
-        let mut sequence = before.as_ref().map_or(0, |before| before.sequence);
+        let before = before.filter(|past| past.counts_at(now));
+        let (mut sequence, mut moves) =
+            before.map_or((0, VecDeque::new()), |past| (past.sequence, past.moves));
         let mut duplicate = None;
         if let Some(claim) = best {
             moves.retain(|at| now.saturating_duration_since(*at) < WINDOW);
@@ -56,7 +71,7 @@ impl Local {
                 // §15.1: no more routes are exchanged about it; a sequence that stands still does so for both.
                 duplicate = Some(Duplicate);
             } else {
-                sequence = claim.mobility.sequence.saturating_add(1);
+                sequence = sequence.max(claim.mobility.sequence.saturating_add(1));
             }
         }
         let this = Self {
@@ -84,15 +99,47 @@ impl Local {
 
     /// Whether it has moved too often until `now`.
     pub(super) fn is_duplicate_at(&self, now: Instant) -> bool {
-        let recent = |at: &&Instant| now.saturating_duration_since(**at) < WINDOW;
-        self.moves.iter().filter(recent).count() >= MOVES
+        are_too_many(&self.moves, now)
+    }
+}
+
+impl Past {
+    /// What remains of a stay on this node that ended at `now`; nothing where no number and no move is to be remembered.
+    pub(super) fn here(local: Local, now: Instant) -> Option<Self> {
+        let past = Self {
+            sequence: local.sequence,
+            ended: now,
+            moves: local.moves,
+        };
+        (past.sequence > 0 || !past.moves.is_empty()).then_some(past)
     }
 
-    /// Whether its moves still count.
-    pub(super) fn counts_at(&self, now: Instant) -> bool {
-        let mut moves = self.moves.iter();
-        moves.any(|at| now.saturating_duration_since(*at) < WINDOW)
+    /// Nobody else has it since `now`, who had it with this number; `before` is what was known before him.
+    pub(super) fn elsewhere(mobility: Mobility, before: Option<Self>, now: Instant) -> Self {
+        let next = mobility.sequence.saturating_add(1);
+        let (sequence, moves) =
+            before.map_or((0, VecDeque::new()), |past| (past.sequence, past.moves));
+        Self {
+            sequence: next.max(sequence),
+            ended: now,
+            moves,
+        }
     }
+
+    /// Whether it has moved too often until `now`.
+    pub(super) fn is_duplicate_at(&self, now: Instant) -> bool {
+        are_too_many(&self.moves, now)
+    }
+
+    /// Whether it is still to be remembered.
+    pub(super) fn counts_at(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.ended) < WINDOW
+    }
+}
+
+fn are_too_many(moves: &VecDeque<Instant>, now: Instant) -> bool {
+    let recent = |at: &&Instant| now.saturating_duration_since(**at) < WINDOW;
+    moves.iter().filter(recent).count() >= MOVES
 }
 
 impl Claim {
@@ -130,7 +177,7 @@ mod tests {
         Claim { mobility, vtep }
     }
 
-    fn appeared(best: Option<Claim>, before: Option<Local>, now: Instant) -> Local {
+    fn appeared(best: Option<Claim>, before: Option<Past>, now: Instant) -> Local {
         Local::appeared(false, best, before, now).0
     }
 
@@ -162,6 +209,25 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_was_withdrawn_elsewhere_is_newer_for_three_minutes() {
+        let start = Instant::now();
+        let past = Past::elsewhere(claim(6, 1).mobility, None, start);
+        let soon = start + WINDOW / 2;
+        assert_eq!(sequence(&appeared(None, Some(past.clone()), soon)), Some(7));
+        let (again, lower) = (Some(past.clone()), Some(claim(2, 1)));
+        assert_eq!(sequence(&appeared(lower, again, soon)), Some(7));
+        let lower = Past::elsewhere(claim(2, 2).mobility, Some(past), soon);
+        assert_eq!(
+            sequence(&appeared(None, Some(lower.clone()), soon)),
+            Some(7)
+        );
+        assert_eq!(
+            sequence(&appeared(None, Some(lower), soon + WINDOW)),
+            Some(0)
+        );
+    }
+
+    #[test]
     fn a_sticky_address_stays_with_whoever_says_so() {
         let now = Instant::now();
         let (mut local, _) = Local::appeared(true, None, None, now);
@@ -179,17 +245,23 @@ mod tests {
         for (nth, at) in (2..5).zip(1..) {
             let now = start + Duration::from_secs(at);
             let before = sequence(&local).unwrap();
-            let (next, duplicate) =
-                Local::appeared(false, Some(claim(before + 1, 1)), Some(local), now);
+            let (next, duplicate) = Local::appeared(
+                false,
+                Some(claim(before + 1, 1)),
+                Past::here(local, now),
+                now,
+            );
             assert_eq!(duplicate, None, "move {nth}");
             local = next;
         }
         let held = sequence(&local);
         let now = start + Duration::from_secs(10);
-        let (local, duplicate) = Local::appeared(false, Some(claim(50, 1)), Some(local), now);
+        let (local, duplicate) =
+            Local::appeared(false, Some(claim(50, 1)), Past::here(local, now), now);
         assert_eq!((duplicate, sequence(&local)), (Some(Duplicate), held));
         let later = now + WINDOW;
-        let (local, duplicate) = Local::appeared(false, Some(claim(50, 1)), Some(local), later);
+        let (local, duplicate) =
+            Local::appeared(false, Some(claim(50, 1)), Past::here(local, later), later);
         assert_eq!((duplicate, sequence(&local)), (None, Some(51)));
     }
 }

@@ -233,14 +233,17 @@ impl Evpn {
         &self.learned
     }
 
-    /// The paths to these routes changed: tables, events and what we say follow.
-    pub(crate) fn decide(&mut self, keys: &[EvpnRoute]) {
+    /// The paths to these routes changed at `now`: tables, events and what we say follow.
+    pub(crate) fn decide(&mut self, keys: &[EvpnRoute], now: Instant) {
         for key in keys {
             let best = self.learned.best(key);
             for (vni, tenant) in &mut self.instances {
                 let Some(subject) = tenant.table.set((*vni, &tenant.instance), key, best) else {
                     continue;
                 };
+                if let (Subject::Host(mac), None) = (subject, best) {
+                    tenant.depart_elsewhere(mac, now);
+                }
                 tenant.report(*vni, subject, self.multipath, &mut self.events);
                 if let Subject::Host(mac) = subject
                     && tenant.has(mac)

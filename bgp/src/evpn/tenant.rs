@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::event::{EvpnEvent, RemoteHost};
 use super::instance::{Instance, Kind, Vni};
 use super::local::{Here, LocalHost};
-use super::mobility::{Claim, Duplicate, Local};
+use super::mobility::{Claim, Duplicate, Local, Past};
 use super::table::{Subject, Table};
 use crate::rib::RouteAttributes;
 use crate::speaker::Multipath;
@@ -35,8 +35,8 @@ pub(super) struct Tenant {
     pub(super) originated: BTreeMap<Subject, Vec<Own>>,
     /// Hosts that are here, whoever else claims them.
     present: BTreeMap<Mac, Local>,
-    /// Hosts that were here: how often they came counts.
-    left: BTreeMap<Mac, Local>,
+    /// Hosts that were here or elsewhere until lately: their numbers and how often they moved count.
+    left: BTreeMap<Mac, Past>,
     /// How many left when it was last asked which of them still count.
     left_at_prune: usize,
     /// How often a MAC address was seen to go from one VTEP to another, this one included.
@@ -161,7 +161,9 @@ impl Tenant {
     /// A host came here at `now`: if others claim it, ours is the newer word (RFC 7432 §7.7).
     pub(super) fn arrive(&mut self, mac: Mac, sticky: bool, now: Instant) -> Option<Duplicate> {
         let best = self.table.host(&mac).map(|host| host.claim());
-        let earlier = self.present.remove(&mac).or_else(|| self.left.remove(&mac));
+        let present = self.present.remove(&mac);
+        let left = self.left.remove(&mac);
+        let earlier = present.map_or(left, |local| Past::here(local, now));
         let (local, duplicate) = Local::appeared(sticky, best, earlier, now);
         self.present.insert(mac, local);
         duplicate
@@ -169,14 +171,29 @@ impl Tenant {
 
     /// A host is here no more.
     pub(super) fn depart(&mut self, mac: Mac, now: Instant) {
-        let Some(local) = self.present.remove(&mac) else {
-            return;
-        };
-        if local.counts_at(now) {
-            self.left.insert(mac, local);
+        let local = self.present.remove(&mac);
+        if let Some(past) = local.and_then(|local| Past::here(local, now)) {
+            self.remember(mac, past, now);
         }
+    }
+
+    /// A path to a host was withdrawn at `now`, not told yet: if that was the last, who had it has it no more.
+    pub(super) fn depart_elsewhere(&mut self, mac: Mac, now: Instant) {
+        let told = self.told.get(&Subject::Host(mac));
+        if let Some(EvpnEvent::Host {
+            host: Some(host), ..
+        }) = told
+            && self.table.host(&mac).is_none()
+        {
+            let past = Past::elsewhere(host.mobility, self.left.remove(&mac), now);
+            self.remember(mac, past, now);
+        }
+    }
+
+    fn remember(&mut self, mac: Mac, past: Past, now: Instant) {
+        self.left.insert(mac, past);
         if self.left.len() >= LEFT_MIN.max(2 * self.left_at_prune) {
-            self.left.retain(|_, local| local.counts_at(now));
+            self.left.retain(|_, past| past.counts_at(now));
             self.left_at_prune = self.left.len();
         }
     }
@@ -188,9 +205,13 @@ impl Tenant {
 
     /// MAC addresses that moved too often until `now`.
     pub(super) fn duplicates(&self, now: Instant) -> impl Iterator<Item = Mac> {
-        let all = self.present.iter().chain(&self.left);
-        all.filter(move |(_, local)| local.is_duplicate_at(now))
+        let present = self.present.iter();
+        let present = present.filter(move |(_, local)| local.is_duplicate_at(now));
+        let left = self.left.iter();
+        let left = left.filter(move |(_, past)| past.is_duplicate_at(now));
+        present
             .map(|(mac, _)| *mac)
+            .chain(left.map(|(mac, _)| *mac))
     }
 
     /// What is said of a host that is here: its sequence, or that somebody else has it.

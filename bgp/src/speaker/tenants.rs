@@ -151,7 +151,7 @@ impl Speaker {
             }
             peer.refused += refused;
         }
-        self.tenants.evpn.decide(&changed);
+        self.tenants.evpn.decide(&changed, self.core.now);
         self.tell_tenants();
     }
 
@@ -164,7 +164,7 @@ impl Speaker {
         let learned = self.tenants.evpn.learned_mut();
         let changed =
             learned.reevaluate(id, |route, received| peer.evpn_path(route, received, local));
-        self.tenants.evpn.decide(&changed);
+        self.tenants.evpn.decide(&changed, self.core.now);
         self.tell_tenants();
     }
 
@@ -182,7 +182,7 @@ impl Speaker {
             }
             Step::Forget(_) => learned.forget(id),
         };
-        self.tenants.evpn.decide(&changed);
+        self.tenants.evpn.decide(&changed, self.core.now);
         self.tell_tenants();
     }
 
