@@ -27,7 +27,6 @@ fn loopback_addresses_are_originated_from_the_start_and_followed() {
         slowest = slowest.max(start.elapsed());
     }
     println!("an address is originated at most {slowest:?} after `ip addr add` has returned");
-    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
     lab.node.address("lo", "2001:db8::7/128").unwrap();
     eventually(true, || {
         running.originated().contains(&"2001:db8::7/128".to_owned())
