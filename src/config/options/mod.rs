@@ -74,7 +74,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "driver",
         Some("ovn_bgp_driver"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.driver),
-        "which OVN database decides, and how; this version lacks ovn_native",
+        "which OVN database decides, and how",
     ),
     row(
         "exposing_method",
@@ -82,7 +82,7 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Word::new(), |d: &mut Draft| {
             &mut d.config.agent.exposing_method
         }),
-        "how the node is wired; this version has underlay only",
+        "how the node is wired: underlay, into the main table; vrf, l2vni and dynamic, into tables of tenants by what networks say (nb_ovn_bgp_driver); ovn is not in this version",
     ),
     row(
         "bgp_backend",
