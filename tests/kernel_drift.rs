@@ -2,7 +2,7 @@
 
 mod kernel_node;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kernel_node::*;
 use ovn_bgp_agent::kernel::Observation;

@@ -2,8 +2,6 @@
 
 mod kernel_node;
 
-use std::time::Duration;
-
 use kernel_node::tenants::*;
 use kernel_node::*;
 use ovn_bgp_agent::reconcile::Holder;

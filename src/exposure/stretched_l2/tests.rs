@@ -9,6 +9,7 @@ use crate::config::ExposeRule;
 use crate::exposure::southbound::tests::cloud::{
     Cloud, gateway, gateway_of, interface, link, redirect_on, scoped,
 };
+use crate::exposure::southbound::tests::decided::{self, Decided};
 use crate::exposure::southbound::tests::histories::{Edit, apply, edit, start};
 use crate::exposure::{Code, Decision, Delta, Exposure, Kind, Policy};
 use crate::ovn::southbound::Affected;
@@ -18,79 +19,37 @@ const NETWORKS: [&str; 2] = ["172.24.4.146/24", "2001:db8:4::146/64"];
 const NOTHING: [&str; 0] = [];
 const V4: [&str; 2] = ["10.0.0.0/24", "172.24.4.0/24"];
 
-/// A cloud with a router, and what is kept of it.
-struct Stretched {
-    cloud: Cloud,
-    standing: Standing,
+/// A cloud with a router, and this driver's standing decisions.
+type Stretched = Decided<Standing>;
+
+impl decided::Standing for Standing {
+    fn decide(cloud: &Cloud) -> Decision {
+        decide(inputs(cloud))
+    }
+
+    fn update(&mut self, cloud: &Cloud, affected: Affected) -> Delta {
+        self.update(inputs(cloud), affected)
+    }
+
+    fn exposures(&self) -> Vec<Arc<Exposure>> {
+        self.exposures().cloned().collect()
+    }
+}
+
+fn inputs(cloud: &Cloud) -> Inputs<'_> {
+    Inputs {
+        southbound: &cloud.sb,
+        options: &cloud.options,
+    }
 }
 
 impl Stretched {
     fn new() -> Self {
-        Self {
-            cloud: Cloud::with_tenant(),
-            standing: Standing::default(),
-        }
-    }
-
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            southbound: &self.cloud.sb,
-            options: &self.cloud.options,
-        }
-    }
-
-    fn decide(&self) -> Decision {
-        decide(self.inputs())
-    }
-
-    /// The change since the last call, checked against the whole decision.
-    fn delta(&mut self) -> Delta {
-        let affected = self.cloud.sb.take_affected();
-        self.update(affected)
-    }
-
-    fn reconsider(&mut self) -> Delta {
-        self.cloud.sb.take_affected();
-        self.update(Affected {
-            everything: true,
-            ..Affected::default()
-        })
-    }
-
-    fn update(&mut self, affected: Affected) -> Delta {
-        let inputs = Inputs {
-            southbound: &self.cloud.sb,
-            options: &self.cloud.options,
-        };
-        let delta = self.standing.update(inputs, affected);
-        let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
-        kept.sort();
-        assert_eq!(kept, self.decide().exposures);
-        delta
+        Self::of(Cloud::with_tenant())
     }
 
     fn exposed(&mut self) -> Vec<String> {
-        self.delta();
-        let exposures = self.decide().exposures;
-        exposures.iter().map(|e| e.prefix.to_string()).collect()
-    }
-
-    fn exposure(&self, prefix: &str) -> Arc<Exposure> {
-        let decision = self.decide();
-        let found = decision
-            .exposures
-            .iter()
-            .find(|e| e.prefix.to_string() == prefix);
-        found.unwrap_or_else(|| panic!("{decision:#?}")).clone()
-    }
-
-    fn withheld(&self, prefix: &str) -> Code {
-        let decision = self.decide();
-        let found = decision
-            .withheld
-            .iter()
-            .find(|w| w.prefix.to_string() == prefix);
-        found.unwrap_or_else(|| panic!("{decision:#?}")).code
+        self.exposed_as(|e| e.prefix.to_string())
     }
 }
 
@@ -140,7 +99,7 @@ fn a_network_obeys_either_end_of_its_interface_and_the_policy_file() {
         assert_eq!(stretched.exposure("172.24.4.0/24").attributes.med, None);
         stretched.cloud.say(end, &[("bgp:advertise", "false")]);
         stretched.delta();
-        assert_eq!(stretched.withheld("10.0.0.0/24"), Code::Policy, "{end}");
+        assert_eq!(stretched.withheld("10.0.0.0/24").0, Code::Policy, "{end}");
         stretched.cloud.say(end, &[]);
         assert_eq!(stretched.exposed(), V4);
     }
@@ -181,7 +140,7 @@ fn b163_a_gateway_that_moves_changes_nothing() {
     assert!(stretched.delta().is_empty());
     stretched.cloud.put(redirect_on(None, &NETWORKS));
     assert_eq!(stretched.delta().removed.len(), 2);
-    assert_eq!(stretched.withheld("10.0.0.0/24"), Code::NotBound);
+    assert_eq!(stretched.withheld("10.0.0.0/24").0, Code::NotBound);
 }
 
 #[test]
@@ -240,7 +199,7 @@ fn b166_the_gateways_scope_must_be_the_networks_and_in_the_list() {
         .put(scoped(own.clone(), Some("s4"), Some("s6")));
     stretched.reconsider();
     assert_eq!(stretched.exposed(), V4);
-    assert_eq!(stretched.withheld("fd00::/64"), Code::AddressScope);
+    assert_eq!(stretched.withheld("fd00::/64").0, Code::AddressScope);
     stretched
         .cloud
         .put(scoped(own.clone(), Some("other"), None));
@@ -249,7 +208,7 @@ fn b166_the_gateways_scope_must_be_the_networks_and_in_the_list() {
     assert_eq!(stretched.exposed(), V4);
     stretched.cloud.put(scoped(behind, None, None));
     assert_eq!(stretched.exposed(), NOTHING);
-    assert_eq!(stretched.withheld("10.0.0.0/24"), Code::AddressScope);
+    assert_eq!(stretched.withheld("10.0.0.0/24").0, Code::AddressScope);
 }
 
 #[test]
@@ -259,7 +218,7 @@ fn b167_without_gateway_or_with_its_own_address_there_is_nothing() {
         .cloud
         .put_all(interface("lrp-1", "tenant", &["172.24.4.146/24"]));
     assert_eq!(stretched.exposed(), NOTHING);
-    assert_eq!(stretched.withheld("172.24.4.0/24"), Code::GatewayAddress);
+    assert_eq!(stretched.withheld("172.24.4.0/24").0, Code::GatewayAddress);
     stretched
         .cloud
         .put_all(interface("lrp-1", "tenant", &["10.0.0.1/24"]));
@@ -267,10 +226,10 @@ fn b167_without_gateway_or_with_its_own_address_there_is_nothing() {
         .cloud
         .put(redirect_on(Some("chassis-1"), &["2001:db8:4::146/64"]));
     assert_eq!(stretched.exposed(), NOTHING);
-    assert_eq!(stretched.withheld("10.0.0.0/24"), Code::NoNextHop);
+    assert_eq!(stretched.withheld("10.0.0.0/24").0, Code::NoNextHop);
     stretched.cloud.delete("cr-lrp-gw");
     assert_eq!(stretched.exposed(), NOTHING);
-    assert_eq!(stretched.withheld("10.0.0.0/24"), Code::NoGateway);
+    assert_eq!(stretched.withheld("10.0.0.0/24").0, Code::NoGateway);
 }
 
 #[test]
@@ -286,10 +245,7 @@ proptest! {
 
     #[test]
     fn standing_exposures_equal_a_fresh_decision(edits in proptest::collection::vec(edit(), 1..60)) {
-        let mut stretched = Stretched {
-            cloud: start(),
-            standing: Standing::default(),
-        };
+        let mut stretched = Stretched::of(start());
         for edit in edits {
             if apply(&mut stretched.cloud, &edit) {
                 stretched.reconsider();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Arc, Delta, Node, Standing};
+use super::{Arc, Delta, Node};
 use crate::exposure::southbound::tests::histories::{self, apply, start};
 use crate::exposure::{Exposure, Tenant};
 
@@ -40,10 +40,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 /// Everything is of VNI 77, until an edit says otherwise.
 fn node() -> Node {
-    let mut node = Node {
-        cloud: start(),
-        standing: Standing::default(),
-    };
+    let mut node = Node::of(start());
     for port in PORTS {
         node.join(port, "77", "65000");
     }

@@ -4,11 +4,15 @@ mod histories;
 mod hosts;
 mod tenants;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use bgp::evpn::Vni;
 
 use crate::exposure::southbound::tests::cloud::{
     Cloud, gateway_of, id, interface, link, localnet, vm,
 };
+use crate::exposure::southbound::tests::decided::{self, Decided};
 use crate::exposure::{Code, Decision, Delta, Exposure, Tenant};
 use crate::ovn::southbound::{Affected, PortBinding};
 
@@ -20,9 +24,32 @@ const GATEWAY_PORT: &str = "lrp-gw on provider";
 const INTERFACE_PORT: &str = "lrp-1 on tenant";
 
 /// A cloud and this driver's standing decisions.
-pub(super) struct Node {
-    pub(super) cloud: Cloud,
-    standing: Standing,
+pub(super) type Node = Decided<Standing>;
+
+impl decided::Standing for Standing {
+    fn decide(cloud: &Cloud) -> Decision {
+        decide(inputs(cloud))
+    }
+
+    fn update(&mut self, cloud: &Cloud, affected: Affected) -> Delta {
+        self.update(inputs(cloud), affected)
+    }
+
+    fn exposures(&self) -> Vec<Arc<Exposure>> {
+        self.exposures().cloned().collect()
+    }
+
+    fn tenants(&self) -> BTreeMap<Vni, Arc<Tenant>> {
+        self.tenants().clone()
+    }
+}
+
+fn inputs(cloud: &Cloud) -> Inputs<'_> {
+    Inputs {
+        southbound: &cloud.sb,
+        node: &cloud.node,
+        options: &cloud.options,
+    }
 }
 
 impl Node {
@@ -36,10 +63,7 @@ impl Node {
             chassis: Some(id("chassis-2")),
             ..vm("vm", "tenant", &["10.0.0.5", "fd00::5"])
         });
-        let mut node = Self {
-            cloud,
-            standing: Standing::default(),
-        };
+        let mut node = Self::of(cloud);
         node.join(GATEWAY_PORT, "77", "65000");
         node.join(INTERFACE_PORT, "77", "65000");
         node
@@ -69,80 +93,11 @@ impl Node {
         self.cloud.put(localnet("provider", "physnet1", Some(vlan)));
     }
 
-    pub(super) fn decide(&self) -> Decision {
-        decide(self.inputs())
-    }
-
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            southbound: &self.cloud.sb,
-            node: &self.cloud.node,
-            options: &self.cloud.options,
-        }
-    }
-
-    /// The change since the last call, checked against the whole decision.
-    pub(super) fn delta(&mut self) -> Delta {
-        let affected = self.cloud.sb.take_affected();
-        self.update(affected)
-    }
-
-    /// The same, where the node or an option has changed.
-    pub(super) fn reconsider(&mut self) -> Delta {
-        self.cloud.sb.take_affected();
-        self.update(Affected {
-            everything: true,
-            ..Affected::default()
-        })
-    }
-
-    fn update(&mut self, affected: Affected) -> Delta {
-        let inputs = Inputs {
-            southbound: &self.cloud.sb,
-            node: &self.cloud.node,
-            options: &self.cloud.options,
-        };
-        let delta = self.standing.update(inputs, affected);
-        let fresh = self.decide();
-        let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
-        kept.sort();
-        assert_eq!(kept, fresh.exposures);
-        assert_eq!(*self.standing.tenants(), fresh.tenants);
-        delta
-    }
-
-    /// What is exposed, with its VNI, checked to be the standing exposures too.
+    /// What is exposed, with its VNI.
     fn exposed(&mut self) -> Vec<String> {
-        self.delta();
-        let exposures = self.decide().exposures;
-        let shown = |e: &Arc<Exposure>| format!("{} {}", e.vni.unwrap_or_default(), e.prefix);
-        let mut exposed: Vec<_> = exposures.iter().map(shown).collect();
+        let shown = |e: &Exposure| format!("{} {}", e.vni.unwrap_or_default(), e.prefix);
+        let mut exposed = self.exposed_as(shown);
         exposed.sort();
         exposed
-    }
-
-    fn exposure(&self, prefix: &str) -> Arc<Exposure> {
-        let decision = self.decide();
-        let mut found = decision.exposures.iter();
-        let found = found.find(|e| e.prefix.to_string() == prefix);
-        found
-            .unwrap_or_else(|| panic!("{prefix} is not exposed: {decision:#?}"))
-            .clone()
-    }
-
-    fn withheld(&self, prefix: &str) -> (Code, String) {
-        let decision = self.decide();
-        let mut found = decision.withheld.iter();
-        let found = found.find(|w| w.prefix.to_string() == prefix);
-        let found = found.unwrap_or_else(|| panic!("{prefix} is not withheld: {decision:#?}"));
-        (found.code, found.reason.clone())
-    }
-
-    fn tenant(&self, vni: u32) -> Arc<Tenant> {
-        let decision = self.decide();
-        let found = decision.tenants.get(&vni);
-        found
-            .unwrap_or_else(|| panic!("no tenant {vni}: {decision:#?}"))
-            .clone()
     }
 }

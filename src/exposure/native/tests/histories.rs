@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{ENABLED, Node, Standing};
+use super::{ENABLED, Node};
 use crate::exposure::southbound::tests::histories::{self, apply, start};
 
 const ROUTERS: [&str; 3] = ["router", "router-2", "provider"];
@@ -47,10 +47,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 /// Everything has dynamic routing, until an edit says otherwise.
 fn node() -> Node {
-    let mut node = Node {
-        cloud: start(),
-        standing: Standing::default(),
-    };
+    let mut node = Node::of(start());
     for port in PORTS {
         node.cloud.route_by(port, OPTIONS[0]);
     }

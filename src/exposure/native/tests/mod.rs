@@ -6,12 +6,16 @@ mod routes;
 mod tables;
 mod tenants;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use bgp::evpn::Vni;
 
 use crate::exposure::southbound::tests::cloud::{
     Cloud, gateway_of, id, interface, link, localnet, vm,
 };
-use crate::exposure::{Code, Decision, Delta, Exposure};
+use crate::exposure::southbound::tests::decided::{self, Decided};
+use crate::exposure::{Code, Decision, Delta, Exposure, Tenant};
 use crate::ovn::southbound::{Affected, BindingKind, PortBinding};
 
 use super::{Devices, Inputs, Standing, decide, learning};
@@ -20,9 +24,32 @@ const NETWORKS: [&str; 2] = ["172.24.4.146/24", "2001:db8:4::146/64"];
 const ENABLED: (&str, &str) = ("dynamic-routing", "true");
 
 /// A cloud and this driver's standing decisions.
-struct Node {
-    cloud: Cloud,
-    standing: Standing,
+type Node = Decided<Standing>;
+
+impl decided::Standing for Standing {
+    fn decide(cloud: &Cloud) -> Decision {
+        decide(inputs(cloud))
+    }
+
+    fn update(&mut self, cloud: &Cloud, affected: Affected) -> Delta {
+        self.update(inputs(cloud), affected)
+    }
+
+    fn exposures(&self) -> Vec<Arc<Exposure>> {
+        self.exposures().cloned().collect()
+    }
+
+    fn tenants(&self) -> BTreeMap<Vni, Arc<Tenant>> {
+        self.tenants().clone()
+    }
+}
+
+fn inputs(cloud: &Cloud) -> Inputs<'_> {
+    Inputs {
+        southbound: &cloud.sb,
+        node: &cloud.node,
+        options: &cloud.options,
+    }
 }
 
 impl Node {
@@ -35,10 +62,7 @@ impl Node {
         cloud.route_by("cr-lrp-gw", &[ENABLED]);
         cloud.advertise("router", "lrp-1", "10.0.0.0/24", None);
         cloud.advertise("router", "lrp-1", "fd00::/64", None);
-        Self {
-            cloud,
-            standing: Standing::default(),
-        }
+        Self::of(cloud)
     }
 
     fn redirect_on(&mut self, chassis: Option<&str>) {
@@ -49,73 +73,12 @@ impl Node {
         });
     }
 
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            southbound: &self.cloud.sb,
-            node: &self.cloud.node,
-            options: &self.cloud.options,
-        }
-    }
-
-    fn decide(&self) -> Decision {
-        decide(self.inputs())
-    }
-
-    /// The change since the last call, checked against the whole decision.
-    fn delta(&mut self) -> Delta {
-        let affected = self.cloud.sb.take_affected();
-        self.update(affected)
-    }
-
-    /// The same, where the node or an option has changed.
-    fn reconsider(&mut self) -> Delta {
-        self.cloud.sb.take_affected();
-        self.update(Affected {
-            everything: true,
-            ..Affected::default()
-        })
-    }
-
-    fn update(&mut self, affected: Affected) -> Delta {
-        let inputs = Inputs {
-            southbound: &self.cloud.sb,
-            node: &self.cloud.node,
-            options: &self.cloud.options,
-        };
-        let delta = self.standing.update(inputs, affected);
-        let fresh = self.decide();
-        let mut kept: Vec<_> = self.standing.exposures().cloned().collect();
-        kept.sort();
-        assert_eq!(kept, fresh.exposures);
-        assert_eq!(*self.standing.tenants(), fresh.tenants);
-        delta
-    }
-
-    /// What is exposed, with where it leads, checked to be the standing exposures too.
+    /// What is exposed, with where it leads.
     fn exposed(&mut self) -> Vec<String> {
-        self.delta();
-        let shown = |e: &Arc<Exposure>| {
+        self.exposed_as(|e| {
             let next_hop = e.next_hop.or(e.via).unwrap();
             format!("{} {next_hop}", e.prefix)
-        };
-        self.decide().exposures.iter().map(shown).collect()
-    }
-
-    fn exposure(&self, prefix: &str) -> Arc<Exposure> {
-        let decision = self.decide();
-        let mut found = decision.exposures.iter();
-        let found = found.find(|e| e.prefix.to_string() == prefix);
-        found
-            .unwrap_or_else(|| panic!("{prefix} is not exposed: {decision:#?}"))
-            .clone()
-    }
-
-    fn withheld(&self, prefix: &str) -> (Code, String) {
-        let decision = self.decide();
-        let mut found = decision.withheld.iter();
-        let found = found.find(|w| w.prefix.to_string() == prefix);
-        let found = found.unwrap_or_else(|| panic!("{prefix} is not withheld: {decision:#?}"));
-        (found.code, found.reason.clone())
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 fn learned(node: &Node, mapping: &str) -> Vec<(u32, String, Option<Vec<String>>)> {
-    let tables = learning(node.inputs(), &Devices::parse(mapping));
+    let tables = learning(inputs(&node.cloud), &Devices::parse(mapping));
     let shown = tables.into_iter().map(|(table, learning)| {
         let devices = learning.devices;
         let devices = devices.map(|d| d.iter().map(ToString::to_string).collect());

@@ -2,6 +2,7 @@
 
 mod balancers;
 pub(in crate::exposure) mod cloud;
+pub(in crate::exposure) mod decided;
 mod fips;
 mod gateways;
 pub(in crate::exposure) mod histories;
