@@ -395,6 +395,12 @@ impl Core {
         self.node.as_ref()
     }
 
+    /// Their prefixes in the default table: a tenant's are in its own.
+    pub fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        let destinations = self.exposures().map(|exposure| exposure.destination());
+        destinations.filter_map(|destination| destination.prefix())
+    }
+
     /// What Open vSwitch says.
     pub fn vswitch(&self) -> &Vswitch {
         &self.vswitch

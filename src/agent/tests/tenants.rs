@@ -172,3 +172,24 @@ fn interfaces_of_vms_and_routes_leave_what_wiring_depends_on_alone() {
     assert_eq!(core.gathered(), gathered + 1, "the Router's MAC changed");
     assert!(core.take_tenants().is_some());
 }
+
+#[test]
+fn a_tenants_prefix_is_none_of_the_default_tables() {
+    let core = core(&L3);
+    assert_eq!(core.exposures().count(), 1);
+    assert_eq!(core.prefixes().count(), 0, "nothing for FRR to leak");
+    assert_eq!(settled().prefixes().collect::<Vec<_>>(), [vm_prefix()]);
+}
+
+#[test]
+fn the_table_of_a_bridge_is_no_tenants() {
+    let vni_1 = [("neutron_bgpvpn:type", "l3"), ("neutron_bgpvpn:vni", "1")];
+    let mut core = core(&vni_1);
+    let steps = obey(&mut core);
+    let vrf = Key::Link {
+        name: "vrf-1".into(),
+    };
+    assert!(core.reconciler().observed(&vrf).is_none(), "{steps:?}");
+    let pending = core.wiring().pending().next().unwrap();
+    assert!(pending.1.to_string().contains("rt_tables"), "{pending:?}");
+}
