@@ -311,6 +311,8 @@ impl Core {
         let mut tenancy = self.tenancy.clone();
         tenancy.observe(self.reconciler.links());
         tenancy.ports = self.vswitch.ofports(names::is_port_of_gateways);
+        let of_bridges = self.watched_bridges().filter_map(|b| self.tables.get(b));
+        tenancy.taken = self.reserved.iter().chain(of_bridges).copied().collect();
         Facts {
             role: self.role(),
             tenancy,
@@ -377,7 +379,10 @@ impl Core {
 
     /// Forgets the bridges that are mapped no more, once a pass has cleared them. True if there were any.
     pub fn retire(&mut self) -> bool {
-        !std::mem::take(&mut self.retiring).is_empty()
+        let any = !std::mem::take(&mut self.retiring).is_empty();
+        // Their tables are free.
+        self.stale |= any;
+        any
     }
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.
