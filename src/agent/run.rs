@@ -186,10 +186,10 @@ impl Running {
                 self.speaker.took_over();
             }
         }
-        self.agent.tell_tenants(&self.speaker);
+        let tables = self.agent.tell_tenants(&self.speaker);
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
-        if taken.adverts > 0 {
+        if tables || taken.adverts > 0 {
             self.noted.outdated();
             self.note();
         }

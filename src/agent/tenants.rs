@@ -66,10 +66,11 @@ impl Agent {
         reconciler.observe_all(&Domain::Ports, objects);
     }
 
-    /// Tells whoever carries BGP which tables there are, and the hosts of provider networks which routers.
-    pub(super) fn tell_tenants(&mut self, speaker: &Embedded) {
+    /// Tells whoever carries BGP which tables there are, and the hosts of provider networks which routers. True where the
+    /// tables are others than before.
+    pub(super) fn tell_tenants(&mut self, speaker: &Embedded) -> bool {
         let Some(told) = self.core.take_tenants() else {
-            return;
+            return false;
         };
         let Told { instances, routers } = told;
         let advertisements = self.advertisements(&routers);
@@ -87,8 +88,7 @@ impl Agent {
             let has_network = |device: &str| devices.contains(device);
             self.routers.follow(advertisements, has_network);
         }
-        let tenants = speaker.tenants();
-        tenants.set_instances(Source::Ovn, instances);
+        speaker.tenants().set_instances(Source::Ovn, instances)
     }
 
     /// What hosts are told, by device. What of it cannot be is said once, as long as it lasts.
