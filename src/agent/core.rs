@@ -119,9 +119,9 @@ impl Core {
         self.tenant_scope.as_ref()
     }
 
-    /// Where this node's tunnels begin, if that is known.
-    pub fn vtep(&self) -> Option<std::net::IpAddr> {
-        self.tenancy.vtep
+    /// What tenants depend on, but for what is observed.
+    pub fn tenancy(&self) -> &Tenancy {
+        &self.tenancy
     }
 
     /// Interfaces have come, gone or changed.
@@ -395,15 +395,15 @@ impl Core {
         self.ovn.exposures()
     }
 
-    /// This node, once Open vSwitch has told.
-    pub fn node(&self) -> Option<&Node> {
-        self.node.as_ref()
-    }
-
     /// Their prefixes in the default table: a tenant's are in its own.
     pub fn prefixes(&self) -> impl Iterator<Item = IpNet> {
         let destinations = self.exposures().map(|exposure| exposure.destination());
         destinations.filter_map(|destination| destination.prefix())
+    }
+
+    /// This node, once Open vSwitch has told.
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
     }
 
     /// What Open vSwitch says.

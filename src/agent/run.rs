@@ -267,6 +267,8 @@ impl Running {
         let config = &mut self.agent.config;
         let reply = self.front.reload(source, config, &mut self.speaker).await;
         self.agent.change_frr();
+        // Tenants' targets and distinguishers follow from the AS and the router-id.
+        self.agent.find_vtep();
         self.agent.change_policy();
         reply
     }
