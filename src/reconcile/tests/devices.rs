@@ -178,7 +178,7 @@ fn interfaces_are_found_without_looking_at_all_else() {
 fn rule_to(last: u8) -> (Key, Value) {
     let key = Key::Rule {
         priority: 32000,
-        to: IpNet::from(std::net::IpAddr::from([10, 0, 0, last])),
+        to: IpNet::from(IpAddr::from([10, 0, 0, last])),
         table: 7,
     };
     (key, Value::Rule {})
