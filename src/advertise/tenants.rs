@@ -32,15 +32,17 @@ struct Shared {
 
 impl TenantOrigination {
     /// The tables that a source has, from now on. What is originated in a VNI does not depend on there being a table: it
-    /// is told while there is one. Returns at once, as do all others.
-    pub fn set_instances(&self, source: Source, instances: BTreeMap<Vni, Instance>) {
+    /// is told while there is one. True where the source had others. Returns at once, as do all others.
+    pub fn set_instances(&self, source: Source, instances: BTreeMap<Vni, Instance>) -> bool {
         let mut shared = self.lock();
         let before = shared.merged();
-        shared.instances.insert(source, instances);
+        let former = shared.instances.insert(source, instances);
+        let differs = former.unwrap_or_default() != shared.of(source);
         let after = shared.merged();
         if before != after {
             shared.tell(|changes| changes.set_instances(after));
         }
+        differs
     }
 
     /// A source wants these prefixes in a routed table, with these attributes: see [`Origins::originate`].
@@ -100,8 +102,7 @@ impl TenantOrigination {
 
     /// The tables that a source has.
     pub fn instances(&self, source: Source) -> BTreeMap<Vni, Instance> {
-        let shared = self.lock();
-        shared.instances.get(&source).cloned().unwrap_or_default()
+        self.lock().of(source)
     }
 
     /// Whether somebody has a table under this VNI.
@@ -165,6 +166,10 @@ impl TenantOrigination {
 }
 
 impl Shared {
+    fn of(&self, source: Source) -> BTreeMap<Vni, Instance> {
+        self.instances.get(&source).cloned().unwrap_or_default()
+    }
+
     fn merged(&self) -> BTreeMap<Vni, Instance> {
         let mut merged = BTreeMap::new();
         // The greatest source comes last.
@@ -193,5 +198,34 @@ impl Shared {
             change(&mut changes);
             speaker.change_tenants(changes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bgp::evpn::Kind;
+
+    use super::*;
+
+    fn instance(number: u16) -> Instance {
+        Instance {
+            rd: format!("192.0.2.1:{number}").parse().unwrap(),
+            vtep: "192.0.2.1".parse().unwrap(),
+            export: [].into(),
+            import: [].into(),
+            kind: Kind::Bridged,
+        }
+    }
+
+    #[test]
+    fn a_source_is_told_whether_it_had_other_tables() {
+        let tenants = TenantOrigination::default();
+        let with = |number| BTreeMap::from([(7, instance(number))]);
+        assert!(!tenants.set_instances(Source::Ovn, BTreeMap::new()));
+        assert!(tenants.set_instances(Source::Ovn, with(1)));
+        assert!(!tenants.set_instances(Source::Ovn, with(1)));
+        assert!(tenants.set_instances(Source::Ovn, with(2)), "another RD");
+        assert!(tenants.set_instances(Source::Configuration, with(3)));
+        assert_eq!(tenants.instances(Source::Ovn), with(2));
     }
 }

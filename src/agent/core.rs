@@ -59,6 +59,11 @@ pub struct Core {
     complaints: Vec<String>,
     /// The facts have to be gathered again.
     stale: bool,
+    /// The same, if it turns out that what wiring goes by is not what interfaces say now.
+    links_changed: bool,
+    /// How often they were.
+    #[cfg(test)]
+    gathered: u32,
 }
 
 impl Core {
@@ -114,14 +119,14 @@ impl Core {
         self.tenant_scope.as_ref()
     }
 
-    /// Where this node's tunnels begin, if that is known.
-    pub fn vtep(&self) -> Option<std::net::IpAddr> {
-        self.tenancy.vtep
+    /// What tenants depend on, but for what is observed.
+    pub fn tenancy(&self) -> &Tenancy {
+        &self.tenancy
     }
 
     /// Interfaces have come, gone or changed.
     pub fn take_links(&mut self) {
-        self.stale = true;
+        self.links_changed = true;
     }
 
     /// Takes in what peers teach of tenants' tables.
@@ -228,6 +233,7 @@ impl Core {
             complaints,
         } = self.ovn.update(node, &self.options);
         self.complaints.extend(complaints);
+        self.stale |= std::mem::take(&mut self.links_changed) && self.links_matter();
         if std::mem::take(&mut self.stale) || localnets {
             self.renew_facts();
         }
@@ -239,8 +245,20 @@ impl Core {
         }
     }
 
+    /// Most interfaces are VMs', of which nothing depends.
+    fn links_matter(&self) -> bool {
+        let mut now = Tenancy::default();
+        now.observe(self.reconciler.links());
+        let known = &self.wiring.facts().tenancy;
+        (&now.macs, &now.vrfs) != (&known.macs, &known.vrfs)
+    }
+
     fn renew_facts(&mut self) {
         let Some(node) = &self.node else { return };
+        #[cfg(test)]
+        {
+            self.gathered += 1;
+        }
         let facts = self.gather_facts(node);
         if *self.wiring.facts() != facts {
             self.tenants_changed = true;
@@ -291,8 +309,10 @@ impl Core {
         }
         let mappings = node.mappings.entries();
         let mut tenancy = self.tenancy.clone();
-        tenancy.observe(self.reconciler.observations());
+        tenancy.observe(self.reconciler.links());
         tenancy.ports = self.vswitch.ofports(names::is_port_of_gateways);
+        let of_bridges = self.watched_bridges().filter_map(|b| self.tables.get(b));
+        tenancy.taken = self.reserved.iter().chain(of_bridges).copied().collect();
         Facts {
             role: self.role(),
             tenancy,
@@ -359,7 +379,10 @@ impl Core {
 
     /// Forgets the bridges that are mapped no more, once a pass has cleared them. True if there were any.
     pub fn retire(&mut self) -> bool {
-        !std::mem::take(&mut self.retiring).is_empty()
+        let any = !std::mem::take(&mut self.retiring).is_empty();
+        // Their tables are free.
+        self.stale |= any;
+        any
     }
 
     /// Every exposure and every candidate that is withheld; `None` before the node is known.
@@ -370,6 +393,12 @@ impl Core {
     /// The exposures in force, in no particular order.
     pub fn exposures(&self) -> impl Iterator<Item = &Arc<Exposure>> {
         self.ovn.exposures()
+    }
+
+    /// Their prefixes in the default table: a tenant's are in its own.
+    pub fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        let destinations = self.exposures().map(|exposure| exposure.destination());
+        destinations.filter_map(|destination| destination.prefix())
     }
 
     /// This node, once Open vSwitch has told.
@@ -400,5 +429,18 @@ impl Core {
     /// What is wished and what there is, to observe and to take steps.
     pub fn reconciler_mut(&mut self) -> &mut Reconciler {
         &mut self.reconciler
+    }
+}
+
+#[cfg(test)]
+impl Core {
+    /// How often all networks were looked at for what is wrong with their VNIs.
+    pub(super) fn looks_for_complaints(&self) -> u32 {
+        self.ovn.looks_for_complaints()
+    }
+
+    /// How often the facts were gathered.
+    pub(super) fn gathered(&self) -> u32 {
+        self.gathered
     }
 }

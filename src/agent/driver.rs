@@ -22,8 +22,16 @@ pub(super) struct Ovn {
     standing: Standing,
     /// Every decision is to be taken again.
     stale: bool,
-    /// What was found wrong with networks' VNIs, and told.
-    complaints: BTreeSet<String>,
+    complaints: Complaints,
+}
+
+/// What is wrong with networks' VNIs, as far as it was told.
+#[derive(Debug, Default)]
+struct Complaints {
+    told: BTreeSet<String>,
+    /// How often all networks were looked at for it.
+    #[cfg(test)]
+    looks: u32,
 }
 
 /// The exposures in force.
@@ -62,7 +70,7 @@ impl Ovn {
             southbound_counts: false,
             standing: Standing::of(driver),
             stale: false,
-            complaints: BTreeSet::new(),
+            complaints: Complaints::default(),
         }
     }
 
@@ -124,7 +132,7 @@ impl Ovn {
             node,
             options,
         };
-        let mut complaints = BTreeSet::new();
+        let mut complaints = Vec::new();
         let delta = match &mut self.standing {
             Standing::Northbound(standing) => {
                 let inputs = northbound::Inputs {
@@ -133,7 +141,10 @@ impl Ovn {
                     node,
                     options,
                 };
-                complaints = complaints_of(inputs);
+                // Nothing else is in what is complained of.
+                if from_north.everything || from_north.memberships || from_north.localnets {
+                    complaints = self.complaints.look(inputs);
+                }
                 standing.update(inputs, from_north)
             }
             Standing::Southbound(standing) => standing.update(from_sb, from_south),
@@ -147,12 +158,10 @@ impl Ovn {
             Standing::Evpn(standing) => standing.update(from_sb, from_south),
             Standing::Native(standing) => standing.update(from_sb, from_south),
         };
-        let before = std::mem::replace(&mut self.complaints, complaints);
-        let new = self.complaints.difference(&before).cloned();
         Consequences {
             delta,
             localnets,
-            complaints: new.collect(),
+            complaints,
         }
     }
 
@@ -214,13 +223,22 @@ impl Ovn {
     }
 }
 
-fn complaints_of(inputs: northbound::Inputs<'_>) -> BTreeSet<String> {
-    if !inputs.options.method.has_tenants() {
-        return BTreeSet::new();
+impl Complaints {
+    /// Looks at all networks. Answers what was not told before.
+    fn look(&mut self, inputs: northbound::Inputs<'_>) -> Vec<String> {
+        if !inputs.options.method.has_tenants() {
+            return Vec::new();
+        }
+        #[cfg(test)]
+        {
+            self.looks += 1;
+        }
+        let conflicts = northbound::conflicts(inputs).into_iter();
+        let conflicts = conflicts.map(|conflict| conflict.to_string());
+        let found = conflicts.chain(northbound::left_out(inputs)).collect();
+        let before = std::mem::replace(&mut self.told, found);
+        self.told.difference(&before).cloned().collect()
     }
-    let conflicts = northbound::conflicts(inputs).into_iter();
-    let conflicts = conflicts.map(|conflict| conflict.to_string());
-    conflicts.chain(northbound::left_out(inputs)).collect()
 }
 
 impl Standing {
@@ -248,4 +266,12 @@ pub(super) fn scope(driver: Driver) -> Scope {
 /// True for the driver that decides by OVN_Northbound; the others need OVN_Southbound alone.
 pub(super) fn needs_northbound(driver: Driver) -> bool {
     driver == Driver::Northbound
+}
+
+#[cfg(test)]
+impl Ovn {
+    /// How often all networks were looked at for what is wrong with their VNIs.
+    pub(super) fn looks_for_complaints(&self) -> u32 {
+        self.complaints.looks
+    }
 }

@@ -112,7 +112,7 @@ impl Agent {
     /// each succeeds. Nothing is done; what is decided is announced here, so ask once.
     pub(super) fn plan_leak(&mut self) -> Vec<Step> {
         if self.leak.is_wanted() {
-            let prefixes: Vec<_> = self.core.exposures().map(|e| e.prefix).collect();
+            let prefixes: Vec<_> = self.core.prefixes().collect();
             prefixes
                 .into_iter()
                 .for_each(|prefix| self.announce(prefix));

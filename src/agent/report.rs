@@ -119,9 +119,8 @@ async fn told(speaker: &Embedded, ip: Option<IpAddr>) -> Told {
 
 /// What FRR has been given.
 fn leaked(agent: &Agent, ip: IpAddr) -> Told {
-    let exposures = agent.core.exposures();
-    let mut covering = exposures.filter(|e| e.prefix.contains(&ip));
-    let out = covering.any(|e| agent.leak.is_out(&e.prefix));
+    let mut covering = agent.core.prefixes().filter(|prefix| prefix.contains(&ip));
+    let out = covering.any(|prefix| agent.leak.is_out(&prefix));
     let frr = || vec!["FRR".to_owned()];
     let to = if out { frr() } else { Vec::new() };
     // It has what is in the tenants' VRFs.
@@ -158,11 +157,19 @@ fn exposures(agent: &Agent, any_peer: bool, duplicates: &Duplicates) -> Exposure
         exposures: exposures
             .iter()
             .map(|e| ExposureLine {
-                also_from: duplicates.get(&e.prefix).cloned().unwrap_or_default(),
+                also_from: others(e.destination(), duplicates),
                 ..line(agent, e, any_peer)
             })
             .collect(),
     }
+}
+
+/// Who else originates it; a tenant's prefix has nothing to do with the same one of the default table.
+fn others(destination: Destination, duplicates: &Duplicates) -> Vec<String> {
+    let found = destination
+        .prefix()
+        .and_then(|prefix| duplicates.get(&prefix));
+    found.cloned().unwrap_or_default()
 }
 
 fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
@@ -196,5 +203,19 @@ fn line(agent: &Agent, exposure: &Exposure, any_peer: bool) -> ExposureLine {
         wired: wired(&agent.core, exposure).0,
         advertised,
         also_from: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_else_has_a_prefix_is_told_of_its_table_alone() {
+        let prefix: IpNet = "172.24.4.10/32".parse().unwrap();
+        let duplicates = Duplicates::from([(prefix, vec!["router 192.0.2.9".to_owned()])]);
+        assert_eq!(others(prefix.into(), &duplicates), ["router 192.0.2.9"]);
+        let of_tenant = Destination::Tenant { vni: 7, prefix };
+        assert_eq!(others(of_tenant, &duplicates), [""; 0]);
     }
 }

@@ -186,10 +186,10 @@ impl Running {
                 self.speaker.took_over();
             }
         }
-        self.agent.tell_tenants(&self.speaker);
+        let tables = self.agent.tell_tenants(&self.speaker);
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
-        if taken.adverts > 0 {
+        if tables || taken.adverts > 0 {
             self.noted.outdated();
             self.note();
         }
@@ -267,6 +267,8 @@ impl Running {
         let config = &mut self.agent.config;
         let reply = self.front.reload(source, config, &mut self.speaker).await;
         self.agent.change_frr();
+        // Tenants' targets and distinguishers follow from the AS and the router-id.
+        self.agent.find_vtep();
         self.agent.change_policy();
         reply
     }

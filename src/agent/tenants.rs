@@ -1,7 +1,7 @@
 //! EVPN's tenants: where this node's tunnels end, and who is told of their tables besides the kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bgp::evpn::{Instance, Vni};
@@ -12,7 +12,7 @@ use super::Agent;
 use super::core::Told;
 use crate::advertise::frr;
 use crate::advertise::{Embedded, Source};
-use crate::config::{self, Backend, Driver};
+use crate::config::{self, Backend, Bgp, Driver};
 use crate::ports;
 use crate::reconcile::Domain;
 use crate::router_advertisement::Advertisement;
@@ -31,23 +31,31 @@ impl Agent {
         let pairs = addresses
             .iter()
             .map(|(device, net)| (device.as_str(), *net));
+        let known = self.core.tenancy();
+        let router_id = identifier(&self.config.bgp, known.router_id, pairs.clone());
         let vtep = match config::vtep(agent, pairs) {
-            Ok(vtep) => Some(vtep),
+            Ok(vtep) => {
+                self.no_vtep_said = false;
+                Some(vtep)
+            }
             Err(error) => {
                 // OVN's own routing needs one for routers with a VNI alone, and `explain` says so of those.
-                if !self.no_vtep_said && agent.driver != Driver::Native {
-                    tracing::error!("nothing is exposed in a VNI: {error}");
+                let say = !self.no_vtep_said && agent.driver != Driver::Native;
+                match known.vtep {
+                    // A device that is away for a moment takes no tunnel down.
+                    Some(vtep) if say => tracing::warn!("tunnels still begin at {vtep}: {error}"),
+                    None if say => tracing::error!("nothing is exposed in a VNI: {error}"),
+                    _ => {}
                 }
                 self.no_vtep_said = true;
-                // A device that is away for a moment takes no tunnel down.
-                self.core.vtep()
+                known.vtep
             }
         };
         self.core.set_tenancy(Tenancy {
             vtep,
             udp_port: agent.evpn_udp_dstport,
             asn: self.config.bgp.asn,
-            router_id: self.config.bgp.router_id,
+            router_id,
             delete_vrf_on_disconnect: agent.delete_vrf_on_disconnect,
             ..Tenancy::default()
         });
@@ -66,10 +74,11 @@ impl Agent {
         reconciler.observe_all(&Domain::Ports, objects);
     }
 
-    /// Tells whoever carries BGP which tables there are, and the hosts of provider networks which routers.
-    pub(super) fn tell_tenants(&mut self, speaker: &Embedded) {
+    /// Tells whoever carries BGP which tables there are, and the hosts of provider networks which routers. True where the
+    /// tables are others than before.
+    pub(super) fn tell_tenants(&mut self, speaker: &Embedded) -> bool {
         let Some(told) = self.core.take_tenants() else {
-            return;
+            return false;
         };
         let Told { instances, routers } = told;
         let advertisements = self.advertisements(&routers);
@@ -87,8 +96,7 @@ impl Agent {
             let has_network = |device: &str| devices.contains(device);
             self.routers.follow(advertisements, has_network);
         }
-        let tenants = speaker.tenants();
-        tenants.set_instances(Source::Ovn, instances);
+        speaker.tenants().set_instances(Source::Ovn, instances)
     }
 
     /// What hosts are told, by device. What of it cannot be is said once, as long as it lasts.
@@ -132,6 +140,21 @@ impl Agent {
     }
 }
 
+/// What tells this node's routes apart if its VTEP is an IPv6 address: the BGP identifier that is configured, else the one
+/// that it goes by already, else one that the speaker would choose of the node's addresses.
+fn identifier<'a>(
+    bgp: &Bgp,
+    known: Option<Ipv4Addr>,
+    addresses: impl Iterator<Item = (&'a str, IpNet)>,
+) -> Option<Ipv4Addr> {
+    let four = addresses.filter_map(|(device, net)| match net {
+        IpNet::V4(net) => Some((device, net.addr())),
+        IpNet::V6(_) => None,
+    });
+    let known = bgp.router_id.or(known);
+    known.or_else(|| bgp.router_id_from(four))
+}
+
 /// The node's addresses by device, in the kernel's order.
 fn own_addresses() -> Vec<(String, IpNet)> {
     let all = match nix::ifaddrs::getifaddrs() {
@@ -163,5 +186,21 @@ mod tests {
         let found = own_addresses();
         let loopback: IpNet = "127.0.0.1/8".parse().unwrap();
         assert!(found.contains(&("lo".to_owned(), loopback)), "{found:?}");
+    }
+
+    #[test]
+    fn without_a_configured_one_the_identifier_is_the_speakers_choice_and_stays() {
+        let nets = [
+            ("lo", "127.0.0.1/8"),
+            ("eth0", "192.0.2.7/24"),
+            ("eth0", "2001:db8::7/64"),
+        ];
+        let nets = nets.map(|(device, net)| (device, net.parse().unwrap()));
+        let (chosen, other) = (Ipv4Addr::new(192, 0, 2, 7), Ipv4Addr::new(192, 0, 2, 9));
+        let mut bgp = Bgp::default();
+        assert_eq!(identifier(&bgp, None, nets.into_iter()), Some(chosen));
+        assert_eq!(identifier(&bgp, Some(other), nets.into_iter()), Some(other));
+        bgp.router_id = Some(chosen);
+        assert_eq!(identifier(&bgp, Some(other), [].into_iter()), Some(chosen));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bgp::{AddressMap, AddressSet};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::diff::satisfies;
+use super::diff::{link_key, satisfies};
 use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
 use super::{Advert, Announcement, BlockReason, Blocked, Destination, Found, Plan, Step};
@@ -26,6 +26,8 @@ pub struct Reconciler {
     wishes: AddressMap<Key, Vec<(Holder, Value)>>,
     held: AddressMap<Holder, Arc<[Key]>>,
     observed: AddressMap<Key, Found>,
+    /// The interfaces among it: a handful, where routes are thousands.
+    links: FxHashSet<Arc<str>>,
     adverts: BTreeMap<Destination, Advert>,
     advertised: BTreeMap<Destination, Announcement>,
     dirty: BTreeSet<Key>,
@@ -258,6 +260,12 @@ impl Reconciler {
         self.observed.iter()
     }
 
+    /// The interfaces that exist, as far as they were observed, in no particular order.
+    pub fn links(&self) -> impl Iterator<Item = (&Key, &Found)> {
+        let keys = self.links.iter().map(|name| link_key(name));
+        keys.filter_map(|key| self.observed.get_key_value(&key))
+    }
+
     /// The desired objects that a holder wants, in the order given.
     pub fn held(&self, holder: Holder) -> &[Key] {
         self.held.get(&holder).map_or(&[], |keys| keys)
@@ -316,6 +324,12 @@ impl Reconciler {
 
     /// Stores an observation; false when nothing changed.
     fn record(&mut self, key: &Key, found: Option<Found>) -> bool {
+        if let Key::Link { name } = key {
+            match found {
+                Some(_) => drop(self.links.insert(Arc::clone(name))),
+                None => drop(self.links.remove(name)),
+            }
+        }
         match found {
             Some(found) if self.observed.get(key) == Some(&found) => false,
             Some(found) => {

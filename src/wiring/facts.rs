@@ -56,6 +56,8 @@ pub struct Tenancy {
     pub vrfs: BTreeSet<Vni>,
     /// OpenFlow numbers of the ports of gateways: [`Vswitch::ofports`].
     pub ports: BTreeMap<Arc<str>, u32>,
+    /// Routing tables with another purpose here, a bridge's or FRR's: no tenant can have one.
+    pub taken: BTreeSet<TableId>,
 }
 
 impl Default for Tenancy {
@@ -69,6 +71,7 @@ impl Default for Tenancy {
             macs: BTreeMap::new(),
             vrfs: BTreeSet::new(),
             ports: BTreeMap::new(),
+            taken: BTreeSet::new(),
         }
     }
 }

@@ -175,14 +175,7 @@ impl Wiring {
     /// changed needs now; [`Self::base`] may have changed as well.
     pub fn set_facts(&mut self, facts: Facts) -> Vec<Wish> {
         let old = std::mem::replace(&mut self.facts, facts);
-        let changed = |bridge: &Arc<str>| old.bridges.get(bridge) != self.facts.bridges.get(bridge);
-        let destinations = self.exposures.iter().filter(|(destination, exposures)| {
-            let mut bridges = exposures.iter().filter_map(|e| e.bridge());
-            destination.vni().is_none() && bridges.any(changed)
-        });
-        let destinations = destinations.map(|(destination, _)| destination).collect();
-        let subnets = self.subnets.iter().filter(|(_, s)| s.is_on(changed));
-        let subnets = subnets.map(|(subnet, _)| *subnet).collect();
+        let (destinations, subnets) = self.on_changed_bridges(&old);
         let vrfs = old.tenancy.vrfs.union(&self.facts.tenancy.vrfs).copied();
         let vnis: BTreeSet<Vni> = self.tenants.vnis().chain(vrfs).collect();
         let differs = |vni: &Vni| self.tenants.differs(*vni, &old, &self.facts);
@@ -194,6 +187,23 @@ impl Wiring {
             ..Touched::default()
         };
         self.wishes(touched)
+    }
+
+    /// What of the default table is on a bridge of which something changed.
+    fn on_changed_bridges(&self, old: &Facts) -> (BTreeSet<Destination>, BTreeSet<IpNet>) {
+        // Facts change most often about tenants, and exposures are many.
+        if old.bridges == self.facts.bridges {
+            return Default::default();
+        }
+        let changed = |bridge: &Arc<str>| old.bridges.get(bridge) != self.facts.bridges.get(bridge);
+        let destinations = self.exposures.iter().filter(|(destination, exposures)| {
+            let mut bridges = exposures.iter().filter_map(|e| e.bridge());
+            destination.vni().is_none() && bridges.any(changed)
+        });
+        let destinations = destinations.map(|(destination, _)| destination).collect();
+        let subnets = self.subnets.iter().filter(|(_, s)| s.is_on(changed));
+        let subnets = subnets.map(|(subnet, _)| *subnet).collect();
+        (destinations, subnets)
     }
 
     /// Takes in what peers teach of tenants' tables. Answers what is needed of that now.

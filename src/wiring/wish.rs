@@ -65,6 +65,8 @@ pub enum Pending {
     },
     /// This node has no address at which its tunnels could begin.
     NoVtep { vni: Vni },
+    /// The routing table of that number has another purpose here.
+    TableTaken { vni: Vni },
     /// Its provider network is not the tenant's, or another of the tenant's has the entrance.
     NoEntrance { vni: Vni, network: Arc<str> },
     /// Open vSwitch has not made the port that leads into the tenant's table, or has given it no number.
@@ -95,6 +97,11 @@ impl fmt::Display for Pending {
             Self::NoVtep { vni } => write!(
                 f,
                 "VNI {vni} has no tunnel endpoint here: set evpn_local_ip, or give the loopback device a /32 address"
+            ),
+            Self::TableTaken { vni } => write!(
+                f,
+                "VNI {vni} needs routing table {vni}, which a bridge has (rt_tables), or bgp_vrf (bgp_vrf_table_id): give \
+                 the network another VNI, or that another table"
             ),
             Self::NoEntrance { vni, network } => write!(
                 f,

@@ -122,3 +122,74 @@ fn b113_what_cannot_be_read_of_a_vpn_is_told_once() {
     core.update();
     assert!(core.take_complaints().is_empty());
 }
+
+#[test]
+fn only_rows_of_networks_have_what_is_wrong_with_their_vnis_looked_for() {
+    let mut core = core(&[("neutron_bgpvpn:type", "l3"), ("neutron_bgpvpn:vni", "9")]);
+    let looks = core.looks_for_complaints();
+    for _ in 0..3 {
+        core.take_northbound(&[gone(vm())]);
+        core.update();
+        core.take_northbound(&[vm()]);
+        core.update();
+    }
+    assert_eq!(core.looks_for_complaints(), looks, "a port came and went");
+    core.take_northbound(&[said(&[("neutron_bgpvpn:vni", "9")])]);
+    core.update();
+    assert_eq!(core.looks_for_complaints(), looks + 1);
+    assert_eq!(core.take_complaints().len(), 1, "there is no type any more");
+    let localnet = provider_network().remove(1);
+    core.take_northbound(&[gone(localnet)]);
+    core.update();
+    assert_eq!(core.looks_for_complaints(), looks + 2, "it is not here");
+}
+
+#[test]
+fn interfaces_of_vms_and_routes_leave_what_wiring_depends_on_alone() {
+    let mut core = core(&L3);
+    obey(&mut core);
+    observe_peers(&mut core);
+    let gathered = core.gathered();
+    for last in 0..200 {
+        let name = format!("tap{last}").into();
+        let tap = Found::foreign(Value::Link(Link::up(LinkKind::Foreign)));
+        core.reconciler_mut().observe(Key::Link { name }, Some(tap));
+        core.take_links();
+        core.update();
+    }
+    assert_eq!(core.gathered(), gathered, "taps came");
+    let bridge = Key::Link {
+        name: "br-1001".into(),
+    };
+    let mut found = core.reconciler().observed(&bridge).unwrap().clone();
+    let Value::Link(link) = &mut found.value else {
+        panic!("{found:?}");
+    };
+    link.mac = Some(MAC);
+    core.reconciler_mut().observe(bridge, Some(found));
+    core.take_links();
+    core.update();
+    assert_eq!(core.gathered(), gathered + 1, "the Router's MAC changed");
+    assert!(core.take_tenants().is_some());
+}
+
+#[test]
+fn a_tenants_prefix_is_none_of_the_default_tables() {
+    let core = core(&L3);
+    assert_eq!(core.exposures().count(), 1);
+    assert_eq!(core.prefixes().count(), 0, "nothing for FRR to leak");
+    assert_eq!(settled().prefixes().collect::<Vec<_>>(), [vm_prefix()]);
+}
+
+#[test]
+fn the_table_of_a_bridge_is_no_tenants() {
+    let vni_1 = [("neutron_bgpvpn:type", "l3"), ("neutron_bgpvpn:vni", "1")];
+    let mut core = core(&vni_1);
+    let steps = obey(&mut core);
+    let vrf = Key::Link {
+        name: "vrf-1".into(),
+    };
+    assert!(core.reconciler().observed(&vrf).is_none(), "{steps:?}");
+    let pending = core.wiring().pending().next().unwrap();
+    assert!(pending.1.to_string().contains("rt_tables"), "{pending:?}");
+}

@@ -90,6 +90,8 @@ pub struct Affected {
     pub vpn_networks: FxHashSet<Arc<str>>,
     /// VNIs that networks left or joined, or whose networks say something else of them.
     pub vnis: FxHashSet<Vni>,
+    /// What some network's row says of a VPN, whether or not that makes it a VNI's.
+    pub memberships: bool,
     /// The localnet ports of some network ([`Northbound::all_localnets`]).
     pub localnets: bool,
 }

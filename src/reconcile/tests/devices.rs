@@ -155,3 +155,31 @@ fn somebody_elses_device_keeps_its_hardware_address() {
     reconciler.observe(key, Some(Found::foreign(there)));
     assert_eq!(reconciler.next_steps(), Plan::default());
 }
+
+#[test]
+fn interfaces_are_found_without_looking_at_all_else() {
+    let mut reconciler = Reconciler::new();
+    let (key, value) = link("vrf-7", LinkKind::Vrf { table: 7 }, None);
+    reconciler.observe(key.clone(), Some(Found::owned(value.clone())));
+    for (rule, value) in (0..100).map(rule_to) {
+        reconciler.observe(rule, Some(Found::owned(value)));
+    }
+    let found = Found::owned(value);
+    assert_eq!(reconciler.links().collect::<Vec<_>>(), [(&key, &found)]);
+    reconciler.observe(key, None);
+    assert_eq!(reconciler.links().count(), 0);
+    let (key, value) = veth();
+    reconciler.succeeded(&Step::Add { key, value });
+    assert_eq!(reconciler.links().count(), 1, "what a step has made");
+    reconciler.observe_all(&Domain::Kernel, []);
+    assert_eq!(reconciler.links().count(), 0, "a dump without it");
+}
+
+fn rule_to(last: u8) -> (Key, Value) {
+    let key = Key::Rule {
+        priority: 32000,
+        to: IpNet::from(IpAddr::from([10, 0, 0, last])),
+        table: 7,
+    };
+    (key, Value::Rule {})
+}

@@ -31,6 +31,8 @@ pub fn taught_before<'a>(
 struct Seen<'a> {
     routes: Vec<(Vni, IpNet, &'a Route)>,
     neighbours: BTreeMap<(Vni, IpAddr), MacAddr>,
+    /// The same, the other way round.
+    addresses: BTreeMap<(Vni, MacAddr), BTreeSet<IpAddr>>,
     entries: Vec<(Vni, MacAddr, IpAddr)>,
     floods: BTreeMap<Vni, BTreeSet<IpAddr>>,
 }
@@ -46,6 +48,8 @@ impl<'a> Seen<'a> {
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
                 if let Some(vni) = number(dev, "br-") {
                     self.neighbours.insert((vni, *address), *mac);
+                    let addresses = self.addresses.entry((vni, *mac));
+                    addresses.or_default().insert(*address);
                 }
             }
             (Key::Fdb { dev, mac }, Value::Fdb { vtep: Some(vtep) }) => {
@@ -87,13 +91,12 @@ impl<'a> Seen<'a> {
     }
 
     fn host(&self, vni: Vni, mac: MacAddr, vtep: IpAddr) -> EvpnEvent {
-        let neighbours = self.neighbours.iter();
-        let own = neighbours.filter(|((v, _), m)| (*v, **m) == (vni, mac));
+        let addresses = self.addresses.get(&(vni, mac));
         let host = RemoteHost {
             vtep,
             mobility: Mobility::default(),
             gateway: false,
-            addresses: own.map(|((_, address), _)| *address).collect(),
+            addresses: addresses.cloned().unwrap_or_default(),
         };
         EvpnEvent::Host {
             vni,

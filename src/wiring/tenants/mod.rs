@@ -185,8 +185,8 @@ impl Tenants {
     pub(super) fn differs(&self, vni: Vni, old: &Facts, new: &Facts) -> bool {
         let general = |facts: &Facts| {
             let tenancy = &facts.tenancy;
-            let keeps = tenancy.keeps_vrf(vni);
-            (tenancy.vtep, tenancy.udp_port, keeps)
+            let (keeps, taken) = (tenancy.keeps_vrf(vni), tenancy.taken.contains(&vni));
+            (tenancy.vtep, tenancy.udp_port, keeps, taken)
         };
         if general(old) != general(new) {
             return true;
@@ -223,7 +223,8 @@ impl Tenants {
     }
 
     fn site<'a>(&'a self, vni: Vni, facts: &'a Facts) -> Option<Site<'a>> {
-        let table = self.tables.get(&vni)?;
+        let table = self.tables.get(&vni);
+        let table = table.filter(|_| !facts.tenancy.taken.contains(&vni))?;
         let site = Site {
             tenant: table.tenant.as_deref()?,
             table,
@@ -271,6 +272,9 @@ impl Tenants {
         exposure.attachment.as_ref()?;
         if facts.tenancy.vtep.is_none() {
             return Some(Pending::NoVtep { vni });
+        }
+        if facts.tenancy.taken.contains(&vni) {
+            return Some(Pending::TableTaken { vni });
         }
         let site = self.site(vni, facts);
         let entrance = site

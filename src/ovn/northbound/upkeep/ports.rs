@@ -235,6 +235,7 @@ impl Northbound {
             self.affect_network_and_gateways(&switch.name);
         }
         if rows().any(|row| row.vpn != Vpn::default()) {
+            self.affected.memberships = true;
             self.affect_vpn_network(&switch.name);
             for vni in rows().filter_map(|row| row.vpn.vni()) {
                 self.affect_vni(vni);

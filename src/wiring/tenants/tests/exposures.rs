@@ -183,3 +183,24 @@ fn one_address_more_costs_what_is_its_own() {
     assert_eq!(wishes.len(), 1, "{wishes:?}");
     assert_eq!(wishes[0].objects.len(), 2);
 }
+
+#[test]
+fn a_vni_whose_table_a_bridge_has_waits_and_touches_nothing_of_it() {
+    let mut facts = facts();
+    facts.tenancy.taken = [201].into();
+    let mut node = Node::new(facts.clone());
+    node.tenant(tenant(201));
+    let exposed = exposure(201, "172.24.4.10/32");
+    assert_eq!(advertises(&node.add(exposed.clone())), 0);
+    assert_eq!(node.objects(), BTreeSet::new());
+    let pending = node.wiring.pending_for(exposed.destination()).unwrap();
+    assert_eq!(pending, Pending::TableTaken { vni: 201 });
+    assert!(
+        pending.to_string().contains("routing table 201"),
+        "{pending}"
+    );
+    assert!(node.wiring.instances().is_empty());
+    // Another number in rt_tables.
+    facts.tenancy.taken = [202].into();
+    assert_eq!(advertises(&node.facts(facts)), 1);
+}
