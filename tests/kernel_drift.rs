@@ -205,6 +205,36 @@ fn a_dump_tells_all_when_anything_has_changed_and_else_that_nothing_has() {
     });
 }
 
+/// A node is never without traffic, and a Linux bridge never without timers: were they news, no dump would ever be like
+/// the one before, and each would be decoded and compared object by object.
+#[test]
+fn what_is_carried_and_what_ticks_is_no_news() {
+    in_namespace(|| async {
+        let (mut node, _) = wired().await;
+        ip("link add br-linux type bridge");
+        ip("link add port0 type veth peer name port1");
+        ip("link set port0 master br-linux up");
+        for name in ["port1", "br-linux"] {
+            ip(&format!("link set {name} up"));
+        }
+        let (start, mut alike) = (Instant::now(), 0);
+        while alike < 5 {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let to = socket.local_addr().unwrap();
+            socket.send_to(b"counted", to).unwrap();
+            at_rest(&mut node).await;
+            node.kernel.refresh();
+            socket.send_to(b"counted", to).unwrap();
+            // The kernel is at work on IPv6 addresses for a while.
+            match node.kernel.observe().await.unwrap() {
+                Observation::Same => alike += 1,
+                _ => alike = 0,
+            }
+            assert!(start.elapsed() < DEADLINE, "what is carried is news");
+        }
+    });
+}
+
 #[test]
 fn a_storm_of_announcements_loses_nothing() {
     in_namespace(|| async {

@@ -112,15 +112,22 @@ fn is_same(kind: u16, one: &[u8], other: &[u8]) -> bool {
 }
 
 // Attributes of if_link.h, if_addr.h, neighbour.h and rtnetlink.h; `libc` has not all of them.
+/// What an interface has carried: `RTEXT_FILTER_SKIP_STATS` leaves out those of VFs and of IPv6 alone.
+const IFLA_STATS: u16 = 7;
+const IFLA_STATS64: u16 = 23;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+/// Counters of some kinds of interfaces.
+const IFLA_INFO_XSTATS: u16 = 3;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 /// IFLA_BR_HELLO_TIMER to IFLA_BR_GC_TIMER.
-const BRIDGE_TIMERS: std::ops::RangeInclusive<u16> = 15..=18;
+const BRIDGE_TIMERS: std::ops::RangeInclusive<u16> = 16..=19;
+/// How long until another querier is missed.
+const IFLA_BR_MCAST_QUERIER_STATE: u16 = 47;
 /// IFLA_BRPORT_MESSAGE_AGE_TIMER to IFLA_BRPORT_HOLD_TIMER.
-const PORT_TIMERS: std::ops::RangeInclusive<u16> = 22..=24;
+const PORT_TIMERS: std::ops::RangeInclusive<u16> = 21..=23;
 /// Lifetimes, and when it was confirmed, used and updated.
 const IFA_CACHEINFO: u16 = 6;
 const NDA_CACHEINFO: u16 = 3;
@@ -130,7 +137,7 @@ const RTA_CACHEINFO: u16 = 12;
 fn stop_clocks(kind: u16, body: &mut [u8]) {
     // struct ifinfomsg, ifaddrmsg, ndmsg, rtmsg.
     let (fixed, clock) = match kind {
-        libc::RTM_NEWLINK => return stop_bridge_timers(body.get_mut(16..).unwrap_or_default()),
+        libc::RTM_NEWLINK => return stop_counters(body.get_mut(16..).unwrap_or_default()),
         libc::RTM_NEWADDR => (8, IFA_CACHEINFO),
         libc::RTM_NEWNEIGH => (12, NDA_CACHEINFO),
         libc::RTM_NEWROUTE => (12, RTA_CACHEINFO),
@@ -143,25 +150,31 @@ fn stop_clocks(kind: u16, body: &mut [u8]) {
     });
 }
 
-fn stop_bridge_timers(attributes: &mut [u8]) {
-    for_each(attributes, |kind, infos| {
-        if kind != IFLA_LINKINFO {
-            return;
-        }
-        let (mut is_bridge, mut is_port) = (false, false);
-        for_each(infos, |kind, value| match kind {
-            IFLA_INFO_KIND => is_bridge = value.starts_with(b"bridge\0"),
-            IFLA_INFO_SLAVE_KIND => is_port = value.starts_with(b"bridge\0"),
-            IFLA_INFO_DATA if is_bridge => zero(value, &BRIDGE_TIMERS),
-            IFLA_INFO_SLAVE_DATA if is_port => zero(value, &PORT_TIMERS),
-            _ => {}
-        });
+fn stop_counters(attributes: &mut [u8]) {
+    for_each(attributes, |kind, value| match kind {
+        IFLA_STATS | IFLA_STATS64 => value.fill(0),
+        IFLA_LINKINFO => stop_bridge_timers(value),
+        _ => {}
     });
 }
 
-fn zero(attributes: &mut [u8], kinds: &std::ops::RangeInclusive<u16>) {
+fn stop_bridge_timers(infos: &mut [u8]) {
+    let (mut is_bridge, mut is_port) = (false, false);
+    for_each(infos, |kind, value| match kind {
+        IFLA_INFO_KIND => is_bridge = value.starts_with(b"bridge\0"),
+        IFLA_INFO_SLAVE_KIND => is_port = value.starts_with(b"bridge\0"),
+        IFLA_INFO_DATA if is_bridge => zero(value, |kind| {
+            BRIDGE_TIMERS.contains(&kind) || kind == IFLA_BR_MCAST_QUERIER_STATE
+        }),
+        IFLA_INFO_SLAVE_DATA if is_port => zero(value, |kind| PORT_TIMERS.contains(&kind)),
+        IFLA_INFO_XSTATS => value.fill(0),
+        _ => {}
+    });
+}
+
+fn zero(attributes: &mut [u8], is_clock: impl Fn(u16) -> bool) {
     for_each(attributes, |kind, value| {
-        if kinds.contains(&kind) {
+        if is_clock(kind) {
             value.fill(0);
         }
     });
@@ -285,9 +298,9 @@ mod tests {
         let link = |kind: &[u8], timer: u8| {
             let infos = [
                 attribute(IFLA_INFO_KIND, kind),
-                attribute(IFLA_INFO_DATA | 0x8000, &attribute(18, &[timer; 8])),
+                attribute(IFLA_INFO_DATA | 0x8000, &attribute(19, &[timer; 8])),
                 attribute(IFLA_INFO_SLAVE_KIND, b"bridge\0"),
-                attribute(IFLA_INFO_SLAVE_DATA, &attribute(23, &[timer; 8])),
+                attribute(IFLA_INFO_SLAVE_DATA, &attribute(21, &[timer; 8])),
             ];
             let mut body = vec![0; 16];
             body.extend(attribute(IFLA_LINKINFO, &infos.concat()));
@@ -299,6 +312,26 @@ mod tests {
         assert!(told(said, &link(b"bridge\0", 2)));
         told(said, &link(b"vxlan\0\0", 1));
         assert!(!told(said, &link(b"vxlan\0\0", 2)));
+    }
+
+    #[test]
+    fn what_an_interface_carries_is_no_news_and_its_name_is() {
+        let link = |name: &[u8], octets: u8| {
+            let mut body = vec![0; 16];
+            body.extend(attribute(libc::IFLA_IFNAME, name));
+            body.extend(attribute(IFLA_STATS64, &[octets; 200]));
+            body.extend(attribute(IFLA_STATS, &[octets; 96]));
+            body.extend(attribute(
+                IFLA_LINKINFO,
+                &attribute(IFLA_INFO_XSTATS, &[octets; 8]),
+            ));
+            body
+        };
+        let said = &mut Said::default();
+        let told = |said: &mut Said, body: &[u8]| reading(said, &[&[(libc::RTM_NEWLINK, body)]]);
+        told(said, &link(b"up0", 1));
+        assert!(told(said, &link(b"up0", 2)));
+        assert!(!told(said, &link(b"up1", 2)));
     }
 
     #[test]

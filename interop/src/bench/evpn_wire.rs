@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use super::wire::{field, frames, message, short};
 
@@ -93,11 +94,16 @@ fn announce(vtep: Ipv4Addr, nlri: &[u8], rest: &[u8]) -> Vec<u8> {
 
 /// The first `count` prefixes of a table, behind `vtep`, in messages of a hundred.
 pub(super) fn prefixes(asn: u32, vtep: Ipv4Addr, vni: u32, count: u32) -> Vec<u8> {
+    some_prefixes(asn, vtep, vni, 0..count)
+}
+
+/// These of them.
+pub(super) fn some_prefixes(asn: u32, vtep: Ipv4Addr, vni: u32, which: Range<u32>) -> Vec<u8> {
     let [a, b, c, d] = vtep.octets();
     let told = attributes(asn, vni, [6, 3, 2, 0, a, b, c, d]);
     let [_, x, y, z] = vni.to_be_bytes();
     let mut out = Vec::new();
-    let all: Vec<u32> = (0..count).collect();
+    let all: Vec<u32> = which.collect();
     for chunk in all.chunks(PER_UPDATE) {
         let mut nlri = Vec::with_capacity(chunk.len() * PREFIX_ROUTE);
         for i in chunk {

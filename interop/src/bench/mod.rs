@@ -49,7 +49,7 @@ pub struct Options {
     pub runs: usize,
     /// How long the soak lasts.
     pub soak: Duration,
-    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `evpn`, `moves`,
+    /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `evpn`, `kernel`, `moves`,
     /// `soak`, `scale`, `resync`); empty: all.
     pub only: Vec<String>,
     /// Daemons whose name contains one of these; empty: all.
@@ -75,7 +75,7 @@ impl Options {
 /// A benchmark: what one daemon's figures are, into the table.
 type Benchmark = fn(&Options, Kind, &mut Table) -> Result<()>;
 
-const BENCHMARKS: [(&str, &str, Benchmark); 8] = [
+const BENCHMARKS: [(&str, &str, Benchmark); 9] = [
     (
         "burst",
         "B1 export of a block to one peer, milliseconds",
@@ -101,6 +101,11 @@ const BENCHMARKS: [(&str, &str, Benchmark); 8] = [
         "evpn",
         "B6 EVPN: 10,000 type-5 routes over 10 tables, out and in",
         tenants::prefixes,
+    ),
+    (
+        "kernel",
+        "B6 EVPN: type-5 routes from a peer's UPDATE into the kernel's table",
+        tenants::kernel::latency,
     ),
     (
         "moves",

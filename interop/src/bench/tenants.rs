@@ -5,6 +5,7 @@
 //! kernel: ours leaves the kernel to the agent.
 
 mod dut;
+pub(super) mod kernel;
 mod peer;
 
 use std::net::Ipv4Addr;

@@ -32,6 +32,10 @@ pub(super) trait Dut: Send {
     fn hosts_behind(&mut self, vtep: Ipv4Addr) -> Result<usize>;
     /// Every process that it is made of.
     fn pids(&self) -> Vec<u32>;
+    /// In which namespace the kernel has the first routed table, if it has.
+    fn kernel(&self) -> Option<&Namespace> {
+        None
+    }
 }
 
 /// Starts the daemon on its core; `None`: it has no tables.
@@ -168,7 +172,7 @@ struct FrrTables {
     /// `ip -batch` in each VRF.
     feeders: Vec<(Child, ChildStdin)>,
     /// They end with it.
-    _vrfs: Vec<Namespace>,
+    vrfs: Vec<Namespace>,
 }
 
 impl FrrTables {
@@ -211,7 +215,7 @@ impl FrrTables {
         Ok(Self {
             frr,
             feeders: feeders?,
-            _vrfs: vrfs,
+            vrfs,
         })
     }
 }
@@ -295,6 +299,10 @@ impl Dut for FrrTables {
         let macs = shown["macs"].as_object().into_iter().flatten();
         let behind = |mac: &(&String, &Value)| mac.1["remoteVtep"] == vtep.to_string();
         Ok(macs.filter(behind).count())
+    }
+
+    fn kernel(&self) -> Option<&Namespace> {
+        self.vrfs.first()
     }
 
     fn pids(&self) -> Vec<u32> {

@@ -29,14 +29,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// The columns read.
+    /// The columns read. What OVN says of routes in `options` it says of ports, NAT rows and load balancers.
     pub const COLUMNS: &[&str] = &[
         "name",
         "enabled",
         "ports",
         "nat",
         "static_routes",
-        "options",
         "external_ids",
     ];
 
