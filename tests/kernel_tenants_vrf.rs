@@ -9,7 +9,7 @@ use interop::{Need, require};
 use kernel_node::tenants::*;
 use kernel_node::*;
 use ovn_bgp_agent::reconcile::object::{Key, Link, LinkKind, Route, Value};
-use ovn_bgp_agent::reconcile::ownership::{Scope, TenantScope};
+use ovn_bgp_agent::reconcile::ownership::{Claim, Scope, TenantScope};
 use ovn_bgp_agent::reconcile::{Holder, Step};
 
 const VNI: u32 = 1001;
@@ -104,6 +104,7 @@ fn b117_a_vrf_that_is_to_stay_stays_without_its_routes() {
             tenants: Some(TenantScope {
                 keeps_vrfs: true,
                 speaks: true,
+                ..TenantScope::default()
             }),
             ..scope()
         });
@@ -111,6 +112,79 @@ fn b117_a_vrf_that_is_to_stay_stays_without_its_routes() {
         node.drain().await;
         assert_eq!(names(), ["lo", VRF]);
         assert!(!routes().contains("proto 215"), "{}", routes());
+    });
+}
+
+/// The node under a driver or method without tenants.
+fn without_evpn(mut node: Node) -> Node {
+    let tenants = TenantScope {
+        claim: Claim::Marked,
+        speaks: true,
+        ..TenantScope::default()
+    };
+    let tenants = Some(tenants);
+    node.kernel.set_scope(Scope { tenants, ..scope() });
+    node
+}
+
+#[test]
+#[ignore = "needs VRFs in the kernel: vm_these_pass_where_the_kernel_has_vrfs runs it"]
+fn with_a_method_without_tenants_what_is_marked_goes_and_nothing_else() {
+    in_namespace(|| async {
+        let node = wired().await;
+        // Of an operator, by the same custom: a VRF with what is in it, half of it under VNIs of ours.
+        for command in [
+            "link add vrf-77 type vrf table 77",
+            "link add br-77 type bridge",
+            "link set br-77 master vrf-77",
+            "link add vxlan-77 type vxlan id 77 dstport 4789 local 127.0.0.1 nolearning",
+            "link set vxlan-77 master br-77",
+            "link add vrfb4113ba2-70 type veth peer name ovsb4113ba2-70",
+            "link set vrfb4113ba2-70 master vrf-77",
+        ] {
+            ip(command);
+        }
+        for name in ["vrf-77", "br-77", "vxlan-77", "vrfb4113ba2-70"] {
+            ip(&format!("link set {name} up"));
+        }
+        for command in [
+            "addr add 198.51.100.1/32 dev vrfb4113ba2-70",
+            "route add 192.0.2.0/24 dev br-77 table 77",
+            "route add unreachable default table 77 metric 4278198272",
+            "neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev br-77 nud permanent",
+        ] {
+            ip(command);
+        }
+        bridge("fdb add 02:00:00:00:00:09 dev vxlan-77 dst 10.255.0.9 self");
+        let shown = || {
+            [
+                ip("route show table 77"),
+                ip("addr show dev vrfb4113ba2-70"),
+                ip("neigh show dev br-77 nud permanent"),
+                bridge("fdb show dev vxlan-77"),
+            ]
+        };
+        let theirs = shown();
+        let mut node = without_evpn(node.restarted());
+        node.settle().await;
+        node.drain().await;
+        let left = [
+            "br-77",
+            "lo",
+            "ovsb4113ba2-70",
+            "vrf-77",
+            "vrfb4113ba2-70",
+            "vxlan-77",
+        ];
+        assert_eq!(names(), left);
+        assert_eq!(routes(), "");
+        assert_eq!(shown(), theirs);
+        assert_eq!(node.reported, Vec::<String>::new());
+
+        let mut node = without_evpn(node.restarted());
+        node.settle().await;
+        node.drain().await;
+        assert_eq!(node.kernel.writes_total(), 0, "{:#?}", node.taken);
     });
 }
 

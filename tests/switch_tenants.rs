@@ -91,7 +91,6 @@ impl Lab {
 
     fn switch(daemon: &Daemon) -> Switch {
         let mut switch = Switch::new(daemon.run_dir().to_owned());
-        switch.heed_tenants(true);
         switch.set_bridges(&[Arc::from("br-ex")]);
         switch
     }

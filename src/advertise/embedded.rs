@@ -236,10 +236,10 @@ impl Embedded {
             self.tenants().originate(Source::Ovn, vni, routes);
         }
         for (vni, macs) in told.hosts_gone {
-            self.tenants().withdraw_hosts(vni, macs);
+            self.tenants().withdraw_hosts(Source::Ovn, vni, macs);
         }
         for (vni, hosts) in told.hosts {
-            self.tenants().originate_hosts(vni, hosts);
+            self.tenants().originate_hosts(Source::Ovn, vni, hosts);
         }
     }
 

@@ -1,11 +1,11 @@
 //! The way from those who want something originated in tenants' tables (EVPN) to the speaker, and back: shared by the
 //! agent's loop, the configuration and the control socket, each as a [`Source`] of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bgp::Route;
-use bgp::evpn::{Instance, LocalHost, Vni};
+use bgp::evpn::{Instance, Kind, LocalHost, Vni};
 use bgp::wire::evpn::Mac;
 use ipnet::IpNet;
 
@@ -24,7 +24,7 @@ struct Shared {
     /// Where several have a table under one VNI, that of the greatest counts.
     instances: BTreeMap<Source, BTreeMap<Vni, Instance>>,
     prefixes: BTreeMap<Vni, Origins>,
-    hosts: BTreeMap<(Vni, Mac), LocalHost>,
+    hosts: BTreeMap<(Vni, Mac), BTreeMap<Source, LocalHost>>,
     /// Once the speaker runs.
     speaker: Option<Handle>,
     held: bool,
@@ -66,33 +66,38 @@ impl TenantOrigination {
         for vni in vnis {
             self.change(vni, |origins| origins.withdraw_all(source));
         }
-    }
-
-    /// These hosts of a bridged table are on this node; others that are there stay.
-    pub fn originate_hosts(&self, vni: Vni, hosts: impl IntoIterator<Item = (Mac, LocalHost)>) {
-        let mut shared = self.lock();
-        let mut news = Vec::new();
-        for (mac, host) in hosts {
-            if shared.hosts.get(&(vni, mac)) != Some(&host) {
-                shared.hosts.insert((vni, mac), host.clone());
-                news.push((mac, host));
-            }
-        }
-        if !news.is_empty() {
-            shared.tell(|changes| changes.originate_hosts(vni, news));
+        let vnis: BTreeSet<_> = self.lock().hosts.keys().map(|(vni, _)| *vni).collect();
+        for vni in vnis {
+            let hosts = self.hosts_of(source, vni);
+            self.withdraw_hosts(source, vni, hosts);
         }
     }
 
-    /// These have left.
-    pub fn withdraw_hosts(&self, vni: Vni, macs: impl IntoIterator<Item = Mac>) {
+    /// A source wants these hosts of a bridged table to be on this node; others that it wants there stay. What several
+    /// say of one host is all told.
+    pub fn originate_hosts(
+        &self,
+        source: Source,
+        vni: Vni,
+        hosts: impl IntoIterator<Item = (Mac, LocalHost)>,
+    ) {
         let mut shared = self.lock();
-        let gone = macs.into_iter();
-        let gone: Vec<_> = gone
-            .filter(|mac| shared.hosts.remove(&(vni, *mac)).is_some())
-            .collect();
-        if !gone.is_empty() {
-            shared.tell(|changes| changes.withdraw_hosts(vni, gone));
-        }
+        let hosts = hosts.into_iter().map(|(mac, host)| (mac, Some(host)));
+        shared.change_hosts(source, vni, hosts);
+    }
+
+    /// A source lets go of these.
+    pub fn withdraw_hosts(&self, source: Source, vni: Vni, macs: impl IntoIterator<Item = Mac>) {
+        let mut shared = self.lock();
+        shared.change_hosts(source, vni, macs.into_iter().map(|mac| (mac, None)));
+    }
+
+    /// The hosts that a source has in a table.
+    pub fn hosts_of(&self, source: Source, vni: Vni) -> Vec<Mac> {
+        let shared = self.lock();
+        let hosts = shared.hosts.iter();
+        let own = hosts.filter(|((of, _), by)| *of == vni && by.contains_key(&source));
+        own.map(|((_, mac), _)| *mac).collect()
     }
 
     /// What peers teach: the reader waits for [`LearnedTenants::filled`], then takes. There is one reader.
@@ -105,10 +110,12 @@ impl TenantOrigination {
         self.lock().of(source)
     }
 
-    /// Whether somebody has a table under this VNI.
-    pub fn has_instance(&self, vni: Vni) -> bool {
+    /// What the table under this VNI holds; `None` where nobody has one.
+    pub fn kind(&self, vni: Vni) -> Option<Kind> {
         let shared = self.lock();
-        shared.instances.values().any(|all| all.contains_key(&vni))
+        let mut tables = shared.instances.values().rev();
+        let table = tables.find_map(|all| all.get(&vni))?;
+        Some(table.kind)
     }
 
     /// The prefixes that a source has in a table, in no particular order.
@@ -170,6 +177,39 @@ impl Shared {
         self.instances.get(&source).cloned().unwrap_or_default()
     }
 
+    /// What a source says of hosts from now on; `None` is nothing. The speaker is told what differs.
+    fn change_hosts(
+        &mut self,
+        source: Source,
+        vni: Vni,
+        said: impl Iterator<Item = (Mac, Option<LocalHost>)>,
+    ) {
+        let (mut here, mut gone) = (Vec::new(), Vec::new());
+        for (mac, host) in said {
+            let by = self.hosts.entry((vni, mac)).or_default();
+            let before = (!by.is_empty()).then(|| all_of(by));
+            match host {
+                Some(host) => by.insert(source, host),
+                None => by.remove(&source),
+            };
+            let now = (!by.is_empty()).then(|| all_of(by));
+            if by.is_empty() {
+                self.hosts.remove(&(vni, mac));
+            }
+            match now {
+                Some(now) if before.as_ref() != Some(&now) => here.push((mac, now)),
+                None if before.is_some() => gone.push(mac),
+                Some(_) | None => {}
+            }
+        }
+        if !here.is_empty() || !gone.is_empty() {
+            self.tell(|changes| {
+                changes.originate_hosts(vni, here);
+                changes.withdraw_hosts(vni, gone);
+            });
+        }
+    }
+
     fn merged(&self) -> BTreeMap<Vni, Instance> {
         let mut merged = BTreeMap::new();
         // The greatest source comes last.
@@ -185,8 +225,8 @@ impl Shared {
         for (vni, origins) in &self.prefixes {
             changes.originate(*vni, origins.routes());
         }
-        for ((vni, mac), host) in &self.hosts {
-            changes.originate_hosts(*vni, [(*mac, host.clone())]);
+        for ((vni, mac), by) in &self.hosts {
+            changes.originate_hosts(*vni, [(*mac, all_of(by))]);
         }
         changes.set_silent(self.held);
         changes
@@ -227,5 +267,48 @@ mod tests {
         assert!(tenants.set_instances(Source::Ovn, with(2)), "another RD");
         assert!(tenants.set_instances(Source::Configuration, with(3)));
         assert_eq!(tenants.instances(Source::Ovn), with(2));
+=======
+/// What all sources say of one host.
+fn all_of(by: &BTreeMap<Source, LocalHost>) -> LocalHost {
+    let mut all = LocalHost::default();
+    for host in by.values() {
+        all.addresses.extend(&host.addresses);
+        all.sticky |= host.sticky;
+        all.gateway |= host.gateway;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+    fn host(address: &str, gateway: bool) -> LocalHost {
+        LocalHost {
+            addresses: [address.parse().unwrap()].into(),
+            gateway,
+            ..LocalHost::default()
+        }
+    }
+
+    fn told(tenants: &TenantOrigination) -> Option<LocalHost> {
+        tenants.lock().hosts.get(&(7, MAC)).map(all_of)
+    }
+
+    #[test]
+    fn what_an_operator_says_of_a_host_is_told_beside_what_ovn_says_and_goes_by_itself() {
+        let tenants = TenantOrigination::default();
+        let (ovn, by_hand) = (host("192.0.2.1", false), host("192.0.2.2", true));
+        tenants.originate_hosts(Source::Ovn, 7, [(MAC, ovn.clone())]);
+        tenants.originate_hosts(Source::Operator, 7, [(MAC, by_hand)]);
+        let both = told(&tenants).unwrap();
+        assert_eq!((both.addresses.len(), both.gateway), (2, true));
+        assert_eq!(tenants.hosts_of(Source::Operator, 7), [MAC]);
+        tenants.withdraw_hosts(Source::Operator, 7, [MAC]);
+        assert_eq!(told(&tenants), Some(ovn));
+        tenants.withdraw_hosts(Source::Ovn, 7, [MAC]);
+        assert_eq!(told(&tenants), None);
     }
 }

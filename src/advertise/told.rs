@@ -89,7 +89,7 @@ fn host(
     all.peek()?;
     Some(LocalHost {
         addresses: all.flatten().collect(),
-        sticky: false,
+        ..LocalHost::default()
     })
 }
 

@@ -36,13 +36,13 @@ use self::inputs::{Inputs, News};
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
 use crate::advertise::frr::{self, Leak, Upkeep};
-use crate::config::{Backend, Config, frr_peer};
+use crate::config::{self, Backend, Config, frr_peer};
 use crate::exposure::{Options, Policy};
 use crate::kernel::{Observation, rt_tables};
 use crate::ovn::RowProblem;
 use crate::ovsdb::{Change, Event};
 use crate::peering::TenantNews;
-use crate::reconcile::ownership::TenantScope;
+use crate::reconcile::ownership::{Claim, TenantScope};
 use crate::reconcile::{Domain, Found, Key, ownership};
 use crate::router_advertisement::{NotTold, RouterAdvertisements};
 
@@ -109,12 +109,7 @@ impl Agent {
         let table = config.agent.bgp_vrf_table_id;
         let mut core = Core::new(&host, table, config.agent.driver, options);
         core.watch_leak(leak.names().clone());
-        if config.agent.has_tenant_tables() {
-            core.watch_tenants(TenantScope {
-                keeps_vrfs: !config.agent.delete_vrf_on_disconnect,
-                speaks: config.agent.bgp_backend != Backend::Frr,
-            });
-        }
+        core.watch_tenants(tenant_scope(&config.agent));
         let mut agent = Self {
             inputs: Inputs::open(&config, rt_tables.clone())?,
             core,
@@ -339,6 +334,18 @@ fn leak(config: &Config) -> Leak {
     match agent.bgp_backend == Backend::Frr && !frr::leaks(agent) {
         true => leak.of_tenants_alone(),
         false => leak,
+    }
+}
+
+/// Which devices of tenants are ours. Without EVPN, too: a driver or method before this one may have had it.
+fn tenant_scope(agent: &config::Agent) -> TenantScope {
+    TenantScope {
+        claim: match agent.has_tenant_tables() {
+            true => Claim::Adopting,
+            false => Claim::Marked,
+        },
+        keeps_vrfs: !agent.delete_vrf_on_disconnect,
+        speaks: agent.bgp_backend != Backend::Frr,
     }
 }
 

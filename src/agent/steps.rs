@@ -195,7 +195,7 @@ impl Agent {
     /// what nobody wants.
     pub(super) fn adopt_adverts(&mut self, adverts: &BTreeMap<Destination, Announcement>) {
         for (&destination, announcement) in adverts {
-            let wanted = self.core.wiring().behind(&destination).is_some();
+            let wanted = self.core.wiring().wants(&destination);
             let reconciler = self.core.reconciler_mut();
             reconciler.succeeded(&Step::Advertise {
                 destination,

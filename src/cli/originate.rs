@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::control::{AskError, Attributes, Client, Originate, Query, Reply, Taken, Withdraw};
+use crate::mac::MacAddr;
 
 /// Arguments of `originate`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -19,6 +20,17 @@ pub struct Args {
     /// In the tenant's table of this VNI (EVPN)
     #[arg(long, value_name = "NUMBER")]
     pub vni: Option<u32>,
+    /// A host of that table, with this MAC address, which has these addresses or none (EVPN type 2)
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "vni",
+        conflicts_with = "file"
+    )]
+    pub mac: Option<MacAddr>,
+    /// The host is a default gateway of the network (RFC 7432 section 10.1)
+    #[arg(long, requires = "mac")]
+    pub default_gateway: bool,
     /// Community, as 65001:100 or graceful-shutdown; may be repeated
     #[arg(long, value_name = "COMMUNITY", value_delimiter = ',')]
     pub community: Vec<Community>,
@@ -44,6 +56,9 @@ pub struct WithdrawArgs {
     /// From the tenant's table of this VNI (EVPN)
     #[arg(long, value_name = "NUMBER")]
     pub vni: Option<u32>,
+    /// The host of that table with this MAC address, with all its addresses
+    #[arg(long, value_name = "ADDRESS", requires = "vni", conflicts_with_all = ["prefix", "file", "all"])]
+    pub mac: Option<MacAddr>,
     /// All that was originated by hand
     #[arg(long, conflicts_with_all = ["prefix", "file"])]
     pub all: bool,
@@ -106,6 +121,9 @@ impl Prefixes {
 
 /// `originate`: the answer for people.
 pub fn originate(args: &Args, config: &Config) -> Result<String, OriginateError> {
+    if let Some(mac) = args.mac {
+        return host(args, mac, config);
+    }
     let prefixes = args.prefixes.read()?;
     let query = Query::Originate(Originate {
         vni: args.vni,
@@ -126,13 +144,28 @@ pub fn originate(args: &Args, config: &Config) -> Result<String, OriginateError>
     ))
 }
 
+fn host(args: &Args, mac: MacAddr, config: &Config) -> Result<String, OriginateError> {
+    let query = Query::Originate(Originate {
+        prefixes: args.prefixes.prefix.clone(),
+        vni: args.vni,
+        mac: Some(mac),
+        default_gateway: args.default_gateway,
+        ..Originate::default()
+    });
+    Client::connect(&config.agent.control_socket)?.ask(&query)?;
+    Ok(format!(
+        "host {mac} originated until the agent ends or 'withdraw' says otherwise\n"
+    ))
+}
+
 /// `withdraw`: the answer for people.
 pub fn withdraw(args: &WithdrawArgs, config: &Config) -> Result<String, OriginateError> {
     let path = &config.agent.control_socket;
-    let reply = if args.all {
+    let reply = if args.all || args.mac.is_some() {
         let all = Withdraw {
             vni: args.vni,
-            all: true,
+            mac: args.mac,
+            all: args.all,
             ..Withdraw::default()
         };
         Client::connect(path)?.ask(&Query::Withdraw(all))?
@@ -145,7 +178,13 @@ pub fn withdraw(args: &WithdrawArgs, config: &Config) -> Result<String, Originat
         };
         Client::connect(path)?.ask_about(&Query::Withdraw(some), &prefixes)?
     };
-    Ok(format!("{} withdrawn\n", counted(&reply)))
+    Ok(match (args.mac, &reply) {
+        (Some(mac), Reply::Taken(Taken { prefixes: 0 })) => {
+            format!("host {mac} was not originated by hand: nothing was withdrawn\n")
+        }
+        (Some(mac), _) => format!("host {mac} withdrawn\n"),
+        (None, _) => format!("{} withdrawn\n", counted(&reply)),
+    })
 }
 
 fn counted(reply: &Reply) -> String {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::by_hand::ByHand;
 use super::drain::Drain;
 use super::lines::{Lines, NoLine};
 use super::message::{
@@ -258,9 +259,18 @@ impl Desk {
     async fn originate(&self, wanted: Originate, lines: &mut Lines) -> Result<Reply, NoLine> {
         let attributes = Arc::new(bgp::RouteAttributes::from(wanted.attributes));
         let tenants = self.origination.tenants();
-        if let Some(vni) = wanted.vni.filter(|vni| !tenants.has_instance(*vni)) {
+        let table = wanted.vni.map(|vni| (vni, tenants.kind(vni)));
+        if let Some((vni, None)) = table {
             let why = format!("this node has no table of VNI {vni}: 'show evpn' lists them");
             return Ok(Reply::Error(why));
+        }
+        if let Some(mac) = wanted.mac {
+            let host = ByHand {
+                mac,
+                addresses: &wanted.prefixes,
+                gateway: wanted.default_gateway,
+            };
+            return Ok(host.originate(tenants, table));
         }
         let originate = |prefixes: Vec<IpNet>| {
             let routes = prefixes.into_iter().map(|prefix| bgp::Route {
@@ -278,10 +288,19 @@ impl Desk {
     async fn withdraw(&self, unwanted: Withdraw, lines: &mut Lines) -> Result<Reply, NoLine> {
         let tenants = self.origination.tenants();
         if let Some(vni) = unwanted.vni {
+            let hosts = tenants.hosts_of(Source::Operator, vni);
+            if let Some(mac) = unwanted.mac {
+                let known = hosts.into_iter().filter(|known| known.0 == mac.0);
+                let known: Vec<_> = known.collect();
+                let prefixes = known.len();
+                tenants.withdraw_hosts(Source::Operator, vni, known);
+                return Ok(Reply::Taken(Taken { prefixes }));
+            }
             if unwanted.all {
                 let held = tenants.of(Source::Operator, vni);
-                let prefixes = held.len();
+                let prefixes = held.len() + hosts.len();
                 tenants.withdraw(Source::Operator, vni, held);
+                tenants.withdraw_hosts(Source::Operator, vni, hosts);
                 return Ok(Reply::Taken(Taken { prefixes }));
             }
             let withdraw = |prefixes| tenants.withdraw(Source::Operator, vni, prefixes);

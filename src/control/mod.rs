@@ -3,6 +3,7 @@
 //! [`Server`] hands each request to the agent's loop over a channel, with a place for the reply;
 //! [`ask`] is the client behind `show` and `explain`.
 
+mod by_hand;
 mod client;
 mod desk;
 mod drain;

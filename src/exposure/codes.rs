@@ -49,7 +49,7 @@ codes! {
     NoVni "no-vni" "EVPN: its network (or, with ovn_evpn_driver, its router's port) is in no VNI, or in none that this method exposes" "set `neutron_bgpvpn:type` (`l3`, `l2`) and `neutron_bgpvpn:vni` in `external_ids` of its `Logical_Switch` (ovn_evpn_driver: `neutron_bgpvpn:vni` and `neutron_bgpvpn:as` of the router's ports), or choose another `exposing_method`"
     VniUnusable "vni-unusable" "EVPN: what the network's row says of its VNI cannot be read, or contradicts another network of the VNI" "the reason names row, key and value: correct them"
     BehindStretched "behind-stretched" "behind a router whose gateway is on a stretched network (`l2`), which has MAC addresses and no routes" "give the router a gateway on a network of type `l3`"
-    NoMac "no-mac" "nothing says which MAC address has it on the stretched network" "for a virtual port: exactly one of its `virtual-parents` must be up on its host"
+    NoMac "no-mac" "nothing says which MAC address has it on the stretched network" "for a virtual port: `Port_Binding.virtual_parent` must name a port that is up on its host; without OVN_Southbound, exactly one of its `virtual-parents` must be up there"
     AddressTaken "address-taken" "DHCP tells ports that it is their router, and a router's interface in OVN has it" "nothing: that router is it"
     VniMismatch "vni-mismatch" "EVPN: VNI and AS of the router interface are not those of the gateway, or those of another gateway of the VNI" "the same `neutron_bgpvpn:vni` and `neutron_bgpvpn:as` on both ports; a VNI of its own for another tenant"
     Policy "policy" "a policy says not to advertise it ([policy.md](policy.md))" "the reason names the object or the rule"

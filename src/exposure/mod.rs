@@ -33,7 +33,9 @@ pub use filter::{is_global, is_routable};
 pub use node::{NoSystemId, Node};
 pub use options::{Method, Options, TenantExposure};
 pub use policy::Policy;
-pub use tenant::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant, TenantGateway};
+pub use tenant::{
+    Entry, Layer, ProviderNetwork, RouterAdvertisement, Station, Tenant, TenantGateway,
+};
 
 /// What stands behind a prefix. The names are those of `plan --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

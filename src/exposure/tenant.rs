@@ -65,6 +65,16 @@ pub struct ProviderNetwork {
     /// The tenant's gateways on it that this chassis hosts, by router port. Only tenants with [`Entry::PerGateway`] have
     /// them: what is behind a gateway is wired whether or not a host there is exposed, and is not advertised itself.
     pub gateways: BTreeMap<Arc<str>, TenantGateway>,
+    /// What is here of a stretched network and has no IP address: it is no exposure, and its MAC addresses are told.
+    pub stations: BTreeSet<Station>,
+}
+
+/// A port of a stretched network that is here and has no IP address, or one MAC address of it that has none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Station {
+    pub port: Arc<str>,
+    /// `None` where OVN knows none (`unknown`): the port gets what is flooded.
+    pub mac: Option<MacAddr>,
 }
 
 /// A gateway port of a tenant's router, on this chassis.

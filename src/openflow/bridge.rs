@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{Connection, ConnectionError};
-use super::flow::CookieMask;
 use super::wire::FlowMod;
 use super::{FlowError, Observation, flow};
 use crate::reconcile::Step;
@@ -33,8 +32,6 @@ pub(super) struct Bridge {
     pub(super) socket: PathBuf,
     pub(super) outbox: Outbox,
     pub(super) writes_total: Arc<AtomicU64>,
-    /// The flows of tenants are listed too.
-    pub(super) tenants: Arc<AtomicBool>,
 }
 
 impl Bridge {
@@ -76,7 +73,7 @@ impl Bridge {
     ) -> Result<(), ConnectionError> {
         loop {
             if connection.changed {
-                let flows = connection.flows(self.cookies()).await?;
+                let flows = connection.flows(flow::OUR_COOKIES).await?;
                 let objects = flows.iter().map(|f| flow::object(&self.name, f));
                 let news = Observation {
                     bridge: Arc::clone(&self.name),
@@ -94,14 +91,6 @@ impl Bridge {
                     None => return Ok(()),
                 },
             }
-        }
-    }
-
-    fn cookies(&self) -> CookieMask {
-        if self.tenants.load(Ordering::Relaxed) {
-            flow::OUR_COOKIES
-        } else {
-            flow::FLOW_COOKIES
         }
     }
 

@@ -23,12 +23,6 @@ pub(super) const OUR_COOKIES: CookieMask = CookieMask {
     mask: !(FLOW_COOKIE ^ TENANT_FLOW_COOKIE),
 };
 
-/// The one cookie of flows that are there without tenants.
-pub(super) const FLOW_COOKIES: CookieMask = CookieMask {
-    cookie: FLOW_COOKIE,
-    mask: u64::MAX,
-};
-
 /// §7.2.3.2: class OFPXMC_OPENFLOW_BASIC, field, mask or not, length: the headers of our fields.
 const OXM_IN_PORT: u32 = oxm_header(0, 4);
 const OXM_ETH_DST: u32 = oxm_header(3, 6);

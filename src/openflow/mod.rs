@@ -15,7 +15,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -63,7 +63,6 @@ pub struct Switch {
     outbox: Outbox,
     inbox: mpsc::Receiver<Observation>,
     writes_total: Arc<AtomicU64>,
-    tenants: Arc<AtomicBool>,
 }
 
 struct Task {
@@ -81,15 +80,6 @@ impl Switch {
             outbox,
             inbox,
             writes_total: Arc::default(),
-            tenants: Arc::default(),
-        }
-    }
-
-    /// Whether the flows of tenants, cookie 0x3e6, are of concern: they are listed, and so removed when nobody wishes
-    /// them, where EVPN is configured.
-    pub fn heed_tenants(&self, heeded: bool) {
-        if self.tenants.swap(heeded, Ordering::Relaxed) != heeded {
-            self.refresh();
         }
     }
 
@@ -109,7 +99,6 @@ impl Switch {
             socket: self.run_dir.join(format!("{name}.mgmt")),
             outbox: self.outbox.clone(),
             writes_total: Arc::clone(&self.writes_total),
-            tenants: Arc::clone(&self.tenants),
         };
         let running = AbortOnDropHandle::new(tokio::spawn(bridge.run(receiver)));
         Task {

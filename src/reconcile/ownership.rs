@@ -13,7 +13,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::object::TableId;
-pub use tenants::{TenantDevice, TenantScope};
+pub use tenants::{Claim, TenantDevice, TenantScope};
 
 /// Our mark on routes (`rtm_protocol`), rules (`FRA_PROTOCOL`), neighbours and proxies
 /// (`NDA_PROTOCOL`), and addresses (`IFA_PROTO`, Linux 5.18). Not in iproute2's `rt_protos`, nor used by FRR (186–198) or BIRD (12).
@@ -49,7 +49,7 @@ pub struct Scope {
     pub interfaces: Vec<Arc<str>>,
     /// Where FRR is told what to advertise, or was by a former backend.
     pub leak: Option<Leak>,
-    /// Where EVPN is configured: the devices of tenants, by their names.
+    /// The devices of tenants, by their names; `None` where nobody asks for them.
     pub tenants: Option<TenantScope>,
 }
 

@@ -109,7 +109,12 @@ impl Wiring {
             .collect();
         let outline = |wiring: &Self, vni| wiring.tenants.outline(vni, &wiring.facts);
         let before: Vec<(Vni, Outline)> = vnis.into_iter().map(|v| (v, outline(self, v))).collect();
+        let stations = self.stations(delta);
         touched.base = self.claim(&delta.tenants);
+        let changed = self.stations(delta);
+        for station in changed.symmetric_difference(&stations) {
+            self.touch_station(*station, &mut touched);
+        }
         for exposure in &delta.removed {
             if self.exposures.remove(exposure) {
                 if let Some(vni) = exposure.vni {
@@ -269,6 +274,7 @@ impl Wiring {
             wishes.push(self.tenant_wish(vni));
             if extent == Extent::All {
                 destinations.extend(self.exposures.of_tenant(vni));
+                destinations.extend(self.tenants.stations(vni));
                 taught.extend(self.tenants.subjects(vni).map(|subject| (vni, subject)));
             }
         }
@@ -321,7 +327,7 @@ impl Wiring {
         let destination = destination.into();
         let holder = Holder::Exposed(destination);
         let Some(chosen) = self.chosen(destination) else {
-            return Wish::nothing(holder);
+            return self.station_wish(destination);
         };
         let Needs { objects, requires } = match destination.vni() {
             Some(vni) => self.tenants.exposed(vni, chosen, &self.facts),
@@ -340,6 +346,11 @@ impl Wiring {
             objects,
             advert: Some(advert),
         }
+    }
+
+    /// Whether this is to be advertised, now or once it is wired.
+    pub fn wants(&self, destination: &Destination) -> bool {
+        self.wish(*destination).advert.is_some()
     }
 
     /// What a prefix of the default table needs.
@@ -449,7 +460,7 @@ impl Wiring {
     }
 
     fn taught_wish(&self, vni: Vni, subject: Taught) -> Wish {
-        let here = |mac| self.exposures.has_host(vni, mac);
+        let here = |mac| self.exposures.has_host(vni, mac) || self.tenants.has_station(vni, mac);
         self.tenants.taught(vni, subject, &self.facts, here)
     }
 

@@ -7,7 +7,7 @@ use interop::{Need, Place, eventually, require};
 
 use crate::lab::*;
 
-fn config(asn: u32) -> String {
+pub(crate) fn config(asn: u32) -> String {
     format!(
         "[global.config]\nas = {asn}\nrouter-id = \"{LEAF}\"\n[[neighbors]]\n[neighbors.config]\nneighbor-address = \"{OURS}\"\n\
          peer-as = 65001\n[neighbors.timers.config]\nconnect-retry = 1\n\

@@ -242,8 +242,16 @@ impl Us {
             ours.map(|prefix| Route::new(prefix.parse().unwrap())),
         );
         let addresses = ["10.101.0.1".parse().unwrap()].into();
-        let sticky = false;
-        tenants.originate_hosts(BRIDGED, [(host(1), LocalHost { addresses, sticky })]);
+        tenants.originate_hosts(
+            BRIDGED,
+            [(
+                host(1),
+                LocalHost {
+                    addresses,
+                    ..LocalHost::default()
+                },
+            )],
+        );
         let start = Start {
             tenants,
             learned_tenants: Some(learned.clone()),

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use interop::gobgp::Gobgp;
 use interop::rootfs::Generation;
 use interop::{Daemon, Need, Place, eventually, require, scrape};
 use serde_json::Value;
@@ -130,6 +131,78 @@ fn the_speaker_alone_has_tenants_tables() {
         "the configuration's stays"
     );
     drop(speaker);
+}
+
+/// A host by hand, and what GoBGP is told of it (RFC 7432 §7.2, §10.1).
+fn a_host_by_hand(generation: Generation) {
+    let tool = Tool::new();
+    let place = Place::inside(&tool.lab.leaf).with(generation);
+    let config = crate::gobgp::config(65002);
+    let gobgp = Gobgp::start(&place, &tool.lab.path("gobgp"), &config).unwrap();
+    let mut speaker = tool.command(&["speaker"]);
+    let _speaker = Daemon::spawn("speaker", tool.lab.dir.path(), &mut speaker).unwrap();
+    let of_mac = |mac: &str| -> Vec<String> {
+        let table = gobgp.run("global rib -a evpn").unwrap_or_default();
+        let lines = table.lines().filter(|line| line.contains(mac));
+        lines.map(str::to_owned).collect()
+    };
+    let (gateway, bare) = ("02:00:00:00:99:01", "02:00:00:00:99:02");
+    eventually(true, || {
+        tool.json(&["show", "neighbors"])["leaf"]["bgpState"] == "Established"
+    });
+    let by_hand = ["originate", "--vni", "1001", "--mac", gateway];
+    let more = ["--default-gateway", "10.101.0.1", "2001:db8:101::1"];
+    let said = tool.says(&[&by_hand[..], &more[..]].concat());
+    assert!(
+        said.starts_with("host 02:00:00:00:99:01 originated"),
+        "{said}"
+    );
+    tool.says(&["originate", "--vni", "1001", "--mac", bare]);
+    eventually(3, || of_mac(gateway).len());
+    eventually(1, || of_mac(bare).len());
+    let routes = of_mac(gateway);
+    let marked = |line: &&String| line.to_lowercase().contains("default-gateway");
+    assert_eq!(routes.iter().filter(marked).count(), 3, "{routes:#?}");
+    for ip in ["[ip:<nil>]", "[ip:10.101.0.1]", "[ip:2001:db8:101::1]"] {
+        assert!(
+            routes.iter().any(|line| line.contains(ip)),
+            "{ip}: {routes:#?}"
+        );
+    }
+    let routes = of_mac(bare);
+    assert!(
+        routes[0].contains("[ip:<nil>]") && !marked(&&routes[0]),
+        "{routes:#?}"
+    );
+    // Without the mark it is a host like others.
+    tool.says(&["originate", "--vni", "1001", "--mac", gateway, "10.101.0.1"]);
+    eventually((2, 0), || {
+        let routes = of_mac(gateway);
+        (routes.len(), routes.iter().filter(marked).count())
+    });
+    let said = tool.says(&["withdraw", "--vni", "1001", "--mac", gateway]);
+    assert_eq!(said, "host 02:00:00:00:99:01 withdrawn\n");
+    eventually(0, || of_mac(gateway).len());
+    assert_eq!(of_mac(bare).len(), 1);
+    let said = tool.says(&["withdraw", "--vni", "1001", "--all"]);
+    assert_eq!(said, "1 prefix withdrawn\n");
+    eventually(0, || of_mac(bare).len());
+    let mut refused = tool.command(&["originate", "--vni", "77", "--mac", bare]);
+    let refused = refused.output().unwrap();
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(why.contains("VNI 77 is a routed table"), "{why}");
+}
+
+#[test]
+fn a_default_gateway_by_hand_is_told_as_one_to_gobgp_3_10() {
+    require!(Need::Root, Need::Program("gobgpd"));
+    a_host_by_hand(Generation::Bookworm);
+}
+
+#[test]
+fn a_default_gateway_by_hand_is_told_as_one_to_gobgp_3_36() {
+    require!(Need::Root, Need::Trixie);
+    a_host_by_hand(Generation::Trixie);
 }
 
 fn it_can_be_seen(tool: &Tool) {

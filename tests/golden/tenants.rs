@@ -116,6 +116,7 @@ fn evpn() -> Desired {
         attachment: attachment.clone(),
         routers: BTreeSet::new(),
         advertisements: BTreeSet::new(),
+        stations: BTreeSet::new(),
         gateways: [("lrp".into(), gateway)].into(),
     };
     let tenant = Tenant {

@@ -18,6 +18,7 @@ pub fn tenant_scope() -> Scope {
         tenants: Some(TenantScope {
             keeps_vrfs: false,
             speaks: true,
+            ..TenantScope::default()
         }),
         ..scope()
     }

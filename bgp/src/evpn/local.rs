@@ -22,6 +22,9 @@ pub struct LocalHost {
     pub addresses: BTreeSet<IpAddr>,
     /// It does not move: who else claims its MAC address is wrong (RFC 7432 §15.2).
     pub sticky: bool,
+    /// It is a default gateway of the network, and told as that (RFC 7432 §10.1). Where another node says the same of
+    /// its MAC address, both have it: that is no move.
+    pub gateway: bool,
 }
 
 /// What this node has in one VNI, whether or not there is an instance of it at present.
@@ -94,10 +97,13 @@ impl Instance {
         Some(EvpnRoute::MacIp(route))
     }
 
-    /// What a host is told with. RFC 7432 §7.7: an address that never moved goes without a sequence.
-    pub(super) fn host_attributes(&self, mobility: Mobility) -> RouteAttributes {
+    /// What a host is told with. RFC 7432 §7.7: an address that never moved goes without a sequence; §10.1: a default
+    /// gateway is marked as one.
+    pub(super) fn host_attributes(&self, mobility: Mobility, gateway: bool) -> RouteAttributes {
         let moved = (mobility != Mobility::default()).then_some(EvpnCommunity::Mobility(mobility));
-        self.attributes(&igp(), moved.as_slice())
+        let gateway = gateway.then_some(EvpnCommunity::DefaultGateway);
+        let more: Vec<_> = moved.into_iter().chain(gateway).collect();
+        self.attributes(&igp(), &more)
     }
 
     /// Type 3 (RFC 7432 §7.3), with the tunnel that it must have (§11.1).

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::event::RemoteHost;
+use super::local::LocalHost;
 use crate::wire::evpn::Mobility;
 
 /// Moves within [`WINDOW`] that make an address a duplicate (RFC 7432 §15.1: N).
@@ -15,7 +17,7 @@ pub(super) const WINDOW: Duration = Duration::from_secs(180);
 /// A MAC address that this node has, in one bridged network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Local {
-    sticky: bool,
+    standing: Standing,
     sequence: u32,
     /// Somebody else has it since, by the rules: he is believed, and we are silent.
     superseded: bool,
@@ -44,6 +46,13 @@ pub(super) struct Claim {
     pub(super) vtep: IpAddr,
 }
 
+/// How a host of ours stands against others' claims to its MAC address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) sticky: bool,
+    pub(super) gateway: bool,
+}
+
 /// A MAC address moves between VTEPs faster than hosts do: it is on two of them, or there is a loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Duplicate;
@@ -52,7 +61,7 @@ impl Local {
     /// The address appeared here at `now`, while others claimed it or not: ours is the newer word (RFC 7432 §7.7).
     /// `before` is what is known of earlier stays.
     pub(super) fn appeared(
-        sticky: bool,
+        standing: Standing,
         best: Option<Claim>,
         before: Option<Past>,
         now: Instant,
@@ -75,7 +84,7 @@ impl Local {
             }
         }
         let this = Self {
-            sticky,
+            standing,
             sequence,
             superseded: false,
             moves,
@@ -92,9 +101,13 @@ impl Local {
     /// What is to be said of it; nothing while somebody else has it.
     pub(super) fn mobility(&self) -> Option<Mobility> {
         (!self.superseded).then_some(Mobility {
-            sticky: self.sticky,
+            sticky: self.standing.sticky,
             sequence: self.sequence,
         })
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// Whether it has moved too often until `now`.
@@ -142,10 +155,26 @@ fn are_too_many(moves: &VecDeque<Instant>, now: Instant) -> bool {
     moves.iter().filter(recent).count() >= MOVES
 }
 
+impl Standing {
+    /// What a remote host claims of it. RFC 7432 §10.1: gateways of a network may share a MAC address, each on its node.
+    pub(super) fn rival(self, host: &RemoteHost) -> Option<Claim> {
+        (!(self.gateway && host.gateway)).then(|| host.claim())
+    }
+}
+
+impl From<&LocalHost> for Standing {
+    fn from(host: &LocalHost) -> Self {
+        Self {
+            sticky: host.sticky,
+            gateway: host.gateway,
+        }
+    }
+}
+
 impl Claim {
     /// RFC 7432 §7.7: the higher sequence, between equals the lower VTEP; §15.2: a sticky one against none.
     fn wins(&self, local: &Local, ours: IpAddr) -> bool {
-        if local.sticky != self.mobility.sticky {
+        if local.standing.sticky != self.mobility.sticky {
             return self.mobility.sticky;
         }
         let (theirs, own) = (self.mobility.sequence, local.sequence);
@@ -178,7 +207,7 @@ mod tests {
     }
 
     fn appeared(best: Option<Claim>, before: Option<Past>, now: Instant) -> Local {
-        Local::appeared(false, best, before, now).0
+        Local::appeared(Standing::default(), best, before, now).0
     }
 
     fn sequence(local: &Local) -> Option<u32> {
@@ -230,7 +259,11 @@ mod tests {
     #[test]
     fn a_sticky_address_stays_with_whoever_says_so() {
         let now = Instant::now();
-        let (mut local, _) = Local::appeared(true, None, None, now);
+        let sticky = Standing {
+            sticky: true,
+            gateway: false,
+        };
+        let (mut local, _) = Local::appeared(sticky, None, None, now);
         assert!(!local.hear(Some(claim(1000, 1)), OURS));
         let mut moving = appeared(None, None, now);
         let mut fixed = claim(0, 9);
@@ -246,7 +279,7 @@ mod tests {
             let now = start + Duration::from_secs(at);
             let before = sequence(&local).unwrap();
             let (next, duplicate) = Local::appeared(
-                false,
+                Standing::default(),
                 Some(claim(before + 1, 1)),
                 Past::here(local, now),
                 now,
@@ -256,12 +289,20 @@ mod tests {
         }
         let held = sequence(&local);
         let now = start + Duration::from_secs(10);
-        let (local, duplicate) =
-            Local::appeared(false, Some(claim(50, 1)), Past::here(local, now), now);
+        let (local, duplicate) = Local::appeared(
+            Standing::default(),
+            Some(claim(50, 1)),
+            Past::here(local, now),
+            now,
+        );
         assert_eq!((duplicate, sequence(&local)), (Some(Duplicate), held));
         let later = now + WINDOW;
-        let (local, duplicate) =
-            Local::appeared(false, Some(claim(50, 1)), Past::here(local, later), later);
+        let (local, duplicate) = Local::appeared(
+            Standing::default(),
+            Some(claim(50, 1)),
+            Past::here(local, later),
+            later,
+        );
         assert_eq!((duplicate, sequence(&local)), (None, Some(51)));
     }
 }

@@ -33,6 +33,7 @@ pub use instance::{Import, Instance, Kind, Vni};
 pub(crate) use learned::Learned;
 use local::Here;
 pub use local::LocalHost;
+use mobility::Standing;
 pub use path::EvpnPath;
 pub use table::{Judgement, Unused};
 use table::{Subject, judge};
@@ -103,11 +104,11 @@ impl Evpn {
     /// This node has a host in a VNI. Of one that was not here before, `now` is when it came: if others claim it, ours
     /// is the newer word (RFC 7432 §7.7).
     pub(crate) fn add_host(&mut self, vni: Vni, mac: Mac, host: LocalHost, now: Instant) {
-        let sticky = host.sticky;
+        let own = Standing::from(&host);
         let here = self.here.entry(vni).or_default();
         let before = here.hosts.insert(mac, host);
-        if before.is_none_or(|before| before.sticky != sticky) {
-            self.arrive(vni, mac, sticky, now);
+        if before.is_none_or(|before| Standing::from(&before) != own) {
+            self.arrive(vni, mac, own, now);
         }
         self.report(vni, Subject::Host(mac));
         self.originate(vni, Subject::Host(mac));
@@ -275,10 +276,10 @@ impl Evpn {
         let arrivals: Vec<_> = hosts
             .into_iter()
             .flatten()
-            .map(|(mac, host)| (*mac, host.sticky))
+            .map(|(mac, host)| (*mac, Standing::from(host)))
             .collect();
-        for (mac, sticky) in arrivals {
-            self.arrive(vni, mac, sticky, now);
+        for (mac, own) in arrivals {
+            self.arrive(vni, mac, own, now);
         }
         self.tell(vni);
     }
@@ -305,9 +306,9 @@ impl Evpn {
         self.originate_all(vni);
     }
 
-    fn arrive(&mut self, vni: Vni, mac: Mac, sticky: bool, now: Instant) {
+    fn arrive(&mut self, vni: Vni, mac: Mac, own: Standing, now: Instant) {
         if let Some(tenant) = self.instances.get_mut(&vni)
-            && tenant.arrive(mac, sticky, now).is_some()
+            && tenant.arrive(mac, own, now).is_some()
         {
             self.events.push_back(EvpnEvent::DuplicateMac { vni, mac });
         }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::event::{EvpnEvent, RemoteHost};
 use super::instance::{Instance, Kind, Vni};
 use super::local::{Here, LocalHost};
-use super::mobility::{Claim, Duplicate, Local, Past};
+use super::mobility::{Duplicate, Local, Past, Standing};
 use super::table::{Subject, Table};
 use crate::rib::RouteAttributes;
 use crate::speaker::Multipath;
@@ -48,7 +48,7 @@ pub(super) struct Tenant {
 #[derive(Debug, Default)]
 struct Made {
     prefix: Option<(Arc<RouteAttributes>, Arc<RouteAttributes>)>,
-    host: Option<(Mobility, Arc<RouteAttributes>)>,
+    host: Option<((Mobility, bool), Arc<RouteAttributes>)>,
 }
 
 impl Tenant {
@@ -147,10 +147,10 @@ impl Tenant {
             return Vec::new();
         };
         let told = match &self.made.host {
-            Some((of, told)) if *of == mobility => Arc::clone(told),
-            _ => Arc::new(self.instance.host_attributes(mobility)),
+            Some((of, told)) if *of == (mobility, host.gateway) => Arc::clone(told),
+            _ => Arc::new(self.instance.host_attributes(mobility, host.gateway)),
         };
-        self.made.host = Some((mobility, Arc::clone(&told)));
+        self.made.host = Some(((mobility, host.gateway), Arc::clone(&told)));
         // The MAC address alone as well: frames to it need no IP address (RFC 7432 §10.1).
         let addresses = host.addresses.iter().copied().map(Some);
         let routes = [None].into_iter().chain(addresses);
@@ -159,12 +159,12 @@ impl Tenant {
     }
 
     /// A host came here at `now`: if others claim it, ours is the newer word (RFC 7432 §7.7).
-    pub(super) fn arrive(&mut self, mac: Mac, sticky: bool, now: Instant) -> Option<Duplicate> {
-        let best = self.table.host(&mac).map(|host| host.claim());
+    pub(super) fn arrive(&mut self, mac: Mac, own: Standing, now: Instant) -> Option<Duplicate> {
+        let best = self.table.host(&mac).and_then(|host| own.rival(&host));
         let present = self.present.remove(&mac);
         let left = self.left.remove(&mac);
         let earlier = present.map_or(left, |local| Past::here(local, now));
-        let (local, duplicate) = Local::appeared(sticky, best, earlier, now);
+        let (local, duplicate) = Local::appeared(own, best, earlier, now);
         self.present.insert(mac, local);
         duplicate
     }
@@ -183,6 +183,8 @@ impl Tenant {
         if let Some(EvpnEvent::Host {
             host: Some(host), ..
         }) = told
+            // Gateways share a MAC address, each on its node.
+            && !host.gateway
             && self.table.host(&mac).is_none()
         {
             let past = Past::elsewhere(host.mobility, self.left.remove(&mac), now);
@@ -280,7 +282,9 @@ impl Tenant {
     fn remote_host(&mut self, mac: Mac) -> Option<RemoteHost> {
         let remote = self.table.host(&mac);
         if let Some(local) = self.present.get_mut(&mac) {
-            let claim: Option<Claim> = remote.as_ref().map(RemoteHost::claim);
+            let claim = remote
+                .as_ref()
+                .and_then(|host| local.standing().rival(host));
             local.hear(claim, self.instance.vtep);
             if local.mobility().is_some() {
                 return None;

@@ -49,6 +49,9 @@ fn scene(steps: &mut Steps) -> Result<()> {
     steps.step("a VM migrates, and its sequence number grows", || {
         migrate(&mut stretched)
     })?;
+    steps.step("a port without IP address is told by its MAC alone", || {
+        by_mac_alone(&stretched)
+    })?;
     steps.step("the devices go with the annotation", || goes(&stretched))
 }
 
@@ -227,6 +230,48 @@ fn migrate(stretched: &mut Stretched) -> Result<()> {
         after.last() > before.last()
     })
     .with_context(|| format!("{before:?}, then {after:?}"))
+}
+
+/// OVN knows no IP address of "one" any more: type 2 with IP length 0 (RFC 7432 §7.2), and who asks for its address floods.
+fn by_mac_alone(stretched: &Stretched) -> Result<()> {
+    let Stretched {
+        scene,
+        host,
+        guests,
+        ..
+    } = stretched;
+    let (port, mac) = (&guests[0].port, guests[0].port.mac());
+    let whole = format!("{mac} {} {}", port.v4(), port.v6());
+    for (entries, addressed) in [
+        (vec![mac.as_str(), "unknown"], false),
+        (vec![&*whole], true),
+    ] {
+        let words = [vec!["lsp-set-addresses", &port.id], entries].concat();
+        scene.neutron.central.nbctl(&words)?;
+        let mut last = Vec::new();
+        wait_until(PATIENCE, "the routes of its MAC", || {
+            last = routes_of(scene, &mac).unwrap_or_default();
+            let with_address = last.iter().filter(|route| route.contains("]:[")).count();
+            !last.is_empty() && with_address == if addressed { 2 } else { 0 }
+        })
+        .with_context(|| format!("with an address: {addressed}: {last:#?}"))?;
+        host.namespace.ip("neigh flush all")?;
+        for to in [port.v4(), port.v6()] {
+            reaches(&host.namespace, &to, "one")?;
+        }
+    }
+    Ok(())
+}
+
+/// What follows a MAC in the type 2 routes that FRR has heard of it: nothing, or an IP address.
+fn routes_of(scene: &Scene, mac: &str) -> Result<Vec<String>> {
+    let shown = scene
+        .vtep
+        .router
+        .vtysh("show bgp l2vpn evpn route type macip")?;
+    let lines = shown.lines().filter(|line| line.contains("[2]:["));
+    let after = |line: &str| Some(line.split_once(mac)?.1.trim().to_owned());
+    Ok(lines.filter_map(after).collect())
 }
 
 /// The sequence numbers with which FRR has heard of a MAC (RFC 7432 §7.7); a route without one says 0.

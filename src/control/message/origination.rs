@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::mac::MacAddr;
+
 /// `originate`: these routes, in place of those that the operator gave for the same prefixes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +21,13 @@ pub struct Originate {
     /// In this tenant's table (EVPN) rather than in unicast.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vni: Option<u32>,
+    /// In that table, a host with this MAC address, which has these addresses: the prefixes, of full length. None: it is told
+    /// by its MAC address alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
+    /// The host is a default gateway of the network (RFC 7432 §10.1).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default_gateway: bool,
     /// Of all of them.
     #[serde(flatten)]
     pub attributes: Attributes,
@@ -36,6 +45,9 @@ pub struct Withdraw {
     /// As in [`Originate`]: what was originated there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vni: Option<u32>,
+    /// As in [`Originate`]: this host, with all its addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
     /// All of it, whatever `prefixes` says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,

@@ -33,6 +33,7 @@ pub(super) fn member(inputs: Inputs<'_>, uuid: Uuid) -> Option<Member> {
             attachment: host.attachment,
             routers: BTreeSet::new(),
             advertisements: BTreeSet::new(),
+            stations: BTreeSet::new(),
             gateways: BTreeMap::from([(gateway.lrp.clone(), described)]),
         },
     })

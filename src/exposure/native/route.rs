@@ -144,6 +144,7 @@ fn member_of(
             attachment: tenancy.attachment.clone(),
             routers: BTreeSet::new(),
             advertisements: BTreeSet::new(),
+            stations: BTreeSet::new(),
             gateways: BTreeMap::from([(port.gateway.lrp.clone(), described)]),
         },
     })

@@ -24,14 +24,16 @@ mod tenants;
 mod tests;
 mod vpn;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use self::place::Site;
 use super::policy::northbound as policy;
-use super::{Attributes, Code, Decision, Exposure, Kind, Layer, Node, Options, Reason, Withheld};
+use super::{
+    Attributes, Code, Decision, Exposure, Kind, Layer, Node, Options, Reason, Station, Withheld,
+};
 use crate::ovn::{Northbound, Southbound};
 pub use standing::Standing;
 pub use tenants::{Conflict, conflicts, left_out};
@@ -50,8 +52,8 @@ pub struct Inputs<'a> {
 /// Decides everything, and says why not for every candidate that is withheld.
 pub fn decide(inputs: Inputs<'_>) -> Decision {
     let mut verdict = Verdict {
-        exposures: Vec::new(),
         withheld: Some(Vec::new()),
+        ..Verdict::default()
     };
     for unit in Unit::all(inputs.northbound) {
         unit.decide(inputs, &mut verdict);
@@ -62,12 +64,16 @@ pub fn decide(inputs: Inputs<'_>) -> Decision {
         router_address::decide(inputs, network, &mut verdict);
     }
     verdict.exposures.sort();
+    let mut stations = Stations::default();
+    for (network, station) in std::mem::take(&mut verdict.stations) {
+        stations.entry(network).or_default().insert(station);
+    }
     let mut withheld = verdict.withheld.unwrap_or_default();
     withheld.sort();
     Decision {
         exposures: verdict.exposures,
         withheld,
-        tenants: tenants::all(inputs, |network| occupied.contains(network)),
+        tenants: tenants::all(inputs, |network| occupied.contains(network), &stations),
     }
 }
 
@@ -97,6 +103,7 @@ impl Unit {
         let Verdict {
             exposures,
             withheld,
+            ..
         } = verdict;
         policy::rule(inputs, self.decided(), exposures, from, withheld);
     }
@@ -137,6 +144,9 @@ impl Unit {
     }
 }
 
+/// What is here of stretched networks without an IP address, by network.
+type Stations = BTreeMap<Arc<str>, BTreeSet<Station>>;
+
 /// Why something is not exposed.
 type Refusal = (Code, String);
 
@@ -144,6 +154,8 @@ type Refusal = (Code, String);
 #[derive(Default)]
 struct Verdict {
     exposures: Vec<Arc<Exposure>>,
+    /// What is here without an IP address, each with its network.
+    stations: Vec<(Arc<str>, Station)>,
     /// Only where somebody reads it: a node sees far more candidates than it exposes.
     withheld: Option<Vec<Withheld>>,
 }
@@ -182,8 +194,9 @@ fn without_mac(exposure: &Exposure) -> Withheld {
         port: exposure.port.clone(),
         code: Code::NoMac,
         reason: format!(
-            "network {} is stretched, and nothing says which MAC address has it: of a virtual port, exactly one of \
-             options:virtual-parents must be up on its host",
+            "network {} is stretched, and nothing says which MAC address has it: a virtual port has that of the port in \
+             Port_Binding.virtual_parent; without OVN_Southbound, exactly one of options:virtual-parents must be up on \
+             its host",
             exposure.network
         ),
     }

@@ -1,13 +1,16 @@
 //! Ports of VMs: on a provider network where they are, on a tenant network behind its routers.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::place::{self, Absent, Place, Site};
-use super::{Inputs, Refusal, Verdict, exposure, proxied, subnet, tenant};
-use crate::exposure::{Code, Exposure, Kind, Layer, Reason, TenantExposure, Withheld, is_routable};
+use super::{Inputs, Refusal, Verdict, exposure, policy, proxied, subnet, tenant};
+use crate::exposure::{
+    Code, Exposure, Kind, Layer, Reason, Station, TenantExposure, Withheld, is_routable,
+};
 use crate::mac::MacAddr;
 use crate::ovn::northbound::{PortKind, SwitchPort};
 
@@ -35,6 +38,13 @@ fn own_addresses(inputs: Inputs<'_>, port: &SwitchPort, verdict: &mut Verdict) {
     };
     let explained = verdict.withheld.is_some();
     let provider = Provider::of(inputs, port, network);
+    if let Provider::Here { network, site, .. } = &provider
+        && site.is_stretched()
+    {
+        verdict
+            .stations
+            .extend(stations(inputs, port, (network, site)));
+    }
     let behind_routers = explained || inputs.options.tenants != TenantExposure::Nothing;
     for (ip, mac) in addresses(port) {
         let mut exposures = Vec::new();
@@ -140,15 +150,71 @@ impl Provider {
     }
 }
 
-/// The MAC of the port that holds a virtual one: the only one of those that may claim it that is up here.
-fn parent(inputs: Inputs<'_>, port: &SwitchPort) -> Option<MacAddr> {
-    let parents = port.virtual_parents.iter();
-    let parents = parents.filter_map(|name| inputs.northbound.port_named(name));
-    let mut here = parents.filter(|parent| place::here(inputs, parent).is_ok());
-    match (here.next(), here.next()) {
-        (Some(parent), None) => Some(parent.addresses.first()?.mac),
-        _ => None,
+/// What of a port on a stretched network here has no IP address: MAC addresses of its own, or `unknown` alone. A virtual
+/// port has the MAC of another.
+fn stations(
+    inputs: Inputs<'_>,
+    port: &SwitchPort,
+    (network, site): (&Arc<str>, &Site),
+) -> Vec<(Arc<str>, Station)> {
+    if port.kind != PortKind::Vif {
+        return Vec::new();
     }
+    let addressed: BTreeSet<MacAddr> = addresses(port).into_iter().map(|(_, mac)| mac).collect();
+    let macs: BTreeSet<MacAddr> = port.addresses.iter().map(|entry| entry.mac).collect();
+    let of = |mac| {
+        let port = port.name.clone();
+        (network.clone(), Station { port, mac })
+    };
+    let mut found: Vec<_> = macs
+        .difference(&addressed)
+        .map(|mac| of(Some(*mac)))
+        .collect();
+    if macs.is_empty() && port.unknown {
+        found.push(of(None));
+    }
+    found.retain(|_| is_advertised(inputs, port, (network, site)));
+    found
+}
+
+/// Whether policies have a port without IP address advertised.
+fn is_advertised(
+    inputs: Inputs<'_>,
+    port: &SwitchPort,
+    (network, site): (&Arc<str>, &Site),
+) -> bool {
+    let reason = Reason::PortHere {
+        port: port.name.clone(),
+        host: inputs.node.hostname.clone(),
+    };
+    let place = (network, site.clone());
+    // A section that names networks of addresses is about something else.
+    let any = IpNet::default();
+    let exposure = exposure(any, Kind::Provider, &port.name, place, reason);
+    policy::advertises(inputs, policy::Decided::Port(port.uuid), &exposure)
+}
+
+/// The MAC of the port that holds a virtual one: the one that OVN says has claimed it; where OVN_Southbound is not
+/// followed, the only one of those that may claim it that is up here.
+fn parent(inputs: Inputs<'_>, port: &SwitchPort) -> Option<MacAddr> {
+    let nb = inputs.northbound;
+    let is_here = |parent: &&Arc<SwitchPort>| place::here(inputs, parent).is_ok();
+    let claimed_by = match inputs.southbound {
+        Some(southbound) => {
+            let binding = southbound.binding_named(&port.name)?;
+            let claimed_by = nb.port_named(binding.virtual_parent.as_ref()?);
+            claimed_by.filter(is_here)
+        }
+        None => {
+            let parents = port.virtual_parents.iter();
+            let mut here = parents
+                .filter_map(|name| nb.port_named(name))
+                .filter(is_here);
+            let only = here.next();
+            only.filter(|_| here.next().is_none())
+        }
+    };
+    Some(claimed_by?.addresses.first()?.mac)
 }
 
 /// Why a tenant network that is annotated so is not stretched.

@@ -46,6 +46,7 @@ pub(super) fn decide(inputs: Inputs<'_>, network: &Arc<str>, verdict: &mut Verdi
     let Verdict {
         exposures,
         withheld,
+        ..
     } = verdict;
     rule(inputs, Decided::Network, exposures, from, withheld);
 }

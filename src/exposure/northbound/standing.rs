@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bgp::evpn::Vni;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Inputs, Unit, Verdict, router_address, tenants};
-use crate::exposure::{Delta, Exposure, Tenant};
+use super::{Inputs, Stations, Unit, Verdict, router_address, tenants};
+use crate::exposure::{Delta, Exposure, Station, Tenant};
 use crate::ovn::Northbound;
 use crate::ovn::northbound::{Affected, Network};
 
@@ -19,6 +19,9 @@ pub struct Standing {
     occupied: FxHashMap<Arc<str>, usize>,
     /// The router addresses of those networks.
     routers: FxHashMap<Arc<str>, Vec<Arc<Exposure>>>,
+    /// What is here without an IP address, by the row that each comes from, and by network.
+    stations_by_row: FxHashMap<Unit, Vec<(Arc<str>, Station)>>,
+    stations: Stations,
     tenants: BTreeMap<Vni, Arc<Tenant>>,
 }
 
@@ -33,6 +36,7 @@ impl Standing {
             let mut verdict = Verdict::default();
             unit.decide(inputs, &mut verdict);
             self.replace(unit, verdict.exposures, &mut touched, &mut delta);
+            self.replace_stations(unit, verdict.stations, &mut touched);
         }
         if inputs.options.method.has_tenants() || !self.tenants.is_empty() {
             self.update_tenants(inputs, touched, &mut delta);
@@ -55,7 +59,8 @@ impl Standing {
 
     fn concerned(&self, nb: &Northbound, affected: Affected) -> FxHashSet<Unit> {
         if affected.everything {
-            return self.by_row.keys().copied().chain(Unit::all(nb)).collect();
+            let known = self.by_row.keys().chain(self.stations_by_row.keys());
+            return known.copied().chain(Unit::all(nb)).collect();
         }
         let mut units = FxHashSet::default();
         units.extend(affected.ports.into_iter().map(Unit::Port));
@@ -116,6 +121,33 @@ impl Standing {
         }
     }
 
+    /// The same of what has no IP address. Few rows have such.
+    fn replace_stations(
+        &mut self,
+        unit: Unit,
+        new: Vec<(Arc<str>, Station)>,
+        touched: &mut Touched,
+    ) {
+        let old = self.stations_by_row.remove(&unit).unwrap_or_default();
+        for (network, station) in old.iter().filter(|one| !new.contains(one)) {
+            if let Some(stations) = self.stations.get_mut(network) {
+                stations.remove(station);
+                if stations.is_empty() {
+                    self.stations.remove(network);
+                }
+            }
+            touched.networks.insert(network.clone());
+        }
+        for (network, station) in new.iter().filter(|one| !old.contains(one)) {
+            let stations = self.stations.entry(network.clone()).or_default();
+            stations.insert(station.clone());
+            touched.networks.insert(network.clone());
+        }
+        if !new.is_empty() {
+            self.stations_by_row.insert(unit, new);
+        }
+    }
+
     /// The networks of VNIs as a whole: what they are depends on whether something of them is here.
     fn update_tenants(&mut self, inputs: Inputs<'_>, touched: Touched, delta: &mut Delta) {
         let nb = inputs.northbound;
@@ -130,7 +162,7 @@ impl Standing {
         }
         for vni in vnis {
             let occupied = |name: &str| self.occupied.contains_key(name);
-            let new = tenants::of_vni(inputs, vni, occupied);
+            let new = tenants::of_vni(inputs, vni, occupied, &self.stations);
             if self.tenants.get(&vni).map(|tenant| &**tenant) == new.as_ref() {
                 continue;
             }

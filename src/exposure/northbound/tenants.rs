@@ -7,20 +7,22 @@ use std::sync::Arc;
 use bgp::evpn::Vni;
 use bgp::wire::evpn::RouteDistinguisher;
 
-use super::{Inputs, place, router_address, vpn};
+use super::{Inputs, Stations, place, router_address, vpn};
 use crate::exposure::{Entry, Layer, ProviderNetwork, RouterAdvertisement, Tenant};
 use crate::ovn::Membership;
 use crate::ovn::northbound::{DhcpOptions, Told};
 
-/// All tenants that this node reaches. `occupied` says of which networks something is exposed here.
+/// All tenants that this node reaches. `occupied` says of which networks something is exposed here, `stations` what of
+/// them is here besides.
 pub(super) fn all(
     inputs: Inputs<'_>,
     occupied: impl Fn(&str) -> bool,
+    stations: &Stations,
 ) -> BTreeMap<Vni, Arc<Tenant>> {
     let vnis: BTreeSet<_> = inputs.northbound.vnis().collect();
     let tenants = vnis.into_iter();
     tenants
-        .filter_map(|vni| Some((vni, Arc::new(of_vni(inputs, vni, &occupied)?))))
+        .filter_map(|vni| Some((vni, Arc::new(of_vni(inputs, vni, &occupied, stations)?))))
         .collect()
 }
 
@@ -29,6 +31,7 @@ pub(super) fn of_vni(
     inputs: Inputs<'_>,
     vni: Vni,
     occupied: impl Fn(&str) -> bool,
+    stations: &Stations,
 ) -> Option<Tenant> {
     let members = members(inputs, vni);
     let mut tenant = Tenant {
@@ -53,6 +56,7 @@ pub(super) fn of_vni(
                 routers: BTreeSet::new(),
                 advertisements: BTreeSet::new(),
                 gateways: BTreeMap::new(),
+                stations: stations.get(name).cloned().unwrap_or_default(),
             };
             if tenant.layer == Layer::Routed && occupied(name) {
                 network.routers = router_address::addresses(inputs, name);

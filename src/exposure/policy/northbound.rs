@@ -34,6 +34,17 @@ pub(in crate::exposure) fn rule(
     });
 }
 
+/// Whether the policy has something advertised that is decided for one row and is no exposure, told by what it would
+/// be as one.
+pub(in crate::exposure) fn advertises(
+    inputs: Inputs<'_>,
+    decided: Decided,
+    exposure: &Exposure,
+) -> bool {
+    let subject = subject(inputs, decided, exposure);
+    inputs.options.policy.judge(exposure, &subject).is_ok()
+}
+
 fn subject<'a>(inputs: Inputs<'a>, decided: Decided, exposure: &Exposure) -> Subject<'a> {
     let nb = inputs.northbound;
     let mut of = Of {

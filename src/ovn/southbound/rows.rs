@@ -19,6 +19,8 @@ pub struct PortBinding {
     pub kind: BindingKind,
     /// `chassis`.
     pub chassis: Option<Uuid>,
+    /// `virtual_parent`: the port that has claimed a virtual one. Only the monitor for [`super::Scope::Bindings`] asks.
+    pub virtual_parent: Option<Arc<str>>,
     /// `up`; true where OVN does not tell (before 20.12): bound was up.
     pub up: bool,
     /// `datapath`. Only the monitor for [`super::Scope::Bindings`] leaves it out.
@@ -123,7 +125,7 @@ impl PortBinding {
     ];
 
     /// The columns read to know who binds a port.
-    pub const BINDING_COLUMNS: &[&str] = &["logical_port", "type", "chassis"];
+    pub const BINDING_COLUMNS: &[&str] = &["logical_port", "type", "chassis", "virtual_parent"];
 
     /// A VM's port without addresses that no chassis binds.
     pub fn unbound(uuid: Uuid, logical_port: &str) -> Self {
@@ -132,6 +134,7 @@ impl PortBinding {
             logical_port: logical_port.into(),
             kind: BindingKind::Vif,
             chassis: None,
+            virtual_parent: None,
             up: false,
             datapath: None,
             addresses: Vec::new(),
@@ -152,6 +155,7 @@ impl PortBinding {
             logical_port: row.string("logical_port")?.clone(),
             kind: BindingKind::read(row)?,
             chassis: row.uuids("chassis")?.first().copied(),
+            virtual_parent: non_empty(row.optional_string("virtual_parent")?),
             up: row.optional_bool("up")?.unwrap_or(true),
             datapath: row.uuids("datapath")?.first().copied(),
             addresses: row.parsed("mac", binding_address)?,

@@ -21,9 +21,21 @@ const MAX_VNI: Vni = 0x00ff_ffff;
 /// How many characters of a localnet port's uuid are in the names of a network's devices.
 const SHORT_UUID: usize = 11;
 
+/// Whose devices of tenants count as ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claim {
+    /// EVPN is configured: what bears our mark, and what the Python agent left, which is adopted.
+    #[default]
+    Adopting,
+    /// EVPN is not configured (any more): what bears our mark. A process before this one made it, under another driver
+    /// or exposing method. What bears none may serve somebody who has EVPN beside us, and stays.
+    Marked,
+}
+
 /// What EVPN adds to a [`Scope`](super::Scope).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantScope {
+    pub claim: Claim,
     /// A VRF that nobody wishes any more stays, empty (`delete_vrf_on_disconnect = false`).
     pub keeps_vrfs: bool,
     /// The agent's own speaker learns what is behind other VTEPs. What an FRR before it has left in the forwarding
@@ -166,6 +178,11 @@ pub fn is_tenant_table(table: TableId) -> bool {
 }
 
 impl TenantScope {
+    /// Whether what the Python agent left counts as ours.
+    fn adopts(&self) -> bool {
+        self.claim == Claim::Adopting
+    }
+
     /// True for a VRF of ours: with our mark, or as the Python agent leaves one, and with nobody else's device in it.
     pub fn is_our_vrf(&self, vrf: &DeviceFacts<'_>) -> bool {
         let (TenantDevice::Vrf(vni), LinkKind::Vrf { table }) = (vrf.device, vrf.kind) else {
@@ -179,7 +196,7 @@ impl TenantScope {
         *table == vni
             && is_tenant_table(*table)
             && devices().all(ours)
-            && (vrf.alias == Some(LINK_ALIAS) || has_entry)
+            && (vrf.alias == Some(LINK_ALIAS) || (self.adopts() && has_entry))
     }
 
     /// True for a device that may be removed, or made anew.
@@ -190,7 +207,7 @@ impl TenantScope {
         if let TenantDevice::Vrf(_) = device.device {
             return self.is_our_vrf(device) && !self.keeps_vrfs;
         }
-        device.alias == Some(LINK_ALIAS) || self.is_python_device(device)
+        device.alias == Some(LINK_ALIAS) || (self.adopts() && self.is_python_device(device))
     }
 
     fn is_python_device(&self, device: &DeviceFacts<'_>) -> bool {
@@ -222,35 +239,35 @@ impl TenantScope {
     /// Routes in a tenant's table: ours by their mark, and the Python agent's where the VRF is ours. Those of FRR,
     /// BIRD and OVN, an operator's static ones and the kernel's are not (b012).
     pub fn owns_route(&self, protocol: u8, in_our_vrf: bool) -> bool {
-        protocol == PROTOCOL || (in_our_vrf && protocol == libc::RTPROT_BOOT)
+        protocol == PROTOCOL || (self.adopts() && in_our_vrf && protocol == libc::RTPROT_BOOT)
     }
 
     /// Addresses with our mark, and on a device of ours what the Python agent put there: host prefixes.
     pub fn owns_address(&self, address: &IpNet, protocol: u8, on_our_device: bool) -> bool {
         let host = address.prefix_len() == address.max_prefix_len();
         let python = protocol == 0 && (host || is_helper_address(address));
-        protocol == PROTOCOL || (on_our_device && python)
+        protocol == PROTOCOL || (self.adopts() && on_our_device && python)
     }
 
     /// Permanent neighbours with our mark, and on a device of ours those without any.
     pub fn owns_neighbour(&self, protocol: u8, on_our_device: bool) -> bool {
-        protocol == PROTOCOL || (on_our_device && protocol == 0)
+        protocol == PROTOCOL || (self.adopts() && on_our_device && protocol == 0)
     }
 
-    /// The entries of the forwarding tables of our devices, which bear no mark.
+    /// The entries of the forwarding tables of our devices, which bear no mark. Without EVPN they go with the device.
     pub fn owns_fdb(&self, on_our_device: bool) -> bool {
-        self.speaks && on_our_device
+        self.adopts() && self.speaks && on_our_device
     }
 
     /// Ports with our mark, or with a name that only the Python agent gives; `vlan-<vni>` only where its device is
     /// in that tenant's VRF.
     pub fn owns_port(&self, port: &PortFacts<'_>) -> bool {
-        port.marked
-            || match TenantDevice::named(port.name) {
-                Some(TenantDevice::NetworkPort | TenantDevice::GatewayPort(_)) => !port.internal,
-                Some(TenantDevice::GatewayVlan(_)) => port.internal && port.in_our_vrf,
-                _ => false,
-            }
+        let python = || match TenantDevice::named(port.name) {
+            Some(TenantDevice::NetworkPort | TenantDevice::GatewayPort(_)) => !port.internal,
+            Some(TenantDevice::GatewayVlan(_)) => port.internal && port.in_our_vrf,
+            _ => false,
+        };
+        port.marked || (self.adopts() && python())
     }
 }
 

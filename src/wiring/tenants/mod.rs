@@ -10,6 +10,7 @@ mod entrance;
 mod inherited;
 mod instance;
 pub mod names;
+mod stations;
 mod taught;
 #[cfg(test)]
 mod tests;
@@ -381,12 +382,15 @@ impl Tenants {
 }
 
 impl<'a> Site<'a> {
-    /// The provider networks that have an entrance: those of which something is exposed, or on which there are gateways.
+    /// The provider networks that have an entrance: those of which something is exposed or is here without an IP
+    /// address, or on which there are gateways.
     fn networks(&self) -> impl Iterator<Item = (&'a Arc<str>, &'a ProviderNetwork)> + use<'a> {
         let exposed = &self.table.exposed;
         let networks = self.tenant.networks.iter();
-        let used =
-            networks.filter(|(name, n)| exposed.contains_key(*name) || !n.gateways.is_empty());
+        let used = networks.filter(|(name, network)| {
+            let has_more = !network.gateways.is_empty() || !network.stations.is_empty();
+            has_more || exposed.contains_key(*name)
+        });
         // Devices of gateways are named by the VNI alone: there is one entrance.
         used.take(match self.tenant.entry {
             Entry::PerNetwork => usize::MAX,

@@ -40,11 +40,20 @@ fn hosts(all: &[(u8, &[&str])]) -> BTreeMap<Mac, LocalHost> {
     let host = |(last, addresses): &(u8, &[&str])| {
         let host = LocalHost {
             addresses: addresses.iter().map(|ip| ip.parse().unwrap()).collect(),
-            sticky: false,
+            ..LocalHost::default()
         };
         (mac(*last), host)
     };
     all.iter().map(host).collect()
+}
+
+/// A default gateway at .1, of us or another.
+fn gateway() -> LocalHost {
+    LocalHost {
+        addresses: ["10.0.0.1".parse().unwrap()].into(),
+        gateway: true,
+        ..LocalHost::default()
+    }
 }
 
 const OWN_FLOOD: &str = "192.0.2.5:1001 [3]:[0]:[32]:[192.0.2.5] ET:8 RT:65001:1001";
@@ -119,6 +128,56 @@ fn a_host_that_moves_between_others_is_where_the_higher_sequence_says() {
     let back = Said::by(1, 1001).moved(2);
     evpn.hear(LEAF, &back, back.host(9, None, &[1001]));
     assert_eq!(evpn.events(), [at(9, 1, 2, &[])]);
+}
+
+#[test]
+fn a_default_gateway_is_told_as_one() {
+    let mut evpn = with([(1001, bridged(1001))]);
+    evpn.said();
+    evpn.add_host(1001, mac(9), gateway(), Instant::now());
+    let told = "192.0.2.5:1001 [2]:[0]:[48]:[02:00:00:00:00:09]";
+    assert_eq!(
+        evpn.said(),
+        [
+            format!("{told} ET:8 RT:65001:1001 Default Gateway"),
+            format!("{told}:[32]:[10.0.0.1] ET:8 RT:65001:1001 Default Gateway"),
+        ]
+    );
+    // It is a host like others from now on.
+    let host = LocalHost {
+        gateway: false,
+        ..gateway()
+    };
+    evpn.add_host(1001, mac(9), host, Instant::now());
+    let said = evpn.said();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said.iter().all(|told| !told.contains("Gateway")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_gateway_that_another_node_has_as_well_does_not_move() {
+    let mut evpn = with([(1001, bridged(1001))]);
+    let start = Instant::now();
+    evpn.add_host(1001, mac(9), gateway(), start);
+    evpn.said();
+    // A lower VTEP, and even a higher sequence.
+    let there = Said::by(1, 1001).moved(7).as_gateway();
+    evpn.hear(LEAF, &there, there.host(9, None, &[1001]));
+    assert!(evpn.said().is_empty(), "it stays told");
+    assert!(evpn.events().is_empty(), "and is here");
+    evpn.remove_host(1001, mac(9), start);
+    evpn.said();
+    evpn.events();
+    evpn.add_host(1001, mac(9), gateway(), start);
+    assert!(evpn.said().iter().all(|told| !told.contains("MM:")));
+    assert_eq!(evpn.duplicates(1001, start).count(), 0);
+    // Who has it and is none is believed by the usual rule.
+    let host = Said::by(1, 1001).moved(7);
+    evpn.hear(LEAF, &host, host.host(9, None, &[1001]));
+    assert_eq!(evpn.said().len(), 2, "both are withdrawn");
 }
 
 /// Live migration, here and away again: the sequence counts up, and never do both say it for long (RFC 7432 §7.7).

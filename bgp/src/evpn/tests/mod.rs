@@ -80,6 +80,11 @@ impl Said {
         self
     }
 
+    pub(super) fn as_gateway(mut self) -> Self {
+        self.communities.push(EvpnCommunity::DefaultGateway);
+        self
+    }
+
     pub(super) fn rd(&self) -> RouteDistinguisher {
         RouteDistinguisher::of_address(vtep(self.vtep), 1)
     }

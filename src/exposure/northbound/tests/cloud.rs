@@ -297,6 +297,21 @@ impl Cloud {
         }
     }
 
+    /// Connects SB, with the virtual port bound to this chassis by this port.
+    pub(super) fn claim(&mut self, port: &str, parent: Option<&str>) {
+        self.bind(port, "chassis-1");
+        let Some(sb) = &mut self.sb else { return };
+        let binding = sb.binding_named(port).map(|binding| PortBinding {
+            virtual_parent: parent.map(Into::into),
+            ..(**binding).clone()
+        });
+        let binding = binding.map(southbound::Row::PortBinding);
+        sb.replace(southbound::Table::PortBinding, id(port), binding);
+        for name in sb.take_affected().rebound {
+            self.nb.affect_port_named(&name);
+        }
+    }
+
     pub(super) fn decide(&self) -> Decision {
         decide(Inputs {
             northbound: &self.nb,
@@ -402,6 +417,7 @@ pub(super) fn vm(name: &str, network: &str, ips: &[&str]) -> SwitchPort {
         up: true,
         enabled: true,
         addresses: vec![address(MAC, ips)],
+        unknown: false,
         tag: None,
         parent: None,
         requested_chassis: vec!["host-1".into()],

@@ -93,6 +93,104 @@ fn l2vni_a_virtual_port_has_the_mac_of_the_port_that_claimed_it() {
 }
 
 #[test]
+fn l2vni_a_virtual_port_is_of_the_parent_that_ovn_says() {
+    let mut cloud = stretched();
+    let parent = |name: &str, mac: MacAddr| SwitchPort {
+        addresses: vec![address(mac, &[])],
+        ..vm(name, "provider", &[])
+    };
+    let other = MacAddr([0xfa, 0x16, 0x3e, 0, 0, 0xbb]);
+    cloud.port(virtual_port("provider", &["one", "other"]));
+    cloud.port(parent("one", PARENT));
+    cloud.port(parent("other", other));
+    // Of two that are here, none before one has claimed it.
+    assert_eq!(cloud.withheld("172.24.4.90/32").0, Code::NoMac);
+    cloud.claim("vip", None);
+    assert_eq!(cloud.withheld("172.24.4.90/32").0, Code::NoMac);
+    for (name, mac) in [("one", PARENT), ("other", other)] {
+        cloud.claim("vip", Some(name));
+        assert_eq!(cloud.exposed(), ["172.24.4.90/32"]);
+        assert_eq!(cloud.exposure("172.24.4.90/32").mac, Some(mac), "{name}");
+    }
+    // Nobody holds what the port says that is not here.
+    cloud.claim("vip", Some("nobody"));
+    assert_eq!(cloud.exposed(), [] as [&str; 0]);
+    assert_eq!(cloud.withheld("172.24.4.90/32").0, Code::NoMac);
+}
+
+/// The ports here without IP address.
+fn stations(cloud: &mut Cloud) -> Vec<(String, Option<MacAddr>)> {
+    let tenant = tenant(cloud, 1002);
+    let stations = tenant.networks["provider"].stations.iter();
+    stations.map(|s| (s.port.to_string(), s.mac)).collect()
+}
+
+#[test]
+fn l2vni_a_port_without_ip_address_is_its_mac_alone() {
+    let mut cloud = stretched();
+    let bare = |unknown| SwitchPort {
+        unknown,
+        ..vm("bare", "provider", &[])
+    };
+    let only_mac = vec![("bare".to_owned(), Some(MAC))];
+    for unknown in [false, true] {
+        cloud.port(bare(unknown));
+        assert_eq!(cloud.exposed(), [] as [&str; 0]);
+        assert_eq!(
+            stations(&mut cloud),
+            only_mac,
+            "unknown beside it: {unknown}"
+        );
+    }
+    // `unknown` alone: it gets what is flooded.
+    cloud.port(SwitchPort {
+        addresses: Vec::new(),
+        ..bare(true)
+    });
+    assert_eq!(stations(&mut cloud), [("bare".to_owned(), None)]);
+    // With an IP address it is that, and a MAC address beside it that has none.
+    cloud.port(SwitchPort {
+        addresses: vec![address(MAC, &["172.24.4.10"]), address(PARENT, &[])],
+        ..bare(true)
+    });
+    assert_eq!(cloud.exposed(), ["172.24.4.10/32"]);
+    assert_eq!(stations(&mut cloud), [("bare".to_owned(), Some(PARENT))]);
+}
+
+#[test]
+fn l2vni_a_port_without_ip_address_counts_where_it_is_up_and_is_to_be_advertised() {
+    let mut cloud = stretched();
+    let bare = || vm("bare", "provider", &[]);
+    for row in [
+        SwitchPort {
+            up: false,
+            ..bare()
+        },
+        SwitchPort {
+            requested_chassis: hosts(&["host-2"]),
+            ..bare()
+        },
+        SwitchPort {
+            network: Some("tenant".into()),
+            ..bare()
+        },
+    ] {
+        cloud.port(bare());
+        assert_eq!(stations(&mut cloud).len(), 1);
+        cloud.port(row);
+        assert_eq!(stations(&mut cloud), []);
+    }
+    cloud.port(bare());
+    assert_eq!(stations(&mut cloud).len(), 1);
+    cloud.say("bare", &[("bgp:advertise", "false")]);
+    assert_eq!(stations(&mut cloud), []);
+    cloud.say("bare", &[]);
+    assert_eq!(stations(&mut cloud).len(), 1);
+    cloud.delete_port("bare");
+    assert_eq!(stations(&mut cloud), []);
+}
+
+#[test]
 fn l2vni_a_migrating_port_is_where_the_list_begins() {
     let mut cloud = stretched();
     let at = |list: &[&str]| SwitchPort {

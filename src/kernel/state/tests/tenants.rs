@@ -45,6 +45,7 @@ fn tenants() -> State {
         tenants: Some(TenantScope {
             keeps_vrfs: false,
             speaks: true,
+            ..TenantScope::default()
         }),
         ..Scope::default()
     });

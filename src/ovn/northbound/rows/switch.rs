@@ -30,6 +30,8 @@ pub struct SwitchPort {
     pub enabled: bool,
     /// Entries of `addresses` that carry a MAC; `unknown`, `router` and `dynamic` are left out.
     pub addresses: Vec<PortAddress>,
+    /// Whether `unknown` is in `addresses`: frames to every MAC that no other port has reach it.
+    pub unknown: bool,
     /// `tag`, 1–4095: the VLAN of a localnet port, the inner tag of a subport.
     pub tag: Option<u16>,
     /// `parent_name`: set for subports.
@@ -144,6 +146,7 @@ impl SwitchPort {
             up: row.optional_bool("up")?.unwrap_or(false),
             enabled: row.optional_bool("enabled")?.unwrap_or(true),
             addresses: row.parsed("addresses", port_address)?,
+            unknown: !row.parsed("addresses", unknown)?.is_empty(),
             tag: row.optional_integer("tag")?,
             parent: non_empty(row.optional_string("parent_name")?),
             requested_chassis: requested.map(|text| list(text)).unwrap_or_default(),
@@ -219,6 +222,10 @@ impl Switch {
             vpn: Vpn::read(row)?,
         })
     }
+}
+
+fn unknown(text: &str) -> Result<Option<()>, String> {
+    Ok((text.trim() == "unknown").then_some(()))
 }
 
 /// `MAC IP…`, as ovn-nb(5) describes `addresses`. `unknown`, `router` and `dynamic` entries carry no

@@ -6,6 +6,7 @@ fn scope() -> TenantScope {
     TenantScope {
         keeps_vrfs: false,
         speaks: true,
+        ..TenantScope::default()
     }
 }
 
@@ -229,6 +230,49 @@ fn forwarding_tables_are_ours_where_the_agent_speaks() {
         ..scope()
     };
     assert!(!frr_speaks.owns_fdb(true));
+}
+
+#[test]
+fn without_evpn_what_bears_our_mark_is_ours_and_what_the_python_agent_left_is_not() {
+    let scope = TenantScope {
+        claim: Claim::Marked,
+        ..scope()
+    };
+    let kind = LinkKind::Vrf { table: VNI };
+    let members = &["br-1001", "vrfb4113ba2-78"];
+    let veth = LinkKind::Veth {
+        peer: "ovsb4113ba2-78".into(),
+    };
+    for (facts, as_marked) in [
+        (vrf(&kind, members), true),
+        (vrf(&kind, &["br-1001", "eth1"]), false),
+        (device("br-1001", &LinkKind::Bridge, true), true),
+        (device("vrfb4113ba2-78", &veth, true), true),
+    ] {
+        assert!(!scope.owns_device(&facts), "{facts:?}");
+        let marked = DeviceFacts {
+            alias: Some(LINK_ALIAS),
+            ..facts
+        };
+        assert_eq!(scope.owns_device(&marked), as_marked, "{facts:?}");
+    }
+    assert!(scope.owns_route(PROTOCOL, false));
+    assert!(!scope.owns_route(libc::RTPROT_BOOT, true));
+    let helper = "169.254.0.1/32".parse().unwrap();
+    assert!(scope.owns_address(&helper, PROTOCOL, true));
+    assert!(!scope.owns_address(&helper, 0, true));
+    assert!(scope.owns_neighbour(PROTOCOL, false));
+    assert!(!scope.owns_neighbour(0, true));
+    assert!(!scope.owns_fdb(true), "it goes with the device");
+    for marked in [true, false] {
+        let port = PortFacts {
+            name: "ovsb4113ba2-78",
+            marked,
+            internal: false,
+            in_our_vrf: true,
+        };
+        assert_eq!(scope.owns_port(&port), marked);
+    }
 }
 
 #[test]

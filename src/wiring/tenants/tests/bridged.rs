@@ -95,6 +95,45 @@ fn a_host_is_advertised_by_its_mac_once_for_each_address() {
 }
 
 #[test]
+fn a_port_without_ip_address_is_an_entry_and_is_told_by_its_mac_alone() {
+    let with = |macs: &[Option<MacAddr>]| {
+        let mut tenant = bridged(2001);
+        let network = tenant.networks.values_mut().next().unwrap();
+        network.stations = macs
+            .iter()
+            .map(|mac| Station {
+                port: "bare".into(),
+                mac: *mac,
+            })
+            .collect();
+        tenant
+    };
+    let mut node = node_of(with(&[Some(VM_MAC)]));
+    let entry = format!("fdb {VM_MAC} dev vrf11111111-11");
+    has(&node.objects(), &["vxlan-2001 master br-2001", &entry]);
+    has_not(&node.objects(), "dev br-2001 lladdr");
+    let alone = Destination::Host {
+        vni: 2001,
+        mac: VM_MAC,
+        address: None,
+    };
+    assert!(node.wiring.wants(&alone));
+
+    // What peers teach of it gives way, and counts again when it has left.
+    let wishes = node.wiring.teach([remote(VM_MAC, "10.255.0.1", &[])]);
+    node.tell(wishes);
+    has_not(&node.objects(), "dst 10.255.0.1");
+    let steps = node.tenant(with(&[None]));
+    let withdrawn = |s: &Step| matches!(s, Step::Withdraw { destination } if *destination == alone);
+    assert!(steps.iter().any(withdrawn), "{steps:?}");
+    let elsewhere = format!("fdb {VM_MAC} dev vxlan-2001 dst 10.255.0.1");
+    has(&node.objects(), &["vxlan-2001 master br-2001", &elsewhere]);
+    has_not(&node.objects(), &entry);
+    node.tenant(with(&[]));
+    assert_eq!(node.objects(), BTreeSet::new());
+}
+
+#[test]
 fn a_host_without_mac_is_not_advertised() {
     let mut node = node_of(bridged(2001));
     let nobody = Exposure {

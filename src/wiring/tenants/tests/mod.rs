@@ -16,8 +16,8 @@ use bgp::evpn::Vni;
 use uuid::Uuid;
 
 use crate::exposure::{
-    Attachment, Attributes, Delta, Entry, Exposure, Kind, Layer, ProviderNetwork, Reason, Tenant,
-    TenantGateway,
+    Attachment, Attributes, Delta, Entry, Exposure, Kind, Layer, ProviderNetwork, Reason, Station,
+    Tenant, TenantGateway,
 };
 use crate::mac::MacAddr;
 use crate::ovn::BridgeMappings;
@@ -74,6 +74,7 @@ fn network(digit: char, localnet: &str, vlan: Option<u16>) -> ProviderNetwork {
         attachment: attachment(localnet, vlan),
         routers: BTreeSet::new(),
         advertisements: BTreeSet::new(),
+        stations: BTreeSet::new(),
         gateways: BTreeMap::new(),
     }
 }
