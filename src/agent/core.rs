@@ -7,8 +7,11 @@ use bgp::evpn::{Instance, Vni};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::driver::{Consequences, Ovn};
+use super::learners::Learners;
 use crate::config::Driver;
+use crate::exposure::native::Devices;
 use crate::exposure::{Decision, Delta, Exposure, Method, Node, Options, Policy};
+use crate::fib::Routers;
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
@@ -59,6 +62,7 @@ pub struct Core {
     complaints: Vec<String>,
     /// The facts have to be gathered again.
     stale: bool,
+    learners: Learners,
 }
 
 impl Core {
@@ -148,6 +152,7 @@ impl Core {
     pub fn take_vswitch(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         let problems = self.vswitch.apply(changes);
         self.stale = true;
+        self.learners.doubt();
         if let Some(ids) = self.vswitch.node_ids()
             && let Ok(node) = Node::new(ids, &self.host)
             && self.node.as_ref() != Some(&node)
@@ -169,6 +174,7 @@ impl Core {
 
     /// Takes in changes of OVN_Southbound. Answers the rows that do not parse.
     pub fn take_southbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        self.learners.doubt();
         self.ovn.take_southbound(changes)
     }
 
@@ -180,6 +186,7 @@ impl Core {
 
     /// The same of the Southbound database.
     pub fn forget_southbound(&mut self) {
+        self.learners.doubt();
         self.ovn.forget_southbound();
     }
 
@@ -237,6 +244,25 @@ impl Core {
         if std::mem::take(&mut self.stale) {
             self.renew_facts();
         }
+        self.look_at_learners();
+    }
+
+    fn look_at_learners(&mut self) {
+        let Some(node) = self.node.as_ref().filter(|_| self.learners.is_doubted()) else {
+            return;
+        };
+        let mapping = self.vswitch.node_ids();
+        let mapping = mapping.and_then(|ids| ids.port_mapping.as_deref());
+        let devices = Devices::parse(mapping.unwrap_or_default());
+        let routers = self.ovn.learning(node, &self.options, &devices);
+        let tenants = self.wiring.vnis().collect();
+        let complaints = self.learners.set(routers, &tenants);
+        self.complaints.extend(complaints);
+    }
+
+    /// The routers that learn what peers teach, if they have changed since the last call.
+    pub fn take_routers(&mut self) -> Option<Arc<Routers>> {
+        self.learners.take()
     }
 
     fn renew_facts(&mut self) {
