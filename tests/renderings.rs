@@ -307,6 +307,7 @@ fn fib() -> Reply {
         routes: vec![default, withheld],
         connected: vec!["192.0.2.7/32".parse().unwrap()],
         writes: 2,
+        routers: Vec::new(),
     };
     Reply::Fib(Fib { fib, more: false })
 }

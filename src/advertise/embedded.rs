@@ -12,7 +12,7 @@ use super::sessions::{neighbours, settings};
 use super::told::Told;
 use super::{Live, Origination, Source, TenantOrigination};
 use crate::config::Config;
-use crate::fib::{self, Fib};
+use crate::fib::{self, Fib, Routers, TablesNote};
 use crate::peering::{Ended, LearnedRoutes, Peering, Snapshot, Start};
 use crate::reconcile::{Announcement, Destination};
 
@@ -58,6 +58,8 @@ pub struct Embedded {
     origination: Origination,
     /// For those who follow the speaker.
     live: watch::Sender<Live>,
+    /// What OVN's routers want to learn, once that is known.
+    routers: watch::Sender<Option<Arc<Routers>>>,
 }
 
 impl Embedded {
@@ -74,6 +76,7 @@ impl Embedded {
             config,
             boot_note,
             live: watch::Sender::new(live),
+            routers: watch::Sender::new(None),
             peering: None,
             fib: None,
             router_id: None,
@@ -133,7 +136,13 @@ impl Embedded {
         origination.replace(Source::Configuration, originated(&self.config.bgp));
         // First: the node's own addresses belong before the End-of-RIB of the first session.
         let fib = fib_settings(&self.config.bgp);
-        let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
+        let start = fib::Start {
+            learned: learned.clone(),
+            origination: origination.clone(),
+            routers: self.routers.subscribe(),
+            note: TablesNote::beside(&self.config.agent.control_socket),
+        };
+        let fib = Fib::spawn(fib, start)?;
         self.configure_tenants(router_id);
         let learned_tenants = Some(origination.tenants().learned());
         let spawn = |routes, tenants| {
@@ -241,6 +250,11 @@ impl Embedded {
         for (vni, hosts) in told.hosts {
             self.tenants().originate_hosts(Source::Ovn, vni, hosts);
         }
+    }
+
+    /// These routers of OVN learn what peers teach, from now on.
+    pub fn teach(&self, routers: Arc<Routers>) {
+        self.routers.send_replace(Some(routers));
     }
 
     /// Returns once neighbours have been sent all of it, those apart that are slow to take it.

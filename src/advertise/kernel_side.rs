@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bgp::evpn::{Instance, Vni};
-use bgp::{PrefixList, PrefixRule, Route};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use bgp::{PrefixList, Route};
 
 use super::{Source, TenantOrigination};
 use crate::config::{Bgp, Config, ConnectedAs, EvpnVni};
@@ -22,6 +21,10 @@ pub(super) fn fib_settings(bgp: &Bgp) -> Settings {
         source_v6: fib.preferred_source_ipv6,
         resolve_via_default: fib.resolve_via_default,
         connected: connected(bgp),
+        router_import: fib
+            .router_import
+            .as_deref()
+            .map_or_else(PrefixList::everything, PrefixList::clone),
         ..Settings::default()
     }
 }
@@ -62,22 +65,7 @@ fn imported(bgp: &Bgp) -> Option<PrefixList> {
     match &bgp.fib.import {
         Some(list) if list.rules.is_empty() => None,
         Some(list) => Some(PrefixList::clone(list)),
-        None => Some(everything()),
-    }
-}
-
-/// Every prefix of both families.
-fn everything() -> PrefixList {
-    let any = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
-    let rules = any.map(|prefix| PrefixRule {
-        permit: true,
-        prefix,
-        ge: None,
-        le: Some(prefix.max_prefix_len()),
-    });
-    PrefixList {
-        name: "any".into(),
-        rules: rules.into(),
+        None => Some(PrefixList::everything()),
     }
 }
 
@@ -124,6 +112,8 @@ mod tests {
         assert!(all.permits(&"10.1.0.0/16".parse().unwrap()));
         assert!(all.permits(&"2001:db8::1/128".parse().unwrap()));
         assert_eq!(settings("fib_import = none\n").import, None);
+        let routers = settings("router_import = default-only\n").router_import;
+        assert_eq!(routers, PrefixList::default_routes());
         let as_frr = settings("redistribute_connected = lo, eth*\nredistribute_as = prefixes\n");
         assert_eq!(as_frr.connected.interfaces, ["lo", "eth*"]);
         assert!(as_frr.connected.subnets && !as_frr.connected.hosts);

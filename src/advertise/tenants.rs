@@ -241,6 +241,17 @@ impl Shared {
     }
 }
 
+/// What all sources say of one host.
+fn all_of(by: &BTreeMap<Source, LocalHost>) -> LocalHost {
+    let mut all = LocalHost::default();
+    for host in by.values() {
+        all.addresses.extend(&host.addresses);
+        all.sticky |= host.sticky;
+        all.gateway |= host.gateway;
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use bgp::evpn::Kind;
@@ -267,21 +278,7 @@ mod tests {
         assert!(tenants.set_instances(Source::Ovn, with(2)), "another RD");
         assert!(tenants.set_instances(Source::Configuration, with(3)));
         assert_eq!(tenants.instances(Source::Ovn), with(2));
-=======
-/// What all sources say of one host.
-fn all_of(by: &BTreeMap<Source, LocalHost>) -> LocalHost {
-    let mut all = LocalHost::default();
-    for host in by.values() {
-        all.addresses.extend(&host.addresses);
-        all.sticky |= host.sticky;
-        all.gateway |= host.gateway;
     }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 

@@ -7,8 +7,11 @@ use bgp::evpn::{Instance, Vni};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::driver::{Consequences, Ovn};
+use super::learners::Learners;
 use crate::config::Driver;
+use crate::exposure::native::Devices;
 use crate::exposure::{Decision, Delta, Exposure, Method, Node, Options, Policy};
+use crate::fib::Routers;
 use crate::kernel::rt_tables::{self, RtTablesError};
 use crate::mac::MacAddr;
 use crate::ovn::{Northbound, RowProblem, Vswitch};
@@ -64,6 +67,7 @@ pub struct Core {
     /// How often they were.
     #[cfg(test)]
     gathered: u32,
+    learners: Learners,
 }
 
 impl Core {
@@ -153,6 +157,7 @@ impl Core {
     pub fn take_vswitch(&mut self, changes: &[Change]) -> Vec<RowProblem> {
         let problems = self.vswitch.apply(changes);
         self.stale = true;
+        self.learners.doubt();
         if let Some(ids) = self.vswitch.node_ids()
             && let Ok(node) = Node::new(ids, &self.host)
             && self.node.as_ref() != Some(&node)
@@ -174,6 +179,7 @@ impl Core {
 
     /// Takes in changes of OVN_Southbound. Answers the rows that do not parse.
     pub fn take_southbound(&mut self, changes: &[Change]) -> Vec<RowProblem> {
+        self.learners.doubt();
         self.ovn.take_southbound(changes)
     }
 
@@ -185,6 +191,7 @@ impl Core {
 
     /// The same of the Southbound database.
     pub fn forget_southbound(&mut self) {
+        self.learners.doubt();
         self.ovn.forget_southbound();
     }
 
@@ -243,6 +250,25 @@ impl Core {
         if std::mem::take(&mut self.stale) {
             self.renew_facts();
         }
+        self.look_at_learners();
+    }
+
+    fn look_at_learners(&mut self) {
+        let Some(node) = self.node.as_ref().filter(|_| self.learners.is_doubted()) else {
+            return;
+        };
+        let mapping = self.vswitch.node_ids();
+        let mapping = mapping.and_then(|ids| ids.port_mapping.as_deref());
+        let devices = Devices::parse(mapping.unwrap_or_default());
+        let routers = self.ovn.learning(node, &self.options, &devices);
+        let tenants = self.wiring.vnis().collect();
+        let complaints = self.learners.set(routers, &tenants);
+        self.complaints.extend(complaints);
+    }
+
+    /// The routers that learn what peers teach, if they have changed since the last call.
+    pub fn take_routers(&mut self) -> Option<Arc<Routers>> {
+        self.learners.take()
     }
 
     /// Most interfaces are VMs', of which nothing depends.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::Driver;
+use crate::exposure::native::Devices;
 use crate::exposure::{Decision, Delta, Exposure, Node, Options};
 use crate::exposure::{evpn, native, northbound, southbound, stretched_l2};
+use crate::fib::Routers;
 use crate::ovn::southbound::Scope;
 use crate::ovn::{Northbound, RowProblem, Southbound};
 use crate::ovsdb::Change;
@@ -198,6 +200,20 @@ impl Ovn {
             Standing::StretchedL2(standing) => Box::new(standing.exposures()),
             Standing::Evpn(standing) => Box::new(standing.exposures()),
             Standing::Native(standing) => Box::new(standing.exposures()),
+        }
+    }
+
+    /// The routers that learn what peers teach.
+    pub(super) fn learning(&self, node: &Node, options: &Options, devices: &Devices) -> Routers {
+        let southbound = &self.southbound;
+        let inputs = southbound::Inputs {
+            southbound,
+            node,
+            options,
+        };
+        match &self.standing {
+            Standing::Native(_) => native::learning(inputs, devices),
+            _ => Routers::default(),
         }
     }
 

@@ -12,6 +12,7 @@ mod explain;
 mod follow;
 mod inputs;
 mod leaks;
+mod learners;
 mod noted;
 mod plan;
 mod report;

@@ -187,6 +187,9 @@ impl Running {
             }
         }
         let tables = self.agent.tell_tenants(&self.speaker);
+        if let Some(routers) = self.agent.core.take_routers() {
+            self.speaker.teach(routers);
+        }
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
         if tables || taken.adverts > 0 {

@@ -59,6 +59,8 @@ pub struct Fib {
     pub preferred_source_ipv6: Option<Ipv6Addr>,
     /// Next hops may be reached through a default route.
     pub resolve_via_default: bool,
+    /// Prefixes that are put into the tables of OVN's routers (`ovn_native`); `None` is all.
+    pub router_import: Option<Arc<PrefixList>>,
 }
 
 /// One BGP neighbour: `[bgp_neighbor NAME]`.

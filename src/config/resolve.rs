@@ -31,10 +31,13 @@ pub(super) fn resolve(given: &mut Given) -> Config {
     }
     let mut names = Names::read(given);
     let fib_import = draft.fib_import.take().unwrap_or(Prefixes::DefaultOnly);
+    let router_import = draft.router_import.take().unwrap_or(Prefixes::Any);
     let mut config = draft.config;
     config.bgp.asn = draft.bgp_as.unwrap_or(draft.default_as);
     config.bgp.router_id = draft.bgp_router_id.or(draft.default_router_id);
     config.bgp.fib.import = names.prefixes(given, BGP_SECTION, "fib_import", &fib_import);
+    config.bgp.fib.router_import =
+        names.prefixes(given, BGP_SECTION, "router_import", &router_import);
     config.evpn_vnis = evpn::tables(given);
     names.families.l2vpn_evpn = config.agent.has_tenant_tables() || !config.evpn_vnis.is_empty();
     let outermost = session::outermost(given, &names);

@@ -141,6 +141,13 @@ pub(super) const RULES: &[Rule] = &[
     rule("bgp", "listen", is_not_frr_peer, LOCAL_FRR),
     rule("bgp", "router_id", is_not_frr_peer, LOCAL_FRR),
     rule("bgp", "fib_import", is_not_frr_peer, LOCAL_FRR),
+    rule("bgp", "router_import", is_not_frr_peer, LOCAL_FRR),
+    rule(
+        "bgp",
+        "router_import",
+        is_native,
+        "only with ovn_native do OVN's routers learn",
+    ),
 ];
 
 fn is_not_stretched(config: &Config) -> bool {
@@ -149,6 +156,10 @@ fn is_not_stretched(config: &Config) -> bool {
 
 fn is_not_evpn(config: &Config) -> bool {
     config.agent.driver != Driver::Evpn
+}
+
+fn is_native(config: &Config) -> bool {
+    config.agent.driver == Driver::Native
 }
 
 fn has_tenants(config: &Config) -> bool {

@@ -16,6 +16,9 @@
 //! alone, as everything else is: `show fib` names the conflict. Beside an FRR that installs routes, give ours another
 //! table or metric, or none at all ([`Settings::import`]).
 //!
+//! **OVN's routers** (`driver = ovn_native`) have a table each, in which ovn-controller looks for what they learn:
+//! one more pure table for each, of the same mark (`router.rs`).
+//!
 //! **Fail static.** Routes stay when the process ends, however it ends. The next one takes them over and keeps those
 //! that it is not taught again until the peers have told all they have, or [`Settings::stale_hold`] is over.
 
@@ -24,29 +27,37 @@ mod dirty;
 mod message;
 mod next_hops;
 mod node;
+mod noted;
 mod notice;
 mod observe;
 mod resolve;
 mod route;
+mod router;
 mod run;
 mod settings;
 mod shared;
 mod snapshot;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub use self::noted::TablesNote;
 pub use self::notice::{Notice, RouteChange};
-use self::run::{Command, Shell};
+use self::run::{Command, Ends, Shell};
 pub use self::settings::Settings;
-pub use self::snapshot::{Counts, HopSnapshot, RouteSnapshot, RouteState, Snapshot, UnusedPath};
+pub use self::snapshot::{
+    Counts, HopSnapshot, RouteSnapshot, RouteState, RouterSnapshot, Snapshot, UnusedPath,
+};
+pub use self::tables::Routers;
 use crate::advertise::Origination;
 use crate::peering::LearnedRoutes;
 
@@ -65,6 +76,20 @@ pub struct Fib {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the thread is to follow.
+#[derive(Debug)]
+pub struct Start {
+    /// What peers teach.
+    pub learned: LearnedRoutes,
+    /// Where the node's own addresses go.
+    pub origination: Origination,
+    /// What OVN's routers want to learn, once that is known; until then what an earlier process has left for them
+    /// stays.
+    pub routers: watch::Receiver<Option<Arc<Routers>>>,
+    /// Where it is noted which tables of routers have routes.
+    pub note: Option<TablesNote>,
+}
+
 /// The thread has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -78,24 +103,23 @@ impl Fib {
     ///
     /// # Errors
     /// The thread or its runtime cannot be made. Trouble with the kernel is logged and shown, and tried again.
-    pub fn spawn(
-        settings: Settings,
-        learned: LearnedRoutes,
-        origination: Origination,
-    ) -> io::Result<Self> {
+    pub fn spawn(settings: Settings, start: Start) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (commands, requests) = mpsc::channel(16);
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (notices, _) = broadcast::channel(NOTICES);
-        let told = notices.clone();
+        let ends = Ends {
+            learned: start.learned,
+            origination: start.origination,
+            notices: notices.clone(),
+            routers: start.routers,
+            note: start.note,
+        };
         let thread = std::thread::Builder::new()
             .name("fib".to_owned())
-            .spawn(move || {
-                let shell = Shell::new(settings, learned, origination, told);
-                runtime.block_on(shell.run(requests, ready));
-            })?;
+            .spawn(move || runtime.block_on(Shell::new(settings, ends).run(requests, ready)))?;
         if is_ready.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!(
                 "the kernel's routes take long to read; the sessions start before that is done"

@@ -35,10 +35,6 @@ impl Dump {
         }
     }
 
-    pub(super) fn place(&self) -> Place {
-        self.place
-    }
-
     pub(super) fn take(&mut self, message: &RouteNetlinkMessage) {
         match message {
             RouteNetlinkMessage::NewLink(message) => {

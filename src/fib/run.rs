@@ -1,4 +1,4 @@
-//! The shell: netlink, the feed from the speaker and the agent's wishes around the pure [`Table`].
+//! The shell: netlink, the feed from the speaker and the agent's wishes around the pure [`Tables`].
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,19 +13,22 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::MulticastGroup;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::message;
+use super::noted::TablesNote;
 use super::notice::{Notice, RouteChange};
-use super::observe::{Dump, MAIN};
+use super::observe::Dump;
 use super::settings::Settings;
 use super::snapshot::{HopSnapshot, Snapshot, words};
 use super::table::{Change, Step, Table, Wanted};
+use super::tables::{Batch, Routers, Tables};
 use crate::advertise::{Origination, Source};
 use crate::kernel::KernelError;
 use crate::kernel::connection::{Announcements, Changes, Reader, Refusal};
 use crate::kernel::socket::Interest;
 use crate::peering::LearnedRoutes;
+use crate::reconcile::object::TableId;
 
 /// Steps taken before news is looked at again.
 const BATCH: usize = 512;
@@ -55,8 +58,20 @@ pub(super) enum Command {
     Reconfigure(Box<Settings>),
 }
 
+/// What the shell stands between.
+pub(super) struct Ends {
+    pub(super) learned: LearnedRoutes,
+    pub(super) origination: Origination,
+    pub(super) notices: broadcast::Sender<Notice>,
+    /// What OVN's routers want, once that is known.
+    pub(super) routers: watch::Receiver<Option<Arc<Routers>>>,
+    pub(super) note: Option<TablesNote>,
+}
+
 pub(super) struct Shell {
-    table: Table,
+    tables: Tables,
+    routers: watch::Receiver<Option<Arc<Routers>>>,
+    note: Option<TablesNote>,
     learned: LearnedRoutes,
     origination: Origination,
     notices: broadcast::Sender<Notice>,
@@ -80,20 +95,27 @@ enum Wake {
     Command(Option<Command>),
     Heard(Result<bool, KernelError>),
     Learned,
+    /// OVN's routers want something else.
+    Routers,
     /// A deadline has come, or there is work left.
     Due,
 }
 
 impl Shell {
-    pub(super) fn new(
-        settings: Settings,
-        learned: LearnedRoutes,
-        origination: Origination,
-        notices: broadcast::Sender<Notice>,
-    ) -> Self {
+    pub(super) fn new(settings: Settings, ends: Ends) -> Self {
         let now = Instant::now();
+        let Ends {
+            learned,
+            origination,
+            notices,
+            routers,
+            mut note,
+        } = ends;
+        let noted = note.as_mut().map(TablesNote::read).unwrap_or_default();
         Self {
-            table: Table::new(settings, now),
+            tables: Tables::new(settings, noted, now),
+            routers,
+            note,
             learned,
             origination,
             notices,
@@ -109,6 +131,7 @@ impl Shell {
     /// Runs until nobody is left to ask for anything; the routes stay. `ready` hears when the kernel has been
     /// read and the node's own prefixes are originated.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, ready: Sender<()>) {
+        self.follow_routers();
         self.read_kernel().await;
         self.tell_connected();
         // Whoever waited may have given up.
@@ -118,9 +141,10 @@ impl Shell {
             match self.wait(&mut commands).await {
                 Wake::Command(None) => return,
                 Wake::Command(Some(command)) => self.obey(command),
-                Wake::Learned => self.table.learn(self.learned.take()),
+                Wake::Learned => self.tables.learn(self.learned.take()),
+                Wake::Routers => self.follow_routers(),
                 Wake::Heard(Ok(true)) => {}
-                Wake::Heard(Ok(false)) => self.table.doubtful = true,
+                Wake::Heard(Ok(false)) => self.tables.doubt(),
                 Wake::Heard(Err(error)) => self.give_up(&error),
                 Wake::Due => self.due(),
             }
@@ -131,11 +155,16 @@ impl Shell {
     /// Waits for news; not at all where there is work to do.
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
         let deadline = self.deadline();
-        let busy = self.netlink.is_some() && self.table.has_work();
-        let Self { table, netlink, .. } = self;
+        let busy = self.netlink.is_some() && self.tables.has_work();
+        let Self {
+            tables,
+            netlink,
+            routers,
+            ..
+        } = self;
         let heard = async {
             match netlink {
-                Some(netlink) => netlink.announcements.receive(|m| table.observe(&m)).await,
+                Some(netlink) => netlink.announcements.receive(|m| tables.observe(&m)).await,
                 None => std::future::pending().await,
             }
         };
@@ -143,6 +172,8 @@ impl Shell {
             biased;
             command = commands.recv() => Wake::Command(command),
             () = sleep_until(deadline) => Wake::Due,
+            // Whoever tells may have ended; what was told last holds.
+            Ok(()) = routers.changed() => Wake::Routers,
             () = self.learned.filled() => Wake::Learned,
             heard = heard => Wake::Heard(heard),
             // A timer would take a millisecond for each batch.
@@ -152,8 +183,8 @@ impl Shell {
 
     /// When something is due even without news.
     fn deadline(&self) -> Option<Instant> {
-        let read = self.table.doubtful.then_some(self.read_after);
-        [read, self.retry_at, self.table.deadline()]
+        let read = self.tables.is_doubtful().then_some(self.read_after);
+        [read, self.retry_at, self.tables.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -161,10 +192,25 @@ impl Shell {
 
     fn due(&mut self) {
         let now = Instant::now();
-        self.table.expire(now);
+        self.tables.expire(now);
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
-            self.table.retry();
+            self.tables.retry();
+        }
+    }
+
+    /// Takes in what OVN's routers want. A table that comes is read first, and noted before anything is written to it.
+    fn follow_routers(&mut self) {
+        let wanted = self.routers.borrow_and_update().clone();
+        if let Some(wanted) = wanted {
+            self.tables.follow(wanted, Instant::now());
+            self.note_tables();
+        }
+    }
+
+    fn note_tables(&mut self) {
+        if let Some(note) = &mut self.note {
+            note.keep(self.tables.to_note());
         }
     }
 
@@ -174,111 +220,87 @@ impl Shell {
                 let snapshot = Snapshot {
                     connected: self.connected.iter().copied().collect(),
                     writes: self.writes,
-                    ..Snapshot::of(&mut self.table)
+                    ..Snapshot::of_all(&mut self.tables)
                 };
                 // Whoever asked may have given up.
                 let _ = answer.send(snapshot);
             }
-            Command::Reconfigure(settings) => self.table.reconfigure(*settings),
+            Command::Reconfigure(settings) => {
+                self.tables.reconfigure(*settings, Instant::now());
+                self.note_tables();
+            }
         }
     }
 
     /// Takes one batch of steps; reads the kernel again once there are none left.
     async fn act(&mut self) {
         let batch = match &self.netlink {
-            Some(_) => self.table.next(BATCH),
-            None => Vec::new(),
+            Some(_) => Some(self.tables.next(BATCH)),
+            None => None,
         };
         // After looking where next hops lead now.
-        self.learned.judge(self.table.verdicts());
-        if !batch.is_empty() {
-            self.take(batch).await;
-        } else if self.table.doubtful && self.read_after <= Instant::now() {
-            self.read_kernel().await;
+        self.learned.judge(self.tables.main.verdicts());
+        match batch.filter(|batch| !batch.changes.is_empty()) {
+            Some(batch) => self.take(batch).await,
+            None if self.tables.is_doubtful() && self.read_after <= Instant::now() => {
+                self.read_kernel().await;
+            }
+            None => {}
         }
     }
 
-    async fn take(&mut self, batch: Vec<Change>) {
-        let Some(netlink) = &mut self.netlink else {
+    async fn take(&mut self, batch: Batch) {
+        let (Some(netlink), Some(_)) = (&mut self.netlink, self.tables.of(batch.router)) else {
             return;
         };
-        self.writes += batch.len() as u64;
-        let requests = batch.iter().map(|change| match &change.step {
+        self.writes += batch.changes.len() as u64;
+        let requests = batch.changes.iter().map(|change| match &change.step {
             Step::Put(route, put) => message::put(&change.prefix, change.place, route, *put),
             Step::Remove => message::remove(&change.prefix, change.place),
         });
         match netlink.changes.request(requests.collect()).await {
             Ok(answers) => {
-                for (change, answer) in batch.iter().zip(answers) {
-                    self.report(change, &answer);
-                    self.tell(change, &answer);
-                    self.table.settle(change, answer);
+                for (change, answer) in batch.changes.iter().zip(answers) {
+                    self.answered(batch.router, change, answer);
                 }
             }
             Err(error) => {
-                batch.iter().for_each(|change| self.table.unsettle(change));
+                if let Some(table) = self.tables.of(batch.router) {
+                    batch
+                        .changes
+                        .iter()
+                        .for_each(|change| table.unsettle(change));
+                }
                 self.give_up(&error);
             }
         }
-        if !self.table.refused.is_empty() && self.retry_at.is_none() {
+        if self.tables.has_refused() && self.retry_at.is_none() {
             self.retry_at = Some(Instant::now() + RETRY);
         }
-    }
-
-    fn report(&self, change: &Change, answer: &Result<(), Refusal>) {
-        let prefix = change.prefix;
-        match (answer, &change.step) {
-            // Every default route is worth a line, fifty thousand others are not.
-            (Ok(()), Step::Put(route, _)) if prefix.prefix_len() == 0 => {
-                let hops: Vec<String> = route.hops.iter().map(|hop| self.words(hop)).collect();
-                tracing::info!(%prefix, next_hops = hops.join(", "), "default route installed");
-            }
-            (Ok(()), Step::Remove) if prefix.prefix_len() == 0 => {
-                tracing::info!(%prefix, "default route removed");
-            }
-            (Err(refusal), Step::Put(..)) if !self.table.refused.contains_key(&prefix) => {
-                tracing::warn!(%prefix, error = %refusal, "the kernel refused a learned route; it is tried again");
-            }
-            _ => {}
+        if batch.router.is_some() {
+            self.tables.tidy();
+            self.note_tables();
         }
     }
 
-    /// For those who watch, if anybody does.
-    fn tell(&mut self, change: &Change, answer: &Result<(), Refusal>) {
-        if self.notices.receiver_count() == 0 {
+    fn answered(&mut self, router: Option<TableId>, change: &Change, answer: Result<(), Refusal>) {
+        let watched = self.notices.receiver_count() > 0;
+        let Some(table) = self.tables.of(router) else {
             return;
-        }
-        let prefix = change.prefix;
-        let told = match (answer, &change.step) {
-            (Ok(()), Step::Put(route, _)) => RouteChange::Installed {
-                next_hops: HopSnapshot::all(&self.table, route),
-                source: route.source,
-            },
-            (Ok(()), Step::Remove) => RouteChange::Removed {
-                reason: match self.table.wanted(&prefix) {
-                    Wanted::Nothing(why) => Some(words(why)),
-                    Wanted::Held | Wanted::Route(_) => None,
-                },
-            },
-            // Once: it is tried again every two seconds.
-            (Err(_), _) if self.table.refused.contains_key(&prefix) => return,
-            (Err(refusal), _) => RouteChange::Refused {
-                reason: refusal.to_string(),
-            },
         };
-        // Fails only when nobody watches any more.
-        let _ = self.notices.send(Notice {
-            at: Instant::now(),
-            prefix,
-            change: told,
-        });
-    }
-
-    fn words(&self, hop: &super::route::Hop) -> String {
-        let interface = self.table.node.name(hop.link);
-        match hop.via {
-            Some(via) => format!("{via} ({interface})"),
-            None => interface.to_string(),
+        report(table, change, &answer);
+        // `watch` follows the node's own table.
+        let told = (watched && router.is_none())
+            .then(|| told(table, change, &answer))
+            .flatten();
+        table.settle(change, answer);
+        if let Some(told) = told {
+            // Fails only when nobody watches any more.
+            let _ = self.notices.send(Notice {
+                at: Instant::now(),
+                prefix: change.prefix,
+                change: told,
+            });
         }
     }
 
@@ -286,38 +308,39 @@ impl Shell {
     async fn read_kernel(&mut self) {
         self.read_after = Instant::now() + DUMP_INTERVAL;
         match self.try_read().await {
-            Ok(dump) => {
+            Ok(dumps) => {
                 self.failing = false;
-                self.table.read(dump);
+                self.tables.read(dumps);
+                self.note_tables();
             }
             Err(error) => self.give_up(&error),
         }
     }
 
-    async fn try_read(&mut self) -> Result<Dump, KernelError> {
+    async fn try_read(&mut self) -> Result<Vec<Dump>, KernelError> {
         let changes = match self.netlink.take() {
             Some(netlink) => netlink.changes,
             None => Changes::open()?,
         };
-        let mut dump = Dump::new(self.table.place());
-        let tables = BTreeSet::from([MAIN, dump.place().table]);
+        let mut dumps = self.tables.dumps();
+        let tables = self.tables.kernels();
         // What was announced up to here the dump sees; what comes later is on top of it.
         let interest = Interest::in_tables(tables.iter().copied());
         let interest = interest.without_echo(changes.port());
         let announcements = Announcements::of(&GROUPS, interest)?;
         let mut reader = Reader::open()?;
-        fill(&mut reader, &mut dump, "interfaces", links()).await?;
-        fill(&mut reader, &mut dump, "addresses", addresses()).await?;
+        fill(&mut reader, &mut dumps, "interfaces", links()).await?;
+        fill(&mut reader, &mut dumps, "addresses", addresses()).await?;
         for table in tables {
             for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-                fill(&mut reader, &mut dump, "routes", routes(family, table)).await?;
+                fill(&mut reader, &mut dumps, "routes", routes(family, table)).await?;
             }
         }
         self.netlink = Some(Netlink {
             changes,
             announcements,
         });
-        Ok(dump)
+        Ok(dumps)
     }
 
     /// Netlink does not work: everything is opened and read again, after a while.
@@ -326,17 +349,18 @@ impl Shell {
             tracing::error!(%error, "learned routes cannot be brought to the kernel; it is tried again every 2 s");
         }
         self.netlink = None;
-        self.table.doubtful = true;
+        self.tables.doubt();
         self.read_after = Instant::now() + RETRY;
     }
 
     /// Originates the node's own addresses as they are now. What is not known is left as it is.
     fn tell_connected(&mut self) {
-        if !self.table.read {
+        let own = &self.tables.main;
+        if !own.read {
             return;
         }
-        let settings = &self.table.settings.connected;
-        let connected = settings.prefixes(&self.table.node);
+        let settings = &own.settings.connected;
+        let connected = settings.prefixes(&own.node);
         if connected == self.connected {
             return;
         }
@@ -349,15 +373,66 @@ impl Shell {
     }
 }
 
+fn report(table: &Table, change: &Change, answer: &Result<(), Refusal>) {
+    let prefix = change.prefix;
+    let router = table.learning.as_ref().map(|learning| &*learning.router);
+    match (answer, &change.step) {
+        // Every default route is worth a line, fifty thousand others are not.
+        (Ok(()), Step::Put(route, _)) if prefix.prefix_len() == 0 => {
+            let hops: Vec<String> = route.hops.iter().map(|hop| in_words(table, hop)).collect();
+            tracing::info!(%prefix, router, next_hops = hops.join(", "), "default route installed");
+        }
+        (Ok(()), Step::Remove) if prefix.prefix_len() == 0 => {
+            tracing::info!(%prefix, router, "default route removed");
+        }
+        (Err(refusal), Step::Put(..)) if !table.refused.contains_key(&prefix) => {
+            tracing::warn!(%prefix, router, error = %refusal, "the kernel refused a learned route; it is tried again");
+        }
+        _ => {}
+    }
+}
+
+/// For those who watch.
+fn told(table: &mut Table, change: &Change, answer: &Result<(), Refusal>) -> Option<RouteChange> {
+    let prefix = change.prefix;
+    Some(match (answer, &change.step) {
+        (Ok(()), Step::Put(route, _)) => RouteChange::Installed {
+            next_hops: HopSnapshot::all(table, route),
+            source: route.source,
+        },
+        (Ok(()), Step::Remove) => RouteChange::Removed {
+            reason: match table.wanted(&prefix) {
+                Wanted::Nothing(why) => Some(words(why)),
+                Wanted::Held | Wanted::Route(_) => None,
+            },
+        },
+        // Once: it is tried again every two seconds.
+        (Err(_), _) if table.refused.contains_key(&prefix) => return None,
+        (Err(refusal), _) => RouteChange::Refused {
+            reason: refusal.to_string(),
+        },
+    })
+}
+
+fn in_words(table: &Table, hop: &super::route::Hop) -> String {
+    let interface = table.node.name(hop.link);
+    match hop.via {
+        Some(via) => format!("{via} ({interface})"),
+        None => interface.to_string(),
+    }
+}
+
 async fn fill(
     reader: &mut Reader,
-    dump: &mut Dump,
+    dumps: &mut [Dump],
     what: &'static str,
     request: RouteNetlinkMessage,
 ) -> Result<(), KernelError> {
     for attempt in 1.. {
         match reader
-            .dump(request.clone(), |object| dump.take(&object))
+            .dump(request.clone(), |object| {
+                dumps.iter_mut().for_each(|dump| dump.take(&object));
+            })
             .await?
         {
             Ok(()) => break,

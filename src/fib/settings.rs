@@ -9,6 +9,9 @@ use ipnet::IpNet;
 use super::connected;
 use crate::reconcile::object::TableId;
 
+/// ovn-controller writes a row of OVN_Southbound for each route of a router's table, which the whole cloud reads.
+const ROUTER_LIMIT: usize = 10_000;
+
 /// The kernel's side of the speaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -31,6 +34,10 @@ pub struct Settings {
     pub stale_hold: Duration,
     /// Which of the node's own addresses are originated.
     pub connected: connected::Settings,
+    /// Which learned prefixes are put into the tables of OVN's routers (`driver = ovn_native`).
+    pub router_import: PrefixList,
+    /// The most routes that each of these tables gets.
+    pub router_limit: usize,
 }
 
 impl Default for Settings {
@@ -44,11 +51,36 @@ impl Default for Settings {
             resolve_via_default: true,
             stale_hold: Duration::from_secs(120),
             connected: connected::Settings::default(),
+            router_import: PrefixList::everything(),
+            router_limit: ROUTER_LIMIT,
         }
     }
 }
 
 impl Settings {
+    /// Those of an OVN router's table. What is no more wanted there is still known for ours: `import` is never `None`.
+    pub(super) fn of_router(&self, table: TableId) -> Self {
+        Self {
+            import: Some(self.router_import.clone()),
+            table,
+            source_v4: None,
+            source_v6: None,
+            connected: connected::Settings::none(),
+            ..self.clone()
+        }
+    }
+
+    /// Those of the table of a router that has gone: nothing is wanted in it.
+    pub(super) fn of_former_router(&self, table: TableId) -> Self {
+        Self {
+            import: Some(PrefixList {
+                name: "none".into(),
+                rules: Vec::new(),
+            }),
+            ..self.of_router(table)
+        }
+    }
+
     pub(super) fn imports(&self, prefix: &IpNet) -> bool {
         let list = self.import.as_ref();
         list.is_some_and(|list| list.permits(prefix))

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::resolve::Target;
 use super::route::{Hop, KernelRoute};
 use super::table::{Installed, Table, Wanted, Withheld};
+use super::tables::Tables;
 
 /// Learned routes and what the kernel has of them, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,20 @@ pub struct Snapshot {
     pub connected: Vec<IpNet>,
     /// Writes asked of the kernel since the start.
     pub writes: u64,
+    /// The tables of OVN's routers, by their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<RouterSnapshot>,
+}
+
+/// The table in which ovn-controller looks for what a router of OVN learns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterSnapshot {
+    /// The routing table.
+    pub table: u32,
+    /// The router; `None`: it has gone, and its routes go.
+    pub router: Option<String>,
+    /// Every prefix that is learned or installed, sorted.
+    pub routes: Vec<RouteSnapshot>,
 }
 
 /// What has become of a prefix.
@@ -91,32 +106,41 @@ pub struct Counts {
 }
 
 impl Snapshot {
+    /// The node's own table, and those of routers.
+    pub(super) fn of_all(tables: &mut Tables) -> Self {
+        let mut snapshot = Self::of(&mut tables.main);
+        snapshot.problems.extend(tables.problems());
+        let routers = tables.routers_mut().map(|(number, table)| RouterSnapshot {
+            table: number,
+            router: table.learning.as_ref().map(|l| l.router.to_string()),
+            routes: routes(table),
+        });
+        snapshot.routers = routers.collect();
+        snapshot
+    }
+
     pub(super) fn of(table: &mut Table) -> Self {
-        let mut prefixes: Vec<IpNet> = table.learned.keys().copied().collect();
-        let unlearned = table
-            .installed
-            .keys()
-            .filter(|p| !table.learned.contains_key(*p));
-        prefixes.extend(unlearned);
-        prefixes.sort_unstable();
         let place = table.place();
         Self {
             table: place.table,
             metric: place.metric,
             problems: problems(table),
-            routes: prefixes
-                .into_iter()
-                .map(|p| RouteSnapshot::of(table, p))
-                .collect(),
-            connected: Vec::new(),
-            writes: 0,
+            routes: routes(table),
+            ..Self::default()
         }
     }
 
     /// How many prefixes are in which state.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for route in &self.routes {
+        Counts::of(&self.routes)
+    }
+}
+
+impl Counts {
+    /// Of these.
+    pub fn of(routes: &[RouteSnapshot]) -> Self {
+        let mut counts = Self::default();
+        for route in routes {
             let count = match route.state {
                 RouteState::Installed => &mut counts.installed,
                 RouteState::Pending => &mut counts.pending,
@@ -128,6 +152,18 @@ impl Snapshot {
         }
         counts
     }
+}
+
+fn routes(table: &mut Table) -> Vec<RouteSnapshot> {
+    let mut prefixes: Vec<IpNet> = table.learned.keys().copied().collect();
+    let unlearned = table
+        .installed
+        .keys()
+        .filter(|p| !table.learned.contains_key(*p));
+    prefixes.extend(unlearned);
+    prefixes.sort_unstable();
+    let snapshots = prefixes.into_iter().map(|p| RouteSnapshot::of(table, p));
+    snapshots.collect()
 }
 
 fn problems(table: &Table) -> Vec<String> {
@@ -213,6 +249,15 @@ pub(super) fn words(why: Withheld) -> String {
         Withheld::NotLearned => "no peer teaches it any more".to_owned(),
         Withheld::NotImported => "the configuration keeps it out of the kernel".to_owned(),
         Withheld::Unreachable => "no next hop can be used".to_owned(),
+        Withheld::Own => "the router wants it advertised itself (Advertised_Route)".to_owned(),
+        Withheld::OffNetwork => {
+            "no next hop is on a network of the router's learning ports, or by the device that \
+                                 dynamic-routing-port-name names"
+                .to_owned()
+        }
+        Withheld::Full => {
+            "the table has as many routes as it may have: let less into router_import".to_owned()
+        }
         Withheld::Taken { protocol } => format!(
             "the kernel has a route of somebody else's with the same prefix and metric (protocol {}): remove it, or \
              give ours another metric",

@@ -16,6 +16,7 @@ use super::resolve::{Resolution, Target, follows_learned};
 use super::route::{Hop, KernelRoute, Place};
 use super::settings::Settings;
 use super::shared::SharedRoutes;
+use crate::exposure::native::Learning;
 use crate::kernel::connection::Refusal;
 use crate::peering::LearnedNews;
 
@@ -51,6 +52,12 @@ pub(super) enum Withheld {
     Taken { protocol: u8 },
     /// No next hop can be used.
     Unreachable,
+    /// The router that the table is of wants it advertised itself.
+    Own,
+    /// No next hop is one that the router can send to.
+    OffNetwork,
+    /// There are as many as the table may have.
+    Full,
 }
 
 /// One step.
@@ -71,6 +78,12 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) settings: Settings,
+    /// What the router wants that the table is of; `None` is the node's own.
+    pub(super) learning: Option<Arc<Learning>>,
+    /// At most so many routes.
+    pub(super) limit: usize,
+    /// Routes on their way there, beside those installed.
+    pub(super) coming: usize,
     pub(super) node: Node,
     pub(super) learned: AddressMap<IpNet, Arc<[LearnedPath]>>,
     pub(super) resolved: AddressMap<Target, Resolution>,
@@ -86,7 +99,7 @@ pub(super) struct Table {
     /// Protocols of the routes in the places that ours would have.
     pub(super) taken: AddressMap<IpNet, u8>,
     /// Routes in places of before a change of table or metric: they go once all others have come.
-    former: Vec<(IpNet, Place)>,
+    pub(super) former: Vec<(IpNet, Place)>,
     pub(super) dirty: Dirty,
     /// What the kernel has refused, in its words.
     pub(super) refused: BTreeMap<IpNet, String>,
@@ -109,6 +122,9 @@ impl Table {
         let until = now + settings.stale_hold;
         Self {
             settings,
+            learning: None,
+            limit: usize::MAX,
+            coming: 0,
             node: Node::default(),
             learned: AddressMap::default(),
             resolved: AddressMap::default(),
@@ -142,7 +158,7 @@ impl Table {
         for (prefix, paths) in news.routes {
             self.stale.remove(&prefix);
             // It may lead to other routes' next hops.
-            self.taught |= self.settings.imports(&prefix);
+            self.taught |= self.excludes(&prefix).is_none();
             match paths {
                 Some(paths) => self.learned.insert(prefix, paths),
                 None => self.learned.remove(&prefix),
@@ -189,7 +205,7 @@ impl Table {
         }
     }
 
-    fn release(&mut self, family: usize) {
+    pub(super) fn release(&mut self, family: usize) {
         if let Some(hold) = self.hold.get_mut(family) {
             *hold = None;
         }
@@ -290,7 +306,10 @@ impl Table {
                     None
                 }
                 Some(_) => Some(Step::Put(self.shared.share(route), Put::Over)),
-                None => Some(Step::Put(self.shared.share(route), Put::New)),
+                None => {
+                    self.coming += 1;
+                    Some(Step::Put(self.shared.share(route), Put::New))
+                }
             },
         }
     }
@@ -298,6 +317,7 @@ impl Table {
     /// What has become of a step.
     pub(super) fn settle(&mut self, change: &Change, outcome: Result<(), Refusal>) {
         let prefix = change.prefix;
+        self.arrived(change);
         if change.place != self.place() {
             return;
         }
@@ -318,7 +338,12 @@ impl Table {
             }
             (Step::Remove, _) => {
                 self.refused.remove(&prefix);
+                let was_full = self.is_full();
                 self.installed.remove(&prefix);
+                if was_full {
+                    // Whoever found no room has it now.
+                    self.touch_all();
+                }
             }
             (Step::Put(_, Put::Over), Err(refusal)) => {
                 self.installed.insert(prefix, Installed::Doubtful);
@@ -329,6 +354,7 @@ impl Table {
 
     /// Whether a step was taken is not known.
     pub(super) fn unsettle(&mut self, change: &Change) {
+        self.arrived(change);
         if change.place == self.place() {
             self.installed.insert(change.prefix, Installed::Doubtful);
             self.touch(change.prefix);
@@ -343,8 +369,8 @@ impl Table {
         let Some(paths) = self.learned.get(prefix).map(Arc::clone) else {
             return Wanted::Nothing(Withheld::NotLearned);
         };
-        if !self.settings.imports(prefix) {
-            return Wanted::Nothing(Withheld::NotImported);
+        if let Some(why) = self.excludes(prefix) {
+            return Wanted::Nothing(why);
         }
         if let Some(protocol) = self.taken.get(prefix).copied() {
             return Wanted::Nothing(Withheld::Taken { protocol });
@@ -352,12 +378,21 @@ impl Table {
         let mut hops = Vec::with_capacity(paths.len());
         for path in paths.iter() {
             if let Some(Ok(resolved)) = self.resolution(path) {
-                let fits = |hop: &&Hop| fits(prefix, hop);
-                hops.extend(resolved.hops.iter().filter(fits));
+                hops.extend_from_slice(&resolved.hops);
             }
         }
+        let reachable = !hops.is_empty();
+        hops.retain(|hop| self.leads(prefix, hop));
         if hops.is_empty() {
-            return Wanted::Nothing(Withheld::Unreachable);
+            let off_network = reachable && self.learning.is_some();
+            return Wanted::Nothing(if off_network {
+                Withheld::OffNetwork
+            } else {
+                Withheld::Unreachable
+            });
+        }
+        if self.is_full() && !self.installed.contains_key(prefix) {
+            return Wanted::Nothing(Withheld::Full);
         }
         Wanted::Route(KernelRoute::new(hops, self.source(prefix)))
     }
@@ -374,7 +409,7 @@ fn family_of(prefix: &IpNet) -> usize {
 }
 
 /// IPv4 routes may have routers of either family (RFC 8950), IPv6 routes only IPv6 ones.
-fn fits(prefix: &IpNet, hop: &Hop) -> bool {
+pub(super) fn fits(prefix: &IpNet, hop: &Hop) -> bool {
     prefix.addr().is_ipv4() || hop.via.is_none_or(|via| via.is_ipv6())
 }
 

@@ -3,6 +3,7 @@
 mod laws;
 mod next_hops;
 mod places;
+mod routers;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,6 +27,7 @@ use super::snapshot::{RouteState, Snapshot};
 use super::table::{Step, Table};
 use crate::kernel::connection::Refusal;
 use crate::peering::LearnedNews;
+use crate::reconcile::object::TableId;
 
 const STATIC: u8 = libc::RTPROT_STATIC;
 const KERNEL: u8 = libc::RTPROT_KERNEL;
@@ -134,17 +136,28 @@ impl Kernel {
 
     fn dump(&self, place: Place) -> Dump {
         let mut dump = Dump::new(place);
-        for index in self.links.keys() {
-            dump.take(&RouteNetlinkMessage::NewLink(self.link(*index)));
-        }
-        for (index, net) in &self.addresses {
-            dump.take(&RouteNetlinkMessage::NewAddress(address(*index, *net)));
-        }
-        for ((prefix, metric), (protocol, route)) in &self.routes {
-            let message = route_message(*prefix, *metric, *protocol, route);
-            dump.take(&RouteNetlinkMessage::NewRoute(message));
+        for message in self.messages(254) {
+            dump.take(&message);
         }
         dump
+    }
+
+    /// Everything, with these routes in this table.
+    fn messages(&self, table: TableId) -> Vec<RouteNetlinkMessage> {
+        let links = self.links.keys();
+        let links = links.map(|index| RouteNetlinkMessage::NewLink(self.link(*index)));
+        let addresses = self.addresses.iter();
+        let addresses =
+            addresses.map(|(index, net)| RouteNetlinkMessage::NewAddress(address(*index, *net)));
+        let routes = self.routes.iter();
+        let routes = routes.map(|((prefix, metric), (protocol, route))| {
+            let place = Place {
+                table,
+                metric: *metric,
+            };
+            RouteNetlinkMessage::NewRoute(route_message_in(*prefix, place, *protocol, route))
+        });
+        links.chain(addresses).chain(routes).collect()
     }
 
     /// Takes steps as the kernel does.
@@ -197,7 +210,15 @@ fn address(index: u32, net: IpNet) -> AddressMessage {
 }
 
 fn route_message(prefix: IpNet, metric: u32, protocol: u8, route: &KernelRoute) -> RouteMessage {
-    let place = Place { table: 254, metric };
+    route_message_in(prefix, Place { table: 254, metric }, protocol, route)
+}
+
+fn route_message_in(
+    prefix: IpNet,
+    place: Place,
+    protocol: u8,
+    route: &KernelRoute,
+) -> RouteMessage {
     let RouteNetlinkMessage::NewRoute(mut message) =
         message::put(&prefix, place, route, Put::New).message
     else {

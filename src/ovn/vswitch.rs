@@ -12,6 +12,9 @@ use crate::mac::MacAddr;
 use crate::ovsdb::{self, Change, Condition, Monitor};
 use crate::reconcile::ownership::tenants::PORT_MARK;
 
+/// Which device `dynamic-routing-port-name` means.
+const PORT_MAPPING: &str = "dynamic-routing-port-mapping";
+
 /// What to follow of Open_vSwitch.
 pub fn monitor() -> Monitor {
     Table::ALL
@@ -34,6 +37,8 @@ pub struct NodeIds {
     pub northbound: Option<Arc<str>>,
     /// `ovn-bridge-mappings`.
     pub mappings: BridgeMappings,
+    /// `dynamic-routing-port-mapping`, or that with `-` and the chassis name after it, which goes before.
+    pub port_mapping: Option<Arc<str>>,
 }
 
 /// `Bridge`.
@@ -85,13 +90,19 @@ impl NodeIds {
     pub const COLUMNS: &[&str] = &["external_ids"];
 
     pub(crate) fn read(row: &Reader<'_>) -> Result<Self, ColumnError> {
-        let id = |key| {
+        let id = |key: &str| {
             let text = row.entry("external_ids", key)?;
             Ok(text.filter(|text| !text.is_empty()).cloned())
         };
         let mappings = row.entry("external_ids", "ovn-bridge-mappings")?;
+        let system_id = id("system-id")?;
+        let of_chassis = match &system_id {
+            Some(chassis) => id(&format!("{PORT_MAPPING}-{chassis}"))?,
+            None => None,
+        };
         Ok(Self {
-            system_id: id("system-id")?,
+            system_id,
+            port_mapping: of_chassis.map_or_else(|| id(PORT_MAPPING), |own| Ok(Some(own)))?,
             hostname: id("hostname")?,
             southbound: id("ovn-remote")?,
             northbound: id("ovn-nb-remote")?,

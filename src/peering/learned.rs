@@ -24,7 +24,7 @@ struct Shared {
 }
 
 /// What has changed since it was last asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LearnedNews {
     /// The paths in use, best first; `None`: no peer teaches it any more.
     pub routes: AddressMap<IpNet, Option<Arc<[LearnedPath]>>>,

@@ -32,8 +32,12 @@ pub const TENANT_FLOW_COOKIE: u64 = 0x3e6;
 /// `IFLA_IFALIAS` of the devices we create.
 pub const LINK_ALIAS: &str = "ovn-bgp-agent";
 
-/// Route protocols that are never ours, whatever the table: the kernel's and BGP's.
-const FOREIGN_PROTOCOLS: [u8; 2] = [libc::RTPROT_KERNEL, 186];
+/// `RTPROT_OVN` (rtnetlink.h): ovn-controller's blackholes for `Advertised_Route`. A router's table is numbered by its
+/// tunnel key, and may be that of a bridge.
+const RTPROT_OVN: u8 = 84;
+
+/// Route protocols that are never ours, whatever the table: the kernel's, BGP's and OVN's.
+const FOREIGN_PROTOCOLS: [u8; 3] = [libc::RTPROT_KERNEL, 186, RTPROT_OVN];
 
 /// The part of the node that concerns the agent. Changing it calls for a new dump. What leaves it
 /// is forgotten, not removed: take a bridge out only once its wiring is gone.

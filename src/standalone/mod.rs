@@ -60,6 +60,8 @@ struct Standalone {
 impl Standalone {
     fn start(config: Arc<Config>) -> Result<Self, DaemonError> {
         let mut speaker = Embedded::new(Arc::clone(&config));
+        // There is no OVN here.
+        speaker.teach(Arc::default());
         let front = Front::open(&config, &speaker, None)?;
         start_speaker(&mut speaker)?;
         Ok(Self {

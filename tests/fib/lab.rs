@@ -7,10 +7,12 @@ use std::sync::Arc;
 use bgp::wire::{NextHop, PathAttributes, RouterId};
 use bgp::{LearnedPath, PathSource, PrefixList, PrefixRule};
 use interop::netns::{Namespace, connect};
+use interop::scratch;
 use ipnet::IpNet;
 use ovn_bgp_agent::advertise::{Origination, Source};
-use ovn_bgp_agent::fib::{Fib, RouteSnapshot, Settings, Snapshot};
+use ovn_bgp_agent::fib::{Fib, RouteSnapshot, Routers, Settings, Snapshot, Start, TablesNote};
 use ovn_bgp_agent::peering::LearnedRoutes;
+use tokio::sync::watch;
 
 pub(crate) const DEFAULT: &str = "0.0.0.0/0";
 pub(crate) const DEFAULT6: &str = "::/0";
@@ -19,6 +21,8 @@ pub(crate) const BEYOND: &str = "198.51.100.1";
 pub(crate) const BEYOND6: &str = "2001:db8:100::1";
 
 pub(crate) struct Lab {
+    /// Where notes for the next process are.
+    dir: tempfile::TempDir,
     pub(crate) node: Namespace,
     pub(crate) leaves: [Namespace; 2],
 }
@@ -35,6 +39,7 @@ pub(crate) fn leaf6(n: usize) -> String {
 impl Lab {
     pub(crate) fn new() -> Self {
         let this = Self {
+            dir: scratch().unwrap(),
             node: Namespace::new("fib").unwrap(),
             leaves: ["leaf1", "leaf2"].map(|label| Namespace::new(label).unwrap()),
         };
@@ -66,9 +71,20 @@ impl Lab {
             ..Settings::default()
         };
         change(&mut settings);
+        self.run_for(settings, Some(Routers::default()))
+    }
+
+    /// With these routers of OVN; `None`: not known yet.
+    pub(crate) fn run_for(&self, settings: Settings, routers: Option<Routers>) -> Running {
         let (learned, origination) = (LearnedRoutes::default(), Origination::default());
-        let (feed, out) = (learned.clone(), origination.clone());
-        let spawn = || Fib::spawn(settings, feed, out);
+        let routers = watch::Sender::new(routers.map(Arc::new));
+        let start = Start {
+            learned: learned.clone(),
+            origination: origination.clone(),
+            routers: routers.subscribe(),
+            note: TablesNote::beside(&self.dir.path().join("control.sock")),
+        };
+        let spawn = || Fib::spawn(settings, start);
         let fib = self.node.inside(spawn).unwrap().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -77,6 +93,7 @@ impl Lab {
             fib,
             learned,
             origination,
+            routers,
             runtime: runtime.unwrap(),
         }
     }
@@ -105,6 +122,7 @@ pub(crate) struct Running {
     pub(crate) fib: Fib,
     pub(crate) learned: LearnedRoutes,
     pub(crate) origination: Origination,
+    routers: watch::Sender<Option<Arc<Routers>>>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -118,6 +136,11 @@ impl Running {
         let paths: Vec<LearnedPath> = paths.into_iter().collect();
         let paths = (!paths.is_empty()).then(|| Arc::from(paths));
         self.learned.put(prefix.parse().unwrap(), paths);
+    }
+
+    /// OVN wants other routers to learn.
+    pub(crate) fn route_for(&self, routers: Routers) {
+        self.routers.send_replace(Some(Arc::new(routers)));
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

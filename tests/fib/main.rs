@@ -5,4 +5,5 @@ mod connected;
 mod lab;
 mod peers;
 mod restart;
+mod routers;
 mod routes;

@@ -77,6 +77,24 @@ impl PrefixList {
         }
     }
 
+    /// Every prefix of both families.
+    pub fn everything() -> Self {
+        let any = [
+            IpNet::from(ipnet::Ipv4Net::default()),
+            IpNet::from(ipnet::Ipv6Net::default()),
+        ];
+        let rules = any.map(|prefix| PrefixRule {
+            permit: true,
+            prefix,
+            ge: None,
+            le: Some(prefix.max_prefix_len()),
+        });
+        Self {
+            name: "any".into(),
+            rules: rules.into(),
+        }
+    }
+
     /// Whether `candidate` passes.
     pub fn permits(&self, candidate: &IpNet) -> bool {
         let decisive = self.rules.iter().find(|rule| rule.matches(candidate));

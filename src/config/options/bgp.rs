@@ -150,6 +150,12 @@ pub(super) const BGP: &[Row<Draft>] = &[
         "next hops may be reached through a default route",
     ),
     row(
+        "router_import",
+        Some("any"),
+        &At(PrefixSet, |d: &mut Draft| &mut d.router_import),
+        "learned prefixes that ovn-controller finds in the tables of OVN's routers (driver = ovn_native)",
+    ),
+    row(
         "metrics_listen",
         None,
         &At(Listener, |d: &mut Draft| &mut d.config.bgp.metrics_listen),

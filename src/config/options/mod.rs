@@ -31,6 +31,7 @@ pub(super) struct Draft {
     pub(super) default_router_id: Option<Ipv4Addr>,
     pub(super) bgp_router_id: Option<Ipv4Addr>,
     pub(super) fib_import: Option<Prefixes>,
+    pub(super) router_import: Option<Prefixes>,
     /// Where options without effect go.
     unneeded: (),
 }

@@ -2,8 +2,10 @@
 //! `Learned_Route`. It takes routes of dynamic protocols with a next hop, and not its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{Inputs, port};
@@ -12,7 +14,7 @@ use super::{Inputs, port};
 const RESERVED: std::ops::RangeInclusive<u32> = 252..=255;
 
 /// A table that wants what is learned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learning {
     /// The router's name.
     pub router: Arc<str>,
@@ -21,6 +23,35 @@ pub struct Learning {
     pub vrf: Arc<str>,
     /// Only routes by these devices are wanted; `None` is by any.
     pub devices: Option<BTreeSet<Arc<str>>>,
+    /// The addresses, with their lengths, of the ports that learn.
+    pub networks: BTreeSet<IpNet>,
+    /// What the router wants advertised itself (`Advertised_Route`): it learns none of that back.
+    pub advertised: BTreeSet<IpNet>,
+}
+
+impl Learning {
+    /// Whether the router can send to this next router by this device. A device that the operator named is taken at its
+    /// word. Else ovn-controller would give the route to each of the router's ports, and northd would have it leave
+    /// there whatever the port's network is: the next router must be on a network of a port that learns.
+    pub fn leads(&self, via: IpAddr, device: &str) -> bool {
+        let is_own = self.networks.iter().any(|net| net.addr() == via);
+        let is_near = || self.networks.iter().any(|net| net.contains(&via));
+        !is_own
+            && match &self.devices {
+                Some(devices) => devices.contains(device),
+                None => is_near(),
+            }
+    }
+
+    /// One table of two routers.
+    fn join(&mut self, other: Self) {
+        self.devices = match (self.devices.take(), other.devices) {
+            (Some(some), Some(more)) => Some(some.union(&more).cloned().collect()),
+            _ => None,
+        };
+        self.networks.extend(other.networks);
+        self.advertised.extend(other.advertised);
+    }
 }
 
 /// Which device `dynamic-routing-port-name` means: `Open_vSwitch.external_ids:dynamic-routing-port-mapping`.
@@ -60,12 +91,7 @@ pub fn learning(inputs: Inputs<'_>, devices: &Devices) -> BTreeMap<u32, Learning
             continue;
         };
         match tables.get_mut(&table) {
-            Some(held) => {
-                held.devices = match (held.devices.take(), learning.devices) {
-                    (Some(some), Some(more)) => Some(some.union(&more).cloned().collect()),
-                    _ => None,
-                };
-            }
+            Some(held) => held.join(learning),
             None => drop(tables.insert(table, learning)),
         }
     }
@@ -83,23 +109,32 @@ fn of_router(
         return None;
     }
     let ports = port::hosted(inputs, uuid).ok()?;
-    let learning = ports.iter().filter(|port| {
-        let routing = &port.gateway.redirect.routing;
-        port.tenant.is_none() && routing.learns()
-    });
-    let learning: Vec<_> = learning
+    let learning: Vec<_> = ports
+        .iter()
+        .filter(|port| port.tenant.is_none() && port.gateway.redirect.routing.learns())
+        .collect();
+    let routing: Vec<_> = learning
+        .iter()
         .map(|port| &port.gateway.redirect.routing)
         .collect();
-    let vrf = learning.first()?.vrf_name().cloned();
-    let names: Vec<_> = learning.iter().filter_map(|r| r.port_name()).collect();
+    let vrf = routing.first()?.vrf_name().cloned();
+    let names: Vec<_> = routing.iter().filter_map(|r| r.port_name()).collect();
     // One that names a device makes those that name none learn nothing.
     let wanted = names.iter().filter_map(|name| devices.get(name)).cloned();
+    let nets = learning.iter().flat_map(|port| port.gateway.nets());
     Some((
         table,
         Learning {
             router,
             vrf: vrf.unwrap_or_else(|| format!("ovnvrf{table}").into()),
             devices: (!names.is_empty()).then(|| wanted.collect()),
+            networks: nets.map(|(net, _)| net).collect(),
+            advertised: advertised(inputs, uuid),
         },
     ))
+}
+
+fn advertised(inputs: Inputs<'_>, router: Uuid) -> BTreeSet<IpNet> {
+    let routes = inputs.southbound.advertised_by(router);
+    routes.map(|route| route.prefix).collect()
 }

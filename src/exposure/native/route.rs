@@ -89,12 +89,16 @@ pub(super) fn decide(inputs: Inputs<'_>, elected: &Elected, router: Uuid, verdic
     });
 }
 
-/// The tenants' gateways on a router, with the prefixes that they lead to.
+/// The tenants' gateways on a router, with the prefixes that they lead to; none of a router that wants nothing
+/// advertised.
 pub(super) fn members(inputs: Inputs<'_>, router: Uuid) -> Vec<Member> {
     let Ok(ports) = port::hosted(inputs, router) else {
         return Vec::new();
     };
     let prefixes = prefixes(inputs, router);
+    if prefixes.is_empty() {
+        return Vec::new();
+    }
     let member = |port: &Port<'_>| {
         let tenancy = port.tenant.as_ref()?;
         let mut subnets = BTreeMap::new();

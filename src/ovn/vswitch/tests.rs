@@ -65,6 +65,23 @@ fn ids_are_read() {
 }
 
 #[test]
+fn the_mapping_of_ports_that_names_this_chassis_goes_before() {
+    let mapping = "dynamic-routing-port-mapping";
+    let mut ids = vec![("system-id", "chassis-1"), (mapping, "fabric1=eth1")];
+    let read = |ids: &[(&str, &str)]| {
+        let mut vswitch = Vswitch::default();
+        let ids = Datum::map(ids.iter().copied());
+        vswitch.apply([&change(Table::Root, 1, &[("external_ids", ids)])]);
+        vswitch.node_ids().unwrap().port_mapping.clone()
+    };
+    assert_eq!(read(&ids).as_deref(), Some("fabric1=eth1"));
+    ids.push(("dynamic-routing-port-mapping-chassis-1", "fabric1=eth9"));
+    ids.push(("dynamic-routing-port-mapping-chassis-2", "fabric1=eth2"));
+    assert_eq!(read(&ids).as_deref(), Some("fabric1=eth9"));
+    assert_eq!(read(&[("system-id", "chassis-1")]), None);
+}
+
+#[test]
 fn patch_ports_are_known_by_note_or_by_name_once_ovs_has_numbered_them() {
     let mut vswitch = Vswitch::default();
     vswitch.apply([&bridge("br-ex", &[10, 20, 30, 40, 50, 60])]);

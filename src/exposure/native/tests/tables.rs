@@ -97,3 +97,41 @@ fn pairs_of_the_mapping_that_are_none_are_left_out() {
     let devices = Devices::parse("a=eth0,,b,=c,d=, e = eth1 ");
     assert_eq!(devices, Devices::parse("e=eth1,a=eth0"));
 }
+
+fn the_one(node: &Node, mapping: &str) -> Learning {
+    let tables = learning(inputs(&node.cloud), &Devices::parse(mapping));
+    let (_, learning) = tables.into_iter().next().unwrap();
+    learning
+}
+
+#[test]
+fn what_leads_to_a_next_router_on_the_routers_own_network_is_learned_by_any_device() {
+    let learning = the_one(&Node::new(), "");
+    let leads = |via: &str, device| learning.leads(via.parse().unwrap(), device);
+    assert!(leads("172.24.4.1", "br-ex") && leads("2001:db8:4::1", "eth7"));
+    // Not on its network: OVN would have the route leave by the port all the same.
+    assert!(!leads("10.1.0.254", "eth1") && !leads("fe80::1", "br-ex"));
+    assert!(!leads("172.24.4.146", "br-ex"), "its own address");
+}
+
+#[test]
+fn a_device_that_is_named_leads_wherever_it_does() {
+    let mut node = Node::new();
+    let options = [ENABLED, ("dynamic-routing-port-name", "fabric1")];
+    node.cloud.route_by("cr-lrp-gw", &options);
+    let learning = the_one(&node, "fabric1=eth1");
+    let leads = |via: &str, device| learning.leads(via.parse().unwrap(), device);
+    assert!(leads("fe80::1", "eth1") && leads("172.24.4.1", "eth1"));
+    assert!(!leads("172.24.4.1", "br-ex") && !leads("172.24.4.146", "eth1"));
+}
+
+#[test]
+fn what_the_router_wants_advertised_is_not_for_it_to_learn() {
+    let learning = the_one(&Node::new(), "");
+    let advertised: Vec<_> = learning
+        .advertised
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(advertised, ["10.0.0.0/24", "fd00::/64"]);
+}

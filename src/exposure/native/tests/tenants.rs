@@ -31,6 +31,19 @@ fn a_vni_on_the_routers_port_puts_its_routes_there() {
 }
 
 #[test]
+fn a_router_that_advertises_nothing_makes_no_tenant() {
+    let mut node = Node::new();
+    node.cloud.unadvertise("router", "lrp-1", "10.0.0.0/24");
+    node.cloud.unadvertise("router", "lrp-1", "fd00::/64");
+    node.delta();
+    node.cloud.join("cr-lrp-gw", Some("77"), None);
+    // The same whether it is decided bit by bit or as a whole.
+    assert!(node.delta().tenants.is_empty());
+    node.cloud.advertise("router", "lrp-1", "10.0.0.0/24", None);
+    assert!(node.delta().tenants.contains_key(&77));
+}
+
+#[test]
 fn the_switchs_end_may_say_it_and_an_as_too() {
     let mut node = Node::new();
     node.cloud
