@@ -112,6 +112,7 @@ fn port(number: u32, up: bool) -> SwitchPort {
             mac: MacAddr([0xfa, 0x16, 0x3e, 0, 0, 1]),
             ips: vec![IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number))],
         }],
+        unknown: false,
         tag: None,
         parent: None,
         requested_chassis: vec!["host-1".into()],
