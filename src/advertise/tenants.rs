@@ -60,12 +60,15 @@ impl TenantOrigination {
         self.change(vni, |origins| origins.replace(source, routes));
     }
 
-    /// A source lets go of all that it has, in every table.
-    pub fn withdraw_all(&self, source: Source) {
-        let vnis: Vec<_> = self.lock().prefixes.keys().copied().collect();
-        for vni in vnis {
-            self.change(vni, |origins| origins.withdraw_all(source));
+    /// A source lets go of all the prefixes that it has, in every table. Answers how many those were.
+    pub fn withdraw_all(&self, source: Source) -> usize {
+        let held = |vni: Vni| (vni, self.of(source, vni));
+        let held: Vec<_> = self.vnis().into_iter().map(held).collect();
+        let count = held.iter().map(|(_, prefixes)| prefixes.len()).sum();
+        for (vni, prefixes) in held {
+            self.withdraw(source, vni, prefixes);
         }
+        count
     }
 
     /// These hosts of a bridged table are on this node; others that are there stay.

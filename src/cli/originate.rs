@@ -44,7 +44,7 @@ pub struct WithdrawArgs {
     /// From the tenant's table of this VNI (EVPN)
     #[arg(long, value_name = "NUMBER")]
     pub vni: Option<u32>,
-    /// All that was originated by hand
+    /// All that was originated by hand, in unicast and tenants' tables; with --vni in that table
     #[arg(long, conflicts_with_all = ["prefix", "file"])]
     pub all: bool,
 }
