@@ -74,7 +74,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "driver",
         Some("ovn_bgp_driver"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.driver),
-        "which OVN database decides, and how; this version lacks ovn_native",
+        "which OVN database decides, and how",
     ),
     row(
         "exposing_method",
@@ -82,7 +82,7 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Word::new(), |d: &mut Draft| {
             &mut d.config.agent.exposing_method
         }),
-        "how the node is wired; this version has underlay only",
+        "how the node is wired: underlay for every driver; vrf, l2vni and dynamic put the provider networks of nb_ovn_bgp_driver into VNIs; this version lacks ovn",
     ),
     row(
         "bgp_backend",
@@ -216,13 +216,13 @@ const DEFAULT: &[Row<Draft>] = &[
         "evpn_local_ip",
         None,
         &At(Ip, |d: &mut Draft| &mut d.config.agent.evpn_local_ip),
-        "EVPN: where this node's tunnels end (ovn_evpn_driver: else the first address of evpn_nic, else the first /32 of lo)",
+        "EVPN: where this node's tunnels end (ovn_evpn_driver and ovn_native: else the first address of evpn_nic, else the first /32 of lo)",
     ),
     row(
         "evpn_nic",
         None,
         &At(Device, |d: &mut Draft| &mut d.config.agent.evpn_nic),
-        "ovn_evpn_driver: device whose first address is the VTEP's",
+        "ovn_evpn_driver and ovn_native: device whose first address is the VTEP's",
     ),
     row(
         "evpn_udp_dstport",
