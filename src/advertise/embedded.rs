@@ -135,7 +135,7 @@ impl Embedded {
         let fib = fib_settings(&self.config.bgp);
         let fib = Fib::spawn(fib, learned.clone(), origination.clone())?;
         self.configure_tenants(router_id);
-        let learned_tenants = Some(origination.tenants().learned());
+        let learned_tenants = origination.tenants().to_fill();
         let spawn = |routes, tenants| {
             let start = Start {
                 routes,

@@ -28,6 +28,8 @@ struct Shared {
     /// Once the speaker runs.
     speaker: Option<Handle>,
     held: bool,
+    /// Somebody takes what peers teach.
+    is_read: bool,
 }
 
 impl TenantOrigination {
@@ -98,9 +100,17 @@ impl TenantOrigination {
         }
     }
 
-    /// What peers teach: the reader waits for [`LearnedTenants::filled`], then takes. There is one reader.
+    /// What peers teach: the reader waits for [`LearnedTenants::filled`], then takes. There is one reader, who asks before
+    /// the speaker starts.
     pub fn learned(&self) -> LearnedTenants {
+        self.lock().is_read = true;
         self.learned.clone()
+    }
+
+    /// The same for the speaker to fill; `None` where nobody takes from it, and it would hold for ever whatever has been
+    /// taught and taken back.
+    pub(super) fn to_fill(&self) -> Option<LearnedTenants> {
+        self.lock().is_read.then(|| self.learned.clone())
     }
 
     /// The tables that a source has.
@@ -218,6 +228,14 @@ mod tests {
             import: [].into(),
             kind: Kind::Bridged,
         }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_gathered() {
+        let tenants = TenantOrigination::default();
+        assert!(tenants.to_fill().is_none(), "a speaker without an agent");
+        let _reader = tenants.learned();
+        assert!(tenants.to_fill().is_some());
     }
 
     #[test]
