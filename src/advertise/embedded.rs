@@ -144,7 +144,7 @@ impl Embedded {
         };
         let fib = Fib::spawn(fib, start)?;
         self.configure_tenants(router_id);
-        let learned_tenants = Some(origination.tenants().learned());
+        let learned_tenants = origination.tenants().to_fill();
         let spawn = |routes, tenants| {
             let start = Start {
                 routes,

@@ -28,6 +28,8 @@ struct Shared {
     /// Once the speaker runs.
     speaker: Option<Handle>,
     held: bool,
+    /// Somebody takes what peers teach.
+    is_read: bool,
 }
 
 impl TenantOrigination {
@@ -60,17 +62,22 @@ impl TenantOrigination {
         self.change(vni, |origins| origins.replace(source, routes));
     }
 
-    /// A source lets go of all that it has, in every table.
-    pub fn withdraw_all(&self, source: Source) {
-        let vnis: Vec<_> = self.lock().prefixes.keys().copied().collect();
-        for vni in vnis {
-            self.change(vni, |origins| origins.withdraw_all(source));
+    /// A source lets go of all prefixes and hosts that it has, in every table. Answers how many those were.
+    pub fn withdraw_all(&self, source: Source) -> usize {
+        let held = |vni: Vni| (vni, self.of(source, vni));
+        let held: Vec<_> = self.vnis().into_iter().map(held).collect();
+        let mut count = 0;
+        for (vni, prefixes) in held {
+            count += prefixes.len();
+            self.withdraw(source, vni, prefixes);
         }
         let vnis: BTreeSet<_> = self.lock().hosts.keys().map(|(vni, _)| *vni).collect();
         for vni in vnis {
-            let hosts = self.hosts_of(source, vni);
-            self.withdraw_hosts(source, vni, hosts);
+            let gone = self.hosts_of(source, vni);
+            count += gone.len();
+            self.withdraw_hosts(source, vni, gone);
         }
+        count
     }
 
     /// A source wants these hosts of a bridged table to be on this node; others that it wants there stay. What several
@@ -100,9 +107,17 @@ impl TenantOrigination {
         own.map(|((_, mac), _)| *mac).collect()
     }
 
-    /// What peers teach: the reader waits for [`LearnedTenants::filled`], then takes. There is one reader.
+    /// What peers teach: the reader waits for [`LearnedTenants::filled`], then takes. There is one reader, who asks before
+    /// the speaker starts.
     pub fn learned(&self) -> LearnedTenants {
+        self.lock().is_read = true;
         self.learned.clone()
+    }
+
+    /// The same for the speaker to fill; `None` where nobody takes from it, and it would hold for ever whatever has been
+    /// taught and taken back.
+    pub(super) fn to_fill(&self) -> Option<LearnedTenants> {
+        self.lock().is_read.then(|| self.learned.clone())
     }
 
     /// The tables that a source has.
@@ -266,6 +281,14 @@ mod tests {
             import: [].into(),
             kind: Kind::Bridged,
         }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_gathered() {
+        let tenants = TenantOrigination::default();
+        assert!(tenants.to_fill().is_none(), "a speaker without an agent");
+        let _reader = tenants.learned();
+        assert!(tenants.to_fill().is_some());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bgp::evpn::{Instance, Vni};
+use bgp::evpn::{EvpnEvent, Instance, Vni};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::driver::{Consequences, Ovn};
@@ -53,6 +53,8 @@ pub struct Core {
     tenant_scope: Option<TenantScope>,
     /// What tenants are made of may have changed since it was last told.
     tenants_changed: bool,
+    /// Peers have taught all they have of tenants' tables.
+    converged: bool,
     reconciler: Reconciler,
     /// What FRR leaks, or has leaked for a former backend.
     leak: Option<Leak>,
@@ -142,13 +144,23 @@ impl Core {
     /// What peers taught an agent before this one stays in the kernel until they have taught this one: peers keep our routes
     /// through a restart (RFC 4724 §4.2), and we keep theirs.
     pub fn inherit(&mut self) {
-        let taught = tenants::taught_before(self.reconciler.observations());
-        let wishes = self.wiring.inherit(taught);
+        let wishes = self.wiring.inherit(self.taught_before());
         self.wish(wishes);
+    }
+
+    /// What peers taught an agent before this one, as far as they may still tell this one. Nobody would ever take it back
+    /// where they have told all already, while OVN was out of reach, or tell FRR (`bgp_backend = frr`).
+    pub fn taught_before(&self) -> Vec<EvpnEvent> {
+        let speaks = self.tenant_scope.as_ref().is_none_or(|scope| scope.speaks);
+        if self.converged || !speaks {
+            return Vec::new();
+        }
+        tenants::taught_before(self.reconciler.observations())
     }
 
     /// Peers have taught all they have: what they did not is no more.
     pub fn forget_inherited(&mut self) {
+        self.converged = true;
         let wishes = self.wiring.forget_inherited();
         self.wish(wishes);
     }

@@ -59,7 +59,7 @@ pub async fn plan(config: Arc<Config>, rt_tables: PathBuf) -> Result<Plan, PlanE
     };
     let decision = &plan.decision;
     // What peers taught an agent is not for a plan to take away.
-    let taught = wiring::tenants::taught_before(&observed.objects);
+    let taught = agent.core.taught_before();
     let facts = agent.core.wiring().facts();
     let desired: Desired = wiring::desired(&decision.exposures, &decision.tenants, taught, facts);
     let mut steps = diff(&desired, &observed).steps;

@@ -7,8 +7,9 @@ use ipnet::IpNet;
 
 use super::{Agent, announce};
 use crate::advertise::Embedded;
-use crate::reconcile::object::{Link, LinkKind};
+use crate::reconcile::object::LinkKind;
 use crate::reconcile::{Advert, Announcement, Blocked, Destination, Found, Key, Step, Value};
+use crate::wiring::tenants::names;
 
 /// Who takes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,18 +152,13 @@ impl Agent {
         mut noted: BTreeMap<Destination, Announcement>,
     ) -> BTreeMap<Destination, Announcement> {
         let routed: Vec<IpNet> = self.routed_before().collect();
-        let vrfs: BTreeSet<Vni> = self
-            .core
-            .reconciler()
-            .observations()
-            .filter_map(vrf)
-            .collect();
+        let tables: BTreeSet<Vni> = self.core.reconciler().links().filter_map(table).collect();
         noted.retain(|destination, announcement| {
             let led = match *destination {
                 Destination::Prefix(prefix) => routed.iter().any(|to| to.contains(&prefix)),
                 // Its table is there, with what leads to it.
                 Destination::Tenant { vni, .. } | Destination::Host { vni, .. } => {
-                    vrfs.contains(&vni)
+                    tables.contains(&vni)
                 }
             };
             announcement.next_hop.is_some() || led
@@ -209,15 +205,16 @@ impl Agent {
     }
 }
 
-/// The VNI of a tenant's VRF that is ours.
-fn vrf((_, found): (&Key, &Found)) -> Option<Vni> {
-    match &found.value {
-        Value::Link(Link {
-            kind: LinkKind::Vrf { table },
-            ..
-        }) if found.owned => Some(*table),
-        _ => None,
-    }
+/// The VNI of a tenant's table that is here, by its bridge: a VRF that is kept (`delete_vrf_on_disconnect = false`) counts as
+/// nobody's, and may be all that is left.
+fn table((key, found): (&Key, &Found)) -> Option<Vni> {
+    let Key::Link { name } = key else {
+        return None;
+    };
+    let vni = name.strip_prefix("br-")?.parse().ok()?;
+    let is_bridge =
+        matches!(&found.value, Value::Link(link) if link.kind == LinkKind::Bridge && found.owned);
+    (is_bridge && *name == names::bridge(vni)).then_some(vni)
 }
 
 pub(super) fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Result<(), String>> {
@@ -227,4 +224,24 @@ pub(super) fn texts<E: std::fmt::Display>(results: Vec<Result<(), E>>) -> Vec<Re
 
 pub(super) fn report(blocked: &Blocked) {
     tracing::warn!(object = %blocked.key, "{}", blocked.reason);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::object::Link;
+
+    #[test]
+    fn a_tenants_table_is_here_while_its_bridge_is_ours() {
+        let found = |name: &str, kind, owned| {
+            let value = Value::Link(Link::up(kind));
+            table((&Key::Link { name: name.into() }, &Found { value, owned }))
+        };
+        assert_eq!(found("br-1001", LinkKind::Bridge, true), Some(1001));
+        assert_eq!(found("br-1001", LinkKind::Bridge, false), None);
+        assert_eq!(found("br-01001", LinkKind::Bridge, true), None);
+        assert_eq!(found("br-1001", LinkKind::Foreign, true), None);
+        let kept = LinkKind::Vrf { table: 1001 };
+        assert_eq!(found("vrf-1001", kept, true), None, "with nothing in it");
+    }
 }

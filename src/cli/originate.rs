@@ -59,7 +59,7 @@ pub struct WithdrawArgs {
     /// The host of that table with this MAC address, with all its addresses
     #[arg(long, value_name = "ADDRESS", requires = "vni", conflicts_with_all = ["prefix", "file", "all"])]
     pub mac: Option<MacAddr>,
-    /// All that was originated by hand
+    /// All that was originated by hand, in unicast and tenants' tables; with --vni in that table
     #[arg(long, conflicts_with_all = ["prefix", "file"])]
     pub all: bool,
 }

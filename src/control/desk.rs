@@ -311,7 +311,8 @@ impl Desk {
                 .origination
                 .with(|origins| origins.of(Source::Operator).count());
             self.origination.withdraw_all(Source::Operator);
-            return Ok(Reply::Taken(Taken { prefixes: held }));
+            let prefixes = held + tenants.withdraw_all(Source::Operator);
+            return Ok(Reply::Taken(Taken { prefixes }));
         }
         let withdraw = |prefixes| self.origination.withdraw(Source::Operator, prefixes);
         each_line(unwanted.prefixes, unwanted.more, lines, withdraw).await

@@ -184,6 +184,35 @@ async fn fifty_thousand_prefixes_are_one_request_of_many_lines() {
 }
 
 #[tokio::test]
+async fn all_that_was_originated_by_hand_is_that_of_tenants_too() {
+    let office = Office::open();
+    let route = || bgp::Route::new("192.0.2.7/32".parse().unwrap());
+    office.origination.originate(Source::Operator, [route()]);
+    let tenants = office.origination.tenants();
+    for source in [Source::Operator, Source::Ovn] {
+        tenants.originate(source, 7, [route()]);
+    }
+    tenants.originate(Source::Operator, 8, [route()]);
+    let all = |vni| {
+        office.blocking(move |path| {
+            let all = Withdraw {
+                vni,
+                all: true,
+                ..Withdraw::default()
+            };
+            let mut client = Client::connect(&path).unwrap();
+            client.ask(&Query::Withdraw(all)).unwrap()
+        })
+    };
+    let taken = |prefixes| Reply::Taken(Taken { prefixes });
+    assert_eq!(all(Some(8)).await, taken(1));
+    assert_eq!(all(None).await, taken(2));
+    assert_eq!(office.held(), 0);
+    assert_eq!(tenants.of(Source::Operator, 7), []);
+    assert_eq!(tenants.of(Source::Ovn, 7).len(), 1, "OVN's stays");
+}
+
+#[tokio::test]
 async fn a_route_by_hand_has_the_attributes_given() {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     let office = Office::open();

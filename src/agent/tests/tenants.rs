@@ -3,7 +3,8 @@
 use super::*;
 use crate::exposure::Method;
 use crate::reconcile::Destination;
-use crate::reconcile::object::{Link, LinkKind};
+use crate::reconcile::object::{Link, LinkKind, Route};
+use crate::reconcile::ownership::TenantScope;
 use crate::wiring::Tenancy;
 
 /// The provider network, with what its row says of a VPN.
@@ -192,4 +193,57 @@ fn the_table_of_a_bridge_is_no_tenants() {
     assert!(core.reconciler().observed(&vrf).is_none(), "{steps:?}");
     let pending = core.wiring().pending().next().unwrap();
     assert!(pending.1.to_string().contains("rt_tables"), "{pending:?}");
+}
+
+/// A node that is as [`core`] wishes it, with a prefix that peers taught an agent before this one.
+fn restarted(speaks: bool, converged: bool) -> (Core, Key) {
+    let mut core = core(&L3);
+    core.watch_tenants(TenantScope {
+        keeps_vrfs: false,
+        speaks,
+    });
+    obey(&mut core);
+    observe_peers(&mut core);
+    obey(&mut core);
+    let vtep: std::net::IpAddr = "192.0.2.9".parse().unwrap();
+    let route = Key::Route {
+        table: 1001,
+        prefix: "10.9.0.0/24".parse().unwrap(),
+    };
+    let neighbour = Key::Neighbour {
+        dev: "br-1001".into(),
+        address: vtep,
+    };
+    let way = Value::Route(Route::new("br-1001".into(), Some(vtep)));
+    for (key, value) in [
+        (route.clone(), way),
+        (neighbour, Value::Neighbour { mac: MAC }),
+    ] {
+        let found = Found::owned(value);
+        core.reconciler_mut().observe(key, Some(found));
+    }
+    if converged {
+        core.forget_inherited();
+    }
+    core.inherit();
+    obey(&mut core);
+    (core, route)
+}
+
+#[test]
+fn what_peers_taught_before_stays_until_they_have_taught_all() {
+    let (mut core, route) = restarted(true, false);
+    assert!(core.reconciler().observed(&route).is_some());
+    core.forget_inherited();
+    obey(&mut core);
+    assert_eq!(core.reconciler().observed(&route), None);
+}
+
+#[test]
+fn what_nobody_would_take_back_is_not_inherited() {
+    let (core, route) = restarted(false, false);
+    assert_eq!(core.reconciler().observed(&route), None, "FRR speaks now");
+    let (core, route) = restarted(true, true);
+    let found = core.reconciler().observed(&route);
+    assert_eq!(found, None, "peers had taught all before OVN was read");
 }

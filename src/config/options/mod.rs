@@ -83,7 +83,7 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Word::new(), |d: &mut Draft| {
             &mut d.config.agent.exposing_method
         }),
-        "how the node is wired: underlay, into the main table; vrf, l2vni and dynamic, into tables of tenants by what networks say (nb_ovn_bgp_driver); ovn is not in this version",
+        "how the node is wired: underlay for every driver; vrf, l2vni and dynamic put the provider networks of nb_ovn_bgp_driver into VNIs; this version lacks ovn",
     ),
     row(
         "bgp_backend",
@@ -217,13 +217,13 @@ const DEFAULT: &[Row<Draft>] = &[
         "evpn_local_ip",
         None,
         &At(Ip, |d: &mut Draft| &mut d.config.agent.evpn_local_ip),
-        "EVPN: where this node's tunnels end (ovn_evpn_driver: else the first address of evpn_nic, else the first /32 of lo)",
+        "EVPN: where this node's tunnels end (ovn_evpn_driver and ovn_native: else the first address of evpn_nic, else the first /32 of lo)",
     ),
     row(
         "evpn_nic",
         None,
         &At(Device, |d: &mut Draft| &mut d.config.agent.evpn_nic),
-        "ovn_evpn_driver: device whose first address is the VTEP's",
+        "ovn_evpn_driver and ovn_native: device whose first address is the VTEP's",
     ),
     row(
         "evpn_udp_dstport",
