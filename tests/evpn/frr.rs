@@ -1,6 +1,7 @@
 //! FRR, of both generations, as a VTEP.
 
 use bgp::Route;
+use interop::matrix::{Feature, Kind};
 use interop::rootfs::Generation;
 use interop::{Need, eventually, require};
 
@@ -46,14 +47,16 @@ fn prefixes_pass_both_ways(generation: Generation) {
 
 #[test]
 fn prefixes_pass_both_ways_with_frr_8() {
-    require!(Need::Root, BGPD);
-    prefixes_pass_both_ways(Generation::Bookworm);
+    prove(Kind::Frr8, [Feature::EvpnPrefixes], prefixes_pass_both_ways);
 }
 
 #[test]
 fn prefixes_pass_both_ways_with_frr_10() {
-    require!(Need::Root, Need::Trixie);
-    prefixes_pass_both_ways(Generation::Trixie);
+    prove(
+        Kind::Frr10,
+        [Feature::EvpnPrefixes],
+        prefixes_pass_both_ways,
+    );
 }
 
 /// Types 2 and 3: who floods, hosts with and without addresses, a host that moves here and back (RFC 7432 §7.7).
@@ -92,14 +95,20 @@ fn hosts_pass_both_ways_and_move(generation: Generation) {
 
 #[test]
 fn hosts_pass_both_ways_and_move_with_frr_8() {
-    require!(Need::Root, BGPD);
-    hosts_pass_both_ways_and_move(Generation::Bookworm);
+    prove(
+        Kind::Frr8,
+        [Feature::EvpnHosts],
+        hosts_pass_both_ways_and_move,
+    );
 }
 
 #[test]
 fn hosts_pass_both_ways_and_move_with_frr_10() {
-    require!(Need::Root, Need::Trixie);
-    hosts_pass_both_ways_and_move(Generation::Trixie);
+    prove(
+        Kind::Frr10,
+        [Feature::EvpnHosts],
+        hosts_pass_both_ways_and_move,
+    );
 }
 
 /// FRR is no graceful-restart helper for EVPN, in neither version: it forgets, and is told all of it again at once.
@@ -149,4 +158,42 @@ fn frrs_restart_loses_no_tenants_route_here() {
         .filter(|(_, ways)| ways.is_empty())
         .collect();
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// RFC 2918: either asks the other for everything again, and is told.
+fn either_asks_for_everything_again(generation: Generation) {
+    let lab = Lab::new();
+    let frr = lab.start_leaf(generation, &LeafConfig::default().text());
+    let us = Us::start(&lab, 65001, LEAF, 65002);
+    eventually(at_leaf(), || us.prefixes());
+    eventually(vec![OUR_VTEP.to_owned()], || frr.tenant_hops(OUR_HOST));
+    let before = us.neighbor();
+    frr.vtysh("clear bgp l2vpn evpn * soft in").unwrap();
+    eventually(true, || {
+        let now = us.neighbor();
+        now.received.route_refreshes > before.received.route_refreshes
+            && now.sent.updates > before.sent.updates
+    });
+    us.refreshes();
+    assert_eq!(us.prefixes(), at_leaf());
+    assert_eq!(frr.tenant_hops(OUR_HOST), [OUR_VTEP]);
+    assert_eq!(us.neighbor().flaps, 0);
+}
+
+#[test]
+fn either_asks_for_everything_again_with_frr_8() {
+    prove(
+        Kind::Frr8,
+        [Feature::EvpnRefresh],
+        either_asks_for_everything_again,
+    );
+}
+
+#[test]
+fn either_asks_for_everything_again_with_frr_10() {
+    prove(
+        Kind::Frr10,
+        [Feature::EvpnRefresh],
+        either_asks_for_everything_again,
+    );
 }

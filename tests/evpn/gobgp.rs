@@ -1,9 +1,11 @@
 //! GoBGP, of both generations: every route type in both directions that it can say.
 
-use bgp::wire::evpn::Mac;
+use bgp::evpn::Import;
+use bgp::wire::evpn::{Mac, RouteTarget};
 use interop::gobgp::Gobgp;
+use interop::matrix::{Feature, Kind};
 use interop::rootfs::Generation;
-use interop::{Need, Place, eventually, require};
+use interop::{Place, eventually};
 
 use crate::lab::*;
 
@@ -98,21 +100,25 @@ fn add_prefix(gobgp: &Gobgp, prefix: &str, gateway: &str, router_mac: &str) {
 
 #[test]
 fn all_types_pass_both_ways_with_gobgp_3_10() {
-    require!(Need::Root, Need::Program("gobgpd"));
-    all_types_pass_both_ways(Generation::Bookworm);
+    prove(
+        Kind::Gobgp310,
+        [Feature::EvpnPrefixes, Feature::EvpnHosts],
+        all_types_pass_both_ways,
+    );
 }
 
 #[test]
 fn all_types_pass_both_ways_with_gobgp_3_36() {
-    require!(Need::Root, Need::Trixie);
-    all_types_pass_both_ways(Generation::Trixie);
+    prove(
+        Kind::Gobgp336,
+        [Feature::EvpnPrefixes, Feature::EvpnHosts],
+        all_types_pass_both_ways,
+    );
 }
 
 /// Fail static: a process ends without a word, the peer's graceful-restart helper keeps the tenants' routes, the next one
 /// takes over; what it does not tell again goes with its End-of-RIB (RFC 4724 §4.2).
-#[test]
-fn our_restart_loses_no_tenants_route_at_a_helper() {
-    require!(Need::Root, Need::Program("gobgpd"));
+fn our_restart_loses_no_tenants_route_at_a_helper(generation: Generation) {
     let lab = Lab::new();
     let helper = "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 60\n";
     let family = "[neighbors.afi-safis.mp-graceful-restart.config]\nenabled = true\n";
@@ -120,7 +126,7 @@ fn our_restart_loses_no_tenants_route_at_a_helper() {
         "[[neighbors.afi-safis]]",
         &format!("{helper}[[neighbors.afi-safis]]"),
     );
-    let place = Place::inside(&lab.leaf);
+    let place = Place::inside(&lab.leaf).with(generation);
     let gobgp = Gobgp::start(&place, &lab.path("gobgp"), &format!("{config}{family}")).unwrap();
     let us = Us::start(&lab, 65001, LEAF, 65002);
     let table = || gobgp.run("global rib -a evpn").unwrap_or_default();
@@ -145,4 +151,73 @@ fn our_restart_loses_no_tenants_route_at_a_helper() {
     us.handle.withdraw_evpn(ROUTED, [OUR_HOST.parse().unwrap()]);
     eventually(5, routes);
     assert!(!table().contains("10.78.0.9/32"));
+}
+
+#[test]
+fn our_restart_loses_no_tenants_route_at_gobgp_3_10() {
+    let scene = our_restart_loses_no_tenants_route_at_a_helper;
+    prove(Kind::Gobgp310, [Feature::EvpnRestart], scene);
+}
+
+#[test]
+fn our_restart_loses_no_tenants_route_at_gobgp_3_36() {
+    let scene = our_restart_loses_no_tenants_route_at_a_helper;
+    prove(Kind::Gobgp336, [Feature::EvpnRestart], scene);
+}
+
+/// Targets by explicit lists, and ROUTE-REFRESH. GoBGP answers one, and has no command that asks.
+fn targets_are_lists_and_everything_is_told_again(generation: Generation) {
+    let lab = Lab::new();
+    let place = Place::inside(&lab.leaf).with(generation);
+    let gobgp = Gobgp::start(&place, &lab.path("gobgp"), &config(65002)).unwrap();
+    let mut tables = tables(65001);
+    let routed = tables.get_mut(&ROUTED).unwrap();
+    routed.export = [3, 4].map(|number| RouteTarget::As(65009, number)).into();
+    routed.import = [1, 2]
+        .map(|number| Import::Target(RouteTarget::As(65009, number)))
+        .into();
+    let us = Us::start_with(&lab, 65001, LEAF, 65002, tables, |_| {});
+    us.wait_established();
+    for (prefix, target) in [
+        (LEAF_V4, "65009:2"),
+        ("10.77.1.0/24", "65002:77"),
+        ("10.77.2.0/24", "65009:1 65002:77"),
+    ] {
+        let line = format!(
+            "global rib add -a evpn prefix {prefix} gw 0.0.0.0 etag 0 label 77 rd 10.9.0.2:77 rt {target} encap vxlan \
+             router-mac 02:00:00:00:77:02 nexthop {LEAF}"
+        );
+        gobgp.run(&line).unwrap();
+    }
+    eventually(3, || us.neighbor().prefixes_received);
+    let theirs = [LEAF_V4, "10.77.2.0/24"].map(|prefix| format!("{prefix} via {LEAF}"));
+    eventually(theirs.to_vec(), || us.prefixes());
+    eventually(true, || {
+        let table = gobgp.run("global rib -a evpn").unwrap_or_default();
+        let of_prefix = table.lines().find(|line| line.contains("10.78.0.9/32"));
+        of_prefix.is_some_and(|line| line.contains("65009:3") && line.contains("65009:4"))
+    });
+    us.refreshes();
+    assert_eq!(us.prefixes(), theirs);
+    assert_eq!(us.neighbor().flaps, 0);
+}
+
+#[test]
+fn targets_are_lists_and_everything_is_told_again_with_gobgp_3_10() {
+    let scene = targets_are_lists_and_everything_is_told_again;
+    prove(
+        Kind::Gobgp310,
+        [Feature::EvpnTargets, Feature::EvpnRefresh],
+        scene,
+    );
+}
+
+#[test]
+fn targets_are_lists_and_everything_is_told_again_with_gobgp_3_36() {
+    let scene = targets_are_lists_and_everything_is_told_again;
+    prove(
+        Kind::Gobgp336,
+        [Feature::EvpnTargets, Feature::EvpnRefresh],
+        scene,
+    );
 }

@@ -11,9 +11,11 @@ use bgp::wire::evpn::{Mac, RouteDistinguisher, RouteTarget};
 use bgp::wire::{Asn, Family};
 use bgp::{PeerConfig, RemoteAs, Route};
 use interop::frr::Frr;
+use interop::matrix::{Cell, Feature, Kind as RouterKind, Record, declared};
 use interop::netns::{Namespace, connect};
+use interop::requirement;
 use interop::rootfs::Generation;
-use interop::{PATIENCE, Place, wait_until};
+use interop::{Need, PATIENCE, Place, eventually, wait_until};
 use ovn_bgp_agent::peering::{
     Handle, LearnedTenants, NeighborSnapshot, Neighbour, Peering, Settings, Start, TenantChanges,
     TenantNews,
@@ -34,6 +36,25 @@ pub(crate) const LEAF_V6: &str = "2001:db8:77::/64";
 pub(crate) const OUR_V4: &str = "10.78.0.0/24";
 pub(crate) const OUR_HOST: &str = "10.78.0.9/32";
 pub(crate) const OUR_V6: &str = "2001:db8:78::9/128";
+
+/// Plays a scene that proves these cells of the interop matrix, and notes their outcome for docs/interop.md.
+pub(crate) fn prove<const N: usize>(
+    kind: RouterKind,
+    features: [Feature; N],
+    scene: impl FnOnce(Generation),
+) {
+    if !requirement::is_met(&[Need::Root, kind.need()]) {
+        return;
+    }
+    let records = features.map(|feature| {
+        assert_eq!(declared(kind, feature), Cell::Works, "{feature:?}");
+        Record::begin(kind, feature).unwrap()
+    });
+    scene(kind.generation());
+    for record in records {
+        record.passed().unwrap();
+    }
+}
 
 pub(crate) struct Lab {
     pub(crate) dir: tempfile::TempDir,
@@ -307,6 +328,21 @@ impl Us {
     pub(crate) fn neighbor(&self) -> NeighborSnapshot {
         let mut snapshot = self.runtime.block_on(self.peering.status()).unwrap();
         snapshot.neighbors.remove(0)
+    }
+
+    /// The neighbour is asked for everything again, and answers.
+    pub(crate) fn refreshes(&self) {
+        let before = self.neighbor();
+        let asked = self.handle.act(|speaker, now| {
+            let peers: Vec<_> = speaker.peers().map(|peer| peer.id).collect();
+            peers.into_iter().all(|peer| speaker.refresh(peer, now))
+        });
+        assert!(self.runtime.block_on(asked).unwrap());
+        eventually(true, || {
+            let now = self.neighbor();
+            now.sent.route_refreshes > before.sent.route_refreshes
+                && now.received.updates > before.received.updates
+        });
     }
 
     pub(crate) fn wait_established(&self) {

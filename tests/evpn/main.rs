@@ -5,4 +5,5 @@ mod gobgp;
 mod lab;
 mod reflected;
 mod tool;
+mod unnumbered;
 mod variants;

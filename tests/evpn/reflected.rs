@@ -2,6 +2,7 @@
 
 use interop::frr::Frr;
 use interop::gobgp::Gobgp;
+use interop::matrix::{Feature, Kind};
 use interop::rootfs::Generation;
 use interop::{Need, Place, eventually, require};
 
@@ -65,19 +66,16 @@ fn reflector_of_frr(generation: Generation) {
 
 #[test]
 fn by_a_route_reflector_of_frr_8() {
-    require!(Need::Root, BGPD);
-    reflector_of_frr(Generation::Bookworm);
+    prove(Kind::Frr8, [Feature::EvpnReflected], reflector_of_frr);
 }
 
 #[test]
 fn by_a_route_reflector_of_frr_10() {
-    require!(Need::Root, Need::Trixie);
-    reflector_of_frr(Generation::Trixie);
+    prove(Kind::Frr10, [Feature::EvpnReflected], reflector_of_frr);
 }
 
-#[test]
-fn by_a_route_reflector_of_gobgp() {
-    require!(Need::Root, BGPD, Need::Program("gobgpd"));
+/// The VTEP is FRR of the same generation.
+fn reflector_of_gobgp(generation: Generation) {
     let lab = Lab::new();
     let clients: String = [OURS, LEAF]
         .map(|client| {
@@ -90,11 +88,22 @@ fn by_a_route_reflector_of_gobgp() {
         })
         .concat();
     let config = format!("[global.config]\nas = 65000\nrouter-id = \"{THIRD}\"\n{clients}");
-    let place = Place::inside(&lab.third);
+    let place = Place::inside(&lab.third).with(generation);
     let _reflector = Gobgp::start(&place, &lab.path("reflector"), &config).unwrap();
-    let leaf = lab.start_leaf(Generation::Bookworm, &leaf_of(65000, 65000));
+    let leaf = lab.start_leaf(generation, &leaf_of(65000, 65000));
     let us = Us::start(&lab, 65000, THIRD, 65000);
     everything_passes(&us, &leaf, &lab);
+}
+
+#[test]
+fn by_a_route_reflector_of_gobgp_3_10() {
+    require!(BGPD);
+    prove(Kind::Gobgp310, [Feature::EvpnReflected], reflector_of_gobgp);
+}
+
+#[test]
+fn by_a_route_reflector_of_gobgp_3_36() {
+    prove(Kind::Gobgp336, [Feature::EvpnReflected], reflector_of_gobgp);
 }
 
 /// eBGP from loopback to loopback, through a router of a third AS that leaves next hops as they are: as leaf and spine do.

@@ -2,6 +2,7 @@
 
 use bgp::evpn::{Import, Instance};
 use bgp::wire::evpn::RouteTarget;
+use interop::matrix::{Feature, Kind};
 use interop::rootfs::Generation;
 use interop::{Need, eventually, require};
 
@@ -89,20 +90,28 @@ fn tables_of_nobody() -> std::collections::BTreeMap<u32, Instance> {
     tables
 }
 
-#[test]
-fn targets_and_distinguishers_as_frr_8_has_them() {
-    require!(Need::Root, BGPD);
+fn targets_and_distinguishers(generation: Generation) {
     for variant in VARIANTS.iter().chain([&DERIVED]) {
-        exchanged(variant, Generation::Bookworm);
+        exchanged(variant, generation);
     }
 }
 
 #[test]
+fn targets_and_distinguishers_as_frr_8_has_them() {
+    prove(
+        Kind::Frr8,
+        [Feature::EvpnTargets],
+        targets_and_distinguishers,
+    );
+}
+
+#[test]
 fn targets_and_distinguishers_as_frr_10_has_them() {
-    require!(Need::Root, Need::Trixie);
-    for variant in VARIANTS.iter().chain([&DERIVED]) {
-        exchanged(variant, Generation::Trixie);
-    }
+    prove(
+        Kind::Frr10,
+        [Feature::EvpnTargets],
+        targets_and_distinguishers,
+    );
 }
 
 /// RFC 8365 §5.1.2.1. FRR derives so for bridged tables alone.

@@ -1,7 +1,7 @@
 //! The interop matrix: which feature works with which router.
 //!
 //! [`declared`] says what is expected of every cell. Every cell that is expected to work is one test
-//! (`interop/tests/matrix`), which notes its outcome with [`Record`]; `lab matrix` draws docs/interop.md's table from
+//! (`interop/tests/matrix`; of tenants `tests/evpn`), which notes its outcome with [`Record`]; `lab matrix` draws docs/interop.md's table from
 //! these notes, and a test compares that table with the declared one, so that neither can rot.
 
 mod table;
@@ -52,11 +52,23 @@ pub enum Feature {
     LargeCommunities,
     /// The router teaches more than it may.
     MaxPrefixes,
+    /// Prefixes of tenants, type 5, of IPv4 and IPv6, both ways, announced and withdrawn.
+    EvpnPrefixes,
+    /// Hosts and who gets what is flooded, types 2 and 3, both ways, announced and withdrawn.
+    EvpnHosts,
+    /// Route targets by explicit lists on either side.
+    EvpnTargets,
+    /// ROUTE-REFRESH of the EVPN family.
+    EvpnRefresh,
+    /// Graceful restart of the EVPN family: we end and come back.
+    EvpnRestart,
+    /// The router reflects between us and a VTEP: next hops are those of the VTEPs.
+    EvpnReflected,
 }
 
 impl Feature {
     /// All, in the order of the table's rows.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 24] = [
         Self::SessionIpv4,
         Self::SessionIpv6,
         Self::SessionLinkLocal,
@@ -75,6 +87,12 @@ impl Feature {
         Self::AddPath,
         Self::LargeCommunities,
         Self::MaxPrefixes,
+        Self::EvpnPrefixes,
+        Self::EvpnHosts,
+        Self::EvpnTargets,
+        Self::EvpnRefresh,
+        Self::EvpnRestart,
+        Self::EvpnReflected,
     ];
 
     /// For people.
@@ -98,6 +116,12 @@ impl Feature {
             Self::AddPath => "add-path, received",
             Self::LargeCommunities => "large communities",
             Self::MaxPrefixes => "max-prefix",
+            Self::EvpnPrefixes => "EVPN prefixes (type 5), both families, both ways",
+            Self::EvpnHosts => "EVPN hosts and flooding (types 2, 3), both ways",
+            Self::EvpnTargets => "EVPN route targets by explicit lists",
+            Self::EvpnRefresh => "EVPN route refresh",
+            Self::EvpnRestart => "EVPN graceful restart, we restart",
+            Self::EvpnReflected => "EVPN reflected by it, next hops unchanged",
         }
     }
 
@@ -122,6 +146,21 @@ impl Feature {
             Self::AddPath => "add_path",
             Self::LargeCommunities => "large_communities",
             Self::MaxPrefixes => "max_prefixes",
+            Self::EvpnPrefixes => "evpn_prefixes",
+            Self::EvpnHosts => "evpn_hosts",
+            Self::EvpnTargets => "evpn_targets",
+            Self::EvpnRefresh => "evpn_refresh",
+            Self::EvpnRestart => "evpn_restart",
+            Self::EvpnReflected => "evpn_reflected",
+        }
+    }
+
+    /// The command that runs its tests. Scenes of tenants need more than a neighbour: they are the agent's (`tests/evpn`).
+    pub fn command(self) -> &'static str {
+        if EVPN.contains(&self) {
+            "cargo nextest run --test evpn"
+        } else {
+            "cargo nextest run -p interop --test matrix"
         }
     }
 }
@@ -144,6 +183,16 @@ pub fn declared(kind: Kind, feature: Feature) -> Cell {
         .find(|(kinds, features, _)| kinds.contains(&kind) && features.contains(&feature));
     exception.map_or(Cell::Works, |(_, _, cell)| *cell)
 }
+
+/// What is about tenants' tables.
+const EVPN: &[Feature] = &[
+    Feature::EvpnPrefixes,
+    Feature::EvpnHosts,
+    Feature::EvpnTargets,
+    Feature::EvpnRefresh,
+    Feature::EvpnRestart,
+    Feature::EvpnReflected,
+];
 
 /// Cells that do not work, or not yet.
 const EXCEPTIONS: &[(&[Kind], &[Feature], Cell)] = {
@@ -180,6 +229,17 @@ const EXCEPTIONS: &[(&[Kind], &[Feature], Cell)] = {
             &[Exabgp],
             &[RestartingSpeaker],
             Cannot("keeps no table, so it can keep nothing for us"),
+        ),
+        (&[Bird2, Bird3], EVPN, Cannot("has no EVPN")),
+        (
+            &[Openbgpd, Exabgp],
+            EVPN,
+            Cannot("has no tables of tenants: not tested with EVPN"),
+        ),
+        (
+            &[Frr8, Frr10],
+            &[EvpnRestart],
+            Cannot("is no helper for EVPN: it forgets, and is told everything again"),
         ),
     ]
 };
@@ -227,9 +287,10 @@ pub fn tested(kind: Kind, feature: Feature) -> Result<Cell> {
     let file = results()?.join(kind.id()).join(feature.id());
     let outcome = std::fs::read_to_string(&file).with_context(|| {
         format!(
-            "no outcome of {}::{}: cargo nextest run -p interop --test matrix",
+            "no outcome of {}::{}: {}",
             kind.id(),
-            feature.id()
+            feature.id(),
+            feature.command()
         )
     })?;
     match (outcome.as_str(), declared) {
