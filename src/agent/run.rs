@@ -186,7 +186,7 @@ impl Running {
                 self.speaker.took_over();
             }
         }
-        self.agent.tell_tenants(&self.speaker);
+        self.agent.tell_tenants(&self.speaker).await;
         let taken = self.agent.act(&mut self.speaker).await;
         self.report.count(&taken);
         if taken.adverts > 0 {

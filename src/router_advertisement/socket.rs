@@ -19,8 +19,6 @@ use crate::peering::sockopt;
 const LONGEST: usize = 9216;
 
 /// ICMPv6 types that a socket receives.
-pub(crate) const SOLICITATIONS: &[u8] = &[133];
-/// ICMPv6 types that a socket receives.
 pub(crate) const SOLICITATIONS_AND_ADVERTISEMENTS: &[u8] = &[133, 134];
 
 /// Sends and receives solicitations and advertisements, nothing else, on one interface.
