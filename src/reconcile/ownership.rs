@@ -32,8 +32,11 @@ pub const TENANT_FLOW_COOKIE: u64 = 0x3e6;
 /// `IFLA_IFALIAS` of the devices we create.
 pub const LINK_ALIAS: &str = "ovn-bgp-agent";
 
+/// `RTPROT_BGP`: zebra's routes of BGP.
+const BGP: u8 = 186;
+
 /// Route protocols that are never ours, whatever the table: the kernel's and BGP's.
-const FOREIGN_PROTOCOLS: [u8; 2] = [libc::RTPROT_KERNEL, 186];
+const FOREIGN_PROTOCOLS: [u8; 2] = [libc::RTPROT_KERNEL, BGP];
 
 /// The part of the node that concerns the agent. Changing it calls for a new dump. What leaves it
 /// is forgotten, not removed: take a bridge out only once its wiring is gone.
