@@ -14,7 +14,7 @@ use super::AdvertisingSnapshot;
 use super::advertisement::Advertisement;
 use super::advertiser::{Advertiser, Counters, Output};
 use super::links::Links;
-use super::socket::{RouterSocket, SOLICITATIONS_AND_ADVERTISEMENTS};
+use super::socket::RouterSocket;
 
 /// A socket that could not be opened, or broke, is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
@@ -265,7 +265,7 @@ impl Task {
     fn open_socket(&mut self) {
         (self.socket, self.retry, self.error) = (None, None, None);
         if let Link::Ready { index, local, .. } = self.link {
-            match RouterSocket::open(&self.name, index, local, SOLICITATIONS_AND_ADVERTISEMENTS) {
+            match RouterSocket::open(&self.name, index, local) {
                 Ok(socket) => {
                     info!(device = %self.name, source = %local, "hosts are told of their router");
                     self.socket = Some(socket);

@@ -167,9 +167,15 @@ impl Left {
         Ok(())
     }
 
-    /// What BGP would tell the VTEP, as its kernel has it.
+    /// What BGP would tell the VTEP, as its kernel has it, and where each finds the other's VTEP.
     fn way_from_the_vtep(&self) -> Result<()> {
-        let ns = &self.scene.vtep.site.namespace;
+        let (own, far) = (&self.node().site, &self.scene.vtep.site);
+        for (from, to) in [(own, far), (far, own)] {
+            let (vtep, underlay) = (to.vtep(), to.underlay());
+            from.namespace
+                .ip(&format!("route add {vtep} via {underlay} metric 1000"))?;
+        }
+        let ns = &far.namespace;
         let local = self.node().site.vtep();
         let guest = &self.guest.port;
         let mapped = format!("::ffff:{local}");

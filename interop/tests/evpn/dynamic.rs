@@ -88,6 +88,9 @@ fn build() -> Result<Lans> {
         Ok(Lan { network, guests })
     };
     let routed = lan(one, ["routed-1", "routed-2"])?;
+    // The node is the router that DHCP names.
+    let ports = routed.guests.each_ref().map(|guest| &guest.port);
+    scene.neutron.serve_dhcp(&routed.network, &ports)?;
     let stretched = lan(two, ["stretched-1", "stretched-2"])?;
     let plain = lan(three, ["plain-1", "plain-2"])?;
     scene.start_agents(OPTIONS)?;

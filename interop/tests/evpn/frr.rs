@@ -74,6 +74,9 @@ fn build() -> Result<Beside> {
     ] {
         guests.push(scene.boot(&Port::new(network, host), node, name)?);
     }
+    // The node is the router that DHCP names.
+    let ports = [&guests[0].port, &guests[1].port];
+    scene.neutron.serve_dhcp(routed, &ports)?;
     let frr = start_frr(&scene)?;
     let sockets = frr_dir(&scene);
     let through_frr = format!(

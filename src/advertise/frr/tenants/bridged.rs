@@ -10,9 +10,10 @@
 //!   exit-vni
 //! ```
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use bgp::wire::evpn::RouteDistinguisher;
+use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
 
 use super::vrf::EVPN;
 use super::{Tenant, Tenants};
@@ -53,10 +54,33 @@ impl Tenants {
 }
 
 impl Tenant {
+    /// FRR takes no line for the target that it derives itself (AS:VNI) while it has no other: alone it is left to FRR, and
+    /// beside others it comes last.
+    fn beside(&self, derived: Option<RouteTarget>) -> Self {
+        let others = |targets: &BTreeSet<RouteTarget>| match derived {
+            Some(derived) if targets.iter().all(|target| *target == derived) => BTreeSet::new(),
+            _ => targets.clone(),
+        };
+        Self {
+            import: others(&self.import),
+            export: others(&self.export),
+            ..self.clone()
+        }
+    }
+
     /// The lines from `vni` to `exit-vni`, if one of them is missing or too many.
     fn block(&self, vni: u32, default: &Instance) -> Vec<String> {
         let there = default.vnis.get(&vni).map_or(&[][..], Vec::as_slice);
-        let lines = self.identity(there);
+        let derived = default
+            .as_number()
+            .map(|asn| RouteTarget::derived(asn, vni));
+        let mut lines = self.beside(derived).identity(there);
+        let is_derived = |line: &String| {
+            let target = line.strip_prefix("route-target ");
+            let target = target.and_then(|rest| rest.split_once(' ')?.1.parse().ok());
+            target.is_some() && target == derived
+        };
+        lines.sort_by_key(is_derived);
         if lines.is_empty() && default.vnis.contains_key(&vni) {
             return Vec::new();
         }

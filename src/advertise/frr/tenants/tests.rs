@@ -545,21 +545,19 @@ fn in_default(lines: &[&str]) -> Vec<String> {
 fn a_stretched_network_has_its_distinguisher_and_targets_in_the_default_instance() {
     let rd = "172.30.1.1:2001";
     let wanted = stretched([(2001, tenant(Some(rd), &["65000:7"], &["64999:2001"]))]);
-    let own = [
-        "rd 172.30.1.1:2001",
-        "route-target import 65000:7",
-        "route-target export 64999:2001",
-    ];
+    // What FRR derives itself it takes no line for.
+    let own = ["rd 172.30.1.1:2001", "route-target import 65000:7"];
     let whole = [&["vni 2001"][..], &own, &["exit-vni"]].concat();
     assert_eq!(told(&wanted, NODE), in_default(&whole));
     assert_eq!(told(&wanted, &with_vnis(&[(2001, &own)])), [] as [&str; 0]);
     // Another target, and one less.
-    let other = stretched([(2001, tenant(Some(rd), &[], &["64999:9"]))]);
+    let other = stretched([(2001, tenant(Some(rd), &[], &["64999:2001", "64999:9999"]))]);
     let change = [
         "vni 2001",
-        "route-target export 64999:9",
+        "route-target export 64999:9999",
         "no route-target import 65000:7",
-        "no route-target export 64999:2001",
+        // Last: beside another it is taken.
+        "route-target export 64999:2001",
         "exit-vni",
     ];
     assert_eq!(
