@@ -10,7 +10,8 @@ use super::Agent;
 use super::explain::{Told, explain, wired};
 use crate::advertise::Embedded;
 use crate::control::{
-    self, Advertised, AgentSummary, ExposureLine, ExposureList, Query, Reply, Summary,
+    self, Advertised, AgentSummary, ExposureLine, ExposureList, Query, Reply,
+    RouterAdvertisementList, Summary,
 };
 use crate::exposure::Exposure;
 use crate::reconcile::Destination;
@@ -57,6 +58,10 @@ impl Report {
                 let covering = covering.filter(|(prefix, _)| prefix.contains(ip));
                 told.also_from = covering.flat_map(|(_, others)| others).collect();
                 Reply::Explain(explain(&agent.core, *ip, Some(&told)))
+            }
+            Query::RouterAdvertisements => {
+                let devices = agent.routers.snapshot();
+                Reply::RouterAdvertisements(RouterAdvertisementList { devices })
             }
             _ => Reply::Error("this is not a question for the agent".into()),
         }

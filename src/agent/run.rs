@@ -186,7 +186,7 @@ impl Running {
                 self.speaker.took_over();
             }
         }
-        let tables = self.agent.tell_tenants(&self.speaker);
+        let tables = self.agent.tell_tenants(&self.speaker).await;
         if let Some(routers) = self.agent.core.take_routers() {
             self.speaker.teach(routers);
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bgp::evpn::{Instance, Vni};
 use ipnet::IpNet;
@@ -13,11 +14,15 @@ use super::core::Told;
 use crate::advertise::frr;
 use crate::advertise::{Embedded, Source};
 use crate::config::{self, Backend, Bgp, Driver};
+use crate::exposure::Layer;
 use crate::ports;
 use crate::reconcile::Domain;
 use crate::router_advertisement::Advertisement;
 use crate::wiring::tenants::names;
 use crate::wiring::{AdvertisedRouter, Tenancy};
+
+/// How long hosts of a network that is no more keep the node from going on. Mostly their message is sent at once.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 impl Agent {
     /// Looks for the address of the VTEP, where tenants have tables and it is not known yet. Without one nothing of a
@@ -76,7 +81,8 @@ impl Agent {
 
     /// Tells whoever carries BGP which tables there are, and the hosts of provider networks which routers. True where the
     /// tables are others than before.
-    pub(super) fn tell_tenants(&mut self, speaker: &Embedded) -> bool {
+    /// Hosts of a network that is no more have heard so when this returns: the device is about to go.
+    pub(super) async fn tell_tenants(&mut self, speaker: &Embedded) -> bool {
         let Some(told) = self.core.take_tenants() else {
             return false;
         };
@@ -86,7 +92,9 @@ impl Agent {
             self.frr_tenants = self.config.agent.has_tenant_tables().then(|| {
                 Arc::new(frr::Tenants {
                     asn: self.config.bgp.asn,
-                    tenants: self.hosted_by_frr(&instances),
+                    tenants: self.hosted_by_frr(&instances, Layer::Routed),
+                    bridged: self.hosted_by_frr(&instances, Layer::Bridged),
+                    node: self.core.wiring().facts().tenancy.distinguisher(),
                     advertisements,
                 })
             });
@@ -94,7 +102,9 @@ impl Agent {
         } else {
             let devices = self.devices_of_networks();
             let has_network = |device: &str| devices.contains(device);
-            self.routers.follow(advertisements, has_network);
+            let last_words = self.routers.follow(advertisements, has_network);
+            // Not for ever: the next message may be due in 3 s only (RFC 4861 §6.2.6), and others wait.
+            let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
         }
         speaker.tenants().set_instances(Source::Ovn, instances)
     }
@@ -128,13 +138,17 @@ impl Agent {
             .collect()
     }
 
-    /// FRR has what is in the tenants' VRFs.
-    fn hosted_by_frr(&self, instances: &BTreeMap<Vni, Instance>) -> BTreeMap<Vni, frr::Tenant> {
+    /// FRR has what is in the tenants' VRFs, and in their bridges.
+    fn hosted_by_frr(
+        &self,
+        instances: &BTreeMap<Vni, Instance>,
+        layer: Layer,
+    ) -> BTreeMap<Vni, frr::Tenant> {
         let wiring = self.core.wiring();
         let asn = self.config.bgp.asn;
         let hosted = |(vni, instance): (&Vni, &Instance)| {
-            let tenant = wiring.tenant(*vni)?;
-            Some((*vni, frr::Tenant::of(tenant, asn, Some(instance.rd))?))
+            let tenant = wiring.tenant(*vni).filter(|tenant| tenant.layer == layer)?;
+            Some((*vni, frr::Tenant::of(tenant, asn, Some(instance.rd))))
         };
         instances.iter().filter_map(hosted).collect()
     }

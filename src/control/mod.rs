@@ -23,7 +23,8 @@ pub use message::{
     EvpnPrefixLine, EvpnQuery, EvpnRouteLine, EvpnTable, EvpnTables, EvpnWayLine, Explanation,
     ExposureLine, ExposureList, FamilyInfo, Fib, Happened, Happening, Hop, MessageStats, Neighbor,
     NeighborSummaries, NeighborSummary, Neighbors, OfNeighbor, Offer, Originate, Query, Reply,
-    ResetOrder, RouteLine, Routes, RoutesQuery, Step, Summary, Taken, Verdict, Withdraw,
+    ResetOrder, RouteLine, RouterAdvertisementList, Routes, RoutesQuery, Step, Summary, Taken,
+    Verdict, Withdraw,
 };
 pub(crate) use reloaded::{previewed, reloaded};
 pub use server::{BindError, Server};

@@ -36,8 +36,11 @@ pub const LINK_ALIAS: &str = "ovn-bgp-agent";
 /// tunnel key, and may be that of a bridge.
 const RTPROT_OVN: u8 = 84;
 
+/// `RTPROT_BGP`: zebra's routes of BGP.
+const BGP: u8 = 186;
+
 /// Route protocols that are never ours, whatever the table: the kernel's, BGP's and OVN's.
-const FOREIGN_PROTOCOLS: [u8; 3] = [libc::RTPROT_KERNEL, 186, RTPROT_OVN];
+const FOREIGN_PROTOCOLS: [u8; 3] = [libc::RTPROT_KERNEL, BGP, RTPROT_OVN];
 
 /// The part of the node that concerns the agent. Changing it calls for a new dump. What leaves it
 /// is forgotten, not removed: take a bridge out only once its wiring is gone.

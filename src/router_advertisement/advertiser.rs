@@ -23,6 +23,7 @@ use bytes::Bytes;
 use ipnet::Ipv6Net;
 
 use super::advertisement::{Advertisement, Assignment};
+use super::consistency;
 
 /// MaxRtrAdvInterval, as RFC 4861 §6.2.1 and FRR have it by default.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(600);
@@ -55,11 +56,19 @@ const PREFIXES_PER_MESSAGE: usize = 20;
 /// What is taken back at a time: servers of one message, and prefixes.
 const MOST_FORMER: (usize, usize) = (16, 256);
 
+/// Routers of one link that are remembered to contradict us.
+const MOST_INCONSISTENT: usize = 16;
+
 /// What the shell has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     /// Send this ICMPv6 message from the link-local address with hop limit 255; the kernel adds the checksum.
     Send { to: Ipv6Addr, octets: Bytes },
+    /// Another router of the link says otherwise than we do, and what; nothing when it does no more.
+    Inconsistent {
+        router: Ipv6Addr,
+        contradictions: Vec<String>,
+    },
     /// The last has been sent, or cannot be.
     Ceased,
     /// Nothing more to do before that instant, or before the next input.
@@ -91,6 +100,8 @@ pub(crate) struct Advertiser {
     deaf_until: Option<Instant>,
     counters: Counters,
     last_invalid: Option<Invalid>,
+    /// Other routers that contradict us, and where.
+    inconsistent: BTreeMap<Ipv6Addr, Vec<String>>,
     outputs: VecDeque<Output>,
 }
 
@@ -143,6 +154,7 @@ impl Advertiser {
             deaf_until: None,
             counters: Counters::default(),
             last_invalid: None,
+            inconsistent: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -154,6 +166,8 @@ impl Advertiser {
         }
         self.former.replace(&self.advertisement, &advertisement);
         self.advertisement = advertisement;
+        // Judged again by what each says next.
+        self.inconsistent.clear();
         self.begin(now);
     }
 
@@ -202,7 +216,12 @@ impl Advertiser {
                 self.answer(now);
                 Ok(())
             }
-            Ok(Packet::Advertisement(_)) => Ok(()),
+            Ok(Packet::Advertisement(theirs)) => {
+                self.compare(arrival.source, &theirs);
+                // Whoever floods the link with them costs a hundred a second.
+                self.deaf_until = Some(now + DEAFNESS);
+                Ok(())
+            }
             Err(invalid) => {
                 self.counters.invalid += 1;
                 self.last_invalid = Some(invalid);
@@ -240,6 +259,37 @@ impl Advertiser {
     /// Why the last message that was dropped was.
     pub(crate) fn last_invalid(&self) -> Option<Invalid> {
         self.last_invalid
+    }
+
+    /// Other routers that say otherwise than we do, and what.
+    pub(crate) fn inconsistent(&self) -> &BTreeMap<Ipv6Addr, Vec<String>> {
+        &self.inconsistent
+    }
+
+    /// §6.2.7. Who has our own address is the same router, on another chassis.
+    fn compare(&mut self, router: Ipv6Addr, theirs: &RouterAdvertisement) {
+        let is_other = matches!(self.link, Link::Ready { local, .. } if local != router);
+        if !is_other || self.ceasing {
+            return;
+        }
+        let contradictions = consistency::contradictions(&self.packets(), theirs);
+        let known = self.inconsistent.get(&router);
+        let is_news = match known {
+            Some(known) => *known != contradictions,
+            None => !contradictions.is_empty() && self.inconsistent.len() < MOST_INCONSISTENT,
+        };
+        if !is_news {
+            return;
+        }
+        if contradictions.is_empty() {
+            self.inconsistent.remove(&router);
+        } else {
+            self.inconsistent.insert(router, contradictions.clone());
+        }
+        self.outputs.push_back(Output::Inconsistent {
+            router,
+            contradictions,
+        });
     }
 
     /// With the first few messages, as soon as may be (§6.2.4).

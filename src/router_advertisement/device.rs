@@ -1,6 +1,7 @@
 //! One device: its task, which gives the [`Advertiser`] what it takes and does what it says.
 
 use std::io;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::AdvertisingSnapshot;
 use super::advertisement::Advertisement;
 use super::advertiser::{Advertiser, Counters, Output};
 use super::links::Links;
-use super::socket::{RouterSocket, SOLICITATIONS};
+use super::socket::RouterSocket;
 
 /// A socket that could not be opened, or broke, is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
@@ -40,6 +41,8 @@ struct State {
     link: Link,
     counters: Counters,
     last_invalid: Option<String>,
+    /// One line for each router of the link that contradicts us.
+    inconsistent: Vec<String>,
     /// Why there is no socket, though the link is ready.
     error: Option<String>,
 }
@@ -112,6 +115,7 @@ impl Device {
             solicitations_received: counters.solicitations,
             invalid: counters.invalid,
             last_invalid: state.last_invalid.clone(),
+            inconsistent: state.inconsistent.clone(),
         }
     }
 }
@@ -122,6 +126,11 @@ impl State {
             link: advertiser.link(),
             counters: advertiser.counters(),
             last_invalid: advertiser.last_invalid().map(|why| why.to_string()),
+            inconsistent: advertiser
+                .inconsistent()
+                .iter()
+                .map(|(router, what)| format!("{router}: {}", what.join("; ")))
+                .collect(),
             error,
         }
     }
@@ -256,7 +265,7 @@ impl Task {
     fn open_socket(&mut self) {
         (self.socket, self.retry, self.error) = (None, None, None);
         if let Link::Ready { index, local, .. } = self.link {
-            match RouterSocket::open(&self.name, index, local, SOLICITATIONS) {
+            match RouterSocket::open(&self.name, index, local) {
                 Ok(socket) => {
                     info!(device = %self.name, source = %local, "hosts are told of their router");
                     self.socket = Some(socket);
@@ -298,9 +307,24 @@ impl Task {
                         debug!(device = %self.name, %error, "router advertisement not sent");
                     }
                 }
+                Output::Inconsistent {
+                    router,
+                    contradictions,
+                } => self.report_router(router, &contradictions),
                 Output::Ceased => return None,
                 Output::Timeout(deadline) => return Some(deadline),
             }
+        }
+    }
+
+    /// RFC 4861 §6.2.7: one of the two routers is set wrongly.
+    fn report_router(&self, router: Ipv6Addr, contradictions: &[String]) {
+        let device = &self.name;
+        if contradictions.is_empty() {
+            info!(%device, %router, "the other router of the link says what we say again");
+        } else {
+            let what = contradictions.join("; ");
+            warn!(%device, %router, "another router of the link says otherwise than we do: {what}");
         }
     }
 

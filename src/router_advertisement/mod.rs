@@ -12,6 +12,7 @@
 
 mod advertisement;
 mod advertiser;
+mod consistency;
 mod device;
 pub(crate) mod links;
 pub(crate) mod socket;
@@ -44,6 +45,9 @@ pub struct AdvertisingSnapshot {
     pub invalid: u64,
     /// Why the last one was.
     pub last_invalid: Option<String>,
+    /// Other routers of the link that say otherwise than we do, and what (RFC 4861 §6.2.7).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inconsistent: Vec<String>,
 }
 
 /// The devices that advertisements are sent on, and no others. What ends with this says nothing: hosts keep their
@@ -75,18 +79,22 @@ impl RouterAdvertisements {
     }
 
     /// [`Self::set`], where `has_network` says of a device whether there is still a network behind it, with or without
-    /// something of it on this node: hosts of one without are told that they have no router here any more.
-    pub fn follow(
+    /// something of it on this node: hosts of one without are told that they have no router here any more. The future
+    /// ends when they have been told: see [`Self::cease`].
+    pub fn follow<F: Fn(&str) -> bool>(
         &mut self,
         wanted: BTreeMap<Arc<str>, Advertisement>,
-        has_network: impl Fn(&str) -> bool,
-    ) {
+        has_network: F,
+    ) -> impl Future<Output = ()> + Send + use<F> {
         let lost = |name: &&Arc<str>| !wanted.contains_key(*name) && !has_network(name);
         let lost: Vec<_> = self.devices.keys().filter(lost).cloned().collect();
-        for device in lost {
-            drop(self.cease(&device));
-        }
+        let last_words: Vec<_> = lost.iter().map(|device| self.cease(device)).collect();
         self.set(wanted);
+        async move {
+            for said in last_words {
+                said.await;
+            }
+        }
     }
 
     /// The network behind a device is no more, on no chassis: its hosts are told that they have no router here, and

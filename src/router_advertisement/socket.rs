@@ -18,10 +18,8 @@ use crate::peering::sockopt;
 /// More than any link's usual MTU. What does not fit is no advertisement to believe in.
 const LONGEST: usize = 9216;
 
-/// ICMPv6 types that a socket receives.
-pub(crate) const SOLICITATIONS: &[u8] = &[133];
-/// ICMPv6 types that a socket receives.
-pub(crate) const SOLICITATIONS_AND_ADVERTISEMENTS: &[u8] = &[133, 134];
+/// The ICMPv6 types that are received: solicitations and advertisements.
+const RECEIVED: &[u8] = &[133, 134];
 
 /// Sends and receives solicitations and advertisements, nothing else, on one interface.
 #[derive(Debug)]
@@ -34,16 +32,11 @@ pub(crate) struct RouterSocket {
 }
 
 impl RouterSocket {
-    /// Sends from `local`, receives messages of these types. Needs CAP_NET_RAW, and a runtime.
-    pub(crate) fn open(
-        interface: &str,
-        index: u32,
-        local: Ipv6Addr,
-        types: &[u8],
-    ) -> io::Result<Self> {
+    /// Sends from `local`. Needs CAP_NET_RAW, and a runtime.
+    pub(crate) fn open(interface: &str, index: u32, local: Ipv6Addr) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
         // First: nothing else is to be queued.
-        sockopt::receive_icmpv6_only(socket.as_fd(), types)?;
+        sockopt::receive_icmpv6_only(socket.as_fd(), RECEIVED)?;
         socket.set_nonblocking(true)?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_multicast_if_v6(index)?;

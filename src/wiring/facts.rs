@@ -77,6 +77,14 @@ impl Default for Tenancy {
 }
 
 impl Tenancy {
+    /// The address that derived route distinguishers begin with (RFC 4364 §4.2): a type that has room for IPv4 alone.
+    pub fn distinguisher(&self) -> Option<Ipv4Addr> {
+        match self.vtep? {
+            IpAddr::V4(vtep) => Some(vtep),
+            IpAddr::V6(_) => self.router_id,
+        }
+    }
+
     /// Takes over `macs` and `vrfs` from what there is: [`crate::reconcile::Reconciler::all_observed`], or what of it can
     /// have changed.
     pub fn observe<'a>(&mut self, objects: impl IntoIterator<Item = (&'a Key, &'a Found)>) {

@@ -36,9 +36,10 @@ pub(super) fn base(facts: &Facts, claimed: &BTreeSet<&Attachment>) -> Vec<(Key, 
         if facts.role == BridgeRole::Nothing {
             continue;
         }
-        answering_bridge(mapping, &mut objects);
         let claimed = claimed.iter().filter(|a| a.bridge == mapping.bridge);
         let claimed: Vec<&Attachment> = claimed.copied().collect();
+        let is_claimed = claimed.iter().any(|a| a.vlan.is_none());
+        bridge_itself(mapping, is_claimed, &mut objects);
         if facts.role == BridgeRole::Routes
             && let Some(bridge) = facts.bridges.get(&mapping.bridge)
         {
@@ -239,11 +240,18 @@ fn rule(to: IpNet, table: TableId) -> Key {
     }
 }
 
-fn answering_bridge(mapping: &BridgeMapping, objects: &mut Vec<(Key, Value)>) {
+/// The bridge's own interface answers for gateways, unless the flat network on it is a tenant's own: there it would answer
+/// for whatever the main table leads to, the tenant's hosts at other nodes included. As it may have answered before, it is
+/// told not to.
+fn bridge_itself(mapping: &BridgeMapping, is_claimed: bool, objects: &mut Vec<(Key, Value)>) {
     let name = &mapping.bridge;
     let up = Link::up(LinkKind::Foreign);
     objects.push((Key::Link { name: name.clone() }, Value::Link(up)));
-    answering(name, mapping.position, mapping.position, objects);
+    if is_claimed {
+        objects.extend(proxying(name, false));
+    } else {
+        answering(name, mapping.position, mapping.position, objects);
+    }
 }
 
 fn routing_bridge(
@@ -316,11 +324,14 @@ pub(super) fn answering(
         };
         objects.push((key, Value::Address {}));
     }
-    for (family, name) in [("ipv4", "proxy_arp"), ("ipv6", "proxy_ndp")] {
-        let key = Key::Sysctl {
-            path: format!("net/{family}/conf/{dev}/{name}").into(),
-        };
-        let value = Value::Sysctl { value: "1".into() };
-        objects.push((key, value));
-    }
+    objects.extend(proxying(dev, true));
+}
+
+fn proxying(dev: &Arc<str>, answers: bool) -> [(Key, Value); 2] {
+    let value: Arc<str> = if answers { "1" } else { "0" }.into();
+    [("ipv4", "proxy_arp"), ("ipv6", "proxy_ndp")].map(|(family, name)| {
+        let path = format!("net/{family}/conf/{dev}/{name}").into();
+        let value = Arc::clone(&value);
+        (Key::Sysctl { path }, Value::Sysctl { value })
+    })
 }

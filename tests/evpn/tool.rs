@@ -148,7 +148,8 @@ fn a_host_by_hand(generation: Generation) {
     };
     let (gateway, bare) = ("02:00:00:00:99:01", "02:00:00:00:99:02");
     eventually(true, || {
-        tool.json(&["show", "neighbors"])["leaf"]["bgpState"] == "Established"
+        let table = gobgp.run("global rib -a evpn").unwrap_or_default();
+        table.contains("[type:multicast]")
     });
     let by_hand = ["originate", "--vni", "1001", "--mac", gateway];
     let more = ["--default-gateway", "10.101.0.1", "2001:db8:101::1"];

@@ -67,6 +67,11 @@ fn both() -> Tenants {
             ),
             (1002, tenant("172.30.1.1:1002", &[], &[])),
         ]),
+        bridged: BTreeMap::from([(
+            2001,
+            tenant("172.30.1.1:2001", &["65000:8"], &["64999:2001"]),
+        )]),
+        node: Some([172, 30, 1, 1].into()),
         advertisements: BTreeMap::from([(
             DEVICE.into(),
             said(
@@ -83,6 +88,7 @@ fn both() -> Tenants {
 pub(crate) fn none() -> Tenants {
     Tenants {
         asn: 64999,
+        node: Some([172, 30, 1, 1].into()),
         ..Tenants::default()
     }
 }
@@ -146,6 +152,9 @@ fn b112_b117_tenants_are_made_once_and_taken_away_without_a_trace() {
                 &format!("{evpn}route-target import 64999:1001"),
                 &format!("{evpn}route-target import 65000:7"),
                 &format!("{evpn}route-target export 64999:1001"),
+                "router bgp 64999 / vni 2001",
+                "router bgp 64999 / rd 172.30.1.1:2001",
+                "router bgp 64999 / route-target import 65000:8",
                 &format!("interface {DEVICE} / ipv6 nd managed-config-flag"),
                 &format!("interface {DEVICE} / ipv6 nd prefix 2001:db8:5::/64 no-autoconfig"),
                 &format!("interface {DEVICE} / ipv6 nd prefix 2001:db8:6::/64"),
@@ -199,6 +208,10 @@ fn b114_changes_of_rd_and_route_targets_are_a_difference() {
         other
             .tenants
             .insert(1001, tenant("65000:5", &["65000:7"], &["64999:9"]));
+        other.bridged.insert(
+            2001,
+            tenant("172.30.1.1:2001", &[], &["64999:2001", "65000:10"]),
+        );
         other.advertisements.insert(
             DEVICE.into(),
             said(
@@ -223,6 +236,18 @@ fn b114_changes_of_rd_and_route_targets_are_a_difference() {
         let there = || of_instance() == expected;
         let waited = wait_until(DEADLINE, "the other rd and targets", there);
         assert!(waited.is_ok(), "{generation:?}: {:#?}", of_instance());
+        let of_bridged = || -> BTreeSet<String> {
+            let lines = lines(&frr).into_iter();
+            let lines = lines.filter(|line| line.starts_with("router bgp 64999 / "));
+            lines.filter(|line| line.contains("route-target")).collect()
+        };
+        let expected = ["64999:2001", "65000:10"];
+        let expected = expected.map(|of| format!("router bgp 64999 / route-target export {of}"));
+        let expected = BTreeSet::from(expected);
+        let waited = wait_until(DEADLINE, "the other targets of VNI 2001", || {
+            of_bridged() == expected
+        });
+        assert!(waited.is_ok(), "{generation:?}: {:#?}", of_bridged());
         let prefix = format!("interface {DEVICE} / ");
         let said = || -> BTreeSet<String> {
             let lines = lines(&frr).into_iter();
@@ -260,6 +285,7 @@ fn b153_the_filter_of_hosts_is_made_once_and_goes_with_the_last_that_needs_it() 
         let often = Duration::from_millis(100);
         let mut hosts = both();
         hosts.advertisements.clear();
+        hosts.bridged.clear();
         for tenant in hosts.tenants.values_mut() {
             tenant.redistributed = Redistributed::Hosts;
         }

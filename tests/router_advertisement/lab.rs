@@ -139,16 +139,24 @@ impl Lab {
         self.ask(|advertisements| advertisements.set(BTreeMap::new()));
     }
 
-    /// Nothing of the network is on this node any more; `there` says whether it is elsewhere.
+    /// Nothing of the network is on this node any more; `there` says whether it is elsewhere. Returns when hosts have been
+    /// told what is to be told.
     pub(crate) fn leave(&self, there: bool) {
-        self.ask(move |advertisements| advertisements.follow(BTreeMap::new(), |_| there));
+        self.wait_for(move |advertisements| advertisements.follow(BTreeMap::new(), move |_| there));
     }
 
     /// The network is no more. Returns when hosts have been told.
     pub(crate) fn cease(&self) {
+        self.wait_for(|advertisements| advertisements.cease(DEVICE));
+    }
+
+    fn wait_for<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        begin: impl FnOnce(&mut RouterAdvertisements) -> F + Send + 'static,
+    ) {
         let (told, ended) = channel();
         self.ask(move |advertisements| {
-            let ceased = advertisements.cease(DEVICE);
+            let ceased = begin(advertisements);
             tokio::spawn(async move {
                 ceased.await;
                 let _ = told.send(());

@@ -139,6 +139,19 @@ fn hosts_lose_their_router_with_the_network_and_not_with_this_nodes_last_port() 
     }
 }
 
+/// The device may go as soon as the loop goes on.
+#[test]
+fn the_last_message_is_out_when_the_network_has_been_left() {
+    require!(Need::Root, Need::Program("tshark"));
+    let lab = Lab::new();
+    lab.advertise(advertisement(&[(MANAGED, Assignment::Dhcp)], &[]));
+    eventually(true, || lab.host_routes("default").contains("via"));
+    let capture = lab.capture();
+    lab.leave(false);
+    lab.unplug();
+    assert_eq!(capture.end(), 1);
+}
+
 #[test]
 fn an_agent_that_stops_or_has_no_port_there_any_more_takes_no_router_away() {
     require!(Need::Root, Need::Program("tshark"), Need::Program("rdisc6"));

@@ -99,7 +99,7 @@ impl Fabric {
 }
 
 /// Where an FRR of `dir` runs: with a `/run/frr` of its own, by which zebra finds its mgmtd.
-pub(super) fn place(namespace: &Namespace, dir: &Path) -> Result<Place> {
+pub fn place(namespace: &Namespace, dir: &Path) -> Result<Place> {
     let run = dir.join("run");
     std::fs::create_dir_all(&run)?;
     let place = Place::inside(namespace).with(Generation::Trixie);

@@ -1,7 +1,10 @@
 //! Tenants over VXLAN, with packets: two OVN nodes with our agent and a VTEP that has nothing but FRR. Each test boots a virtual machine (its
 //! kernel has VRF), and plays itself in it.
 
+mod adopted;
 mod bridged;
+mod dynamic;
+mod frr;
 mod routed;
 mod southbound;
 mod stage;

@@ -28,6 +28,8 @@ pub struct Instance {
     pub lines: Vec<String>,
     /// By `ipv4 unicast` and its like, the lines of each address family, without indentation.
     pub families: BTreeMap<String, Vec<String>>,
+    /// By VNI, the lines of each `vni` block below `address-family l2vpn evpn`, without indentation.
+    pub vnis: BTreeMap<u32, Vec<String>>,
 }
 
 impl Running {
@@ -55,7 +57,10 @@ impl Running {
         let name = |rest: &str| rest.split_whitespace().next().map(str::to_owned);
         if let Some(instance) = Instance::header(words) {
             self.instances.push(instance);
-            Section::Instance { family: None }
+            Section::Instance {
+                family: None,
+                vni: None,
+            }
         } else if let Some(entry) = words.strip_prefix("route-map ") {
             self.route_maps.entry(entry.to_owned()).or_default();
             Section::RouteMap(entry.to_owned())
@@ -75,9 +80,9 @@ impl Running {
 
     fn take_in(&mut self, section: &mut Section, words: &str) {
         let lines = match section {
-            Section::Instance { family } => {
+            Section::Instance { family, vni } => {
                 let instance = self.instances.last_mut();
-                instance.and_then(|instance| instance.lines_of(family, words))
+                instance.and_then(|instance| instance.lines_of(family, vni, words))
             }
             Section::RouteMap(entry) => self.route_maps.get_mut(entry),
             Section::Vrf(name) => self.vrfs.get_mut(name),
@@ -147,6 +152,7 @@ enum Section {
     /// The last instance, and the address family of it.
     Instance {
         family: Option<String>,
+        vni: Option<u32>,
     },
     RouteMap(String),
     Vrf(String),
@@ -156,8 +162,25 @@ enum Section {
 
 impl Instance {
     /// Where a line belongs, if it is one to keep.
-    fn lines_of(&mut self, family: &mut Option<String>, words: &str) -> Option<&mut Vec<String>> {
-        if let Some(name) = words.strip_prefix("address-family ") {
+    fn lines_of(
+        &mut self,
+        family: &mut Option<String>,
+        vni: &mut Option<u32>,
+        words: &str,
+    ) -> Option<&mut Vec<String>> {
+        if let Some(of) = *vni {
+            if words == "exit-vni" {
+                *vni = None;
+                return None;
+            }
+            return Some(self.vnis.entry(of).or_default());
+        }
+        let begun = words.strip_prefix("vni ").filter(|_| family.is_some());
+        if let Some(of) = begun.and_then(|number| number.parse().ok()) {
+            self.vnis.entry(of).or_default();
+            *vni = Some(of);
+            None
+        } else if let Some(name) = words.strip_prefix("address-family ") {
             self.families.entry(name.to_owned()).or_default();
             *family = Some(name.to_owned());
             None
@@ -251,6 +274,18 @@ mod tests {
         assert!(leaked.has("ipv6 unicast", "redistribute connected"));
         assert!(!leaked.has("ipv6 unicast", "redistribute kernel"));
         assert_eq!(running.of_vrf("vrf-x"), None);
+    }
+
+    #[test]
+    fn the_blocks_of_vnis_are_told_apart_from_their_family() {
+        let text = "router bgp 64999\n address-family l2vpn evpn\n  advertise-all-vni\n  vni 2001\n   rd 10.0.0.1:7\n  \
+            exit-vni\n  vni 2002\n  exit-vni\n  advertise-svi-ip\n exit-address-family\nexit\n";
+        let running = Running::parse(text);
+        let default = running.default_instance().unwrap();
+        let evpn = ["advertise-all-vni", "advertise-svi-ip"];
+        assert_eq!(default.family("l2vpn evpn"), evpn);
+        assert_eq!(default.vnis[&2001], ["rd 10.0.0.1:7"]);
+        assert_eq!(default.vnis[&2002], [""; 0]);
     }
 
     #[test]

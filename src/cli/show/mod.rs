@@ -5,6 +5,7 @@ mod evpn;
 mod fib;
 pub(super) use fib::hops;
 mod neighbors;
+mod router_advertisements;
 mod routes;
 
 use clap::Subcommand;
@@ -49,6 +50,8 @@ pub enum What {
     Fib,
     /// Exposures, and whether they are wired and advertised
     Exposures,
+    /// What hosts of provider networks are told of this node as their IPv6 router
+    RouterAdvertisements,
 }
 
 /// Which routes.
@@ -89,6 +92,7 @@ impl What {
             }),
             Self::Fib => Query::Fib,
             Self::Exposures => Query::Exposures,
+            Self::RouterAdvertisements => Query::RouterAdvertisements,
         }
     }
 }
@@ -182,6 +186,7 @@ pub fn render_json(reply: &Reply) -> Result<String, serde_json::Error> {
         Reply::Bfd(body) => pretty(body),
         Reply::Evpn(body) => pretty(body),
         Reply::Exposures(body) => pretty(body),
+        Reply::RouterAdvertisements(body) => pretty(body),
         Reply::Explain(body) => pretty(body),
         Reply::Taken(body) => pretty(body),
         Reply::Watching => pretty(&()),
@@ -205,6 +210,7 @@ pub fn render_text(reply: &Reply) -> String {
         Reply::Evpn(body) => evpn::overview(body),
         Reply::Fib(body) => fib::text(&body.fib),
         Reply::Exposures(body) => exposures(body),
+        Reply::RouterAdvertisements(body) => router_advertisements::text(body),
         Reply::Explain(body) => super::explain::render_text(body),
         Reply::Watching => String::new(),
         Reply::Done(body) => body.lines.join("\n") + "\n",

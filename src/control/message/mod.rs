@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drain::Drained;
 use crate::exposure::Shown;
+use crate::router_advertisement::AdvertisingSnapshot;
 use crate::{bfd, fib};
 
 pub use evpn::{
@@ -46,6 +47,8 @@ pub enum Query {
     Bfd,
     Evpn(EvpnQuery),
     Exposures,
+    /// What hosts of provider networks are told of this node as their router.
+    RouterAdvertisements,
     Explain {
         ip: IpAddr,
     },
@@ -73,6 +76,7 @@ pub enum Reply {
     Bfd(bfd::Snapshot),
     Evpn(EvpnTables),
     Exposures(ExposureList),
+    RouterAdvertisements(RouterAdvertisementList),
     Explain(Explanation),
     /// Routes by hand were taken in.
     Taken(Taken),
@@ -142,6 +146,12 @@ pub struct Fib {
     /// Another part follows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+}
+
+/// `show router-advertisements`, by device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterAdvertisementList {
+    pub devices: Vec<AdvertisingSnapshot>,
 }
 
 /// `show exposures`, sorted by prefix.

@@ -143,7 +143,8 @@ impl State {
         let facts = self.routes.get(&id)?;
         let value = match self.device_name(facts.index) {
             _ if id.unreachable => Value::Unreachable {},
-            Some(dev) if facts.plain => Value::Route(Route {
+            // Zebra's have next hops as objects of their own, and say them all the same.
+            Some(dev) if facts.plain || self.inherits_route(&id, facts) => Value::Route(Route {
                 dev,
                 via: Arc::clone(&facts.via),
             }),
@@ -164,6 +165,7 @@ impl State {
         let in_bridge_table = !id.unreachable && self.scope.owns_route(id.table, facts.protocol);
         in_bridge_table
             || self.is_leaked_route(id, facts)
+            || self.inherits_route(id, facts)
             || self
                 .owns_tenant_route(id.table, facts.protocol)
                 .is_some_and(|owned| owned || facts.protocol == libc::RTPROT_BOOT)

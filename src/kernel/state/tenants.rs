@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{State, Touched, leak, link_key};
-use crate::kernel::message::{Device, LinkFacts, PortFacts};
+use crate::kernel::message::{Device, LinkFacts, PortFacts, RouteFacts, RouteId};
 use crate::reconcile::Found;
 use crate::reconcile::object::{Key, TableId, Value};
 use crate::reconcile::ownership::tenants::{DeviceFacts, is_tenant_table};
@@ -52,6 +52,23 @@ impl State {
         let tenants = self.scope.tenants.as_ref()?;
         let vrf = self.vrf_of(table)?;
         Some(tenants.owns_route(protocol, self.is_our_vrf(tenants, vrf)))
+    }
+
+    /// Whether an FRR was taught this route of a tenant of ours: its way is a VTEP, by the tenant's bridge.
+    pub(super) fn inherits_route(&self, id: &RouteId, facts: &RouteFacts) -> bool {
+        let Some(tenants) = &self.scope.tenants else {
+            return false;
+        };
+        let by_bridge = || {
+            let link = self.links.get(facts.index);
+            let device = link.and_then(|link| self.tenant_device(&link.name));
+            !facts.via.is_empty() && device == Some(TenantDevice::Bridge(id.table))
+        };
+        let of_tenant = |vrf| {
+            let ours = self.is_our_vrf(tenants, vrf);
+            tenants.inherits_route(facts.protocol, ours) && by_bridge()
+        };
+        !id.unreachable && self.vrf_of(id.table).is_some_and(of_tenant)
     }
 
     fn is_our_vrf(&self, tenants: &TenantScope, link: &LinkFacts) -> bool {

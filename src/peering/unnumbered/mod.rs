@@ -29,7 +29,7 @@ use tracing::{debug, warn};
 use super::connection::words;
 use super::driver::{SocketEvent, sleep_until};
 use crate::router_advertisement::links::{LinkMonitor, Links};
-use crate::router_advertisement::socket::{RouterSocket, SOLICITATIONS_AND_ADVERTISEMENTS};
+use crate::router_advertisement::socket::RouterSocket;
 
 /// A socket that could not be opened, or broke, is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
@@ -278,12 +278,7 @@ impl Task {
         (self.socket, self.retry, self.error) = (None, None, None);
         let now = Instant::now();
         if let Link::Ready { index, local, .. } = self.link {
-            match RouterSocket::open(
-                &self.interface,
-                index,
-                local,
-                SOLICITATIONS_AND_ADVERTISEMENTS,
-            ) {
+            match RouterSocket::open(&self.interface, index, local) {
                 Ok(socket) => self.socket = Some(socket),
                 Err(error) => {
                     self.discovery.set_link(Link::Down, now);

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use bgp::evpn::Vni;
 
-use super::{LINK_ALIAS, PROTOCOL, is_helper_address};
+use super::{BGP, LINK_ALIAS, PROTOCOL, is_helper_address};
 use crate::reconcile::object::{LinkKind, TableId};
 
 /// The key of our mark in `Port.external_ids`.
@@ -240,6 +240,12 @@ impl TenantScope {
     /// BIRD and OVN, an operator's static ones and the kernel's are not (b012).
     pub fn owns_route(&self, protocol: u8, in_our_vrf: bool) -> bool {
         protocol == PROTOCOL || (self.adopts() && in_our_vrf && protocol == libc::RTPROT_BOOT)
+    }
+
+    /// Routes of BGP by way of VTEPs in a VRF of ours: what an FRR before our own speaker was taught. They are FRR's and are
+    /// not touched; what they say is taken over until peers have taught us.
+    pub fn inherits_route(&self, protocol: u8, in_our_vrf: bool) -> bool {
+        self.adopts() && self.speaks && in_our_vrf && protocol == BGP
     }
 
     /// Addresses with our mark, and on a device of ours what the Python agent put there: host prefixes.

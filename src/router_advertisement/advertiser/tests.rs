@@ -65,6 +65,7 @@ impl Segment {
                     let at = (self.now - self.start).as_secs_f64();
                     sent.push((at, read(&octets)));
                 }
+                Output::Inconsistent { .. } => {}
                 Output::Ceased => self.ceased = true,
                 Output::Timeout(Some(at)) if at <= end => {
                     self.now = self.now.max(at);
@@ -509,4 +510,49 @@ proptest! {
             prop_assert!(!segment.seconds(601).is_empty());
         }
     }
+}
+
+/// RFC 4861 §6.2.7.
+#[test]
+fn another_router_that_says_otherwise_is_told_once_until_it_says_something_else() {
+    let mut segment = Segment::ready(Advertisement::default());
+    segment.pass(Duration::ZERO);
+    let other = |hop_limit, flags| {
+        let packet = RouterAdvertisement {
+            hop_limit,
+            flags,
+            router_lifetime: 1800,
+            ..RouterAdvertisement::default()
+        };
+        Packet::Advertisement(packet).encode()
+    };
+    let managed = RouterAdvertisement::MANAGED;
+    let mut told = |source, octets: &[u8]| -> Option<usize> {
+        segment.arrive(source, 255, octets).unwrap();
+        segment.now += DEAFNESS;
+        segment.advertiser.handle_timeout(segment.now);
+        match segment.advertiser.poll_output() {
+            Output::Inconsistent { contradictions, .. } => Some(contradictions.len()),
+            _ => None,
+        }
+    };
+    assert_eq!(told(HOST, &other(64, managed)), None, "as we do");
+    assert_eq!(told(HOST, &other(32, 0)), Some(2));
+    assert_eq!(told(HOST, &other(32, 0)), None);
+    assert_eq!(told(HOST, &other(32, managed)), Some(1));
+    assert_eq!(told(HOST, &other(64, managed)), Some(0));
+    // The same router on another chassis.
+    assert_eq!(told(LOCAL, &other(32, 0)), None);
+    assert!(segment.advertiser.inconsistent().is_empty());
+}
+
+#[test]
+fn a_crowd_of_contradicting_routers_is_remembered_in_part() {
+    let mut segment = Segment::ready(Advertisement::default());
+    let packet = Packet::Advertisement(RouterAdvertisement::default()).encode();
+    for last in 0..100 {
+        let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 1, last);
+        segment.arrive(source, 255, &packet).unwrap();
+    }
+    assert_eq!(segment.advertiser.inconsistent().len(), MOST_INCONSISTENT);
 }

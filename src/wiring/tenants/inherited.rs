@@ -1,6 +1,7 @@
 //! What peers have taught a process before this one, as far as it is in the kernel.
 //!
-//! It stays until peers have taught this process: a restart must not interrupt traffic.
+//! It stays until peers have taught this process: a restart must not interrupt traffic. An FRR before our own speaker
+//! counts as such a process. Its routes are not ours and stay as they are; what they say is wished in our own words.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -15,13 +16,16 @@ use crate::mac::MacAddr;
 use crate::reconcile::object::Route;
 use crate::reconcile::{Found, Key, Value};
 
-/// What was taught, of what there is and is ours: prefixes behind VTEPs, hosts there, who gets what is flooded.
+/// What was taught, of what there is and is ours or FRR's: prefixes behind VTEPs, hosts there, who gets what is flooded.
 pub fn taught_before<'a>(
     objects: impl IntoIterator<Item = (&'a Key, &'a Found)>,
 ) -> Vec<EvpnEvent> {
     let mut seen = Seen::default();
-    for (key, found) in objects.into_iter().filter(|(_, found)| found.owned) {
-        seen.take(key, &found.value);
+    for (key, found) in objects {
+        // What is observed of FRR's routes are those by way of VTEPs, with its own metric.
+        if found.owned != matches!(key, Key::StrayRoute { .. }) {
+            seen.take(key, &found.value);
+        }
     }
     seen.lessons()
 }
@@ -40,9 +44,10 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn take(&mut self, key: &'a Key, value: &'a Value) {
         match (key, value) {
-            (Key::Route { table, prefix }, Value::Route(route))
-                if !route.via.is_empty() && route.dev == names::bridge(*table) =>
-            {
+            (
+                Key::Route { table, prefix } | Key::StrayRoute { table, prefix, .. },
+                Value::Route(route),
+            ) if !route.via.is_empty() && route.dev == names::bridge(*table) => {
                 self.routes.push((*table, *prefix, route));
             }
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
@@ -71,9 +76,9 @@ impl<'a> Seen<'a> {
         let mut routers = BTreeSet::new();
         for &(vni, prefix, route) in &self.routes {
             let way = |hop: &IpAddr| {
-                let mac = self.neighbours.get(&(vni, *hop))?;
-                let router_mac = Mac(mac.0);
                 let vtep = hop.to_canonical();
+                let mac = self.neighbours.get(&(vni, *hop)).copied();
+                let router_mac = Mac(mac.or_else(|| self.router_at(vni, vtep))?.0);
                 Some(Way { vtep, router_mac })
             };
             let ways: Vec<Way> = route.via.iter().filter_map(way).collect();
@@ -88,6 +93,14 @@ impl<'a> Seen<'a> {
         let floods = self.floods.into_iter();
         lessons.extend(floods.map(|(vni, vteps)| EvpnEvent::Flood { vni, vteps }));
         lessons
+    }
+
+    /// The MAC address that is forwarded to a VTEP. Zebra's neighbours are not among what is observed; where prefixes are
+    /// routed, a VTEP has one MAC address.
+    fn router_at(&self, vni: Vni, vtep: IpAddr) -> Option<MacAddr> {
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|(of, _, at)| (*of, *at) == (vni, vtep))?;
+        Some(entry.1)
     }
 
     fn host(&self, vni: Vni, mac: MacAddr, vtep: IpAddr) -> EvpnEvent {

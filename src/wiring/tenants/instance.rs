@@ -34,11 +34,12 @@ pub(super) fn instance(
             router_mac: Mac(router_mac?.0),
         },
     };
-    let node = match vtep {
-        IpAddr::V4(vtep) => Some(vtep),
-        IpAddr::V6(_) => tenancy.router_id,
+    let derived = || {
+        Some(RouteDistinguisher::of_address(
+            tenancy.distinguisher()?,
+            number,
+        ))
     };
-    let derived = || Some(RouteDistinguisher::of_address(node?, number));
     let targets = |explicit: &std::collections::BTreeSet<RouteTarget>| explicit.clone();
     let mut export = targets(&tenant.export);
     if export.is_empty() {

@@ -11,6 +11,11 @@
 //!   advertise ipv4|ipv6 unicast
 //!   rd RD
 //!   route-target import|export RT
+//! router bgp AS
+//!  address-family l2vpn evpn
+//!   vni VNI
+//!    rd RD
+//!    route-target import|export RT
 //! interface DEVICE
 //!  ipv6 nd managed-config-flag
 //!  ipv6 nd prefix PREFIX [no-autoconfig]
@@ -22,17 +27,19 @@
 //! VNIs at all (`advertise-all-vni`, neighbours of the family) is the operator's part, and its absence is said.
 
 mod advertising;
+mod bridged;
 mod redistribution;
 mod vrf;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
 
 use super::leaking::{CannotLeak, default_instance};
 use super::running::Running;
-use crate::exposure::{self, Entry, Layer};
+use crate::exposure::{self, Entry};
 use crate::router_advertisement::Advertisement;
 pub use redistribution::Redistributed;
 
@@ -43,6 +50,10 @@ pub struct Tenants {
     pub asn: u32,
     /// By VNI, 1 to 16,777,215. The VRF of VNI 1001 is named `vrf-1001`, in the kernel and in FRR.
     pub tenants: BTreeMap<u32, Tenant>,
+    /// By VNI, the stretched networks: of these only distinguisher and targets count.
+    pub bridged: BTreeMap<u32, Tenant>,
+    /// What distinguishers are derived of: the VTEP, or the router-id.
+    pub node: Option<Ipv4Addr>,
     /// By device, what its hosts are told.
     pub advertisements: BTreeMap<Arc<str>, Advertisement>,
 }
@@ -101,10 +112,9 @@ pub struct Difference {
 }
 
 impl Tenant {
-    /// What FRR is to do for a tenant of the agent's: nothing for one whose layer is bridged, which FRR takes from the
-    /// kernel's devices. `asn` is `bgp_AS`; without an `rd` FRR has one of its own.
-    pub fn of(tenant: &exposure::Tenant, asn: u32, rd: Option<RouteDistinguisher>) -> Option<Self> {
-        (tenant.layer == Layer::Routed).then(|| Self {
+    /// What FRR is to do for a tenant of the agent's. `asn` is `bgp_AS`; without an `rd` FRR has one of its own.
+    pub fn of(tenant: &exposure::Tenant, asn: u32, rd: Option<RouteDistinguisher>) -> Self {
+        Self {
             asn: tenant.asn.unwrap_or(asn),
             rd,
             import: tenant.import.clone(),
@@ -113,7 +123,7 @@ impl Tenant {
                 Entry::PerNetwork => Redistributed::Everything,
                 Entry::PerGateway => Redistributed::Hosts,
             },
-        })
+        }
     }
 }
 
@@ -134,7 +144,7 @@ impl Tenants {
         };
         let chosen = self.tenants.values().map(|tenant| tenant.redistributed);
         let hosts = chosen.into_iter().any(|of| of == Redistributed::Hosts);
-        if !self.tenants.is_empty() {
+        if self.has_any() {
             default_instance(running, self.asn)?;
         }
         if hosts {
@@ -153,9 +163,14 @@ impl Tenants {
                 .commands
                 .extend(redistribution::unused_filter(running));
         }
+        difference.commands.extend(self.bridged_difference(running));
         let commands = advertising::difference(&self.advertisements, running);
         difference.commands.extend(commands);
         Ok(difference)
+    }
+
+    fn has_any(&self) -> bool {
+        !self.tenants.is_empty() || !self.bridged.is_empty()
     }
 
     /// True if FRR has a VRF that is ours to remove once the kernel has it no more: ask which it has.
@@ -173,7 +188,7 @@ impl Tenants {
         let Some(default) = running.default_instance() else {
             return Ok(());
         };
-        if self.tenants.is_empty() || default.has(vrf::EVPN, "advertise-all-vni") {
+        if !self.has_any() || default.has(vrf::EVPN, "advertise-all-vni") {
             return Ok(());
         }
         let asn = default.asn.clone();

@@ -41,8 +41,9 @@ impl Tenant {
             }
         }
         let running = existing.map_or(&[][..], |instance| instance.family(EVPN));
-        self.distinguisher(running, &mut block);
-        self.targets(running, &mut block);
+        for line in self.identity(running) {
+            block.in_family(EVPN, line);
+        }
         commands.extend(block.commands());
         Ok(commands)
     }
@@ -67,25 +68,32 @@ impl Tenant {
         Ok((commands, None))
     }
 
+    /// The lines about distinguisher and targets that are missing, and those that take back what is too many.
+    pub(super) fn identity(&self, running: &[String]) -> Vec<String> {
+        let mut lines: Vec<String> = self.distinguisher(running).into_iter().collect();
+        lines.extend(self.targets(running));
+        lines
+    }
+
     /// FRR puts a new one in the place of the old.
-    fn distinguisher(&self, running: &[String], block: &mut Block) {
+    fn distinguisher(&self, running: &[String]) -> Option<String> {
         let there = running.iter().find_map(|line| line.strip_prefix("rd "));
         let normal = |text: &str| {
             let parsed = text.parse::<RouteDistinguisher>();
             parsed.map_or_else(|_| text.to_owned(), |rd| rd.to_string())
         };
         match (self.rd.map(|rd| rd.to_string()), there) {
-            (Some(rd), Some(there)) if normal(there) == rd => {}
-            (Some(rd), _) => block.in_family(EVPN, format!("rd {rd}")),
-            (None, Some(there)) => block.in_family(EVPN, format!("no rd {there}")),
-            (None, None) => {}
+            (Some(rd), Some(there)) if normal(there) == rd => None,
+            (Some(rd), _) => Some(format!("rd {rd}")),
+            (None, Some(there)) => Some(format!("no rd {there}")),
+            (None, None) => None,
         }
     }
 
     /// Never `route-target both`: FRR 8.4's bgpd keeps one object for the two and dies of its removal.
     ///
     /// New ones come before old ones go, so that FRR does not make its own in between.
-    fn targets(&self, running: &[String], block: &mut Block) {
+    fn targets(&self, running: &[String]) -> Vec<String> {
         let wanted = |direction, targets: &BTreeSet<RouteTarget>| {
             let texts = targets.iter().map(ToString::to_string);
             texts.map(|text| (direction, text)).collect::<Vec<_>>()
@@ -95,12 +103,10 @@ impl Tenant {
             .chain(wanted(Direction::Export, &self.export))
             .collect();
         let there = running_targets(running);
-        for target in wanted.iter().filter(|target| !there.contains_key(*target)) {
-            block.in_family(EVPN, line(target));
-        }
-        for (_, text) in there.iter().filter(|(target, _)| !wanted.contains(*target)) {
-            block.in_family(EVPN, format!("no {text}"));
-        }
+        let missing = wanted.iter().filter(|target| !there.contains_key(*target));
+        let unwanted = there.iter().filter(|(target, _)| !wanted.contains(*target));
+        let unwanted = unwanted.map(|(_, text)| format!("no {text}"));
+        missing.map(line).chain(unwanted).collect()
     }
 }
 

@@ -397,3 +397,23 @@ fn what_there_is_of_tenants_is_read_from_what_was_observed() {
     tenancy.observe(&BTreeMap::new());
     assert!(tenancy.macs.is_empty() && tenancy.vrfs.is_empty());
 }
+
+/// `dynamic`: the bridge's own interface is on the flat network too, and would answer for hosts that are at other nodes.
+#[test]
+fn the_bridge_answers_for_nobody_on_a_flat_network_that_is_a_tenants() {
+    let mut dynamic = facts();
+    dynamic.role = BridgeRole::Routes;
+    let mut node = Node::new(dynamic);
+    let answers = "net/ipv4/conf/br-ex/proxy_arp=1";
+    has(&node.objects(), &[answers]);
+    node.tenant(tenant(1001));
+    let objects = node.objects();
+    has(&objects, &["net/ipv4/conf/br-ex/proxy_arp=0"]);
+    has(&objects, &["net/ipv6/conf/br-ex/proxy_ndp=0"]);
+    has_not(&objects, "169.254.0.0/32 dev br-ex");
+    // On its VLAN a network has a device of its own: what the bridge does is as it was.
+    let mut on_vlan = tenant(1001);
+    on_vlan.networks = [("vlan".into(), network('2', "provnet-2", Some(100)))].into();
+    node.tenant(on_vlan);
+    has(&node.objects(), &[answers]);
+}

@@ -5,6 +5,8 @@ use bgp::wire::evpn::Mac;
 
 use super::super::taught_before;
 use super::*;
+use crate::reconcile::Found;
+use crate::reconcile::object::Route;
 
 const ROUTER: [u8; 6] = [0x7a, 0x84, 0xe6, 0xbe, 0x98, 0xa3];
 const OTHER: [u8; 6] = [0x7a, 0, 0, 0, 0, 2];
@@ -252,6 +254,46 @@ fn what_an_earlier_process_was_taught_stays_until_peers_have_spoken() {
     has_not(&objects, "203.0.113.0/24");
     has_not(&objects, "::ffff:10.255.0.1");
     assert_eq!(node.wiring.forget_inherited(), []);
+}
+
+/// As zebra leaves it (golden/nb_ovn_bgp_driver-vrf): a route with a metric, which is not ours, and an entry for the router's MAC.
+#[test]
+fn what_an_frr_before_us_was_taught_stays_until_peers_have_spoken() {
+    let stray = Key::StrayRoute {
+        table: 1001,
+        prefix: "198.51.100.0/24".parse().unwrap(),
+        metric: 20,
+        tos: 0,
+    };
+    let route = Value::Route(Route {
+        dev: "br-1001".into(),
+        via: [ip("10.255.0.1")].into(),
+    });
+    let entry = Key::Fdb {
+        dev: "vxlan-1001".into(),
+        mac: MacAddr(ROUTER),
+    };
+    let vtep = Some(ip("10.255.0.1"));
+    let found = BTreeMap::from([
+        (stray, Found::foreign(route)),
+        (entry, Found::owned(Value::Fdb { vtep })),
+    ]);
+    let mut node = wired();
+    for (key, found) in &found {
+        node.reconciler.observe(key.clone(), Some(found.clone()));
+    }
+    let wishes = node.wiring.inherit(taught_before(&found));
+    node.tell(wishes);
+    let route = "198.51.100.0/24 via 10.255.0.1 dev br-1001 table 1001";
+    let entry = format!("fdb {} dev vxlan-1001 dst 10.255.0.1", MacAddr(ROUTER));
+    let neighbour = format!("10.255.0.1 dev br-1001 lladdr {}", MacAddr(ROUTER));
+    has(&node.objects(), &[route, &entry, &neighbour]);
+    let wishes = node.wiring.forget_inherited();
+    node.tell(wishes);
+    has_not(&node.objects(), "10.255.0.1");
+    let left = node.reconciler.all_observed();
+    let theirs = |key: &&Key| matches!(key, Key::StrayRoute { .. });
+    assert_eq!(left.keys().filter(theirs).count(), 1, "FRR's own stays");
 }
 
 #[test]
