@@ -169,7 +169,12 @@ impl Table {
             self.forget_next_hops();
         }
         for family in news.converged {
-            self.release(usize::from(family == Family::IPV6_UNICAST));
+            match family {
+                Family::IPV4_UNICAST => self.release(0),
+                Family::IPV6_UNICAST => self.release(1),
+                // What tenants are taught is not in this table.
+                _ => {}
+            }
         }
     }
 

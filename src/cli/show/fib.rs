@@ -1,7 +1,7 @@
 //! What the kernel has of the learned routes, for people.
 
 use super::super::table::{self, or_dash};
-use crate::fib::{HopSnapshot, RouteSnapshot, RouteState, Snapshot};
+use crate::fib::{HopSnapshot, RouteSnapshot, RouteState, RouterSnapshot, Snapshot};
 
 /// What is wrong, then one line per prefix.
 pub(super) fn text(fib: &Snapshot) -> String {
@@ -9,8 +9,30 @@ pub(super) fn text(fib: &Snapshot) -> String {
     for problem in &fib.problems {
         text.push_str(&format!("problem: {problem}\n"));
     }
+    let mut rows = rows(&fib.routes);
+    for prefix in &fib.connected {
+        rows.add_row([prefix.to_string(), "connected".to_owned()]);
+    }
+    text.push_str(&table::text(&rows));
+    for router in &fib.routers {
+        text.push_str(&of_router(router));
+    }
+    text
+}
+
+/// The table of a router of OVN's, for ovn-controller to learn from.
+fn of_router(router: &RouterSnapshot) -> String {
+    let whose = match &router.router {
+        Some(name) => format!("for OVN's router {name} to learn"),
+        None => "of a router of OVN's that learns no more".to_owned(),
+    };
+    let routes = table::text(&rows(&router.routes));
+    format!("\ntable {}, {whose}:\n{routes}", router.table)
+}
+
+fn rows(routes: &[RouteSnapshot]) -> comfy_table::Table {
     let mut rows = table::table(&["prefix", "state", "next hops", "source", "why not"]);
-    for route in &fib.routes {
+    for route in routes {
         rows.add_row([
             route.prefix.to_string(),
             state(route.state).to_owned(),
@@ -19,10 +41,7 @@ pub(super) fn text(fib: &Snapshot) -> String {
             or_dash(reasons(route)),
         ]);
     }
-    for prefix in &fib.connected {
-        rows.add_row([prefix.to_string(), "connected".to_owned()]);
-    }
-    text + &table::text(&rows)
+    rows
 }
 
 fn state(state: RouteState) -> &'static str {

@@ -104,6 +104,19 @@ fn what_an_earlier_process_left_stays_until_the_peers_have_told_all() {
 }
 
 #[test]
+fn tenants_that_are_told_all_end_no_hold_of_the_nodes_own_routes() {
+    let mut kernel = Kernel::new();
+    let left = KernelRoute::new(vec![hop("10.1.0.254", 2)], None);
+    kernel.routes.insert((net(DEFAULT), 20), (PROTOCOL, left));
+    let mut lab = Lab::on(kernel, |_| {});
+    // A peer without EVPN has told all of it as soon as the session is up.
+    lab.converge(Family::L2VPN_EVPN);
+    lab.settle();
+    assert_eq!(lab.state(DEFAULT).0, RouteState::Held);
+    assert_eq!(lab.steps, 0);
+}
+
+#[test]
 fn without_an_import_the_kernel_is_left_alone() {
     let mut kernel = Kernel::new();
     let zebras = KernelRoute::new(vec![hop("10.1.0.254", 2)], None);
