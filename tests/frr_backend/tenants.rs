@@ -195,6 +195,25 @@ fn b112_b117_tenants_are_made_once_and_taken_away_without_a_trace() {
     }
 }
 
+/// What FRR's running configuration says in a place, as far as it matters.
+fn below(frr: &Frr, place: &str, matters: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let prefix = format!("{place} / ");
+    let all = lines(frr).into_iter();
+    let below = all.filter_map(|line| line.strip_prefix(&prefix).map(str::to_owned));
+    below.filter(|line| matters(line)).collect()
+}
+
+/// Waits until FRR says exactly this.
+fn comes_to(generation: Generation, said: impl Fn() -> BTreeSet<String>, expected: &[&str]) {
+    let expected: BTreeSet<_> = expected.iter().map(|&line| line.to_owned()).collect();
+    let waited = wait_until(DEADLINE, "other lines", || said() == expected);
+    assert!(
+        waited.is_ok(),
+        "{generation:?}: {:#?}, not {expected:#?}",
+        said()
+    );
+}
+
 #[test]
 fn b114_changes_of_rd_and_route_targets_are_a_difference() {
     for generation in Generation::ALL {
@@ -220,53 +239,49 @@ fn b114_changes_of_rd_and_route_targets_are_a_difference() {
             ),
         );
         upkeep.change(settings(&lab, other, HOURLY));
-        let expected = BTreeSet::from([
-            "rd 65000:5".to_owned(),
-            "route-target import 65000:7".to_owned(),
-            "route-target export 64999:9".to_owned(),
-        ]);
-        let of_instance = || -> BTreeSet<String> {
-            let prefix = "router bgp 64999 vrf vrf-1001 / ";
-            let lines = lines(&frr).into_iter();
-            let lines = lines.filter_map(|line| line.strip_prefix(prefix).map(str::to_owned));
-            lines
-                .filter(|line| line.starts_with("rd ") || line.starts_with("route-target "))
-                .collect()
+        let is_of =
+            |words: &'static [&str]| move |line: &str| words.iter().any(|w| line.starts_with(w));
+        let of_instance = || {
+            below(
+                &frr,
+                "router bgp 64999 vrf vrf-1001",
+                is_of(&["rd ", "route-target "]),
+            )
         };
-        let there = || of_instance() == expected;
-        let waited = wait_until(DEADLINE, "the other rd and targets", there);
-        assert!(waited.is_ok(), "{generation:?}: {:#?}", of_instance());
-        let of_bridged = || -> BTreeSet<String> {
-            let lines = lines(&frr).into_iter();
-            let lines = lines.filter(|line| line.starts_with("router bgp 64999 / "));
-            lines.filter(|line| line.contains("route-target")).collect()
+        comes_to(
+            generation,
+            of_instance,
+            &[
+                "rd 65000:5",
+                "route-target import 65000:7",
+                "route-target export 64999:9",
+            ],
+        );
+        let of_bridged = || {
+            below(&frr, "router bgp 64999", |line| {
+                line.contains("route-target")
+            })
         };
-        let expected = ["64999:2001", "65000:10"];
-        let expected = expected.map(|of| format!("router bgp 64999 / route-target export {of}"));
-        let expected = BTreeSet::from(expected);
-        let waited = wait_until(DEADLINE, "the other targets of VNI 2001", || {
-            of_bridged() == expected
-        });
-        assert!(waited.is_ok(), "{generation:?}: {:#?}", of_bridged());
-        let prefix = format!("interface {DEVICE} / ");
-        let said = || -> BTreeSet<String> {
-            let lines = lines(&frr).into_iter();
-            lines
-                .filter_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
-                .collect()
-        };
-        let expected = BTreeSet::from(
-            [
+        comes_to(
+            generation,
+            of_bridged,
+            &[
+                "route-target export 64999:2001",
+                "route-target export 65000:10",
+            ],
+        );
+        let device = format!("interface {DEVICE}");
+        comes_to(
+            generation,
+            || below(&frr, &device, |_| true),
+            &[
                 "ipv6 nd managed-config-flag",
                 "ipv6 nd prefix 2001:db8:6::/64 no-autoconfig",
                 "ipv6 nd rdnss 2001:db8::54",
                 "ipv6 nd rdnss 2001:db8::55",
                 "no ipv6 nd suppress-ra",
-            ]
-            .map(str::to_owned),
+            ],
         );
-        let waited = wait_until(DEADLINE, "what hosts are told", || said() == expected);
-        assert!(waited.is_ok(), "{generation:?}: {:#?}", said());
         wait_for(&upkeep, &Status::InPlace);
         assert_eq!(lab.told(), 2, "{generation:?}");
     }

@@ -201,6 +201,7 @@ fn restarted(speaks: bool, converged: bool) -> (Core, Key) {
     core.watch_tenants(TenantScope {
         keeps_vrfs: false,
         speaks,
+        ..TenantScope::default()
     });
     obey(&mut core);
     observe_peers(&mut core);
