@@ -9,7 +9,7 @@ use std::sync::Arc;
 use kernel_node::tenants::*;
 use kernel_node::*;
 use ovn_bgp_agent::reconcile::Holder;
-use ovn_bgp_agent::reconcile::object::{Key, LinkKind, Value};
+use ovn_bgp_agent::reconcile::object::{Key, LinkKind, Route, Value};
 
 const VNI: u32 = 1001;
 const ONE: &str = "10.255.0.1";
@@ -122,6 +122,63 @@ fn b126_what_peers_teach_is_routed_resolved_and_forwarded() {
             "{fdb}"
         );
         assert_eq!(node.reported, Vec::<String>::new());
+    });
+}
+
+/// Without a VRF its table is not looked at here; that of a provider bridge is, and routes are read alike.
+#[test]
+fn ipv4_prefixes_behind_ipv6_vteps_are_routed_and_stay_as_they_are() {
+    in_namespace(|| async {
+        let mut node = wired().await;
+        make_bridge(BRIDGE);
+        let (one, two) = (ip_of("2001:db8::1"), ip_of("2001:db8::2"));
+        let routes = |dev: &'static str, table: u32| {
+            let ways: [(&str, Arc<[IpAddr]>); 2] = [
+                ("198.51.100.0/24", [one, two].into()),
+                ("198.51.101.0/24", [one].into()),
+            ];
+            ways.map(|(prefix, via)| {
+                let prefix = net(prefix);
+                let dev = dev.into();
+                (
+                    Key::Route { table, prefix },
+                    Value::Route(Route { dev, via }),
+                )
+            })
+        };
+        let mut objects = base(BRIDGE);
+        objects.extend(routes(BRIDGE, TABLE));
+        objects.extend(routes("br-1001", VNI));
+        node.reconciler.hold(Holder::Base, objects);
+        node.settle().await;
+        node.drain().await;
+        assert_eq!(node.reported, Vec::<String>::new());
+        for table in [TABLE, VNI] {
+            let text = ip(&format!("route show table {table}"));
+            for part in [
+                "nexthop via inet6 2001:db8::1 dev",
+                "nexthop via inet6 2001:db8::2 dev",
+                "198.51.101.0/24 via inet6 2001:db8::1 dev",
+            ] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+        }
+        let mut objects = base(BRIDGE);
+        objects.extend(routes(BRIDGE, TABLE));
+        node.reconciler.hold(Holder::Base, objects);
+        node.act().await;
+        assert_eq!(ip(&format!("route show table {VNI}")), "");
+        let writes = node.kernel.writes_total();
+        node.kernel.tell_again();
+        node.observe().await;
+        node.act().await;
+        assert_eq!(node.kernel.writes_total(), writes, "{:#?}", node.taken);
+        for (key, value) in routes(BRIDGE, TABLE) {
+            assert_eq!(node.found(&key).map(|found| &found.value), Some(&value));
+        }
+        node.reconciler.hold(Holder::Base, vec![]);
+        node.act().await;
+        assert!(!ip(&format!("route show table {TABLE}")).contains("inet6"));
     });
 }
 

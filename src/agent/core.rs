@@ -47,12 +47,13 @@ pub struct Core {
     /// Bridges that are mapped no more, until what is ours on them has been removed.
     retiring: BTreeSet<Arc<str>>,
     wiring: Wiring,
+    /// Those that are wished for, and whether others may be by now.
+    sysctls: Vec<Arc<str>>,
+    sysctls_stale: bool,
     /// What tenants depend on, but for what is observed.
     tenancy: Tenancy,
     /// The kernel's side of them is looked at.
     tenant_scope: Option<TenantScope>,
-    /// What tenants are made of may have changed since it was last told.
-    tenants_changed: bool,
     /// Peers have taught all they have of tenants' tables.
     converged: bool,
     reconciler: Reconciler,
@@ -66,9 +67,9 @@ pub struct Core {
     stale: bool,
     /// The same, if it turns out that what wiring goes by is not what interfaces say now.
     links_changed: bool,
-    /// How often they were.
+    /// How often they were, and how often `sysctls`.
     #[cfg(test)]
-    gathered: u32,
+    gathered: (u32, u32),
     learners: Learners,
 }
 
@@ -262,6 +263,9 @@ impl Core {
         if std::mem::take(&mut self.stale) {
             self.renew_facts();
         }
+        if std::mem::take(&mut self.sysctls_stale) {
+            self.gather_sysctls();
+        }
         self.look_at_learners();
     }
 
@@ -295,13 +299,13 @@ impl Core {
         let Some(node) = &self.node else { return };
         #[cfg(test)]
         {
-            self.gathered += 1;
+            self.gathered.0 += 1;
         }
         let facts = self.gather_facts(node);
         if *self.wiring.facts() != facts {
-            self.tenants_changed = true;
             let wishes = self.wiring.set_facts(facts);
             self.reconciler.hold(Holder::Base, self.wiring.base());
+            self.sysctls_stale = true;
             self.wish(wishes);
         }
     }
@@ -316,18 +320,14 @@ impl Core {
         }
         // What the bridges are for may depend on there being tenants.
         self.stale |= !delta.tenants.is_empty();
-        self.tenants_changed |= !delta.tenants.is_empty()
-            || delta
-                .added
-                .iter()
-                .chain(&delta.removed)
-                .any(|e| e.vni.is_some());
         let wishes = self.wiring.update(delta);
         self.wish(wishes);
     }
 
     fn wish(&mut self, wishes: Vec<Wish>) {
         for wish in wishes {
+            // No others wish for any.
+            self.sysctls_stale |= matches!(wish.holder, Holder::Base | Holder::Tenant(_));
             wish.tell(&mut self.reconciler);
         }
     }
@@ -368,7 +368,7 @@ impl Core {
     /// The tenants' tables that the speaker is to have and the routers that advertise themselves, if either may have
     /// changed since the last call.
     pub fn take_tenants(&mut self) -> Option<Told> {
-        std::mem::take(&mut self.tenants_changed).then(|| Told {
+        self.wiring.take_tenants_changed().then(|| Told {
             instances: self.wiring.instances(),
             routers: self.wiring.advertised_routers(),
         })
@@ -379,8 +379,11 @@ impl Core {
         self.leak = Some(names);
     }
 
-    /// The part of the node that concerns the agent.
-    pub fn scope(&self) -> Scope {
+    fn gather_sysctls(&mut self) {
+        #[cfg(test)]
+        {
+            self.gathered.1 += 1;
+        }
         let tenants = self.wiring.vnis().map(Holder::Tenant);
         let holders = std::iter::once(Holder::Base).chain(tenants);
         let sysctls = holders
@@ -389,13 +392,18 @@ impl Core {
                 Key::Sysctl { path } => Some(Arc::clone(path)),
                 _ => None,
             });
+        self.sysctls = sysctls.collect();
+    }
+
+    /// The part of the node that concerns the agent.
+    pub fn scope(&self) -> Scope {
         Scope {
             bridges: self
                 .watched_bridges()
                 .filter_map(|b| Some((Arc::clone(b), *self.tables.get(b)?)))
                 .collect(),
             proxied: self.proxied.iter().copied().collect(),
-            sysctls: sysctls.collect(),
+            sysctls: self.sysctls.clone(),
             interfaces: self.watched_bridges().cloned().collect(),
             leak: self.leak.clone(),
             tenants: self.tenant_scope.clone(),
@@ -477,8 +485,8 @@ impl Core {
         self.ovn.looks_for_complaints()
     }
 
-    /// How often the facts were gathered.
-    pub(super) fn gathered(&self) -> u32 {
+    /// How often the facts were gathered, and how often the sysctls.
+    pub(super) fn gathered(&self) -> (u32, u32) {
         self.gathered
     }
 }

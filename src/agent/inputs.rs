@@ -93,6 +93,11 @@ impl Inputs {
         })
     }
 
+    /// How many changes were asked of the kernel, the bridges and Open vSwitch's database.
+    pub(super) fn writes_total(&self) -> u64 {
+        self.kernel.writes_total() + self.switch.writes_total() + self.ports.writes_total()
+    }
+
     /// Waits for news. May be dropped at any await without losing any.
     pub(super) async fn next(&mut self) -> News {
         let pause = self.kernel_pause;

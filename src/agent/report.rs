@@ -101,7 +101,7 @@ impl Report {
                 changes_applied: self.changes_applied,
                 changes_failed: self.changes_failed,
                 frr: agent.frr_state(),
-                writes: agent.inputs.kernel.writes_total() + agent.inputs.switch.writes_total(),
+                writes: agent.inputs.writes_total(),
                 duplicates: duplicates(speaker).await.len(),
             }),
             ..control::speaker::summary(speaker, problem, uptime).await

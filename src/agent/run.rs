@@ -205,8 +205,7 @@ impl Running {
             self.started = true;
             self.speakable = true;
             self.start_speaker()?;
-            let writes =
-                self.agent.inputs.kernel.writes_total() + self.agent.inputs.switch.writes_total();
+            let writes = self.agent.inputs.writes_total();
             tracing::info!(
                 exposures = self.agent.core.exposures().count(),
                 writes,
@@ -234,7 +233,8 @@ impl Running {
         self.speakable = true;
         if self.agent.leak.is_wanted() {
             tracing::warn!(
-                "OVN_Northbound cannot be reached: FRR goes on with what it was given before"
+                "{} cannot be reached: FRR goes on with what it was given before",
+                self.agent.ovn_name()
             );
             return Ok(());
         }

@@ -93,21 +93,27 @@ fn bridge() -> Vec<Change> {
 }
 
 fn vm() -> Change {
+    vm_of(11, "vm", "172.24.4.10")
+}
+
+fn vm_of(id: u128, name: &str, address: &str) -> Change {
+    let cidr = format!("{address}/24");
+    let addresses = format!("fa:16:3e:00:00:10 {address}");
     let monitor = northbound::monitor();
     let external_ids = [
         ("neutron:network_name", "neutron-n"),
         ("neutron:host_id", "host-1"),
-        ("neutron:cidrs", "172.24.4.10/24"),
+        ("neutron:cidrs", cidr.as_str()),
     ];
     let columns = [
-        ("name", "vm".into()),
+        ("name", name.into()),
         ("type", "".into()),
         ("up", true.into()),
-        ("addresses", "fa:16:3e:00:00:10 172.24.4.10".into()),
+        ("addresses", addresses.as_str().into()),
         ("options", Datum::map([("requested-chassis", "host-1")])),
         ("external_ids", Datum::map(external_ids)),
     ];
-    row(&monitor, "Logical_Switch_Port", 11, &columns)
+    row(&monitor, "Logical_Switch_Port", id, &columns)
 }
 
 fn provider_network() -> Vec<Change> {

@@ -14,7 +14,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use super::node::Address;
 use super::route::{Hop, KernelRoute, PROTOCOL, Place, Seen};
 use crate::kernel::connection::Request;
-use crate::kernel::message::ip;
+use crate::kernel::message::{gateway_of, ip};
 use crate::kernel::request::short_table;
 use crate::reconcile::ownership::default_prefix;
 
@@ -167,7 +167,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Seen> {
             RouteAttribute::MultiPath(next_hops) => hops.extend(next_hops.iter().map(seen_hop)),
             RouteAttribute::NhId(_) => seen.by_object = true,
             RouteAttribute::Encap(_) | RouteAttribute::Metrics(_) => seen.plain = false,
-            other => single.via = via(other).or(single.via),
+            other => single.via = gateway_of(other).or(single.via),
         }
     }
     if hops.is_empty() && single.link != 0 {
@@ -183,18 +183,9 @@ pub(super) fn route(message: &RouteMessage) -> Option<Seen> {
 
 fn seen_hop(next: &RouteNextHop) -> Hop {
     Hop {
-        via: next.attributes.iter().find_map(via),
+        via: next.attributes.iter().find_map(gateway_of),
         link: next.interface_index,
         onlink: next.flags.contains(RouteNextHopFlags::Onlink),
-    }
-}
-
-fn via(attribute: &RouteAttribute) -> Option<IpAddr> {
-    match attribute {
-        RouteAttribute::Gateway(gateway) => ip(gateway),
-        RouteAttribute::Via(RouteVia::Inet(v4)) => Some(IpAddr::V4(*v4)),
-        RouteAttribute::Via(RouteVia::Inet6(v6)) => Some(IpAddr::V6(*v6)),
-        _ => None,
     }
 }
 

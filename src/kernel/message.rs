@@ -17,8 +17,8 @@ pub(super) use self::fdb::{BridgeEntry, FdbEntry, FdbFacts, fdb};
 pub(super) use self::link::bridge_port;
 pub(crate) use self::link::link;
 pub use self::link::{Device, LinkFacts, PortFacts, VxlanFacts};
-pub(crate) use self::route::ip;
 pub(super) use self::route::{RouteFacts, RouteId, route};
+pub(crate) use self::route::{gateway_of, ip};
 use crate::mac::MacAddr;
 use crate::reconcile::object::TableId;
 

@@ -66,8 +66,9 @@ fn address_message(index: u32, address: &IpNet) -> AddressMessage {
 }
 
 /// A route by way of an interface. The next hops need not be reachable by another route: the Python
-/// agent's tables always had a default route that made them so, and ours may not yet. `None` for an
-/// IPv6 route with an IPv4 next hop, which there cannot be.
+/// agent's tables always had a default route that made them so, and ours may not yet. An IPv4 route may have an IPv6
+/// next hop (RTA_VIA, Linux 5.2): that of a VTEP on an IPv6 underlay. `None` for an IPv6 route with an IPv4 next hop,
+/// which there cannot be.
 pub(super) fn add_route(id: &RouteId, index: u32, via: &[IpAddr]) -> Option<Request> {
     put_route(id, index, via, true)
 }
@@ -100,8 +101,6 @@ fn put_route(id: &RouteId, index: u32, via: &[IpAddr], onlink: bool) -> Option<R
                 let hop = if onlink { hop.onlink() } else { hop };
                 Some(hop.via(*via).ok()?.build())
             };
-            let same_family = several.iter().all(|via| via.is_ipv4() == v4);
-            same_family.then_some(())?;
             route.multipath(several.iter().map(hop).collect::<Option<_>>()?)
         }
     };

@@ -78,6 +78,8 @@ pub struct Wiring {
     /// Tenant subnets in which something is exposed, masked.
     subnets: BTreeMap<IpNet, Subnet>,
     tenants: Tenants,
+    /// Of some tenant, since [`Self::take_tenants_changed`].
+    tenants_changed: bool,
 }
 
 /// What a change has touched.
@@ -136,6 +138,7 @@ impl Wiring {
         for (vni, before) in before {
             if let Some(extent) = before.extent(&outline(self, vni)) {
                 touched.tenant(vni, extent);
+                self.tenants_changed = true;
             }
         }
         self.wishes(touched)
@@ -180,6 +183,7 @@ impl Wiring {
     /// changed needs now; [`Self::base`] may have changed as well.
     pub fn set_facts(&mut self, facts: Facts) -> Vec<Wish> {
         let old = std::mem::replace(&mut self.facts, facts);
+        self.tenants_changed = true;
         let (destinations, subnets) = self.on_changed_bridges(&old);
         let vrfs = old.tenancy.vrfs.union(&self.facts.tenancy.vrfs).copied();
         let vnis: BTreeSet<Vni> = self.tenants.vnis().chain(vrfs).collect();
@@ -309,6 +313,12 @@ impl Wiring {
     /// The objects of the node itself, whether or not anything is exposed.
     pub fn base(&self) -> Vec<(Key, Value)> {
         underlay::base(&self.facts, &self.tenants.claimed())
+    }
+
+    /// True where [`Self::instances`] and [`Self::advertised_routers`] may be others than at the last call. What comes and goes
+    /// in a tenant's table leaves them alone, but for its first and last.
+    pub fn take_tenants_changed(&mut self) -> bool {
+        std::mem::take(&mut self.tenants_changed)
     }
 
     /// What the speaker is to be told of tenants: those that have their devices, and whose Router's MAC is known where they

@@ -170,7 +170,8 @@ fn interfaces_of_vms_and_routes_leave_what_wiring_depends_on_alone() {
     core.reconciler_mut().observe(bridge, Some(found));
     core.take_links();
     core.update();
-    assert_eq!(core.gathered(), gathered + 1, "the Router's MAC changed");
+    let again = core.gathered().0;
+    assert_eq!(again, gathered.0 + 1, "the Router's MAC changed");
     assert!(core.take_tenants().is_some());
 }
 
@@ -247,4 +248,29 @@ fn what_nobody_would_take_back_is_not_inherited() {
     let (core, route) = restarted(true, true);
     let found = core.reconciler().observed(&route);
     assert_eq!(found, None, "peers had taught all before OVN was read");
+}
+
+#[test]
+fn another_port_of_a_tenant_leaves_its_table_and_the_scope_alone() {
+    let mut core = core(&L3);
+    obey(&mut core);
+    observe_peers(&mut core);
+    assert!(core.take_tenants().is_some());
+    let (gathered, scope) = (core.gathered(), core.scope());
+    assert!(!scope.sysctls.is_empty());
+    let second = vm_of(13, "vm-2", "172.24.4.11");
+    core.take_northbound(std::slice::from_ref(&second));
+    core.update();
+    assert_eq!(core.exposures().count(), 2);
+    assert_eq!(core.take_tenants(), None, "its table is there");
+    core.take_northbound(&[gone(second)]);
+    core.update();
+    assert_eq!(core.gathered(), gathered);
+    core.take_northbound(&[gone(vm())]);
+    core.update();
+    assert!(
+        core.take_tenants().unwrap().instances.is_empty(),
+        "the last"
+    );
+    assert_ne!(core.scope(), scope);
 }

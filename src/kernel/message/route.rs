@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteType, RouteVia,
 };
 
 use crate::kernel::state::IPV6_METRIC;
@@ -142,12 +142,14 @@ pub(in crate::kernel) fn route(message: &RouteMessage) -> Option<(RouteId, Route
                 id.prefix = IpNet::new(ip(to)?, header.destination_prefix_length).ok()?;
             }
             RouteAttribute::Oif(oif) => index = *oif,
-            RouteAttribute::Gateway(via) => gateway = ip(via),
+            RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => {
+                gateway = gateway_of(attribute);
+                plain &= gateway.is_some();
+            }
             RouteAttribute::MultiPath(several) => hops = several,
-            RouteAttribute::Via(_)
-            | RouteAttribute::Encap(_)
-            | RouteAttribute::PrefSource(_)
-            | RouteAttribute::NhId(_) => plain = false,
+            RouteAttribute::Encap(_) | RouteAttribute::PrefSource(_) | RouteAttribute::NhId(_) => {
+                plain = false
+            }
             _ => {}
         }
     }
@@ -178,13 +180,23 @@ fn next_hops(hops: &[RouteNextHop]) -> Option<Vec<IpAddr>> {
     let gateway = |hop: &RouteNextHop| {
         (hop.interface_index == index && hop.hops == 0).then_some(())?;
         match hop.attributes.as_slice() {
-            [RouteAttribute::Gateway(via)] => ip(via),
+            [gateway] => gateway_of(gateway),
             _ => None,
         }
     };
     let mut via: Vec<IpAddr> = hops.iter().map(gateway).collect::<Option<_>>()?;
     via.sort_unstable();
     Some(via)
+}
+
+/// A next hop, of either family (RTA_VIA where it is not the route's).
+pub(crate) fn gateway_of(attribute: &RouteAttribute) -> Option<IpAddr> {
+    match attribute {
+        RouteAttribute::Gateway(gateway) => ip(gateway),
+        RouteAttribute::Via(RouteVia::Inet(v4)) => Some(IpAddr::V4(*v4)),
+        RouteAttribute::Via(RouteVia::Inet6(v6)) => Some(IpAddr::V6(*v6)),
+        _ => None,
+    }
 }
 
 pub(crate) fn ip(address: &RouteAddress) -> Option<IpAddr> {
