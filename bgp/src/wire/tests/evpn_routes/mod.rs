@@ -3,6 +3,7 @@
 mod drawings;
 mod properties;
 mod recorded;
+mod third_codec;
 
 use std::net::Ipv4Addr;
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::round_trip::{any_attributes, any_next_hop, any_prefix};
 use super::*;
 
-fn any_route() -> impl Strategy<Value = EvpnRoute> {
+pub(super) fn any_route() -> impl Strategy<Value = EvpnRoute> {
     let rd = any::<[u8; 8]>().prop_map(RouteDistinguisher);
     let esi = any::<[u8; 10]>().prop_map(Esi);
     let label = (0..=Label::MAX).prop_map(vni);
