@@ -164,7 +164,7 @@ fn a_gateway_that_another_node_has_as_well_does_not_move() {
     evpn.add_host(1001, mac(9), gateway(), start);
     evpn.said();
     // A lower VTEP, and even a higher sequence.
-    let there = Said::by(1, 1001).moved(7).as_gateway();
+    let there = Said::by(1, 1001).moved(7).marked_gateway();
     evpn.hear(LEAF, &there, there.host(9, None, &[1001]));
     assert!(evpn.said().is_empty(), "it stays told");
     assert!(evpn.events().is_empty(), "and is here");

@@ -80,7 +80,7 @@ impl Said {
         self
     }
 
-    pub(super) fn as_gateway(mut self) -> Self {
+    pub(super) fn marked_gateway(mut self) -> Self {
         self.communities.push(EvpnCommunity::DefaultGateway);
         self
     }
