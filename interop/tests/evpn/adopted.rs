@@ -67,6 +67,9 @@ fn build() -> Result<Left> {
         guest,
         entry: format!("vrf{}", &row[..11]),
     };
+    // As FRR's router advertisements said: nobody answers for the network's own IPv6 gateway (golden/README.md).
+    let by_advertisement = "-6 route replace default via fe80::200:3e9:0 dev eth0";
+    left.guest.namespace().ip(by_advertisement)?;
     left.lay_down()?;
     left.way_from_the_vtep()?;
     Ok(left)

@@ -80,7 +80,7 @@ impl Said {
         self
     }
 
-    pub(super) fn of_gateway(mut self) -> Self {
+    pub(super) fn marked_gateway(mut self) -> Self {
         self.communities.push(EvpnCommunity::DefaultGateway);
         self
     }
@@ -158,13 +158,13 @@ impl Evpn {
             .learned_mut()
             .insert(peer, route, &received, Some(learned))
         {
-            self.decide(&[route.key()], Instant::now());
+            self.decide(&[route.key()]);
         }
     }
 
     pub(super) fn unhear(&mut self, peer: PeerId, route: EvpnRoute) {
         if self.learned_mut().remove(peer, &route.key()) {
-            self.decide(&[route.key()], Instant::now());
+            self.decide(&[route.key()]);
         }
     }
 
