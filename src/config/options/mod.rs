@@ -75,7 +75,7 @@ const DEFAULT: &[Row<Draft>] = &[
         "driver",
         Some("ovn_bgp_driver"),
         &At(Word::new(), |d: &mut Draft| &mut d.config.agent.driver),
-        "which OVN database decides, and how; this version lacks ovn_native",
+        "which OVN database decides, and how",
     ),
     row(
         "exposing_method",
