@@ -35,7 +35,9 @@ impl Wired {
         let mut wiring = Wiring::default();
         let wishes = wiring.set_facts(facts(&node));
         reconciler.hold(Holder::Base, wiring.base());
-        wishes.into_iter().for_each(|wish| wish.tell(&mut reconciler));
+        wishes
+            .into_iter()
+            .for_each(|wish| wish.tell(&mut reconciler));
         Self {
             node,
             wiring,
@@ -58,8 +60,10 @@ impl Wired {
             for step in steps {
                 self.reconciler.succeeded(&step);
                 match step {
-                    Step::Advertise { destination, .. } => drop(advertised.insert(destination.prefix)),
-                    Step::Withdraw { destination, .. } => drop(withdrawn.insert(destination.prefix)),
+                    Step::Advertise { destination, .. } => {
+                        advertised.extend(destination.addresses())
+                    }
+                    Step::Withdraw { destination, .. } => withdrawn.extend(destination.addresses()),
                     _ => {}
                 }
             }
@@ -68,10 +72,10 @@ impl Wired {
 
     /// The routes of the VNI's table by the router, each with its next router.
     fn routes(&self) -> BTreeMap<String, String> {
-        let all = self.reconciler.all_observed().iter();
+        let all = self.reconciler.all_observed().into_iter();
         let routes = all.filter_map(|(key, found)| match (key, &found.value) {
             (Key::Route { table: 77, prefix }, Value::Route(route)) => {
-                Some((prefix.to_string(), route.via?.to_string()))
+                Some((prefix.to_string(), route.via.first()?.to_string()))
             }
             _ => None,
         });
@@ -80,9 +84,9 @@ impl Wired {
 
     /// The networks whose packets from the router enter the VNI's table.
     fn entering(&self) -> BTreeSet<String> {
-        let all = self.reconciler.all_observed().iter();
+        let all = self.reconciler.all_observed().into_iter();
         let flows = all.filter_map(|(key, _)| match key {
-            Key::Flow { source, .. } => *source,
+            Key::Flow { source, .. } => source,
             _ => None,
         });
         let flows = flows.inspect(|source| assert_eq!(source.mac, LRP_MAC));
