@@ -228,6 +228,10 @@ fn what_the_fabric_teaches_ovn_learns_and_goes_by_until_it_is_withdrawn() {
     );
     assert!(lab.node.ip("route show proto bgp").unwrap().is_empty());
 
+    let found = lab.says(&["check"]);
+    let is_judged = !found.contains("row-unreadable") && !found.contains("ovn-too-old");
+    assert!(is_judged, "{found}");
+
     // A restart takes nothing from OVN, and writes nothing.
     let before = ids(&lab);
     drop(lab.agent.take());

@@ -300,6 +300,14 @@ fn fib() -> Reply {
             reason: "no route to it".into(),
         }],
     };
+    let router = fib::RouterSnapshot {
+        table: 7,
+        router: Some("neutron-0001".into()),
+        routes: vec![RouteSnapshot {
+            source: None,
+            ..default.clone()
+        }],
+    };
     let fib = fib::Snapshot {
         table: 254,
         metric: 20,
@@ -307,7 +315,7 @@ fn fib() -> Reply {
         routes: vec![default, withheld],
         connected: vec!["192.0.2.7/32".parse().unwrap()],
         writes: 2,
-        routers: Vec::new(),
+        routers: vec![router],
     };
     Reply::Fib(Fib { fib, more: false })
 }

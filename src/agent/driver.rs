@@ -271,7 +271,7 @@ impl Standing {
 }
 
 /// How much of OVN_Southbound a driver follows.
-pub(super) fn scope(driver: Driver) -> Scope {
+pub(crate) fn scope(driver: Driver) -> Scope {
     match driver {
         Driver::Northbound => Scope::Bindings,
         Driver::Southbound | Driver::StretchedL2 | Driver::Evpn => Scope::Everything,

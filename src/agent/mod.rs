@@ -32,6 +32,7 @@ use tokio::time::Instant;
 
 use self::conditions::{Conditions, Rows};
 pub use self::core::Core;
+pub(crate) use self::driver::scope as southbound_scope;
 pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};

@@ -99,7 +99,7 @@ codes! {
     DatabaseTls "database-tls" "error" "certificates, keys or the handshake of an `ssl:` remote" "the file and its fault are named"
     DatabaseRefused "database-refused" "error" "a server answers, and not as it should: another database, or it refuses a request" "correct the remote: its port may be another database's"
     RemoteMissing "remote-missing" "error, warning" "nothing says where an OVN database is" "`[ovn]`, or `external_ids` of Open vSwitch"
-    OvnTooOld "ovn-too-old" "warning" "the server's schema lacks a column" "what that costs is named; upgrade OVN"
+    OvnTooOld "ovn-too-old" "error, warning" "the server's schema lacks a column, or what the driver is for (`ovn_native` needs OVN 25.03)" "what that costs is named; upgrade OVN"
     ConditionsMissing "conditions-missing" "info" "the server sends all rows whatever is asked for" "an ovsdb-server from OVS 2.12 on"
     RowUnreadable "row-unreadable" "warning" "a row, or a value of it, that cannot be read; it is left out" "correct the column that is named"
 

@@ -32,6 +32,8 @@ const fn rule(
 
 const STRETCHED: &str = "ovn_stretched_l2_bgp_driver always advertises whole tenant networks";
 const BY_VNI: &str = "ovn_evpn_driver always advertises the hosts of the networks that have a VNI";
+const BY_NORTHD: &str =
+    "ovn_native advertises what northd says: options:dynamic-routing-redistribute of the routers";
 const NO_TENANTS: &str = "tenant networks are not exposed";
 const NO_EVPN: &str =
     "only EVPN (ovn_evpn_driver, exposing_method = vrf, l2vni or dynamic) uses it";
@@ -67,6 +69,25 @@ pub(super) const RULES: &[Rule] = &[
         BY_VNI,
     ),
     rule("DEFAULT", "address_scopes", is_not_evpn, BY_VNI),
+    rule(
+        "DEFAULT",
+        "expose_tenant_networks",
+        is_not_native,
+        BY_NORTHD,
+    ),
+    rule(
+        "DEFAULT",
+        "expose_ipv6_gua_tenant_networks",
+        is_not_native,
+        BY_NORTHD,
+    ),
+    rule(
+        "DEFAULT",
+        "advertisement_method_tenant_networks",
+        is_not_native,
+        BY_NORTHD,
+    ),
+    rule("DEFAULT", "address_scopes", is_not_native, BY_NORTHD),
     rule(
         "DEFAULT",
         "expose_ipv6_gua_tenant_networks",
@@ -108,8 +129,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "DEFAULT",
         "evpn_nic",
-        |c| c.agent.driver == Driver::Evpn,
-        "only ovn_evpn_driver takes its address from a device",
+        |c| matches!(c.agent.driver, Driver::Evpn | Driver::Native),
+        "only ovn_evpn_driver and ovn_native take their address from a device",
     ),
     rule("DEFAULT", "evpn_udp_dstport", has_evpn, NO_EVPN),
     rule(
@@ -156,6 +177,10 @@ fn is_not_stretched(config: &Config) -> bool {
 
 fn is_not_evpn(config: &Config) -> bool {
     config.agent.driver != Driver::Evpn
+}
+
+fn is_not_native(config: &Config) -> bool {
+    !is_native(config)
 }
 
 fn is_native(config: &Config) -> bool {
@@ -251,6 +276,7 @@ mod tests {
                 setup(Driver::StretchedL2, Backend::Embedded),
             ),
             ("`ovn_evpn_driver`", setup(Driver::Evpn, Backend::Embedded)),
+            ("`ovn_native`", setup(Driver::Native, Backend::Embedded)),
             ("`exposing_method = vrf`", by_method(ExposingMethod::Vrf)),
             (
                 "`exposing_method = l2vni`",

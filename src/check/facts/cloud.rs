@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::agent::Core;
+use crate::agent::{Core, southbound_scope};
 use crate::config::{Agent, Driver};
 use crate::exposure::{Exposure, Options};
 use crate::ovn::northbound::FipMode;
@@ -88,7 +88,7 @@ impl Cloud {
         match rows.agent.driver {
             Driver::Northbound => cloud.northbound(changes, &mtus(rows.switches)),
             Driver::Southbound | Driver::StretchedL2 | Driver::Evpn | Driver::Native => {
-                cloud.southbound(changes)
+                cloud.southbound(changes, southbound_scope(rows.agent.driver));
             }
         }
         cloud.decide(rows, changes);
@@ -113,8 +113,8 @@ impl Cloud {
         self.fip_mode_unset = nb.fip_mode() == FipMode::Unset;
     }
 
-    fn southbound(&mut self, changes: &[Change]) {
-        let mut sb = Southbound::new(Scope::Everything);
+    fn southbound(&mut self, changes: &[Change], scope: Scope) {
+        let mut sb = Southbound::new(scope);
         sb.apply(changes);
         for binding in sb.bindings() {
             self.scopes(binding.patch().map(|patch| &patch.scopes));

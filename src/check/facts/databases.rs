@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use super::cloud::Rows;
 use super::{Cloud, Database, Denial, File, FrrFacts, Machine, NodeFacts, Reach, Server};
 use crate::advertise::frr::{Vtysh, With};
+use crate::agent::southbound_scope;
 use crate::config::{Backend, Config, Driver, OvnDatabase};
 use crate::control::{self, Query};
 use crate::kernel::rt_tables;
@@ -272,11 +273,7 @@ fn strings(map: &Datum) -> BTreeMap<String, String> {
 /// Adds what the OVN databases say.
 async fn ovn(config: &Config, vswitch: &[Change], facts: &mut NodeFacts) {
     let by_northbound = config.agent.driver == Driver::Northbound;
-    let scope = if by_northbound {
-        Scope::Bindings
-    } else {
-        Scope::Everything
-    };
+    let scope = southbound_scope(config.agent.driver);
     let south = Source::southbound(config, &facts.external_ids, scope);
     let southbound = south.look().await;
     let chassis = south.read(&southbound, Cloud::chassis_monitor()).await;

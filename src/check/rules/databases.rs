@@ -28,7 +28,7 @@ pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
             .iter()
             .filter(|server| server.reach == Reach::Answers)
         {
-            too_old(database, server, found);
+            too_old(database, server, config.agent.driver, found);
         }
     }
     if !facts.cloud.is_read && facts.ovn.iter().any(Database::answers) {
@@ -153,7 +153,10 @@ const COSTS: &[(&str, &str)] = &[
     ("Load_Balancer", "load balancers are not exposed"),
 ];
 
-fn too_old(database: &Database, server: &Server, found: &mut Findings) {
+/// All that `ovn_native` goes by.
+const ADVERTISED: &str = "Advertised_Route";
+
+fn too_old(database: &Database, server: &Server, driver: Driver, found: &mut Findings) {
     let place = format!("{} {}", database.name, server.remote);
     let lacks = |column: &str| {
         let table = column.split('.').next().unwrap_or_default();
@@ -166,6 +169,13 @@ fn too_old(database: &Database, server: &Server, found: &mut Findings) {
             format!("has no {column}: {cost}"),
             "upgrade OVN",
         );
+    }
+    if driver == Driver::Native && lacks(ADVERTISED) {
+        let problem = format!(
+            "has no {ADVERTISED}, which came with OVN 25.03: ovn_native advertises nothing"
+        );
+        let remedy = "upgrade OVN, or choose another driver";
+        found.error(Code::OvnTooOld, &place, problem, remedy);
     }
     if !server.has_conditions {
         let problem = "sends every row to every node: it knows no conditions";

@@ -292,6 +292,8 @@ fn exposure(
     let lrp = port.gateway.lrp.clone();
     let tenant = port.tenant.as_ref();
     let entering = |what| tenant.is_some().then_some(what);
+    // What leads everywhere takes nothing in: by its flow all that leaves OVN would be the tenant's (see `members`).
+    let takes_in = tenant.is_some() && prefix.prefix_len() > 0;
     Exposure {
         prefix,
         kind,
@@ -303,7 +305,7 @@ fn exposure(
         via: entering(way.via),
         subnet: tenant.map(|_| prefix),
         next_hop: tenant.is_none().then_some(way.via),
-        mac: tenant.map(|_| way.mac),
+        mac: takes_in.then_some(way.mac),
         proxied: proxied::none(),
         attributes: Attributes::default(),
         reason: Reason::AdvertisedByOvn {

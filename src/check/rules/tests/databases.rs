@@ -131,3 +131,21 @@ fn rows_that_could_not_be_read_at_all_are_told() {
         &["not-seen", "rows of OVN"],
     );
 }
+
+#[test]
+fn ovn_native_needs_an_ovn_that_routes_and_no_other_driver_does() {
+    let mut facts = healthy();
+    let lacking = &mut facts.ovn[1].servers[0];
+    lacking.missing.insert("Advertised_Route".to_owned());
+    let errors = |driver: Driver| {
+        let mut config = config();
+        config.agent.driver = driver;
+        let found = node_findings(&facts, &config).into_iter();
+        let found = found.filter(|finding| finding.code == Code::OvnTooOld);
+        found.collect::<Vec<_>>()
+    };
+    let found = errors(Driver::Native);
+    assert_eq!(found[0].severity, Severity::Error);
+    tells(&found[0].problem, &["Advertised_Route", "OVN 25.03"]);
+    assert_eq!(errors(Driver::Southbound).len(), 0);
+}

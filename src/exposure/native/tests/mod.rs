@@ -5,6 +5,7 @@ mod histories;
 mod routes;
 mod tables;
 mod tenants;
+mod wired;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
