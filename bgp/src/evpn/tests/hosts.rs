@@ -205,6 +205,28 @@ fn a_host_that_comes_here_is_told_with_the_next_sequence_and_one_that_leaves_is_
     assert!(evpn.said().is_empty() && evpn.events().is_empty());
 }
 
+/// OVN tells both nodes of a migration at once: the withdrawal may be here before the host is.
+#[test]
+fn a_host_that_was_withdrawn_just_before_it_came_is_told_with_the_next_sequence() {
+    let mut evpn = with([(1001, bridged(1001))]);
+    evpn.said();
+    let there = Said::by(1, 1001);
+    for ip in [None, Some("10.0.0.9")] {
+        evpn.hear(LEAF, &there, there.host(9, ip, &[1001]));
+    }
+    evpn.unhear(LEAF, there.host(9, None, &[1001]));
+    let kept = there.host(9, Some("10.0.0.9"), &[1001]);
+    evpn.unhear(LEAF, kept);
+    evpn.set_hosts(1001, hosts(&[(9, &[])]), Instant::now());
+    let ours = "192.0.2.5:1001 [2]:[0]:[48]:[02:00:00:00:00:09]";
+    assert_eq!(evpn.said(), [format!("{ours} ET:8 RT:65001:1001 MM:1")]);
+    // And back, withdrawn here first.
+    evpn.set_hosts(1001, BTreeMap::new(), Instant::now());
+    evpn.said();
+    evpn.set_hosts(1001, hosts(&[(9, &[])]), Instant::now());
+    assert_eq!(evpn.said(), [format!("{ours} ET:8 RT:65001:1001 MM:1")]);
+}
+
 #[test]
 fn a_host_that_stays_keeps_its_sequence_whatever_addresses_it_gets() {
     let mut evpn = with([(1001, bridged(1001))]);

@@ -158,13 +158,13 @@ impl Evpn {
             .learned_mut()
             .insert(peer, route, &received, Some(learned))
         {
-            self.decide(&[route.key()]);
+            self.decide(&[route.key()], Instant::now());
         }
     }
 
     pub(super) fn unhear(&mut self, peer: PeerId, route: EvpnRoute) {
         if self.learned_mut().remove(peer, &route.key()) {
-            self.decide(&[route.key()]);
+            self.decide(&[route.key()], Instant::now());
         }
     }
 
