@@ -2,7 +2,7 @@
 //! distinguishers of the three defined types alone.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 use netgauze_bgp_pkt as theirs;
@@ -146,15 +146,14 @@ fn their_route(route: &EvpnRoute) -> L2EvpnAddress {
             let (esi, tag, label) = (segment(route.esi), tag(route.tag), their_label(route.label));
             L2EvpnRoute::IpPrefixRoute(match (route.prefix, route.gateway) {
                 (IpNet::V4(prefix), gateway) => {
-                    let Some(IpAddr::V4(to)) = gateway.or(Some(IpAddr::V4([0; 4].into()))) else {
+                    let IpAddr::V4(to) = gateway.unwrap_or(Ipv4Addr::UNSPECIFIED.into()) else {
                         panic!("of another family than the prefix")
                     };
                     let route = nlri::L2EvpnIpv4PrefixRoute::new(rd, esi, tag, prefix, to, label);
                     L2EvpnIpPrefixRoute::V4(route)
                 }
                 (IpNet::V6(prefix), gateway) => {
-                    let Some(IpAddr::V6(to)) = gateway.or(Some(IpAddr::V6([0u8; 16].into())))
-                    else {
+                    let IpAddr::V6(to) = gateway.unwrap_or(Ipv6Addr::UNSPECIFIED.into()) else {
                         panic!("of another family than the prefix")
                     };
                     let route = nlri::L2EvpnIpv6PrefixRoute::new(rd, esi, tag, prefix, to, label);
