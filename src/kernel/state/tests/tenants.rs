@@ -8,12 +8,14 @@ use netlink_packet_route::link::{
     InfoData, InfoVxlan, LinkAttribute, LinkInfo, LinkMessage, LinkProtoInfoBridge,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags};
+use netlink_packet_route::route::RouteAttribute;
 use rtnetlink::LinkBridge;
 
 use super::*;
 use crate::kernel::message::RouteId;
 use crate::mac::MacAddr;
-use crate::reconcile::object::{LinkKind, Value};
+use crate::reconcile::Found;
+use crate::reconcile::object::{LinkKind, Route, Value};
 use crate::reconcile::ownership::{LINK_ALIAS, TenantScope};
 
 const VNI: u32 = 1001;
@@ -245,4 +247,43 @@ fn a_table_without_its_vrf_is_nobodys() {
     let request = request::add_route(&id, 1, &[]).unwrap();
     seen(&mut state, request.message);
     assert_eq!(state.objects(), []);
+}
+
+/// Zebra's, which has next hops as objects of their own and says them all the same (golden/nb_ovn_bgp_driver-vrf).
+fn zebras_route(dev: u32) -> RouteNetlinkMessage {
+    let mut route = RouteMessageBuilder::<Ipv4Addr>::new()
+        .destination_prefix(Ipv4Addr::new(198, 51, 100, 0), 24)
+        .gateway(Ipv4Addr::new(10, 255, 0, 1))
+        .output_interface(dev)
+        .table_id(VNI)
+        .priority(20)
+        .protocol(RouteProtocol::Bgp)
+        .build();
+    route.attributes.push(RouteAttribute::NhId(19));
+    RouteNetlinkMessage::NewRoute(route)
+}
+
+#[test]
+fn what_an_frr_was_taught_is_seen_where_our_own_speaker_takes_over_and_is_not_ours() {
+    let key = Key::StrayRoute {
+        table: VNI,
+        prefix: "198.51.100.0/24".parse().unwrap(),
+        metric: 20,
+        tos: 0,
+    };
+    let route = Value::Route(Route {
+        dev: "br-1001".into(),
+        via: ["10.255.0.1".parse().unwrap()].into(),
+    });
+    let mut state = tenants();
+    seen(&mut state, zebras_route(TENANT_BRIDGE));
+    assert_eq!(state.found(&key), Some(Found::foreign(route)));
+    // By another way it is no VTEP's; where an FRR speaks, its routes are its own business.
+    let mut state = tenants();
+    seen(&mut state, zebras_route(ENTRY));
+    assert_eq!(state.found(&key), None);
+    let mut state = tenants();
+    state.scope.tenants = Some(TenantScope::default());
+    seen(&mut state, zebras_route(TENANT_BRIDGE));
+    assert_eq!(state.found(&key), None);
 }
