@@ -41,19 +41,12 @@ pub fn addresses() -> [IpNet; 2] {
     ]
 }
 
-fn nothing() -> PrefixList {
-    PrefixList {
-        name: "none".into(),
-        rules: [].into(),
-    }
-}
-
 /// Makes the speaker FRR's neighbour, and nobody else's server: FRR has the port and the routes.
 pub(super) fn peer_with_frr(config: &mut Config, session: Session) {
     let bgp = &mut config.bgp;
     bgp.listen.clear();
     bgp.router_id = Some(NEXT_HOP_V4);
-    bgp.fib.import = Some(nothing().into());
+    bgp.fib.import = Some(PrefixList::nothing().into());
     if config.neighbours.iter().any(|n| n.name == NEIGHBOUR) {
         return;
     }
@@ -79,7 +72,7 @@ pub(super) fn peer_with_frr(config: &mut Config, session: Session) {
             ttl: Ttl::Standard,
             next_hop_ipv4: Some(NEXT_HOP_V4),
             next_hop_ipv6: Some(NEXT_HOP_V6),
-            import: Filters::both(Filter::prefixes(nothing())),
+            import: Filters::both(Filter::prefixes(PrefixList::nothing())),
             export,
             bfd: None,
             ..session

@@ -73,10 +73,7 @@ impl Settings {
     /// Those of the table of a router that has gone: nothing is wanted in it.
     pub(super) fn of_former_router(&self, table: TableId) -> Self {
         Self {
-            import: Some(PrefixList {
-                name: "none".into(),
-                rules: Vec::new(),
-            }),
+            import: Some(PrefixList::nothing()),
             ..self.of_router(table)
         }
     }

@@ -95,6 +95,14 @@ impl PrefixList {
         }
     }
 
+    /// No prefix.
+    pub fn nothing() -> Self {
+        Self {
+            name: "none".into(),
+            rules: Vec::new(),
+        }
+    }
+
     /// Whether `candidate` passes.
     pub fn permits(&self, candidate: &IpNet) -> bool {
         let decisive = self.rules.iter().find(|rule| rule.matches(candidate));

@@ -152,10 +152,7 @@ impl Names {
     fn list_of(&self, word: &Prefixes) -> Option<Arc<PrefixList>> {
         match word {
             Prefixes::Any => None,
-            Prefixes::None => Some(Arc::new(PrefixList {
-                name: "none".into(),
-                rules: Vec::new(),
-            })),
+            Prefixes::None => Some(Arc::new(PrefixList::nothing())),
             Prefixes::HostOnly => Some(Arc::new(PrefixList::host_prefixes())),
             Prefixes::DefaultOnly => Some(Arc::new(PrefixList::default_routes())),
             Prefixes::List(name) => Some(self.lists.get(name).cloned().unwrap_or_default()),
