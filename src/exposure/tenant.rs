@@ -69,6 +69,13 @@ pub struct ProviderNetwork {
     pub stations: BTreeSet<Station>,
 }
 
+impl ProviderNetwork {
+    /// Whether something of it is here that is no exposure.
+    pub fn has_others(&self) -> bool {
+        !self.gateways.is_empty() || !self.stations.is_empty()
+    }
+}
+
 /// A port of a stretched network that is here and has no IP address, or one MAC address of it that has none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Station {

@@ -387,10 +387,7 @@ impl<'a> Site<'a> {
     fn networks(&self) -> impl Iterator<Item = (&'a Arc<str>, &'a ProviderNetwork)> + use<'a> {
         let exposed = &self.table.exposed;
         let networks = self.tenant.networks.iter();
-        let used = networks.filter(|(name, network)| {
-            let has_more = !network.gateways.is_empty() || !network.stations.is_empty();
-            has_more || exposed.contains_key(*name)
-        });
+        let used = networks.filter(|(name, n)| n.has_others() || exposed.contains_key(*name));
         // Devices of gateways are named by the VNI alone: there is one entrance.
         used.take(match self.tenant.entry {
             Entry::PerNetwork => usize::MAX,
