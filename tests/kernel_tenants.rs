@@ -344,6 +344,27 @@ fn b118_a_vxlan_device_whose_vtep_moved_is_changed_in_place() {
     });
 }
 
+/// It learns between joining its bridge and being told not to.
+#[test]
+fn b107_a_port_that_is_to_learn_nothing_forgets_what_it_has_learned() {
+    in_namespace(|| async {
+        let mut node = wired().await;
+        node.reconciler.hold(Holder::Base, taught(VNI, &[ONE, TWO]));
+        node.act().await;
+        node.drain().await;
+        let taught = bridge("fdb show dev vxlan-1001");
+        let learned = "02:00:00:00:00:77";
+        bridge("link set dev vxlan-1001 learning on");
+        bridge(&format!("fdb add {learned} dev vxlan-1001 master dynamic"));
+        assert!(bridge("fdb show dev vxlan-1001").contains(learned));
+        let forgotten = |_: &Node| !bridge("fdb show dev vxlan-1001").contains(learned);
+        node.until(forgotten).await;
+        node.drain().await;
+        assert!(ip("-d link show vxlan-1001").contains("learning off"));
+        assert_eq!(bridge("fdb show dev vxlan-1001"), taught);
+    });
+}
+
 #[test]
 fn b119_a_gateway_address_that_is_wished_no_more_goes_and_somebody_elses_stays() {
     in_namespace(|| async {

@@ -112,12 +112,16 @@ pub(in crate::kernel) fn set_master(index: u32, master: Option<u32>) -> Request 
     })
 }
 
-/// How the bridge that a device is a port of treats it.
+/// How the bridge that a device is a port of treats it. A port learns from the moment that it joins its bridge: what it
+/// has learned until it was told otherwise is forgotten in the same request (the kernel applies the flags first).
 pub(in crate::kernel) fn set_port(index: u32, learning: bool, neigh_suppress: bool) -> Request {
-    let flags = vec![
+    let mut flags = vec![
         InfoBridgePort::Learning(learning),
         InfoBridgePort::NeighSupress(neigh_suppress),
     ];
+    if !learning {
+        flags.push(InfoBridgePort::Flush);
+    }
     let port = LinkUnspec::new_with_index(index)
         .set_port_kind(InfoPortKind::Bridge)
         .set_port_data(InfoPortData::BridgePort(flags));
