@@ -29,6 +29,7 @@
 )]
 
 pub mod adoption;
+mod agent;
 pub mod bench;
 pub mod bird;
 pub mod chaos;

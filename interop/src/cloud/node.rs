@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use super::fabric::{Cable, Leaf, join_underlay, tunnel_address};
 use super::objects::Port;
 use super::{Driver, HOSTS, Plan};
+use crate::agent;
 use crate::collector::Collector;
 use crate::ovn::{Central, Chassis, Identity, Vm};
 use crate::{Daemon, Generation, Namespace, PATIENCE, Place, output, wait_until};
@@ -21,7 +21,7 @@ pub struct Node {
     /// 0, 1 or 2.
     pub number: usize,
     agent: Option<Daemon>,
-    command: AgentCommand,
+    command: agent::Command,
     starts: u32,
     /// What the agent tells, as a neighbour hears it.
     pub collector: Collector,
@@ -51,12 +51,8 @@ impl Node {
             .namespace
             .inside(|| TcpListener::bind(format!("{ear}:1179")))??;
         let collector = Collector::start(listener, 64999, ear.parse()?, false)?;
-        let command = AgentCommand {
-            program: plan.agent.clone(),
-            place: Place::inside(&namespace),
-            config: dir.join("bgp-agent.conf"),
-            rt_tables: dir.join("rt_tables"),
-        };
+        let place = Place::inside(&namespace);
+        let command = agent::Command::new(place, plan.agent.clone(), &dir)?;
         let text = agent_config(
             &dir,
             number,
@@ -66,10 +62,6 @@ impl Node {
             plan,
         );
         std::fs::write(&command.config, text)?;
-        std::fs::write(
-            &command.rt_tables,
-            "255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n",
-        )?;
         let mut node = Self {
             number,
             agent: None,
@@ -240,32 +232,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            let last = lines[lines.len().saturating_sub(30)..].join("\n");
-            eprintln!("the agent of {} said last:\n{last}", self.host());
-        }
-    }
-}
-
-/// How the agent of a node is called.
-struct AgentCommand {
-    program: PathBuf,
-    place: Place,
-    config: PathBuf,
-    rt_tables: PathBuf,
-}
-
-impl AgentCommand {
-    fn words(&self, words: &[&str]) -> Result<Command> {
-        let mut command = self.place.command(&self.program.display().to_string())?;
-        command
-            .args(words)
-            .arg("--config-file")
-            .arg(&self.config)
-            .env("RT_TABLES", &self.rt_tables);
-        Ok(command)
+        agent::tell_last_words(self.host(), || self.log());
     }
 }
 

@@ -1,12 +1,12 @@
 //! A chassis with its agent, and VMs that answer with their names.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use super::fabric::{AS, Fabric, SPINE, Site};
 use super::probe::Answerer;
+use crate::agent;
 use crate::cloud::HOSTS;
 use crate::cloud::objects::Port;
 use crate::ovn::{Central, Chassis, Identity};
@@ -15,7 +15,7 @@ use crate::{Daemon, Generation, Namespace, PATIENCE, Place, output, wait_until};
 /// A chassis; its agent runs or not.
 pub struct Node {
     agent: Option<Daemon>,
-    command: AgentCommand,
+    command: agent::Command,
     starts: u32,
     /// OVS and ovn-controller.
     pub chassis: Chassis,
@@ -57,17 +57,8 @@ impl Node {
         };
         let place = Place::inside(&site.namespace).with(Generation::Trixie);
         let chassis = Chassis::start(&place, &dir, &central.southbound.unix(), &identity)?;
-        let rt_tables = dir.join("rt_tables");
-        std::fs::write(
-            &rt_tables,
-            "255\tlocal\n254\tmain\n253\tdefault\n0\tunspec\n",
-        )?;
-        let command = AgentCommand {
-            place: Place::inside(&site.namespace),
-            program: crate::agent_binary(),
-            config: dir.join("bgp-agent.conf"),
-            rt_tables,
-        };
+        let place = Place::inside(&site.namespace);
+        let command = agent::Command::new(place, crate::agent_binary(), &dir)?;
         let databases = format!(
             "ovn_nb_connection = {}\novn_sb_connection = {}",
             central.northbound.unix(),
@@ -215,31 +206,6 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            let last = lines[lines.len().saturating_sub(40)..].join("\n");
-            eprintln!("the agent of {} said last:\n{last}", self.host());
-        }
-    }
-}
-
-/// How the agent of a node is called.
-struct AgentCommand {
-    place: Place,
-    program: PathBuf,
-    config: PathBuf,
-    rt_tables: PathBuf,
-}
-
-impl AgentCommand {
-    fn words(&self, words: &[&str]) -> Result<Command> {
-        let mut command = self.place.command(&self.program.display().to_string())?;
-        command
-            .args(words)
-            .arg("--config-file")
-            .arg(&self.config)
-            .env("RT_TABLES", &self.rt_tables);
-        Ok(command)
+        agent::tell_last_words(self.host(), || self.log());
     }
 }
