@@ -6,30 +6,13 @@ use std::path::PathBuf;
 
 use interop::frr::Frr;
 use interop::netns::{Namespace, connect};
-use interop::ovn::{Central, Chassis, Identity, Vm};
-use interop::{Daemon, Generation, Need, PATIENCE, Place, require, scratch, wait_until};
+use interop::ovn::{Central, Chassis, Vm};
+use interop::{Daemon, Need, PATIENCE, Place, require, scratch, wait_until};
+
+use super::cloud;
 
 const FABRIC: &str = "203.0.113.0/24";
 const VM_MAC: &str = "02:00:00:00:00:55";
-
-/// A router whose gateway 172.24.4.10 is on the provider network; a tenant's VM 10.0.0.5 behind it.
-const ROUTER: &[&str] = &[
-    "ls-add provider",
-    "lsp-add provider ln -- lsp-set-type ln localnet -- lsp-set-addresses ln unknown \
-     -- lsp-set-options ln network_name=physnet1",
-    "ls-add tenant",
-    "lr-add router",
-    "lrp-add router lrp-gw 02:00:00:00:00:01 172.24.4.10/24 2001:db8:4::10/64",
-    "lrp-add router lrp-in 02:00:00:00:00:02 10.0.0.1/24",
-    "lsp-add provider gw -- lsp-set-type gw router -- lsp-set-addresses gw router \
-     -- lsp-set-options gw router-port=lrp-gw",
-    "lsp-add tenant in -- lsp-set-type in router -- lsp-set-addresses in router \
-     -- lsp-set-options in router-port=lrp-in",
-    "lsp-add tenant vm",
-    "lrp-set-gateway-chassis lrp-gw chassis-1 10",
-    "set Logical_Router router options:dynamic-routing=true \
-     options:dynamic-routing-redistribute=connected",
-];
 
 /// It peers over a link of its own, and says that its networks are reached on the provider network: the userspace datapath
 /// carries no TCP whose checksums a veth has left to others.
@@ -73,19 +56,8 @@ impl Lab {
     fn new() -> Self {
         let dir = scratch().unwrap();
         let [node, leaf] = ["node", "leaf"].map(|label| Namespace::new(label).unwrap());
-        let central = Place::host().with(Generation::Trixie);
-        let central = Central::start(&central, dir.path()).unwrap();
-        let identity = Identity {
-            hostname: "host-1",
-            system_id: "chassis-1",
-            encap_ip: "127.0.0.1",
-            mappings: "physnet1:br-ex",
-            gateway: true,
-        };
-        let place = Place::inside(&node).with(Generation::Trixie);
+        let (central, chassis) = cloud(dir.path(), &node);
         let remote = central.southbound.unix();
-        let of_chassis = dir.path().join("chassis");
-        let chassis = Chassis::start(&place, &of_chassis, &remote, &identity).unwrap();
         connect((&node, "uplink"), (&leaf, "eth0")).unwrap();
         let uplink = ["add-port", "br-ex", "uplink"];
         chassis.switch.vsctl(&uplink).unwrap();
@@ -99,9 +71,7 @@ impl Lab {
         node.address("eth1", "10.9.0.2/24").unwrap();
         leaf.address("eth1", "10.9.0.1/24").unwrap();
         leaf.address("lo", "203.0.113.1/32").unwrap();
-        ROUTER
-            .iter()
-            .for_each(|line| drop(central.nbctl_line(line).unwrap()));
+        central.nbctl_line("lsp-add tenant vm").unwrap();
         let addresses = format!("{VM_MAC} 10.0.0.5");
         let addresses = ["lsp-set-addresses", "vm", &addresses];
         central.nbctl(&addresses).unwrap();

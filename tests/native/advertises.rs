@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interop::ovn::{Central, Chassis, Identity};
+use interop::ovn::Central;
 use interop::process::wait_until;
-use interop::{Generation, Namespace, Need, Place, require, scratch};
+use interop::{Namespace, Need, require, scratch};
 use ipnet::IpNet;
 use ovn_bgp_agent::exposure::native::{Devices, Inputs, Standing, decide, learning};
 use ovn_bgp_agent::exposure::{Exposure, Node, Options};
@@ -15,26 +15,9 @@ use ovn_bgp_agent::ovn::{BridgeMappings, Southbound};
 use ovn_bgp_agent::ovsdb::{Client, ClientConfig, Event, Handle, Remote};
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::cloud;
 
-/// A router with dynamic routing: its gateway 172.24.4.10 on a provider network, tenants behind it, a floating IP.
-const ROUTER: &[&str] = &[
-    "ls-add provider",
-    "lsp-add provider ln -- lsp-set-type ln localnet -- lsp-set-addresses ln unknown \
-     -- lsp-set-options ln network_name=physnet1",
-    "ls-add tenant",
-    "lr-add router",
-    "lrp-add router lrp-gw 02:00:00:00:00:01 172.24.4.10/24 2001:db8:4::10/64",
-    "lrp-add router lrp-in 02:00:00:00:00:02 10.0.0.1/24 fd00::1/64",
-    "lsp-add provider gw -- lsp-set-type gw router -- lsp-set-addresses gw router \
-     -- lsp-set-options gw router-port=lrp-gw",
-    "lsp-add tenant in -- lsp-set-type in router -- lsp-set-addresses in router \
-     -- lsp-set-options in router-port=lrp-in",
-    "lrp-set-gateway-chassis lrp-gw chassis-1 10",
-    "lr-nat-add router dnat_and_snat 172.24.4.50 10.0.0.5",
-    "set Logical_Router router options:dynamic-routing=true \
-     options:dynamic-routing-redistribute=\"connected,nat\"",
-];
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Follower {
     southbound: Southbound,
@@ -125,20 +108,12 @@ async fn what_northd_wants_advertised_is_exposed_and_what_is_learned_reaches_ovn
     require!(Need::Root, Need::Program("ip"), Need::Trixie);
     let dir = scratch().unwrap();
     let namespace = Namespace::new("ovn").unwrap();
-    let place = |place: Place| place.with(Generation::Trixie);
-    let central = Central::start(&place(Place::host()), dir.path()).unwrap();
+    let (central, _chassis) = cloud(dir.path(), &namespace);
     let remote = central.southbound.unix();
-    let identity = Identity {
-        hostname: "host-1",
-        system_id: "chassis-1",
-        encap_ip: "127.0.0.1",
-        mappings: "physnet1:br-ex",
-        gateway: true,
-    };
-    let inside = place(Place::inside(&namespace));
-    let _chassis =
-        Chassis::start(&inside, &dir.path().join("chassis"), &remote, &identity).unwrap();
-    for line in ROUTER {
+    for line in [
+        "lr-nat-add router dnat_and_snat 172.24.4.50 10.0.0.5",
+        "set Logical_Router router options:dynamic-routing-redistribute=\"connected,nat\"",
+    ] {
         central.nbctl_line(line).unwrap();
     }
     central.sync().unwrap();
