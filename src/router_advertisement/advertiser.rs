@@ -433,5 +433,4 @@ fn earliest(sent: Option<Instant>, now: Instant) -> Instant {
 }
 
 #[cfg(test)]
-#[path = "advertiser/tests.rs"]
 mod tests;

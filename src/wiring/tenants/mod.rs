@@ -129,7 +129,7 @@ impl Tenants {
 
     /// Takes in what peers teach. Answers of what it says something else than before.
     pub(super) fn learn(&mut self, event: EvpnEvent) -> (Vni, BTreeSet<Taught>) {
-        let vni = vni(&event);
+        let vni = taught::vni(&event);
         let subjects = self.tables.entry(vni).or_default().teaching.learn(event);
         self.tidy(vni);
         (vni, subjects)
@@ -137,7 +137,7 @@ impl Tenants {
 
     /// Takes in what an earlier process was taught, where peers have not taught this one. Answers of what.
     pub(super) fn inherit(&mut self, event: EvpnEvent) -> (Vni, BTreeSet<Taught>) {
-        let vni = vni(&event);
+        let vni = taught::vni(&event);
         let subjects = self.tables.entry(vni).or_default().teaching.inherit(event);
         self.tidy(vni);
         (vni, subjects)
@@ -465,16 +465,6 @@ impl<'a> Site<'a> {
             }
             (Layer::Bridged, None) => Vec::new(),
         }
-    }
-}
-
-/// The table that an event is about.
-fn vni(event: &EvpnEvent) -> Vni {
-    match event {
-        EvpnEvent::Prefix { vni, .. }
-        | EvpnEvent::Host { vni, .. }
-        | EvpnEvent::Flood { vni, .. }
-        | EvpnEvent::DuplicateMac { vni, .. } => *vni,
     }
 }
 

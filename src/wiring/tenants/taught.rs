@@ -268,3 +268,13 @@ fn behind(vni: Vni, mac: MacAddr, vtep: IpAddr) -> (Key, Value) {
     let dev = names::vxlan(vni);
     (Key::Fdb { dev, mac }, Value::Fdb { vtep: Some(vtep) })
 }
+
+/// The table that an event is about.
+pub(super) fn vni(event: &EvpnEvent) -> Vni {
+    match event {
+        EvpnEvent::Prefix { vni, .. }
+        | EvpnEvent::Host { vni, .. }
+        | EvpnEvent::Flood { vni, .. }
+        | EvpnEvent::DuplicateMac { vni, .. } => *vni,
+    }
+}

@@ -1,8 +1,12 @@
+mod advertising;
+mod bridged;
+mod redistribution;
+
 use super::*;
 use crate::router_advertisement::Assignment;
 
 /// FRR 10.3 with the Python agent's lines of the NB driver, method vrf.
-const PYTHON: &str = include_str!("../../../../tests/fixtures/golden/frr_tenants/vtysh-run.txt");
+const PYTHON: &str = include_str!("../../../../../tests/fixtures/golden/frr_tenants/vtysh-run.txt");
 
 const NODE: &str = "router bgp 64999\n bgp router-id 172.30.1.1\n !\n address-family l2vpn evpn\n  \
     advertise-all-vni\n exit-address-family\nexit\n!\n";
@@ -119,111 +123,6 @@ fn b112_no_rd_and_no_route_targets_are_left_to_frr() {
     let commands = told(&tenants([(1001, tenant(None, &[], &[]))]), NODE);
     let named = |line: &&String| line.starts_with("rd ") || line.starts_with("route-target ");
     assert_eq!(commands.iter().filter(named).count(), 0, "{commands:?}");
-}
-
-/// A node with the VRF of 1001 and these lines in both unicast families.
-fn node_redistributing(lines: &[&str]) -> String {
-    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
-    let both = "  redistribute kernel\n  redistribute connected\n";
-    node_with(&[]).replace(both, &lines)
-}
-
-fn of_both_families(lines: &[&str]) -> Vec<String> {
-    let mut all = vec!["router bgp 64999 vrf vrf-1001"];
-    for family in ["address-family ipv4 unicast", "address-family ipv6 unicast"] {
-        all.push(family);
-        all.extend(lines);
-        all.push("exit-address-family");
-    }
-    all.push("exit");
-    all.into_iter().map(str::to_owned).collect()
-}
-
-fn hosts() -> Tenants {
-    let mut tenant = tenant(None, &[], &[]);
-    tenant.redistributed = Redistributed::Hosts;
-    tenants([(1001, tenant)])
-}
-
-const FILTER: [&str; 14] = [
-    "ip prefix-list ovn-bgp-agent-hosts seq 5 permit 0.0.0.0/0 ge 32",
-    "ip prefix-list ovn-bgp-agent-gateways seq 5 deny 0.0.0.0/32",
-    "ip prefix-list ovn-bgp-agent-gateways seq 10 permit any",
-    "ipv6 prefix-list ovn-bgp-agent-hosts seq 5 permit ::/0 ge 128",
-    "ipv6 prefix-list ovn-bgp-agent-gateways seq 5 deny ::/128",
-    "ipv6 prefix-list ovn-bgp-agent-gateways seq 10 permit any",
-    "route-map ovn-bgp-agent-hosts permit 10",
-    "match ip address prefix-list ovn-bgp-agent-hosts",
-    "match ip next-hop prefix-list ovn-bgp-agent-gateways",
-    "exit",
-    "route-map ovn-bgp-agent-hosts permit 20",
-    "match ipv6 address prefix-list ovn-bgp-agent-hosts",
-    "match ipv6 next-hop prefix-list ovn-bgp-agent-gateways",
-    "exit",
-];
-
-/// [`FILTER`] as it runs.
-fn filter_text() -> String {
-    let line = |line: &str| match line.strip_prefix("match") {
-        Some(_) => format!(" {line}\n"),
-        None => format!("{line}\n"),
-    };
-    FILTER.map(line).concat()
-}
-
-#[test]
-fn b153_of_tenants_that_share_a_network_only_hosts_behind_gateways_are_advertised() {
-    let commands = told(&hosts(), &node_redistributing(&["redistribute connected"]));
-    assert_eq!(commands[..14], FILTER);
-    let lines = [
-        "redistribute kernel route-map ovn-bgp-agent-hosts",
-        "no redistribute connected",
-    ];
-    assert_eq!(commands[14..], of_both_families(&lines));
-    let running = node_redistributing(&lines[..1]) + &filter_text();
-    assert_eq!(told(&hosts(), &running), [] as [&str; 0]);
-}
-
-#[test]
-fn the_filter_goes_when_nobody_needs_it_any_more() {
-    let line = "redistribute kernel route-map ovn-bgp-agent-hosts";
-    let running = node_redistributing(&[line]) + &filter_text();
-    let commands = told(&tenants([(1001, tenant(None, &[], &[]))]), &running);
-    let lines = [
-        "redistribute connected",
-        "no redistribute kernel",
-        "redistribute kernel",
-    ];
-    let router = of_both_families(&lines);
-    assert_eq!(commands[..router.len()], router);
-    let rest = &commands[router.len()..];
-    assert_eq!(rest[0], "no route-map ovn-bgp-agent-hosts permit 10");
-    assert_eq!(
-        rest[2],
-        "no ip prefix-list ovn-bgp-agent-hosts seq 5 permit 0.0.0.0/0 ge 32"
-    );
-    assert_eq!(rest.len(), 8);
-    let gone = told(&tenants([]), &running);
-    assert_eq!(
-        gone[..4],
-        [
-            "vrf vrf-1001",
-            "no vni 1001",
-            "exit",
-            "no router bgp 64999 vrf vrf-1001"
-        ]
-    );
-    assert_eq!(gone[4..], *rest);
-}
-
-#[test]
-fn a_route_map_of_the_operators_stays() {
-    let lines = [
-        "redistribute kernel route-map theirs",
-        "redistribute connected metric 5",
-    ];
-    let wanted = tenants([(1001, tenant(None, &[], &[]))]);
-    assert_eq!(told(&wanted, &node_redistributing(&lines)), [] as [&str; 0]);
 }
 
 #[test]
@@ -436,70 +335,6 @@ fn an_frr_that_advertises_no_vnis_is_named() {
 }
 
 #[test]
-fn b120_a_device_gets_what_its_hosts_are_told() {
-    let wanted = advertising(
-        "vrf1a2b3c4d-5e",
-        &[
-            ("2001:db8:5::/64", Assignment::Dhcp),
-            ("2001:db8:6::/64", Assignment::Autonomous),
-        ],
-        &["2001:db8::53"],
-    );
-    let expected = [
-        "interface vrf1a2b3c4d-5e",
-        "ipv6 nd managed-config-flag",
-        "ipv6 nd prefix 2001:db8:5::/64 no-autoconfig",
-        "ipv6 nd prefix 2001:db8:6::/64",
-        "ipv6 nd rdnss 2001:db8::53",
-        "no ipv6 nd suppress-ra",
-        "exit",
-    ];
-    assert_eq!(told(&wanted, NODE), expected);
-    let running = "interface vrf1a2b3c4d-5e\n ipv6 nd managed-config-flag\n \
-        ipv6 nd prefix 2001:db8:5::/64 no-autoconfig\n ipv6 nd prefix 2001:db8:6::/64\n \
-        ipv6 nd rdnss 2001:db8::53 1800\n no ipv6 nd suppress-ra\nexit\n";
-    assert_eq!(told(&wanted, running), [] as [&str; 0]);
-    let of_frr_7 = running.replace("vrf1a2b3c4d-5e\n", "vrf1a2b3c4d-5e vrf vrf-1001\n");
-    assert_eq!(told(&wanted, &of_frr_7), [] as [&str; 0]);
-}
-
-#[test]
-fn b120_prefixes_and_servers_that_went_go_from_frr() {
-    let running = "interface vrf1a2b3c4d-5e\n ipv6 nd managed-config-flag\n \
-        ipv6 nd prefix 2001:db8:5::/64\n ipv6 nd prefix 2001:db8:6::/64 86400 3600 no-autoconfig\n \
-        ipv6 nd rdnss 2001:db8::53\n no ipv6 nd suppress-ra\nexit\n";
-    let wanted = advertising(
-        "vrf1a2b3c4d-5e",
-        &[("2001:db8:5::/64", Assignment::Dhcp)],
-        &["2001:db8::54"],
-    );
-    let expected = [
-        "interface vrf1a2b3c4d-5e",
-        "ipv6 nd prefix 2001:db8:5::/64 no-autoconfig",
-        "no ipv6 nd prefix 2001:db8:6::/64",
-        "ipv6 nd rdnss 2001:db8::54",
-        "no ipv6 nd rdnss 2001:db8::53",
-        "exit",
-    ];
-    assert_eq!(told(&wanted, running), expected);
-}
-
-#[test]
-fn b120_a_device_that_went_is_silenced_first() {
-    let running = "interface vrf1a2b3c4d-5e\n ipv6 nd managed-config-flag\n \
-        ipv6 nd prefix 2001:db8:5::/64 no-autoconfig\n ipv6 nd rdnss 2001:db8::53\n no ipv6 nd suppress-ra\nexit\n";
-    let expected = [
-        "interface vrf1a2b3c4d-5e",
-        "ipv6 nd suppress-ra",
-        "no ipv6 nd prefix 2001:db8:5::/64",
-        "no ipv6 nd rdnss 2001:db8::53",
-        "no ipv6 nd managed-config-flag",
-        "exit",
-    ];
-    assert_eq!(told(&tenants([]), running), expected);
-}
-
-#[test]
 fn vrfs_of_the_kernel_are_read_from_what_frr_shows() {
     let shown = "vrf vrf-1001 inactive (configured)\nvrf vrf-1002 id 7 table 1002 (configured)\nvrf bgp-vrf id 5 table 10\n";
     assert_eq!(
@@ -514,79 +349,4 @@ fn the_log_names_what_is_changed() {
     let expected =
         "FRR reconfiguration (action = del-vrf for vrf-1001, action = add-vrf for vrf-1002)";
     assert_eq!(words, expected);
-}
-
-fn stretched(all: impl IntoIterator<Item = (u32, Tenant)>) -> Tenants {
-    Tenants {
-        bridged: all.into_iter().collect(),
-        node: Some([172, 30, 1, 1].into()),
-        ..tenants([])
-    }
-}
-
-/// [`NODE`] with the blocks of these VNIs.
-fn with_vnis(blocks: &[(u32, &[&str])]) -> String {
-    let block = |(vni, lines): &(u32, &[&str])| {
-        let lines: String = lines.iter().map(|line| format!("   {line}\n")).collect();
-        format!("  vni {vni}\n{lines}  exit-vni\n")
-    };
-    let blocks: String = blocks.iter().map(block).collect();
-    NODE.replace(" exit-address", &format!("{blocks} exit-address"))
-}
-
-fn in_default(lines: &[&str]) -> Vec<String> {
-    let around = ["router bgp 64999", "address-family l2vpn evpn"];
-    let end = ["exit-address-family", "exit"];
-    let all = around.iter().chain(lines).chain(&end);
-    all.map(|line| (*line).to_owned()).collect()
-}
-
-#[test]
-fn a_stretched_network_has_its_distinguisher_and_targets_in_the_default_instance() {
-    let rd = "172.30.1.1:2001";
-    let wanted = stretched([(2001, tenant(Some(rd), &["65000:7"], &["64999:2001"]))]);
-    // What FRR derives itself it takes no line for.
-    let own = ["rd 172.30.1.1:2001", "route-target import 65000:7"];
-    let whole = [&["vni 2001"][..], &own, &["exit-vni"]].concat();
-    assert_eq!(told(&wanted, NODE), in_default(&whole));
-    assert_eq!(told(&wanted, &with_vnis(&[(2001, &own)])), [] as [&str; 0]);
-    // Another target, and one less.
-    let other = stretched([(2001, tenant(Some(rd), &[], &["64999:2001", "64999:9999"]))]);
-    let change = [
-        "vni 2001",
-        "route-target export 64999:9999",
-        "no route-target import 65000:7",
-        // Last: beside another it is taken.
-        "route-target export 64999:2001",
-        "exit-vni",
-    ];
-    assert_eq!(
-        told(&other, &with_vnis(&[(2001, &own)])),
-        in_default(&change)
-    );
-}
-
-#[test]
-fn the_block_of_a_stretched_network_goes_with_it_and_those_of_others_stay() {
-    let blocks: [(u32, &[&str]); 4] = [
-        (2001, &["rd 172.30.1.1:2001", "route-target import 65000:7"]),
-        // Of an operator: another distinguisher, none, and one with a line that is none of ours.
-        (2002, &["rd 65000:2002"]),
-        (2003, &[]),
-        (2004, &["rd 172.30.1.1:2004", "advertise-svi-ip"]),
-    ];
-    let running = with_vnis(&blocks);
-    let gone = told(&stretched([]), &running);
-    assert_eq!(gone, in_default(&["no vni 2001"]));
-}
-
-#[test]
-fn an_frr_without_vnis_is_told_of_no_stretched_network_and_it_is_said() {
-    let wanted = stretched([(2001, tenant(None, &[], &[]))]);
-    let running = NODE.replace("  advertise-all-vni\n", "");
-    assert_eq!(told(&wanted, &running), [] as [&str; 0]);
-    let missing = CannotHost::NoVnis {
-        asn: "64999".to_owned(),
-    };
-    assert_eq!(wanted.complete(&Running::parse(&running)), Err(missing));
 }
