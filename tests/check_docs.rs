@@ -109,6 +109,10 @@ fn what_docs_drivers_md_predicts_comes_true() {
         if !text.contains("driver = ") || prediction.contains("driver = ") {
             continue;
         }
+        let lines: Vec<_> = prediction.lines().filter(|l| l.contains('/')).collect();
+        if lines.is_empty() {
+            continue;
+        }
         // Some are lines of [DEFAULT] alone.
         let section = if text.contains('[') {
             ""
@@ -116,7 +120,7 @@ fn what_docs_drivers_md_predicts_comes_true() {
             "[DEFAULT]\n"
         };
         let decision = decide(&load(&format!("{section}{text}")).config);
-        for line in prediction.lines().filter(|line| line.contains('/')) {
+        for line in lines {
             let words: Vec<_> = line.split_whitespace().collect();
             let told = told(&decision, words[0], words[1]);
             assert!(told.contains(&words[2..].join(" ")), "{line}: {told:?}");
