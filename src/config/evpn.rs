@@ -22,7 +22,7 @@ pub struct EvpnVni {
     pub export: Vec<TargetWord>,
     /// Where this node takes its traffic; `None`: the router-id.
     pub vtep: Option<IpAddr>,
-    /// `None`: [`router_mac`] derives it.
+    /// `None`: it is derived of the VTEP.
     pub router_mac: Option<MacAddr>,
     /// Prefixes originated in it.
     pub originate: Vec<IpNet>,

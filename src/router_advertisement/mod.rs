@@ -8,7 +8,7 @@
 //!                                                                     └─── Advertiser (pure) ──► RouterSocket
 //! ```
 //!
-//! [`links`] and [`socket`] serve the neighbours by interface of [`crate::peering`] as well.
+//! `links` and `socket` serve the neighbours by interface of [`crate::peering`] as well.
 
 mod advertisement;
 mod advertiser;

@@ -146,14 +146,16 @@ fn their_route(route: &EvpnRoute) -> L2EvpnAddress {
             let (esi, tag, label) = (segment(route.esi), tag(route.tag), their_label(route.label));
             L2EvpnRoute::IpPrefixRoute(match (route.prefix, route.gateway) {
                 (IpNet::V4(prefix), gateway) => {
-                    let IpAddr::V4(to) = gateway.unwrap_or(Ipv4Addr::UNSPECIFIED.into()) else {
+                    let IpAddr::V4(to) = gateway.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+                    else {
                         panic!("of another family than the prefix")
                     };
                     let route = nlri::L2EvpnIpv4PrefixRoute::new(rd, esi, tag, prefix, to, label);
                     L2EvpnIpPrefixRoute::V4(route)
                 }
                 (IpNet::V6(prefix), gateway) => {
-                    let IpAddr::V6(to) = gateway.unwrap_or(Ipv6Addr::UNSPECIFIED.into()) else {
+                    let IpAddr::V6(to) = gateway.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+                    else {
                         panic!("of another family than the prefix")
                     };
                     let route = nlri::L2EvpnIpv6PrefixRoute::new(rd, esi, tag, prefix, to, label);
