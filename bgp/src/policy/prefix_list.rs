@@ -43,54 +43,36 @@ impl PrefixRule {
 impl PrefixList {
     /// Only /32 and /128: a node that leaked a default or a tenant's subnet would attract the traffic of others.
     pub fn host_prefixes() -> Self {
-        let any = [
-            IpNet::from(ipnet::Ipv4Net::default()),
-            IpNet::from(ipnet::Ipv6Net::default()),
-        ];
-        let rules = any.map(|prefix| PrefixRule {
-            permit: true,
-            prefix,
-            ge: Some(prefix.max_prefix_len()),
-            le: None,
-        });
-        Self {
-            name: "host-prefixes".into(),
-            rules: rules.into(),
-        }
+        Self::of_both_families("host-prefixes", |longest| (Some(longest), None))
     }
 
     /// Only 0.0.0.0/0 and ::/0: all that a host needs to know of the fabric.
     pub fn default_routes() -> Self {
-        let any = [
-            IpNet::from(ipnet::Ipv4Net::default()),
-            IpNet::from(ipnet::Ipv6Net::default()),
-        ];
-        let rules = any.map(|prefix| PrefixRule {
-            permit: true,
-            prefix,
-            ge: None,
-            le: None,
-        });
-        Self {
-            name: "default-routes".into(),
-            rules: rules.into(),
-        }
+        Self::of_both_families("default-routes", |_| (None, None))
     }
 
     /// Every prefix of both families.
     pub fn everything() -> Self {
+        Self::of_both_families("any", |longest| (None, Some(longest)))
+    }
+
+    /// Permits what is under 0.0.0.0/0 and ::/0 with such lengths: `ge` and `le`, by the longest of the family.
+    fn of_both_families(name: &str, lengths: impl Fn(u8) -> (Option<u8>, Option<u8>)) -> Self {
         let any = [
             IpNet::from(ipnet::Ipv4Net::default()),
             IpNet::from(ipnet::Ipv6Net::default()),
         ];
-        let rules = any.map(|prefix| PrefixRule {
-            permit: true,
-            prefix,
-            ge: None,
-            le: Some(prefix.max_prefix_len()),
+        let rules = any.map(|prefix| {
+            let (ge, le) = lengths(prefix.max_prefix_len());
+            PrefixRule {
+                permit: true,
+                prefix,
+                ge,
+                le,
+            }
         });
         Self {
-            name: "any".into(),
+            name: name.into(),
             rules: rules.into(),
         }
     }
