@@ -244,4 +244,5 @@ fn whoever_floods_the_link_costs_next_to_nothing() {
     assert!(flood > 20_000, "{flood}");
     assert!(state.advertisements_sent <= 4, "{state:?}");
     assert!(state.solicitations_received <= 4, "{state:?}");
+    assert!(spent < Duration::from_millis(200), "{spent:?}");
 }
