@@ -7,7 +7,7 @@
 //! | `dut` | each daemon, configured and driven in the fastest way it offers |
 //! | `evpn_wire` | the tester's EVPN |
 //! | `burst`, `change`, `storm`, `import`, `tenants`, `soak` | the benchmarks |
-//! | `scale` | the whole agent on a node of a large cloud, and comparing when there is nothing to do |
+//! | `scale` | the whole agent on a node of a large cloud, comparing when there is nothing to do, and repairing what others took away |
 //! | `table` | medians, and the ratio to the best peer |
 //!
 //! The daemon runs on the last core, the tester and whatever feeds the daemon on the first. The clock of a
@@ -50,7 +50,7 @@ pub struct Options {
     /// How long the soak lasts.
     pub soak: Duration,
     /// Benchmarks by name (`burst`, `change`, `fanout`, `storm`, `import`, `evpn`, `kernel`, `moves`,
-    /// `soak`, `scale`, `resync`); empty: all.
+    /// `soak`, `scale`, `spread`, `resync`, `repairs`); empty: all.
     pub only: Vec<String>,
     /// Daemons whose name contains one of these; empty: all.
     pub daemons: Vec<String>,
@@ -120,8 +120,16 @@ const BENCHMARKS: [(&str, &str, Benchmark); 9] = [
 ];
 
 /// Of the agent alone: no other daemon does what it does.
-const SCALE: &str = "scale";
-const RESYNC: &str = "resync";
+const ALONE: [(&str, fn(&Options) -> Result<()>); 4] = [
+    ("scale", |options| {
+        scale::measure(&options.agent, options.snapshot.as_deref())
+    }),
+    ("spread", |options| {
+        scale::spread(&options.agent, options.snapshot.as_deref())
+    }),
+    ("resync", |options| scale::resync(&options.agent)),
+    ("repairs", |options| scale::repairs(&options.agent)),
+];
 
 /// Measures and prints tables.
 ///
@@ -131,7 +139,7 @@ pub fn run(options: &Options) -> Result<()> {
     let wanted = |name: &str| options.only.is_empty() || options.only.iter().any(|o| o == name);
     for name in &options.only {
         let mut known = BENCHMARKS.map(|(name, ..)| name).to_vec();
-        known.extend([SCALE, RESYNC]);
+        known.extend(ALONE.map(|(name, _)| name));
         ensure!(
             known.contains(&name.as_str()),
             "no benchmark {name}: there are {}",
@@ -152,11 +160,6 @@ pub fn run(options: &Options) -> Result<()> {
         }
         println!("{table}");
     }
-    if wanted(SCALE) {
-        scale::measure(&options.agent, options.snapshot.as_deref())?;
-    }
-    if wanted(RESYNC) {
-        scale::resync(&options.agent)?;
-    }
-    Ok(())
+    let alone = ALONE.iter().filter(|(name, _)| wanted(name));
+    alone.map(|(_, measure)| measure(options)).collect()
 }

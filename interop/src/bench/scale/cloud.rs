@@ -28,14 +28,23 @@ impl Database {
     }
 }
 
+/// A host as OVN_Southbound has it.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) system_id: String,
+}
+
 /// A cloud, and which host of it the node is.
 pub(super) struct Cloud {
     northbound: OvsdbServer,
     southbound: Option<OvsdbServer>,
     to_northbound: RefCell<UnixStream>,
     to_southbound: Option<RefCell<UnixStream>>,
-    pub(super) hostname: String,
-    pub(super) system_id: String,
+    /// The node.
+    pub(super) host: Host,
+    /// All hosts of its role, by name.
+    pub(super) hosts: Vec<Host>,
     /// Names of the localnet ports.
     pub(super) localnets: Vec<String>,
     _dir: tempfile::TempDir,
@@ -55,13 +64,17 @@ impl Cloud {
             role,
         };
         scale::load(&northbound.socket(), scale, this)?;
+        let host = Host {
+            name: this.hostname.to_owned(),
+            system_id: this.chassis.to_owned(),
+        };
         Ok(Self {
             to_northbound: UnixStream::connect(northbound.socket())?.into(),
             northbound,
             southbound: None,
             to_southbound: None,
-            hostname: this.hostname.to_owned(),
-            system_id: this.chassis.to_owned(),
+            hosts: vec![host.clone()],
+            host,
             localnets: (0..scale.provider_networks).map(scale::localnet).collect(),
             _dir: dir,
         })
@@ -104,22 +117,22 @@ impl Cloud {
         };
         let mut hosts: Vec<_> = rows(&hosts)
             .iter()
-            .map(|row| (text(row, "hostname"), text(row, "name")))
-            .filter(|(hostname, _)| hostname.starts_with(prefix))
+            .map(|row| Host {
+                name: text(row, "hostname"),
+                system_id: text(row, "name"),
+            })
+            .filter(|host| host.name.starts_with(prefix))
             .collect();
-        hosts.sort();
-        let (hostname, system_id) = hosts
-            .into_iter()
-            .next()
-            .with_context(|| format!("no chassis is called {prefix}…"))?;
+        hosts.sort_by(|a, b| a.name.cmp(&b.name));
+        let host = hosts.first().cloned();
         Ok(Self {
             localnets: rows(&answer).iter().map(|row| text(row, "name")).collect(),
             to_northbound: to_northbound.into(),
             to_southbound: Some(to_southbound.into()),
             northbound,
             southbound: Some(southbound),
-            hostname,
-            system_id,
+            host: host.with_context(|| format!("no chassis is called {prefix}…"))?,
+            hosts,
             _dir: dir,
         })
     }
@@ -172,7 +185,7 @@ impl Cloud {
         let rows = answer[0]["rows"].as_array().context("no rows")?;
         let elsewhere = rows.iter().find(|row| {
             let options = row["options"].to_string();
-            options.contains("compute-") && !options.contains(&self.hostname)
+            options.contains("compute-") && !options.contains(&self.host.name)
         });
         let port = elsewhere.and_then(|row| row["name"].as_str());
         Ok(port.context("all ports are here")?.to_owned())

@@ -7,6 +7,8 @@
 
 mod cloud;
 mod node;
+mod repair;
+mod spread;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,11 +20,24 @@ use self::node::{Driver, Node};
 use super::table::quantile;
 use crate::scale::{Role, Scale};
 
+pub(super) use self::repair::repairs;
+pub(super) use self::spread::spread;
+
 /// Changes of each kind, half of them downwards.
 const CHANGES: usize = 60;
 
 /// Local exposures where nothing is to do.
 const EXPOSURES: usize = 2000;
+
+/// A cloud whose node has [`EXPOSURES`].
+const CROWDED: Scale = Scale {
+    chassis: 10,
+    provider_networks: 20,
+    provider_ports: 10 * EXPOSURES,
+    tenant_networks: 10,
+    vms_per_network: 10,
+    fips: 0,
+};
 
 /// Comparisons of everything that are measured, one a second.
 const RESYNCS: u32 = 10;
@@ -77,7 +92,7 @@ fn play(
             Role::Gateway => "gateway",
         }
     );
-    eprintln!("{}: {what}", cloud.hostname);
+    eprintln!("{}: {what}", cloud.host.name);
     let mut node = Node::new(agent, cloud, driver, role, 300)?;
     let (exposures, took, cost) = node.plan()?;
     starts.push(format!(
@@ -162,15 +177,7 @@ pub(super) fn resync(agent: &Path) -> Result<()> {
     let agent = agent
         .canonicalize()
         .with_context(|| format!("no agent at {}", agent.display()))?;
-    let scale = Scale {
-        chassis: 10,
-        provider_networks: 20,
-        provider_ports: 10 * EXPOSURES,
-        tenant_networks: 10,
-        vms_per_network: 10,
-        fips: 0,
-    };
-    let cloud = Cloud::made(scale, Role::Compute)?;
+    let cloud = Cloud::made(CROWDED, Role::Compute)?;
     let driver = Driver::Northbound;
     let mut cost = Vec::new();
     let (mut exposures, mut heard) = (0, Vec::new());

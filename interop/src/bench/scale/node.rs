@@ -173,7 +173,7 @@ impl Node {
         let switch = Vswitch::start(&place, &run)?;
         switch.vsctl_line(&format!(
             "set open . external_ids:system-id={} external_ids:hostname={} external_ids:ovn-bridge-mappings=physnet1:br-ex",
-            cloud.system_id, cloud.hostname
+            cloud.host.system_id, cloud.host.name
         ))?;
         switch.add_bridge("br-ex")?;
         switch.add_bridge("br-int")?;
@@ -334,12 +334,26 @@ impl Node {
     pub(super) fn monitor(&self) -> Result<Monitor<'_>> {
         let mut kernel = self.namespace.command("ip");
         kernel.args(["monitor", "link", "address", "route", "rule", "neigh"]);
+        let bridge = self.switch_monitor()?;
+        let out = |name: &str| self.dir.path().join(name);
+        Monitor::start(self, [(kernel, out("kernel")), (bridge, out("bridge"))])
+    }
+
+    /// What tells of the flows of `br-ex` that come and go, on its standard error.
+    pub(super) fn switch_monitor(&self) -> Result<Command> {
         let mut bridge = self.place.command("ovs-ofctl")?;
         let target = format!("unix:{}/br-ex.mgmt", self.switch.run_dir().display());
         bridge.args(["monitor", &target, "watch:!initial"]);
         bridge.env("OVS_RUNDIR", self.switch.run_dir());
-        let out = |name: &str| self.dir.path().join(name);
-        Monitor::start(self, [(kernel, out("kernel")), (bridge, out("bridge"))])
+        Ok(bridge)
+    }
+
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(super) fn switch(&self) -> &Vswitch {
+        &self.switch
     }
 
     /// Changes something that both listeners tell of.
