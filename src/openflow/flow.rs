@@ -1,4 +1,4 @@
-//! Pure: the shapes of flow that we make, `in_port, eth_type[, eth_src, ip_src] → set eth_dst, [pop_vlan,] output`, and
+//! Pure: the shapes of flow that we make, `in_port, eth_type[, eth_src, ip_src or arp_tpa] → set eth_dst, [pop_vlan,] output`, and
 //! what it takes to tell them from others. Sections as in [`super::wire`].
 
 use std::fmt::Write;
@@ -30,6 +30,8 @@ const OXM_ETH_SRC: u32 = oxm_header(4, 6);
 const OXM_ETH_TYPE: u32 = oxm_header(5, 2);
 const OXM_IPV4_SRC: u32 = oxm_header(11, 4);
 const OXM_IPV4_SRC_MASKED: u32 = oxm_masked(11, 4);
+const OXM_ARP_TPA: u32 = oxm_header(23, 4);
+const OXM_ARP_TPA_MASKED: u32 = oxm_masked(23, 4);
 const OXM_IPV6_SRC: u32 = oxm_header(26, 16);
 const OXM_IPV6_SRC_MASKED: u32 = oxm_masked(26, 16);
 /// Open vSwitch's NXM_OF_VLAN_TCI (ovs-fields(7)): class 0, field 4, two octets.
@@ -175,6 +177,7 @@ fn put_match(matched: &Match) -> Option<Vec<u8>> {
     oxm.put_u16(match matched.ether_type {
         EtherType::Ipv4 => 0x0800,
         EtherType::Ipv6 => 0x86dd,
+        EtherType::Arp => 0x0806,
     });
     match (
         matched.ether_type,
@@ -184,6 +187,12 @@ fn put_match(matched: &Match) -> Option<Vec<u8>> {
         (EtherType::Ipv4, Some(IpNet::V4(net))) => put_masked(
             &mut oxm,
             (OXM_IPV4_SRC, OXM_IPV4_SRC_MASKED),
+            &net.network().octets(),
+            &net.netmask().octets(),
+        ),
+        (EtherType::Arp, Some(IpNet::V4(net))) => put_masked(
+            &mut oxm,
+            (OXM_ARP_TPA, OXM_ARP_TPA_MASKED),
             &net.network().octets(),
             &net.netmask().octets(),
         ),
@@ -213,7 +222,7 @@ fn put_masked(oxm: &mut Vec<u8>, (exact, masked): (u32, u32), value: &[u8], mask
 
 /// Exactly our fields, in any order.
 fn parse_match(mut oxm: &[u8]) -> Option<Match> {
-    let (mut in_port, mut ether_type, mut mac, mut network) = (None, None, None, None);
+    let (mut in_port, mut ether_type, mut mac, mut named) = (None, None, None, None);
     while !oxm.is_empty() {
         match oxm.try_get_u32().ok()? {
             OXM_IN_PORT if in_port.is_none() => in_port = Some(oxm.try_get_u32().ok()?),
@@ -222,16 +231,22 @@ fn parse_match(mut oxm: &[u8]) -> Option<Match> {
                 ether_type = Some(match oxm.try_get_u16().ok()? {
                     0x0800 => EtherType::Ipv4,
                     0x86dd => EtherType::Ipv6,
+                    0x0806 => EtherType::Arp,
                     _ => return None,
                 });
             }
-            field if network.is_none() => network = Some(take_source(field, &mut oxm)?),
+            field if named.is_none() => named = Some(take_network(field, &mut oxm)?),
             _ => return None,
         }
     }
     let ether_type = ether_type?;
+    let network = match named {
+        Some((of, network)) if of == ether_type => Some(network),
+        Some(_) => return None,
+        None => None,
+    };
     let everything = match ether_type {
-        EtherType::Ipv4 => IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+        EtherType::Ipv4 | EtherType::Arp => IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0),
         EtherType::Ipv6 => IpNet::new(Ipv6Addr::UNSPECIFIED.into(), 0),
     };
     let source = match (mac, network) {
@@ -249,17 +264,27 @@ fn parse_match(mut oxm: &[u8]) -> Option<Match> {
     })
 }
 
-/// `nw_src` or `ipv6_src`.
-fn take_source(field: u32, oxm: &mut &[u8]) -> Option<IpNet> {
-    let (address, mask): (IpAddr, IpAddr) = match field {
-        OXM_IPV4_SRC => return Some(IpNet::from(IpAddr::from(take::<4>(oxm)?))),
-        OXM_IPV6_SRC => return Some(IpNet::from(IpAddr::from(take::<16>(oxm)?))),
-        OXM_IPV4_SRC_MASKED => (take::<4>(oxm)?.into(), take::<4>(oxm)?.into()),
-        OXM_IPV6_SRC_MASKED => (take::<16>(oxm)?.into(), take::<16>(oxm)?.into()),
+/// `nw_src`, `ipv6_src` or `arp_tpa`, and the packets that have it.
+fn take_network(field: u32, oxm: &mut &[u8]) -> Option<(EtherType, IpNet)> {
+    let of = match field {
+        OXM_IPV4_SRC | OXM_IPV4_SRC_MASKED => EtherType::Ipv4,
+        OXM_IPV6_SRC | OXM_IPV6_SRC_MASKED => EtherType::Ipv6,
+        OXM_ARP_TPA | OXM_ARP_TPA_MASKED => EtherType::Arp,
         _ => return None,
     };
-    // A mask with holes is no network.
-    IpNet::with_netmask(address, mask).ok()
+    let mut address = || -> Option<IpAddr> {
+        Some(match of {
+            EtherType::Ipv4 | EtherType::Arp => take::<4>(oxm)?.into(),
+            EtherType::Ipv6 => take::<16>(oxm)?.into(),
+        })
+    };
+    let value = address()?;
+    let network = match field {
+        OXM_IPV4_SRC | OXM_IPV6_SRC | OXM_ARP_TPA => IpNet::from(value),
+        // A mask with holes is no network.
+        _ => IpNet::with_netmask(value, address()?).ok()?,
+    };
+    Some((of, network))
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {

@@ -304,12 +304,13 @@ impl Route {
     }
 }
 
-/// `ip` or `ipv6` of `ovs-ofctl`.
+/// `ip`, `ipv6` or `arp` of `ovs-ofctl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EtherType {
     Ipv4,
     Ipv6,
+    Arp,
 }
 
 /// Of whose packets a flow is.
@@ -317,7 +318,7 @@ pub enum EtherType {
 pub struct FlowSource {
     /// `dl_src`
     pub mac: MacAddr,
-    /// `nw_src` or `ipv6_src`, masked.
+    /// `nw_src` or `ipv6_src`, masked; with ARP `arp_tpa`, whom they ask for.
     pub network: IpNet,
 }
 

@@ -241,6 +241,7 @@ fn flows(desired: &Desired) -> BTreeSet<String> {
             let family = match ether_type {
                 EtherType::Ipv4 => "ip",
                 EtherType::Ipv6 => "ipv6",
+                EtherType::Arp => "arp",
             };
             let source = source.map(|s| format!(",dl_src={},nw_src={}", s.mac, s.network));
             let source = source.unwrap_or_default();

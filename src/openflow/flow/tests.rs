@@ -54,9 +54,11 @@ fn output() -> impl Strategy<Value = FlowOutput> {
 }
 
 fn family() -> impl Strategy<Value = (EtherType, Option<FlowSource>)> {
-    any::<bool>().prop_flat_map(|v6| {
-        let ether_type = if v6 { EtherType::Ipv6 } else { EtherType::Ipv4 };
-        (Just(ether_type), proptest::option::of(source(v6)))
+    let families = [EtherType::Ipv4, EtherType::Ipv6, EtherType::Arp];
+    (0..families.len()).prop_flat_map(move |index| {
+        let ether_type = families[index];
+        let source = source(ether_type == EtherType::Ipv6);
+        (Just(ether_type), proptest::option::of(source))
     })
 }
 
