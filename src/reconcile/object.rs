@@ -304,13 +304,15 @@ impl Route {
     }
 }
 
-/// `ip`, `ipv6` or `arp` of `ovs-ofctl`.
+/// `ip`, `ipv6` or `arp` of `ovs-ofctl`, or its neighbour solicitations (`icmp6,icmp_type=135`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EtherType {
     Ipv4,
     Ipv6,
     Arp,
+    /// They are always for one address, and are sent on to that address itself, whatever group they came to.
+    Nd,
 }
 
 /// Of whose packets a flow is.
@@ -318,7 +320,7 @@ pub enum EtherType {
 pub struct FlowSource {
     /// `dl_src`
     pub mac: MacAddr,
-    /// `nw_src` or `ipv6_src`, masked; with ARP `arp_tpa`, whom they ask for.
+    /// `nw_src` or `ipv6_src`, masked; of those that ask, whom they ask for: `arp_tpa` or `nd_target`.
     pub network: IpNet,
 }
 

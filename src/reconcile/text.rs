@@ -40,6 +40,7 @@ impl fmt::Display for Key {
                     EtherType::Ipv4 => ("ip", "nw_src"),
                     EtherType::Ipv6 => ("ipv6", "ipv6_src"),
                     EtherType::Arp => ("arp", "arp_tpa"),
+                    EtherType::Nd => ("icmp6,icmp_type=135", "nd_target"),
                 };
                 write!(
                     f,

@@ -182,6 +182,7 @@ impl Ours {
                     EtherType::Ipv4 => "ip",
                     EtherType::Ipv6 => "ipv6",
                     EtherType::Arp => "arp",
+                    EtherType::Nd => "icmp6",
                 };
                 let mac = flow.set_eth_dst;
                 Some(format!(

@@ -242,6 +242,7 @@ fn flows(desired: &Desired) -> BTreeSet<String> {
                 EtherType::Ipv4 => "ip",
                 EtherType::Ipv6 => "ipv6",
                 EtherType::Arp => "arp",
+                EtherType::Nd => "icmp6",
             };
             let source = source.map(|s| format!(",dl_src={},nw_src={}", s.mac, s.network));
             let source = source.unwrap_or_default();

@@ -271,11 +271,15 @@ impl<'a> Entrance<'a> {
         Some((Key::Address { dev, address }, Value::Address {}))
     }
 
-    /// Who asks for it (ARP) asks this entrance alone: other nodes and tenants may have the same address on the network,
-    /// and must not answer. IPv6 addresses are told apart.
+    /// Who asks for it asks this entrance alone: with IPv4 other nodes and tenants may have the same address on the network,
+    /// and must not answer. IPv6 addresses are told apart; but OVN (25.03) sends solicitations for the next router of what
+    /// it has learned to the group of the packet's destination, where nobody listens.
     fn asking(&self, mac: MacAddr, address: IpAddr) -> Option<(Key, Value)> {
         let network = IpNet::from(address);
-        let ether_type = address.is_ipv4().then_some(EtherType::Arp)?;
+        let ether_type = match address {
+            IpAddr::V4(_) => EtherType::Arp,
+            IpAddr::V6(_) => EtherType::Nd,
+        };
         let key = self.flow(ether_type, Some(FlowSource { mac, network }));
         Some((key, Value::Flow(self.inwards()?)))
     }

@@ -88,7 +88,7 @@ impl Wired {
         let flows = all.filter_map(|(key, _)| match key {
             Key::Flow {
                 source, ether_type, ..
-            } => source.filter(|_| ether_type != EtherType::Arp),
+            } => source.filter(|_| matches!(ether_type, EtherType::Ipv4 | EtherType::Ipv6)),
             _ => None,
         });
         let flows = flows.inspect(|source| assert_eq!(source.mac, LRP_MAC));

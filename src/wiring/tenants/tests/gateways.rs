@@ -221,7 +221,17 @@ fn to_a_router_that_learns_the_entrance_is_the_next_router_and_alone_is_asked_fo
             ],
         );
         let six = names::next_router("2001:db8:4::76/64".parse().unwrap(), ip("172.30.1.1"), 77);
-        has(&objects, &[&format!("{}/64 dev {dev}", six.unwrap())]);
+        let six = six.unwrap();
+        has(
+            &objects,
+            &[
+                &format!("{six}/64 dev {dev}"),
+                &format!(
+                    "br-ex: 0x3e6 1000 Nd in_port 5 from {GATEWAY_MAC} {six}/128 to {VM_MAC} \
+                     FlowOutput {{ port: 9, strip_vlan: {strip} }}"
+                ),
+            ],
+        );
     }
     let node = node_of(shared(77, None), with_ports(Some(VM_MAC)));
     has_not(&node.objects(), "Arp");
