@@ -110,6 +110,7 @@ fn evpn() -> Desired {
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
         subnets: [(subnet, addresses[0].parse().unwrap())].into(),
         proxied: Arc::from([]),
+        learning: BTreeSet::new(),
     };
     let public = ProviderNetwork {
         localnet: uuid::Uuid::nil(),
