@@ -303,6 +303,7 @@ fn fib() -> Reply {
     let router = fib::RouterSnapshot {
         table: 7,
         router: Some("neutron-0001".into()),
+        vni: Some(1001),
         routes: vec![RouteSnapshot {
             source: None,
             ..default.clone()

@@ -423,6 +423,57 @@ async fn b153_flows_of_a_tenant_as_ovs_ofctl_shows_them() {
     assert_eq!(lab.flows().len(), 2);
 }
 
+/// Who asks for the next router asks a port of its own.
+#[tokio::test]
+async fn flows_of_who_asks_as_ovs_ofctl_shows_them() {
+    let Some(mut lab) = Lab::start().await else {
+        return;
+    };
+    let asking = |ether_type, network: &str, to| {
+        let (key, value) = flow(network, to);
+        let Key::Flow {
+            bridge,
+            priority,
+            in_port,
+            source,
+            ..
+        } = key
+        else {
+            unreachable!("a flow is a flow");
+        };
+        let key = Key::Flow {
+            bridge,
+            priority,
+            in_port,
+            ether_type,
+            source,
+        };
+        (key, value)
+    };
+    let wish = vec![
+        asking(EtherType::Arp, "172.24.4.0/32", output(3, true)),
+        asking(EtherType::Nd, "fe80::e74:de6b:dd5/128", output(3, true)),
+        asking(EtherType::Nd, "fe80::e74:de6b:dd6/128", output(4, false)),
+    ];
+    lab.reconciler.hold(Holder::Base, wish.clone());
+    lab.act().await;
+    let mut flows = lab.flows();
+    flows.sort();
+    let expected = [
+        "cookie=0x3e6, priority=1000,arp,in_port=2,dl_src=fa:16:3e:94:ec:e8,arp_tpa=172.24.4.0 actions=set_field:fa:cb:a5:da:f9:d8->eth_dst,set_field:0->vlan_tci,output:3",
+        "cookie=0x3e6, priority=1000,icmp6,in_port=2,dl_src=fa:16:3e:94:ec:e8,icmp_type=135,nd_target=fe80::e74:de6b:dd5 actions=set_field:fa:cb:a5:da:f9:d8->eth_dst,set_field:fe80::e74:de6b:dd5->ipv6_dst,set_field:0->vlan_tci,output:3",
+        "cookie=0x3e6, priority=1000,icmp6,in_port=2,dl_src=fa:16:3e:94:ec:e8,icmp_type=135,nd_target=fe80::e74:de6b:dd6 actions=set_field:fa:cb:a5:da:f9:d8->eth_dst,set_field:fe80::e74:de6b:dd6->ipv6_dst,output:4",
+    ];
+    assert_eq!(flows, expected);
+    lab.restart_agent().await;
+    lab.reconciler.hold(Holder::Base, wish);
+    lab.act().await;
+    assert_eq!(lab.taken, vec![], "adopted");
+    lab.reconciler.hold(Holder::Base, Vec::new());
+    lab.act().await;
+    assert_eq!(lab.flows().len(), 0);
+}
+
 /// golden/ovn_evpn_driver, golden/ovn_evpn_driver-v4only: flows-br-ex.txt.
 #[tokio::test]
 async fn b153_the_python_agents_flows_are_adopted_and_its_leftovers_go() {

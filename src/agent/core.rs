@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv6Net};
 use super::driver::{Consequences, Ovn};
 use super::learners::Learners;
 use crate::config::Driver;
-use crate::exposure::native::Devices;
+use crate::exposure::native::{Devices, Teacher};
 use crate::exposure::{Decision, Delta, Exposure, Method, Node, Options, Policy};
 use crate::fib::Routers;
 use crate::kernel::rt_tables::{self, RtTablesError};
@@ -139,14 +139,14 @@ impl Core {
     /// Takes in what peers teach of tenants' tables.
     pub fn teach(&mut self, news: &TenantNews) {
         let wishes = self.wiring.teach(news.events());
-        self.wish(wishes);
+        self.taught(wishes);
     }
 
     /// What peers taught an agent before this one stays in the kernel until they have taught this one: peers keep our routes
     /// through a restart (RFC 4724 §4.2), and we keep theirs.
     pub fn inherit(&mut self) {
         let wishes = self.wiring.inherit(self.taught_before());
-        self.wish(wishes);
+        self.taught(wishes);
     }
 
     /// What peers taught an agent before this one, as far as they may still tell this one. Nobody would ever take it back
@@ -163,6 +163,11 @@ impl Core {
     pub fn forget_inherited(&mut self) {
         self.converged = true;
         let wishes = self.wiring.forget_inherited();
+        self.taught(wishes);
+    }
+
+    fn taught(&mut self, wishes: Vec<Wish>) {
+        self.learners.doubt();
         self.wish(wishes);
     }
 
@@ -276,7 +281,13 @@ impl Core {
         let mapping = self.vswitch.node_ids();
         let mapping = mapping.and_then(|ids| ids.port_mapping.as_deref());
         let devices = Devices::parse(mapping.unwrap_or_default());
-        let routers = self.ovn.learning(node, &self.options, &devices);
+        let mut routers = self.ovn.learning(node, &self.options, &devices);
+        for learning in routers.values_mut() {
+            if let Teacher::Tenant(lessons) = &mut learning.teacher {
+                self.wiring.teach_routers(lessons);
+                lessons.complete = self.converged;
+            }
+        }
         let tenants = self.wiring.vnis().collect();
         let complaints = self.learners.set(routers, &tenants);
         self.complaints.extend(complaints);
@@ -284,6 +295,7 @@ impl Core {
 
     /// The routers that learn what peers teach, if they have changed since the last call.
     pub fn take_routers(&mut self) -> Option<Arc<Routers>> {
+        self.look_at_learners();
         self.learners.take()
     }
 
@@ -303,6 +315,7 @@ impl Core {
         }
         let facts = self.gather_facts(node);
         if *self.wiring.facts() != facts {
+            self.learners.doubt();
             let wishes = self.wiring.set_facts(facts);
             self.reconciler.hold(Holder::Base, self.wiring.base());
             self.sysctls_stale = true;
@@ -320,6 +333,7 @@ impl Core {
         }
         // What the bridges are for may depend on there being tenants.
         self.stale |= !delta.tenants.is_empty();
+        self.learners.doubt();
         let wishes = self.wiring.update(delta);
         self.wish(wishes);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::exposure::native::Teacher;
 use crate::fib::Routers;
 use crate::reconcile::object::TableId;
 
@@ -37,16 +38,22 @@ impl Learners {
         self.doubted
     }
 
-    /// These learn from now on, but in the tables of `tenants`: what is in those is the tenants' VRF. Answers what is
-    /// wrong, once.
+    /// These learn from now on, but in the tables of `tenants`: what is in those is the tenants' VRF; and not in a table of
+    /// routers of several instances: ovn-controller would give all of them what is one's. Answers what is wrong, once.
     pub(super) fn set(&mut self, mut routers: Routers, tenants: &BTreeSet<TableId>) -> Vec<String> {
         self.doubted = false;
-        let clashing = routers.extract_if(.., |table, _| tenants.contains(table));
+        let clashing = routers.extract_if(.., |table, learning| {
+            tenants.contains(table) || learning.teacher == Teacher::Several
+        });
         let clashing: Vec<_> = clashing.collect();
         let new = clashing.iter().filter(|(t, _)| !self.clashing.contains(t));
         let complaints = new.map(|(table, learning)| {
+            let whose = match tenants.contains(table) {
+                true => format!("that of VNI {table}"),
+                false => "also that of a router of another VNI".to_owned(),
+            };
             format!(
-                "router {} learns nothing: its table {table} is that of VNI {table}; set dynamic-routing-vrf-id in its options",
+                "router {} learns nothing: its table {table} is {whose}; set dynamic-routing-vrf-id in its options",
                 learning.router
             )
         });
@@ -92,6 +99,18 @@ mod tests {
         learners.set(Routers::default(), &BTreeSet::new());
         assert_eq!(learners.take(), None);
         learners.set(routers(&[7]), &BTreeSet::new());
+        assert_eq!(learners.take().as_deref(), Some(&routers(&[7])));
+    }
+
+    #[test]
+    fn a_table_of_routers_of_two_tenants_is_nobodys() {
+        let mut learners = Learners::default();
+        let mut two = routers(&[7, 8]);
+        if let Some(learning) = two.get_mut(&8) {
+            learning.teacher = Teacher::Several;
+        }
+        let complaints = learners.set(two, &BTreeSet::new());
+        assert!(complaints[0].contains("another VNI"), "{complaints:?}");
         assert_eq!(learners.take().as_deref(), Some(&routers(&[7])));
     }
 

@@ -95,6 +95,9 @@ pub struct TenantGateway {
     pub subnets: BTreeMap<IpNet, IpAddr>,
     /// IPv6 addresses of routers that are not on the provider network: this node answers for them.
     pub proxied: Arc<[Ipv6Addr]>,
+    /// The networks of its port, with the port's addresses, if its router learns what peers teach: this node is the next
+    /// router there.
+    pub learning: BTreeSet<IpNet>,
 }
 
 /// What the ports of a provider network are told of an IPv6 subnet (RFC 4861 §4.2), besides that addresses are managed.

@@ -94,6 +94,10 @@ impl Table {
         if !std::mem::take(&mut self.moved) {
             return;
         }
+        if self.has_lessons() {
+            // Their device may have come or gone.
+            self.touch_all();
+        }
         let mut elsewhere = AddressSet::default();
         for target in self.resolved.keys().cloned().collect::<Vec<_>>() {
             self.judge(&target);

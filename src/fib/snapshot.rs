@@ -38,6 +38,9 @@ pub struct RouterSnapshot {
     pub table: u32,
     /// The router; `None`: it has gone, and its routes go.
     pub router: Option<String>,
+    /// The VNI that teaches it; `None` is the default instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vni: Option<u32>,
     /// Every prefix that is learned or installed, sorted.
     pub routes: Vec<RouteSnapshot>,
 }
@@ -113,6 +116,7 @@ impl Snapshot {
         let routers = tables.routers_mut().map(|(number, table)| RouterSnapshot {
             table: number,
             router: table.learning.as_ref().map(|l| l.router.to_string()),
+            vni: table.learning.as_ref().and_then(|l| Some(l.lessons()?.vni)),
             routes: routes(table),
         });
         snapshot.routers = routers.collect();
@@ -250,9 +254,15 @@ pub(super) fn words(why: Withheld) -> String {
         Withheld::NotImported => "the configuration keeps it out of the kernel".to_owned(),
         Withheld::Unreachable => "no next hop can be used".to_owned(),
         Withheld::Own => "the router wants it advertised itself (Advertised_Route)".to_owned(),
+        Withheld::OwnNetwork => "it is a network of the router's own".to_owned(),
         Withheld::OffNetwork => {
             "no next hop is on a network of the router's learning ports, or by the device that \
                                  dynamic-routing-port-name names"
+                .to_owned()
+        }
+        Withheld::NoEntrance => {
+            "the VNI has no entrance here by which this node could be the router's next one (`plan` tells why), or the \
+             router has no address of its family, or dynamic-routing-port-name means no interface here"
                 .to_owned()
         }
         Withheld::Full => {

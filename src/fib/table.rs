@@ -54,8 +54,13 @@ pub(super) enum Withheld {
     Unreachable,
     /// The router that the table is of wants it advertised itself.
     Own,
+    /// It is the network of a port of the router.
+    OwnNetwork,
     /// No next hop is one that the router can send to.
     OffNetwork,
+    /// This node is no next router of its family for the router of a VNI: the tenant has no devices here, or the router
+    /// no network.
+    NoEntrance,
     /// There are as many as the table may have.
     Full,
 }
@@ -380,26 +385,35 @@ impl Table {
         if let Some(protocol) = self.taken.get(prefix).copied() {
             return Wanted::Nothing(Withheld::Taken { protocol });
         }
+        let hops = match self.hops(prefix, &paths) {
+            Ok(hops) => hops,
+            Err(why) => return Wanted::Nothing(why),
+        };
+        if self.is_full() && !self.installed.contains_key(prefix) {
+            return Wanted::Nothing(Withheld::Full);
+        }
+        Wanted::Route(KernelRoute::new(hops, self.source(prefix)))
+    }
+
+    fn hops(&mut self, prefix: &IpNet, paths: &[LearnedPath]) -> Result<Vec<Hop>, Withheld> {
+        if let Some(hops) = self.to_tenant(prefix) {
+            return Some(hops)
+                .filter(|hops| !hops.is_empty())
+                .ok_or(Withheld::NoEntrance);
+        }
         let mut hops = Vec::with_capacity(paths.len());
-        for path in paths.iter() {
+        for path in paths {
             if let Some(Ok(resolved)) = self.resolution(path) {
                 hops.extend_from_slice(&resolved.hops);
             }
         }
         let reachable = !hops.is_empty();
         hops.retain(|hop| self.leads(prefix, hop));
-        if hops.is_empty() {
-            let off_network = reachable && self.learning.is_some();
-            return Wanted::Nothing(if off_network {
-                Withheld::OffNetwork
-            } else {
-                Withheld::Unreachable
-            });
+        match hops.is_empty() {
+            false => Ok(hops),
+            true if reachable && self.learning.is_some() => Err(Withheld::OffNetwork),
+            true => Err(Withheld::Unreachable),
         }
-        if self.is_full() && !self.installed.contains_key(prefix) {
-            return Wanted::Nothing(Withheld::Full);
-        }
-        Wanted::Route(KernelRoute::new(hops, self.source(prefix)))
     }
 
     /// The preferred source, once the node has the address.

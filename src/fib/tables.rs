@@ -56,7 +56,9 @@ impl Tables {
         let known = wanted.keys().copied().chain(noted);
         for table in known.filter(|table| *table != own) {
             if !self.routers.contains_key(&table) {
-                let router = self.open(table, now);
+                let learning = wanted.get(&table);
+                let has_lessons = learning.is_some_and(|l| l.lessons().is_some());
+                let router = self.open(table, has_lessons, now);
                 self.routers.insert(table, router);
             }
         }
@@ -69,16 +71,26 @@ impl Tables {
             if router.settings != settings {
                 router.reconfigure(settings);
             }
+            let had_lessons = router.has_lessons();
             router.learn_for(learning);
+            match learning.and_then(Learning::lessons) {
+                Some(lessons) => router.learn_lessons(lessons),
+                None if had_lessons => router.learn_all(&self.main.learned),
+                None => {}
+            }
         }
         self.wanted = Some(wanted);
         self.tidy();
     }
 
-    /// A router's table that is followed from now on, which knows what peers have taught so far.
-    fn open(&self, table: TableId, now: Instant) -> Table {
+    /// A router's table that is followed from now on, which knows what peers have taught the default instance so far
+    /// unless a VNI teaches it.
+    fn open(&self, table: TableId, has_lessons: bool, now: Instant) -> Table {
         let settings = self.main.settings.of_router(table);
         let mut router = Table::of_router(settings, now);
+        if has_lessons {
+            return router;
+        }
         let learned = self.main.learned.iter();
         router.learn(LearnedNews {
             routes: learned
@@ -101,7 +113,9 @@ impl Tables {
     pub(super) fn learn(&mut self, news: LearnedNews) {
         self.converged.extend(news.converged.iter().copied());
         for router in self.routers.values_mut() {
-            router.learn(news.clone());
+            if !router.has_lessons() {
+                router.learn(news.clone());
+            }
             // What the speaker may choose the node's own table tells it.
             router.verdicts.clear();
         }

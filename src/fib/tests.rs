@@ -1,6 +1,7 @@
 //! The table against a kernel that is a map.
 
 mod laws;
+mod lessons;
 mod next_hops;
 mod places;
 mod routers;

@@ -1,4 +1,5 @@
-//! Pure: the shapes of flow that we make, `in_port, eth_type[, eth_src, ip_src] → set eth_dst, [pop_vlan,] output`, and
+//! Pure: the shapes of flow that we make, `in_port, eth_type[, eth_src, ip_src, arp_tpa or nd_target] → set eth_dst, [set
+//! ipv6_dst,] [pop_vlan,] output`, and
 //! what it takes to tell them from others. Sections as in [`super::wire`].
 
 use std::fmt::Write;
@@ -30,8 +31,17 @@ const OXM_ETH_SRC: u32 = oxm_header(4, 6);
 const OXM_ETH_TYPE: u32 = oxm_header(5, 2);
 const OXM_IPV4_SRC: u32 = oxm_header(11, 4);
 const OXM_IPV4_SRC_MASKED: u32 = oxm_masked(11, 4);
+const OXM_ARP_TPA: u32 = oxm_header(23, 4);
+const OXM_ARP_TPA_MASKED: u32 = oxm_masked(23, 4);
 const OXM_IPV6_SRC: u32 = oxm_header(26, 16);
 const OXM_IPV6_SRC_MASKED: u32 = oxm_masked(26, 16);
+const OXM_IP_PROTO: u32 = oxm_header(10, 1);
+const OXM_IPV6_DST: u32 = oxm_header(27, 16);
+const OXM_ICMPV6_TYPE: u32 = oxm_header(29, 1);
+const OXM_IPV6_ND_TARGET: u32 = oxm_header(31, 16);
+/// IANA's ICMPv6, and its neighbour solicitation (RFC 4861 §4.3).
+const ICMPV6: u8 = 58;
+const SOLICITATION: u8 = 135;
 /// Open vSwitch's NXM_OF_VLAN_TCI (ovs-fields(7)): class 0, field 4, two octets.
 const NXM_VLAN_TCI: u32 = 4 << 9 | 2;
 
@@ -66,6 +76,15 @@ struct Match {
     source: Option<FlowSource>,
 }
 
+/// What is done with the packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Actions {
+    mac: MacAddr,
+    /// `ipv6_dst`
+    to: Option<Ipv6Addr>,
+    output: Option<FlowOutput>,
+}
+
 /// A flow with a cookie of ours, as an object.
 pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
     let key = match parse_match(&entry.oxm) {
@@ -90,10 +109,10 @@ pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
     let timeless = entry.idle_timeout == 0 && entry.hard_timeout == 0;
     let actions = parse_instructions(&entry.instructions).filter(|_| timeless);
     let value = match (&key, actions) {
-        (Key::Flow { .. }, Some((set_eth_dst, output))) => Value::Flow(Flow {
+        (Key::Flow { .. }, Some(actions)) if actions.to == asked(&key) => Value::Flow(Flow {
             cookie: entry.cookie,
-            set_eth_dst,
-            output,
+            set_eth_dst: actions.mac,
+            output: actions.output,
         }),
         _ => Value::Stray { text: text(entry) },
     };
@@ -113,7 +132,11 @@ pub fn add(key: &Key, value: &Value) -> Option<FlowMod> {
         cookie: flow.cookie,
         cookie_mask: 0,
         oxm: put_match(&matched)?,
-        instructions: put_instructions(flow.set_eth_dst, flow.output),
+        instructions: put_instructions(&Actions {
+            mac: flow.set_eth_dst,
+            to: asked(key),
+            output: flow.output,
+        }),
     })
 }
 
@@ -143,6 +166,21 @@ pub fn remove(key: &Key) -> Option<FlowMod> {
     })
 }
 
+/// The one address that solicitations of a flow are for.
+fn asked(key: &Key) -> Option<Ipv6Addr> {
+    match key {
+        Key::Flow {
+            ether_type: EtherType::Nd,
+            source: Some(source),
+            ..
+        } => match source.network.addr() {
+            IpAddr::V6(target) => Some(target),
+            IpAddr::V4(_) => None,
+        },
+        _ => None,
+    }
+}
+
 fn parts(key: &Key) -> Option<(u16, Match)> {
     let Key::Flow {
         priority,
@@ -162,7 +200,7 @@ fn parts(key: &Key) -> Option<(u16, Match)> {
     Some((*priority, matched))
 }
 
-/// `None` for a source network of the other family, which no packet has.
+/// `None` for a source network of the other family, which no packet has, and solicitations of more than one address.
 fn put_match(matched: &Match) -> Option<Vec<u8>> {
     let mut oxm = Vec::with_capacity(60);
     oxm.put_u32(OXM_IN_PORT);
@@ -174,16 +212,32 @@ fn put_match(matched: &Match) -> Option<Vec<u8>> {
     oxm.put_u32(OXM_ETH_TYPE);
     oxm.put_u16(match matched.ether_type {
         EtherType::Ipv4 => 0x0800,
-        EtherType::Ipv6 => 0x86dd,
+        EtherType::Ipv6 | EtherType::Nd => 0x86dd,
+        EtherType::Arp => 0x0806,
     });
     match (
         matched.ether_type,
         matched.source.map(|s| s.network.trunc()),
     ) {
+        (EtherType::Nd, Some(IpNet::V6(net))) if net.prefix_len() == 128 => {
+            oxm.put_u32(OXM_IP_PROTO);
+            oxm.put_u8(ICMPV6);
+            oxm.put_u32(OXM_ICMPV6_TYPE);
+            oxm.put_u8(SOLICITATION);
+            oxm.put_u32(OXM_IPV6_ND_TARGET);
+            oxm.put_slice(&net.addr().octets());
+        }
+        (EtherType::Nd, _) => return None,
         (_, None) => {}
         (EtherType::Ipv4, Some(IpNet::V4(net))) => put_masked(
             &mut oxm,
             (OXM_IPV4_SRC, OXM_IPV4_SRC_MASKED),
+            &net.network().octets(),
+            &net.netmask().octets(),
+        ),
+        (EtherType::Arp, Some(IpNet::V4(net))) => put_masked(
+            &mut oxm,
+            (OXM_ARP_TPA, OXM_ARP_TPA_MASKED),
             &net.network().octets(),
             &net.netmask().octets(),
         ),
@@ -213,7 +267,8 @@ fn put_masked(oxm: &mut Vec<u8>, (exact, masked): (u32, u32), value: &[u8], mask
 
 /// Exactly our fields, in any order.
 fn parse_match(mut oxm: &[u8]) -> Option<Match> {
-    let (mut in_port, mut ether_type, mut mac, mut network) = (None, None, None, None);
+    let (mut in_port, mut ether_type, mut mac, mut named) = (None, None, None, None);
+    let (mut protocol, mut icmp) = (None, None);
     while !oxm.is_empty() {
         match oxm.try_get_u32().ok()? {
             OXM_IN_PORT if in_port.is_none() => in_port = Some(oxm.try_get_u32().ok()?),
@@ -222,17 +277,30 @@ fn parse_match(mut oxm: &[u8]) -> Option<Match> {
                 ether_type = Some(match oxm.try_get_u16().ok()? {
                     0x0800 => EtherType::Ipv4,
                     0x86dd => EtherType::Ipv6,
+                    0x0806 => EtherType::Arp,
                     _ => return None,
                 });
             }
-            field if network.is_none() => network = Some(take_source(field, &mut oxm)?),
+            OXM_IP_PROTO if protocol.is_none() => protocol = Some(oxm.try_get_u8().ok()?),
+            OXM_ICMPV6_TYPE if icmp.is_none() => icmp = Some(oxm.try_get_u8().ok()?),
+            field if named.is_none() => named = Some(take_network(field, &mut oxm)?),
             _ => return None,
         }
     }
-    let ether_type = ether_type?;
+    let ether_type = match (ether_type?, protocol, icmp) {
+        (EtherType::Ipv6, Some(ICMPV6), Some(SOLICITATION)) => EtherType::Nd,
+        (ether_type, None, None) => ether_type,
+        _ => return None,
+    };
+    let network = match named {
+        Some((of, network)) if of == ether_type => Some(network),
+        Some(_) => return None,
+        None if ether_type == EtherType::Nd => return None,
+        None => None,
+    };
     let everything = match ether_type {
-        EtherType::Ipv4 => IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0),
-        EtherType::Ipv6 => IpNet::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+        EtherType::Ipv4 | EtherType::Arp => IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+        EtherType::Ipv6 | EtherType::Nd => IpNet::new(Ipv6Addr::UNSPECIFIED.into(), 0),
     };
     let source = match (mac, network) {
         (None, None) => None,
@@ -249,17 +317,28 @@ fn parse_match(mut oxm: &[u8]) -> Option<Match> {
     })
 }
 
-/// `nw_src` or `ipv6_src`.
-fn take_source(field: u32, oxm: &mut &[u8]) -> Option<IpNet> {
-    let (address, mask): (IpAddr, IpAddr) = match field {
-        OXM_IPV4_SRC => return Some(IpNet::from(IpAddr::from(take::<4>(oxm)?))),
-        OXM_IPV6_SRC => return Some(IpNet::from(IpAddr::from(take::<16>(oxm)?))),
-        OXM_IPV4_SRC_MASKED => (take::<4>(oxm)?.into(), take::<4>(oxm)?.into()),
-        OXM_IPV6_SRC_MASKED => (take::<16>(oxm)?.into(), take::<16>(oxm)?.into()),
+/// `nw_src`, `ipv6_src`, `arp_tpa` or `nd_target`, and the packets that have it.
+fn take_network(field: u32, oxm: &mut &[u8]) -> Option<(EtherType, IpNet)> {
+    let of = match field {
+        OXM_IPV4_SRC | OXM_IPV4_SRC_MASKED => EtherType::Ipv4,
+        OXM_IPV6_SRC | OXM_IPV6_SRC_MASKED => EtherType::Ipv6,
+        OXM_ARP_TPA | OXM_ARP_TPA_MASKED => EtherType::Arp,
+        OXM_IPV6_ND_TARGET => EtherType::Nd,
         _ => return None,
     };
-    // A mask with holes is no network.
-    IpNet::with_netmask(address, mask).ok()
+    let mut address = || -> Option<IpAddr> {
+        Some(match of {
+            EtherType::Ipv4 | EtherType::Arp => take::<4>(oxm)?.into(),
+            EtherType::Ipv6 | EtherType::Nd => take::<16>(oxm)?.into(),
+        })
+    };
+    let value = address()?;
+    let network = match field {
+        OXM_IPV4_SRC | OXM_IPV6_SRC | OXM_ARP_TPA | OXM_IPV6_ND_TARGET => IpNet::from(value),
+        // A mask with holes is no network.
+        _ => IpNet::with_netmask(value, address()?).ok()?,
+    };
+    Some((of, network))
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -270,17 +349,24 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 
 /// Apply: set eth_dst, then output. ovs-ofctl's `mod_dl_dst` reads the same. A tag is stripped by setting it to 0: POP_VLAN is
 /// refused for packets that the match does not say are tagged (§7.2.5), and its match is that of the Python agent.
-fn put_instructions(mac: MacAddr, output: Option<FlowOutput>) -> Vec<u8> {
+fn put_instructions(actions: &Actions) -> Vec<u8> {
+    let Actions { mac, to, output } = *actions;
     let strips = output.is_some_and(|output| output.strip_vlan);
-    let mut out = Vec::with_capacity(56);
+    let mut out = Vec::with_capacity(80);
     out.put_u16(INSTRUCTION_APPLY_ACTIONS);
-    out.put_u16(if strips { 56 } else { 40 });
+    out.put_u16(40 + if strips { 16 } else { 0 } + if to.is_some() { 24 } else { 0 });
     out.put_bytes(0, 4);
     out.put_u16(ACTION_SET_FIELD);
     out.put_u16(16);
     out.put_u32(OXM_ETH_DST);
     out.put_slice(&mac.0);
     out.put_bytes(0, 2);
+    if let Some(to) = to {
+        out.put_u16(ACTION_SET_FIELD);
+        out.put_u16(24);
+        out.put_u32(OXM_IPV6_DST);
+        out.put_slice(&to.octets());
+    }
     if strips {
         out.put_u16(ACTION_SET_FIELD);
         out.put_u16(16);
@@ -296,7 +382,7 @@ fn put_instructions(mac: MacAddr, output: Option<FlowOutput>) -> Vec<u8> {
 }
 
 /// What instructions do that do what ours do. `max_len` of OUTPUT has a meaning for the controller port only.
-fn parse_instructions(mut bytes: &[u8]) -> Option<(MacAddr, Option<FlowOutput>)> {
+fn parse_instructions(mut bytes: &[u8]) -> Option<Actions> {
     let length = bytes.len();
     let mut number = || bytes.try_get_u16().ok();
     (number()? == INSTRUCTION_APPLY_ACTIONS && usize::from(number()?) == length).then_some(())?;
@@ -306,6 +392,15 @@ fn parse_instructions(mut bytes: &[u8]) -> Option<(MacAddr, Option<FlowOutput>)>
     ((kind, length, field) == (ACTION_SET_FIELD, 16, OXM_ETH_DST)).then_some(())?;
     let mac = MacAddr(take(&mut bytes)?);
     bytes = bytes.get(2..)?;
+    let readdressing = [ACTION_SET_FIELD.to_be_bytes(), 24u16.to_be_bytes()].concat();
+    let readdressing = [readdressing, OXM_IPV6_DST.to_be_bytes().to_vec()].concat();
+    let to = match bytes.strip_prefix(readdressing.as_slice()) {
+        Some(rest) => {
+            bytes = rest;
+            Some(Ipv6Addr::from(take::<16>(&mut bytes)?))
+        }
+        None => None,
+    };
     let (mut kind, mut length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
     // As ovs-ofctl's `strip_vlan` reads, and as ours.
     let stripped = match (kind, length) {
@@ -328,7 +423,7 @@ fn parse_instructions(mut bytes: &[u8]) -> Option<(MacAddr, Option<FlowOutput>)>
         PORT_NORMAL => None,
         port => Some(FlowOutput { port, strip_vlan }),
     };
-    Some((mac, output))
+    Some(Actions { mac, to, output })
 }
 
 /// For people: what a flow is that is not like ours.

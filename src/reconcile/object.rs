@@ -304,12 +304,15 @@ impl Route {
     }
 }
 
-/// `ip` or `ipv6` of `ovs-ofctl`.
+/// `ip`, `ipv6` or `arp` of `ovs-ofctl`, or its neighbour solicitations (`icmp6,icmp_type=135`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EtherType {
     Ipv4,
     Ipv6,
+    Arp,
+    /// They are always for one address, and are sent on to that address itself, whatever group they came to.
+    Nd,
 }
 
 /// Of whose packets a flow is.
@@ -317,7 +320,7 @@ pub enum EtherType {
 pub struct FlowSource {
     /// `dl_src`
     pub mac: MacAddr,
-    /// `nw_src` or `ipv6_src`, masked.
+    /// `nw_src` or `ipv6_src`, masked; of those that ask, whom they ask for: `arp_tpa` or `nd_target`.
     pub network: IpNet,
 }
 

@@ -39,6 +39,8 @@ impl fmt::Display for Key {
                 let (ether_type, network) = match ether_type {
                     EtherType::Ipv4 => ("ip", "nw_src"),
                     EtherType::Ipv6 => ("ipv6", "ipv6_src"),
+                    EtherType::Arp => ("arp", "arp_tpa"),
+                    EtherType::Nd => ("icmp6,icmp_type=135", "nd_target"),
                 };
                 write!(
                     f,

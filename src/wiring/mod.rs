@@ -29,6 +29,7 @@ pub use self::tenants::AdvertisedRouter;
 use self::tenants::{Extent, Outline, Tenants};
 use self::wish::Needs;
 pub use self::wish::{Pending, Wish};
+use crate::exposure::native::Lessons;
 use crate::exposure::{Delta, Exposure, Tenant};
 use crate::reconcile::{Advert, Announcement, Desired, Destination, Holder, Key, Taught, Value};
 
@@ -325,6 +326,18 @@ impl Wiring {
     /// need one.
     pub fn instances(&self) -> BTreeMap<Vni, Instance> {
         self.tenants.instances(&self.facts)
+    }
+
+    /// Fills in what a VNI teaches its routers.
+    pub fn teach_routers(&self, lessons: &mut Lessons) {
+        let (vni, ports) = (lessons.vni, &lessons.ports);
+        let (prefixes, next, device) = self
+            .tenants
+            .lessons(vni, ports, &self.facts)
+            .unwrap_or_default();
+        lessons.prefixes = Arc::new(prefixes);
+        lessons.next = next;
+        lessons.device = device;
     }
 
     /// What IPv6 routers say, by device.

@@ -16,6 +16,7 @@ fn routers() -> Routers {
         devices: None,
         networks: networks.into(),
         advertised: ["10.77.0.0/24".parse().unwrap()].into(),
+        ..Learning::default()
     };
     Routers::from([(77, learning)])
 }

@@ -181,6 +181,8 @@ impl Ours {
                 let family = match ether_type {
                     EtherType::Ipv4 => "ip",
                     EtherType::Ipv6 => "ipv6",
+                    EtherType::Arp => "arp",
+                    EtherType::Nd => "icmp6",
                 };
                 let mac = flow.set_eth_dst;
                 Some(format!(

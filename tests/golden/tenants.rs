@@ -110,6 +110,7 @@ fn evpn() -> Desired {
         addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
         subnets: [(subnet, addresses[0].parse().unwrap())].into(),
         proxied: Arc::from([]),
+        learning: BTreeSet::new(),
     };
     let public = ProviderNetwork {
         localnet: uuid::Uuid::nil(),
@@ -241,6 +242,8 @@ fn flows(desired: &Desired) -> BTreeSet<String> {
             let family = match ether_type {
                 EtherType::Ipv4 => "ip",
                 EtherType::Ipv6 => "ipv6",
+                EtherType::Arp => "arp",
+                EtherType::Nd => "icmp6",
             };
             let source = source.map(|s| format!(",dl_src={},nw_src={}", s.mac, s.network));
             let source = source.unwrap_or_default();

@@ -5,6 +5,7 @@ mod adopted;
 mod bridged;
 mod dynamic;
 mod frr;
+mod native;
 mod routed;
 mod southbound;
 mod stage;

@@ -22,9 +22,10 @@ pub(super) fn text(fib: &Snapshot) -> String {
 
 /// The table of a router of OVN's, for ovn-controller to learn from.
 fn of_router(router: &RouterSnapshot) -> String {
-    let whose = match &router.router {
-        Some(name) => format!("for OVN's router {name} to learn"),
-        None => "of a router of OVN's that learns no more".to_owned(),
+    let whose = match (&router.router, router.vni) {
+        (Some(name), None) => format!("for OVN's router {name} to learn"),
+        (Some(name), Some(vni)) => format!("for OVN's router {name} to learn of VNI {vni}"),
+        (None, _) => "of a router of OVN's that learns no more".to_owned(),
     };
     let routes = table::text(&rows(&router.routes));
     format!("\ntable {}, {whose}:\n{routes}", router.table)

@@ -77,6 +77,7 @@ fn describe(
         addresses: own.iter().map(|(net, _)| net.addr()).collect(),
         subnets: subnets.filter_map(leads).collect(),
         proxied: proxied::of(inputs, host.switch, own.iter().map(|(net, _)| *net)),
+        learning: BTreeSet::new(),
     })
 }
 

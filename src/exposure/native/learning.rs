@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use ipnet::IpNet;
 use uuid::Uuid;
 
+use super::port::Port;
 use super::{Inputs, port};
 
 /// Tables that the kernel has other uses for: `compat`, `default`, `main`, `local`.
@@ -27,6 +29,36 @@ pub struct Learning {
     pub networks: BTreeSet<IpNet>,
     /// What the router wants advertised itself (`Advertised_Route`): it learns none of that back.
     pub advertised: BTreeSet<IpNet>,
+    /// Who teaches it.
+    pub teacher: Teacher,
+}
+
+/// Where a router's routes come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Teacher {
+    /// The default instance, whose next routers are on a network of the router.
+    #[default]
+    Fabric,
+    /// A VNI. What is taught there leads to VTEPs, which are on no network of the router: this node is its next router.
+    Tenant(Lessons),
+    /// Several of them by one table: what is one tenant's is not for another.
+    Several,
+}
+
+/// What a VNI's table has that is for others to go by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lessons {
+    pub vni: Vni,
+    /// The ports of routers that learn.
+    pub ports: BTreeSet<Arc<str>>,
+    /// What peers teach.
+    pub prefixes: Arc<BTreeSet<IpNet>>,
+    /// The addresses that this node has on the ports' networks: none, as long as the tenant has no devices.
+    pub next: BTreeSet<IpAddr>,
+    /// The bridge of the provider network.
+    pub device: Arc<str>,
+    /// Peers have told all they have.
+    pub complete: bool,
 }
 
 impl Learning {
@@ -43,8 +75,37 @@ impl Learning {
             }
     }
 
+    /// Whether they differ, but for what peers teach a VNI.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let outline = |learning: &Self| {
+            let mut learning = learning.clone();
+            if let Teacher::Tenant(lessons) = &mut learning.teacher {
+                lessons.prefixes = Arc::default();
+                lessons.complete = false;
+            }
+            learning
+        };
+        outline(self) == outline(other)
+    }
+
+    /// What its VNI teaches, of a router of one.
+    pub fn lessons(&self) -> Option<&Lessons> {
+        match &self.teacher {
+            Teacher::Tenant(lessons) => Some(lessons),
+            Teacher::Fabric | Teacher::Several => None,
+        }
+    }
+
     /// One table of two routers.
     fn join(&mut self, other: Self) {
+        self.teacher = match (std::mem::take(&mut self.teacher), other.teacher) {
+            (Teacher::Fabric, Teacher::Fabric) => Teacher::Fabric,
+            (Teacher::Tenant(mut one), Teacher::Tenant(other)) if one.vni == other.vni => {
+                one.ports.extend(other.ports);
+                Teacher::Tenant(one)
+            }
+            _ => Teacher::Several,
+        };
         self.devices = match (self.devices.take(), other.devices) {
             (Some(some), Some(more)) => Some(some.union(&more).cloned().collect()),
             _ => None,
@@ -75,9 +136,9 @@ impl Devices {
     }
 }
 
-/// The tables that want what is learned in the default instance, for the routers that this chassis hosts a port of. Two
-/// routers that name one table get it as one: the first by name is called its owner, and devices are those of both.
-/// Routers of a tenant learn nothing: what the fabric teaches a VNI leads to VTEPs, which are on no network of theirs.
+/// The tables that want what is learned, for the routers that this chassis hosts a port of. Two routers that name one table
+/// get it as one: the first by name is called its owner, and devices are those of both. What a VNI teaches is left to fill
+/// in: [`Lessons`].
 pub fn learning(inputs: Inputs<'_>, devices: &Devices) -> BTreeMap<u32, Learning> {
     let sb = inputs.southbound;
     let mut routers: Vec<_> = sb
@@ -109,10 +170,7 @@ fn of_router(
         return None;
     }
     let ports = port::hosted(inputs, uuid).ok()?;
-    let learning: Vec<_> = ports
-        .iter()
-        .filter(|port| port.tenant.is_none() && port.gateway.redirect.routing.learns())
-        .collect();
+    let (teacher, learning) = taught(&ports)?;
     let routing: Vec<_> = learning
         .iter()
         .map(|port| &port.gateway.redirect.routing)
@@ -130,8 +188,34 @@ fn of_router(
             devices: (!names.is_empty()).then(|| wanted.collect()),
             networks: nets.map(|(net, _)| net).collect(),
             advertised: advertised(inputs, uuid),
+            teacher,
         },
     ))
+}
+
+/// Who teaches a router, and the ports that learn. A table is of one instance: that of the ports without a VNI, else that
+/// of the first port by name.
+fn taught<'p, 'a>(ports: &'p [Port<'a>]) -> Option<(Teacher, Vec<&'p Port<'a>>)> {
+    let learn = |port: &&Port<'_>| port.gateway.redirect.routing.learns();
+    let vni = |port: &Port<'_>| port.tenant.as_ref().map(|tenant| tenant.vni);
+    // `None` comes before every VNI.
+    let first = |port: &&Port<'_>| vni(port).is_some();
+    let of = vni(ports.iter().filter(learn).min_by_key(first)?);
+    let learning: Vec<_> = ports
+        .iter()
+        .filter(learn)
+        .filter(|p| vni(p) == of)
+        .collect();
+    let names = learning.iter().map(|port| Arc::clone(port.gateway.lrp));
+    let teacher = match of {
+        None => Teacher::Fabric,
+        Some(vni) => Teacher::Tenant(Lessons {
+            vni,
+            ports: names.collect(),
+            ..Lessons::default()
+        }),
+    };
+    Some((teacher, learning))
 }
 
 fn advertised(inputs: Inputs<'_>, router: Uuid) -> BTreeSet<IpNet> {

@@ -23,7 +23,7 @@ use bgp::evpn::Vni;
 use rustc_hash::FxHashSet;
 use uuid::Uuid;
 
-pub use self::learning::{Devices, Learning, learning};
+pub use self::learning::{Devices, Learning, Lessons, Teacher, learning};
 use super::members::{self, Elected, Members};
 pub use super::southbound::Inputs;
 use super::verdict::{Kept, Verdict};

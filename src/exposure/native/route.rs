@@ -134,6 +134,10 @@ fn member_of(
         addresses: own.iter().map(|(net, _)| net.addr()).collect(),
         subnets,
         proxied: proxied::of(inputs, port.switch, own.iter().map(|(net, _)| *net)),
+        learning: match port.gateway.redirect.routing.learns() {
+            true => own.iter().map(|(net, _)| *net).collect(),
+            false => BTreeSet::new(),
+        },
     };
     let localnet = inputs
         .southbound

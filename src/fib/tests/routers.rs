@@ -3,40 +3,41 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::exposure::native::Learning;
+use crate::exposure::native::{Learning, Teacher};
 use crate::fib::tables::{Routers, Tables};
 
-const ROUTER: TableId = 7;
-const OTHER: TableId = 8;
+pub(super) const ROUTER: TableId = 7;
+pub(super) const OTHER: TableId = 8;
 /// `RTPROT_OVN`.
 const OVN: u8 = 84;
-const FABRIC: &str = "203.0.113.0/24";
+pub(super) const FABRIC: &str = "203.0.113.0/24";
 
 /// A router whose port is 10.1.0.10 and fd00:1::10, on the network of eth1.
-fn learning() -> Learning {
+pub(super) fn learning() -> Learning {
     Learning {
         router: "router".into(),
         vrf: "ovnvrf7".into(),
         devices: None,
         networks: ["10.1.0.10/24", "fd00:1::10/64"].map(net).into(),
         advertised: [net("10.77.0.0/24")].into(),
+        teacher: Teacher::Fabric,
     }
 }
 
-fn routers<const N: usize>(of: [(TableId, Learning); N]) -> Arc<Routers> {
+pub(super) fn routers<const N: usize>(of: [(TableId, Learning); N]) -> Arc<Routers> {
     Arc::new(of.into())
 }
 
-struct World {
-    tables: Tables,
-    kernels: BTreeMap<TableId, Kernel>,
+pub(super) struct World {
+    pub(super) tables: Tables,
+    pub(super) kernels: BTreeMap<TableId, Kernel>,
     now: Instant,
-    writes: usize,
+    pub(super) writes: usize,
 }
 
 impl World {
     /// One that has the router, and installs default routes alone in the main table.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut world = Self::before(Self::kernels(), [], |_| {});
         world.follow(routers([(ROUTER, learning())]));
         world
@@ -70,7 +71,7 @@ impl World {
     }
 
     /// The next process, with the note of this one.
-    fn restart(self) -> Self {
+    pub(super) fn restart(self) -> Self {
         let noted = self.tables.to_note();
         let mut next = Self::before(self.kernels, [], |_| {});
         next.tables = Tables::new(Settings::default(), noted, next.now);
@@ -78,12 +79,12 @@ impl World {
         next
     }
 
-    fn follow(&mut self, routers: Arc<Routers>) {
+    pub(super) fn follow(&mut self, routers: Arc<Routers>) {
         self.tables.follow(routers, self.now);
         self.settle();
     }
 
-    fn teach(&mut self, prefix: &str, next_hops: &[&str]) {
+    pub(super) fn teach(&mut self, prefix: &str, next_hops: &[&str]) {
         let paths: Vec<_> = next_hops
             .iter()
             .map(|text| path(next_hop(text), None))
@@ -95,7 +96,7 @@ impl World {
         self.settle();
     }
 
-    fn converge(&mut self) {
+    pub(super) fn converge(&mut self) {
         self.tables.learn(LearnedNews {
             converged: vec![Family::IPV4_UNICAST, Family::IPV6_UNICAST],
             ..LearnedNews::default()
@@ -103,7 +104,7 @@ impl World {
         self.settle();
     }
 
-    fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         let mut dumps = self.tables.dumps();
         for (table, kernel) in &self.kernels {
             let messages = kernel.messages(*table);
@@ -114,7 +115,7 @@ impl World {
         self.tables.read(dumps);
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for _ in 0..100 {
             let batch = self.tables.next(3);
             for change in &batch.changes {
@@ -138,7 +139,7 @@ impl World {
     }
 
     /// The next routers of what is installed, by prefix.
-    fn has(&self, table: TableId) -> BTreeMap<String, Vec<String>> {
+    pub(super) fn has(&self, table: TableId) -> BTreeMap<String, Vec<String>> {
         let ours = self.kernels[&table].ours().into_iter();
         let via = |hop: &Hop| hop.via.unwrap().to_string();
         let shown = |(prefix, route): (IpNet, KernelRoute)| {
@@ -147,11 +148,11 @@ impl World {
         ours.map(shown).collect()
     }
 
-    fn prefixes(&self, table: TableId) -> BTreeSet<String> {
+    pub(super) fn prefixes(&self, table: TableId) -> BTreeSet<String> {
         self.has(table).into_keys().collect()
     }
 
-    fn why_not(&mut self, prefix: &str) -> String {
+    pub(super) fn why_not(&mut self, prefix: &str) -> String {
         let snapshot = Snapshot::of_all(&mut self.tables);
         let router = snapshot.routers.into_iter().next().unwrap();
         let mut routes = router.routes.into_iter();

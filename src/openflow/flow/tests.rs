@@ -32,7 +32,7 @@ fn value(cookie: u64, mac: [u8; 6], output: Option<FlowOutput>) -> Value {
     })
 }
 
-fn source(v6: bool) -> impl Strategy<Value = FlowSource> {
+fn source(v6: bool) -> impl Strategy<Value = FlowSource> + Clone {
     let network = (any::<[u8; 16]>(), 0..=128u8).prop_map(move |(bytes, length)| {
         let address = Ipv6Addr::from(bytes);
         let net = if v6 {
@@ -54,9 +54,23 @@ fn output() -> impl Strategy<Value = FlowOutput> {
 }
 
 fn family() -> impl Strategy<Value = (EtherType, Option<FlowSource>)> {
-    any::<bool>().prop_flat_map(|v6| {
-        let ether_type = if v6 { EtherType::Ipv6 } else { EtherType::Ipv4 };
-        (Just(ether_type), proptest::option::of(source(v6)))
+    let families = [
+        EtherType::Ipv4,
+        EtherType::Ipv6,
+        EtherType::Arp,
+        EtherType::Nd,
+    ];
+    (0..families.len()).prop_flat_map(move |index| {
+        let ether_type = families[index];
+        let asks = ether_type == EtherType::Nd;
+        let source = source(asks || ether_type == EtherType::Ipv6);
+        // Solicitations are of one address.
+        let source = (proptest::option::of(source.clone()), source);
+        let source = source.prop_map(move |(any, mut some)| {
+            some.network = IpNet::from(some.network.addr());
+            if asks { Some(some) } else { any }
+        });
+        (Just(ether_type), source)
     })
 }
 
@@ -156,4 +170,27 @@ fn d33_a_flow_of_another_shape_is_a_stray() {
     };
     let (key, _) = object(&"br-ex".into(), &flow);
     assert!(matches!(key, Key::StrayFlow { table: 3, .. }));
+}
+
+#[test]
+fn a_solicitation_is_sent_on_to_the_one_address_that_it_is_for() {
+    let target: IpNet = "fe80::e74:de6b:dd5/128".parse().unwrap();
+    let of = |network| {
+        let mac = MacAddr([2; 6]);
+        key(1000, 1, EtherType::Nd, Some(FlowSource { mac, network }))
+    };
+    let wanted = value(TENANT_FLOW_COOKIE, [2; 6], None);
+    let added = add(&of(target), &wanted).unwrap();
+    let mut entry = entry(&added);
+    let (read, found) = object(&Arc::from("br-ex"), &entry);
+    assert_eq!((&read, &found.value), (&of(target), &wanted));
+    // To another address, it is not ours.
+    if let Some(last) = entry.instructions.get_mut(47) {
+        *last ^= 1;
+    }
+    let (read, found) = object(&Arc::from("br-ex"), &entry);
+    assert_eq!(read, of(target));
+    assert!(matches!(found.value, Value::Stray { .. }), "{found:?}");
+    assert_eq!(add(&of("fe80::/64".parse().unwrap()), &wanted), None);
+    assert_eq!(add(&key(1000, 1, EtherType::Nd, None), &wanted), None);
 }

@@ -248,22 +248,59 @@ impl<'a> Entrance<'a> {
             objects.push(self.route(subnet, Some(via)));
             objects.extend(self.entering(mac, subnet));
         }
+        for address in self.next_routers(gateway) {
+            objects.extend(self.being(address));
+            objects.extend(self.asking(mac, address));
+        }
         objects
     }
 
+    /// The addresses by which this node is the gateway's next router.
+    pub(super) fn next_routers(&self, gateway: &TenantGateway) -> BTreeSet<IpAddr> {
+        let vtep = self.facts.tenancy.vtep;
+        let nets = gateway.learning.iter();
+        let next = nets.filter_map(|net| names::next_router(*net, vtep?, self.tenant.vni));
+        next.collect()
+    }
+
+    /// The kernel has the address here.
+    fn being(&self, address: IpAddr) -> Option<(Key, Value)> {
+        let length = if address.is_ipv4() { 32 } else { 64 };
+        let dev = Arc::clone(&self.dev);
+        let address = IpNet::new(address, length).ok()?;
+        Some((Key::Address { dev, address }, Value::Address {}))
+    }
+
+    /// Who asks for it asks this entrance alone: with IPv4 other nodes and tenants may have the same address on the network,
+    /// and must not answer. IPv6 addresses are told apart; but OVN (25.03) sends solicitations for the next router of what
+    /// it has learned to the group of the packet's destination, where nobody listens.
+    fn asking(&self, mac: MacAddr, address: IpAddr) -> Option<(Key, Value)> {
+        let network = IpNet::from(address);
+        let ether_type = match address {
+            IpAddr::V4(_) => EtherType::Arp,
+            IpAddr::V6(_) => EtherType::Nd,
+        };
+        let key = self.flow(ether_type, Some(FlowSource { mac, network }));
+        Some((key, Value::Flow(self.inwards()?)))
+    }
+
     fn entering(&self, mac: MacAddr, subnet: IpNet) -> Option<(Key, Value)> {
-        self.patch_port()?;
         let network = subnet.trunc();
-        let flow = Flow {
+        let key = self.flow(family(network), Some(FlowSource { mac, network }));
+        Some((key, Value::Flow(self.inwards()?)))
+    }
+
+    /// What comes from OVN goes to the device in the table, once the numbers of the ports are known.
+    fn inwards(&self) -> Option<Flow> {
+        self.patch_port()?;
+        Some(Flow {
             cookie: TENANT_FLOW_COOKIE,
             set_eth_dst: self.mac?,
             output: Some(FlowOutput {
                 port: self.output()?,
                 strip_vlan: self.network.attachment.vlan.is_some(),
             }),
-        };
-        let key = self.flow(family(network), Some(FlowSource { mac, network }));
-        Some((key, Value::Flow(flow)))
+        })
     }
 
     /// A route of the table that leads here.

@@ -337,6 +337,24 @@ impl Tenants {
         table.flat_map(|table| table.teaching.subjects())
     }
 
+    /// What a VNI's table has for the routers of these gateways, if the tenant has its devices: the prefixes that peers
+    /// teach, the addresses by which this node is the routers' next one, and their bridge.
+    pub(super) fn lessons(
+        &self,
+        vni: Vni,
+        gateways: &BTreeSet<Arc<str>>,
+        facts: &Facts,
+    ) -> Option<(BTreeSet<IpNet>, BTreeSet<IpAddr>, Arc<str>)> {
+        let site = self.site(vni, facts)?;
+        let (_, network) = site.networks().next()?;
+        let entrance = Entrance::new(site.tenant, network, facts);
+        let here = network.gateways.iter();
+        let here = here.filter(|(lrp, _)| gateways.contains(*lrp));
+        let next = here.flat_map(|(_, gateway)| entrance.next_routers(gateway));
+        let bridge = Arc::clone(&network.attachment.bridge);
+        Some((site.table.teaching.prefixes(), next.collect(), bridge))
+    }
+
     /// Whether peers teach where this MAC address is.
     pub(super) fn knows_host(&self, vni: Vni, mac: MacAddr) -> bool {
         let table = self.tables.get(&vni);

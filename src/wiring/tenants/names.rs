@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use bgp::evpn::Vni;
+use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::mac::MacAddr;
@@ -94,6 +95,21 @@ pub fn gateways_mac(vtep: IpAddr, vni: Vni) -> MacAddr {
     derived(0x0e, vtep, vni)
 }
 
+/// The address by which this node is the next router of OVN's routers on a network of a router's port, which is given with
+/// the port's own address. Nobody else can have it. IPv4: that of the network itself, which no host has, and which OVN
+/// takes for one on the port's network as it demands (of two hosts on a link, RFC 3021, the other one). IPv6: a link-local
+/// one, another on each VTEP. `None` where there is nobody besides the port.
+pub fn next_router(net: IpNet, vtep: IpAddr, vni: Vni) -> Option<IpAddr> {
+    match net {
+        IpNet::V4(net) => match net.prefix_len() {
+            32 => None,
+            31 if net.addr() == net.network() => Some(net.broadcast().into()),
+            _ => Some(net.network().into()),
+        },
+        IpNet::V6(_) => Some(anycast_link_local(gateways_mac(vtep, vni)).into()),
+    }
+}
+
 /// A locally administered address (IEEE 802, clause 8): `first`, then 40 bits of FNV-1a.
 fn derived(first: u8, vtep: IpAddr, vni: Vni) -> MacAddr {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -146,6 +162,23 @@ mod tests {
             assert!(!is_port_of_gateways(name), "{name}");
         }
         assert_eq!(&*pair_of_gateways(999_999).0, "veth-vrf-999999");
+    }
+
+    #[test]
+    fn the_next_router_has_an_address_on_the_ports_network_that_no_host_has() {
+        let next = |net: &str| {
+            let next = next_router(net.parse().unwrap(), IpAddr::from([172, 30, 1, 1]), 77);
+            next.map(|ip| ip.to_string())
+        };
+        assert_eq!(next("172.24.4.76/24").unwrap(), "172.24.4.0");
+        assert_eq!(next("172.24.4.76/31").unwrap(), "172.24.4.77");
+        assert_eq!(next("172.24.4.77/31").unwrap(), "172.24.4.76");
+        assert_eq!(next("172.24.4.76/32"), None);
+        let six = next("2001:db8::76/64").unwrap();
+        assert!(six.starts_with("fe80::e"), "{six}");
+        let elsewhere = IpAddr::from([172, 30, 1, 2]);
+        let other = next_router("2001:db8::76/64".parse().unwrap(), elsewhere, 77);
+        assert_ne!(other.unwrap().to_string(), six);
     }
 
     #[test]

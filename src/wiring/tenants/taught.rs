@@ -145,6 +145,11 @@ impl Teaching {
         Some(*mac)
     }
 
+    /// The prefixes that are behind other VTEPs.
+    pub(super) fn prefixes(&self) -> BTreeSet<IpNet> {
+        self.prefixes.keys().copied().collect()
+    }
+
     /// Everything of which something is known.
     pub(super) fn subjects(&self) -> impl Iterator<Item = Taught> + '_ {
         let prefixes = self.prefixes.keys().copied().map(Taught::Prefix);

@@ -38,6 +38,7 @@ fn b153_a_tenant_has_its_gateways_with_their_subnets() {
         proxied: ["2001:db8:4::", "2001:db8:4::1"]
             .map(|ip| ip.parse().unwrap())
             .into(),
+        learning: [].into(),
     };
     assert_eq!(gateway(&node, 77, "lrp-gw"), expected);
 }

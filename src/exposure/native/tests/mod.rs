@@ -19,7 +19,7 @@ use crate::exposure::southbound::tests::decided::{self, Decided};
 use crate::exposure::{Code, Decision, Delta, Exposure, Tenant};
 use crate::ovn::southbound::{Affected, BindingKind, PortBinding};
 
-use super::{Devices, Inputs, Learning, Standing, decide, learning};
+use super::{Devices, Inputs, Learning, Lessons, Standing, Teacher, decide, learning};
 
 const NETWORKS: [&str; 2] = ["172.24.4.146/24", "2001:db8:4::146/64"];
 const ENABLED: (&str, &str) = ("dynamic-routing", "true");

@@ -38,10 +38,55 @@ fn a_router_that_wants_nothing_learns_nothing() {
 }
 
 #[test]
-fn a_tenants_router_learns_nothing() {
+fn a_tenants_router_is_taught_by_its_vni() {
     let mut node = Node::new();
+    assert_eq!(the_one(&node, "").teacher, Teacher::Fabric);
     node.cloud.join("cr-lrp-gw", Some("77"), None);
-    assert_eq!(learned(&node, ""), []);
+    let lessons = |node: &Node| the_one(node, "").lessons().cloned().unwrap();
+    let ports = |ports: &[&str]| ports.iter().map(|port| Arc::from(*port)).collect();
+    let expected = Lessons {
+        vni: 77,
+        ports: ports(&["lrp-gw"]),
+        ..Lessons::default()
+    };
+    assert_eq!(lessons(&node), expected);
+    let nets: Vec<_> = the_one(&node, "").networks.into_iter().collect();
+    assert_eq!(nets, NETWORKS.map(|net| net.parse().unwrap()));
+    // A table is of one instance: that of a port without a VNI, if there is one that learns.
+    node.cloud.put_all(gateway_of(
+        "router",
+        "lrp-gw-2",
+        "provider",
+        &["172.24.4.147/24"],
+    ));
+    node.cloud.route_by("cr-lrp-gw-2", &[ENABLED]);
+    let learning = the_one(&node, "");
+    assert_eq!(
+        (learning.teacher, learning.networks.len()),
+        (Teacher::Fabric, 1)
+    );
+    node.cloud.join("cr-lrp-gw-2", Some("78"), None);
+    assert_eq!(lessons(&node), expected);
+    node.cloud.join("cr-lrp-gw-2", Some("77"), None);
+    assert_eq!(lessons(&node).ports, ports(&["lrp-gw", "lrp-gw-2"]));
+}
+
+#[test]
+fn routers_of_two_tenants_have_no_table_in_common() {
+    let mut node = Node::new();
+    node.cloud.datapath("router-2", true);
+    node.cloud.put_all(gateway_of(
+        "router-2",
+        "lrp-gw-2",
+        "provider",
+        &["172.24.4.147/24"],
+    ));
+    node.cloud.route_by("cr-lrp-gw-2", &[ENABLED]);
+    node.cloud.join("cr-lrp-gw", Some("77"), None);
+    assert_eq!(the_one(&node, "").teacher, Teacher::Several);
+    node.cloud.join("cr-lrp-gw-2", Some("77"), None);
+    let ports = the_one(&node, "").lessons().unwrap().ports.len();
+    assert_eq!(ports, 2);
 }
 
 #[test]

@@ -28,6 +28,20 @@ fn a_vni_on_the_routers_port_puts_its_routes_there() {
     assert_eq!(gateway.mac, LRP_MAC);
     let subnets: Vec<_> = gateway.subnets.keys().map(ToString::to_string).collect();
     assert_eq!(subnets, ["10.0.0.0/24", "fd00::/64"]);
+    // It learns, and this node is its next router there.
+    let learning: Vec<_> = gateway.learning.iter().map(ToString::to_string).collect();
+    assert_eq!(learning, NETWORKS);
+}
+
+#[test]
+fn a_router_that_does_not_learn_has_no_next_router() {
+    let mut node = tenant();
+    let options = [ENABLED, ("dynamic-routing-no-learning", "true")];
+    node.cloud.route_by("cr-lrp-gw", &options);
+    node.delta();
+    let tenant = &node.decide().tenants[&77];
+    let gateway = &tenant.networks["provider"].gateways["lrp-gw"];
+    assert_eq!(gateway.learning, [].into());
 }
 
 #[test]

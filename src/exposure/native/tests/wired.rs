@@ -8,7 +8,7 @@ use super::*;
 use crate::exposure::southbound::tests::cloud::LRP_MAC;
 use crate::mac::MacAddr;
 use crate::ovn::vswitch::PatchPort;
-use crate::reconcile::object::{Link, LinkKind};
+use crate::reconcile::object::{EtherType, Link, LinkKind};
 use crate::reconcile::{Found, Holder, Key, Reconciler, Step, Value};
 use crate::wiring::{BridgeFacts, BridgeRole, Facts, Tenancy, Wiring};
 
@@ -86,7 +86,9 @@ impl Wired {
     fn entering(&self) -> BTreeSet<String> {
         let all = self.reconciler.all_observed().into_iter();
         let flows = all.filter_map(|(key, _)| match key {
-            Key::Flow { source, .. } => source,
+            Key::Flow {
+                source, ether_type, ..
+            } => source.filter(|_| matches!(ether_type, EtherType::Ipv4 | EtherType::Ipv6)),
             _ => None,
         });
         let flows = flows.inspect(|source| assert_eq!(source.mac, LRP_MAC));

@@ -1,7 +1,11 @@
 //! `ovn_evpn_driver`: tenants that share a provider network.
 
+use bgp::evpn::{EvpnEvent, Way};
+
 use super::*;
+use crate::exposure::native::Lessons;
 use crate::wiring::Pending;
+use crate::wiring::tenants::names;
 
 /// With the numbers that Open vSwitch gave, and a device that exists.
 fn with_ports(mac: Option<MacAddr>) -> Facts {
@@ -188,4 +192,84 @@ fn gateways_on_a_second_network_have_no_entrance() {
         advertises(&node.add(behind_gateway(77, "10.10.0.19/32"))),
         1
     );
+}
+
+/// [`shared`], whose router learns.
+fn learning(vlan: Option<u16>) -> Tenant {
+    let mut tenant = shared(77, vlan);
+    let public = tenant.networks.get_mut("public").unwrap();
+    let gateway = public.gateways.get_mut("lrp").unwrap();
+    gateway.learning = ["172.24.4.76/24", "2001:db8:4::76/64"]
+        .map(|net| net.parse().unwrap())
+        .into();
+    tenant
+}
+
+#[test]
+fn to_a_router_that_learns_the_entrance_is_the_next_router_and_alone_is_asked_for_it() {
+    for (vlan, dev, strip) in [(None, "veth-vrf-77", false), (Some(100), "vlan-77", true)] {
+        let node = node_of(learning(vlan), with_ports(Some(VM_MAC)));
+        let objects = node.objects();
+        has(
+            &objects,
+            &[
+                &format!("172.24.4.0/32 dev {dev}"),
+                &format!(
+                    "br-ex: 0x3e6 1000 Arp in_port 5 from {GATEWAY_MAC} 172.24.4.0/32 to {VM_MAC} \
+                     FlowOutput {{ port: 9, strip_vlan: {strip} }}"
+                ),
+            ],
+        );
+        let six = names::next_router("2001:db8:4::76/64".parse().unwrap(), ip("172.30.1.1"), 77);
+        let six = six.unwrap();
+        has(
+            &objects,
+            &[
+                &format!("{six}/64 dev {dev}"),
+                &format!(
+                    "br-ex: 0x3e6 1000 Nd in_port 5 from {GATEWAY_MAC} {six}/128 to {VM_MAC} \
+                     FlowOutput {{ port: 9, strip_vlan: {strip} }}"
+                ),
+            ],
+        );
+    }
+    let node = node_of(shared(77, None), with_ports(Some(VM_MAC)));
+    has_not(&node.objects(), "Arp");
+}
+
+#[test]
+fn a_router_of_a_vni_is_taught_what_peers_teach_it_while_the_tenant_has_its_devices() {
+    let lessons = |node: &Node, ports: &[&str]| {
+        let mut lessons = Lessons {
+            vni: 77,
+            ports: ports.iter().map(|port| Arc::from(*port)).collect(),
+            ..Lessons::default()
+        };
+        node.wiring.teach_routers(&mut lessons);
+        lessons
+    };
+    let taught = |ways| EvpnEvent::Prefix {
+        vni: 77,
+        prefix: "198.51.100.0/24".parse().unwrap(),
+        ways,
+    };
+    let way = Way {
+        vtep: ip("10.255.0.1"),
+        router_mac: bgp::wire::evpn::Mac([2; 6]),
+    };
+    let mut node = node_of(learning(None), with_ports(None));
+    assert_eq!(lessons(&node, &["lrp"]).prefixes, Arc::default());
+    node.wiring.teach([taught(vec![way])]);
+    let found = lessons(&node, &["lrp"]);
+    let prefixes: Vec<_> = found.prefixes.iter().map(ToString::to_string).collect();
+    assert_eq!(prefixes, ["198.51.100.0/24"]);
+    assert_eq!((&*found.device, found.next.len()), ("br-ex", 2));
+    // This node is nothing to a port that is not the tenant's.
+    assert_eq!(lessons(&node, &["lrp-2"]).next.len(), 0);
+    node.wiring.teach([taught(Vec::new())]);
+    assert_eq!(lessons(&node, &["lrp"]).prefixes, Arc::default());
+    node.wiring.teach([taught(vec![way])]);
+    node.change(&[], &[], &[(77, None)]);
+    let found = lessons(&node, &["lrp"]);
+    assert_eq!((found.prefixes.len(), found.next.len()), (0, 0));
 }

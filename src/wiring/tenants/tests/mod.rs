@@ -107,6 +107,7 @@ fn shared(vni: Vni, vlan: Option<u16>) -> Tenant {
         addresses: [ip("172.24.4.76")].into(),
         subnets: [("10.10.0.0/24".parse().unwrap(), ip("172.24.4.76"))].into(),
         proxied: Arc::from([]),
+        learning: BTreeSet::new(),
     };
     let mut public = network('1', "provnet", vlan);
     public.gateways = BTreeMap::from([("lrp".into(), gateway)]);
