@@ -36,6 +36,7 @@ pub(crate) fn leaking() -> Wanted {
             connected: true,
             kernel: false,
         },
+        attributes: None,
     })
 }
 

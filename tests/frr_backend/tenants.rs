@@ -35,6 +35,7 @@ pub(crate) fn tenant(rd: &str, import: &[&str], export: &[&str]) -> Tenant {
         import: targets(import),
         export: targets(export),
         redistributed: Redistributed::Everything,
+        attributes: Attributed::default(),
     }
 }
 

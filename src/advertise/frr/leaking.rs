@@ -10,11 +10,14 @@
 //!   redistribute connected|kernel
 //! ```
 //!
-//! These are the Python agent's (upstream.md 6.1). They are in no file: a restarted FRR has lost them.
+//! These are the Python agent's (upstream.md 6.1), with a route map where policies say something of routes
+//! ([`super::attributed`]). They are in no file: a restarted FRR has lost them.
 //! All else in FRR's configuration is the operator's.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::attributed::{self, Attributed, LEAKED, Redistribution, Through};
 use super::running::{Instance, Running};
 
 pub(super) const FAMILIES: [&str; 2] = ["ipv4 unicast", "ipv6 unicast"];
@@ -34,6 +37,9 @@ pub struct Leaking {
     pub asn: u32,
     pub vrf: String,
     pub redistribute: Redistribute,
+    /// What policies say of the routes; `None` while that is not known, when what an agent before this one made of it
+    /// stays.
+    pub attributes: Option<Arc<Attributed>>,
 }
 
 /// Why FRR cannot be told.
@@ -54,6 +60,15 @@ pub enum CannotLeak {
         .0.join(", ")
     )]
     NoNextHopSelf(Vec<String>),
+    #[error(
+        "communities, MED and LOCAL_PREF of policies do not pass 'router bgp {asn} vrf {vrf}', which has {} of others: it \
+         stays; take the line out of FRR, or set them there", .lines.join(", ")
+    )]
+    OwnRedistribution {
+        asn: String,
+        vrf: String,
+        lines: Vec<String>,
+    },
 }
 
 impl Leaking {
@@ -79,6 +94,10 @@ impl Leaking {
         // The Python agent, and FRR itself on `import vrf`, give the VRF's instance the default's AS.
         let existing = running.of_vrf(&self.vrf);
         let asn = existing.map_or(&default.asn, |instance| &instance.asn);
+        let attributed = self.attributed(existing);
+        let policy = attributed.map(|of| attributed::difference(LEAKED, of, &[vec![]], running));
+        let policy = policy.unwrap_or_default();
+        commands.extend(policy.before);
         let mut block = Block::new(format!("router bgp {asn} vrf {}", self.vrf));
         if existing.and_then(Instance::router_id) != Some(router_id) {
             block.line(format!("bgp router-id {router_id}"));
@@ -87,17 +106,78 @@ impl Leaking {
             self.redistribution(existing, family, &mut block);
         }
         commands.extend(block.commands());
+        commands.extend(policy.after);
         Ok(commands)
     }
 
+    /// What can be said of routes, once it is known: nothing where no line of the instance is ours.
+    fn attributed(&self, existing: Option<&Instance>) -> Option<&Attributed> {
+        const NOTHING: &Attributed = &Attributed::nothing();
+        let wanted = self.attributes.as_deref()?;
+        let mut lines = self.redistributions();
+        let passes = lines.any(|(family, line)| line.theirs(existing, family).is_none());
+        Some(if passes { wanted } else { NOTHING })
+    }
+
+    fn through(&self) -> Through<'static> {
+        match self.attributes.as_deref() {
+            None => Through::Unknown,
+            Some(attributed) if attributed.is_empty() => Through::Plain(None),
+            Some(_) => Through::Policy,
+        }
+    }
+
+    /// The lines that are wanted.
+    fn redistributions(&self) -> impl Iterator<Item = (&'static str, Redistribution<'static>)> {
+        let Redistribute { connected, kernel } = self.redistribute;
+        let through = self.through();
+        let all = [("connected", connected), ("kernel", kernel)];
+        let wanted = all.into_iter().filter(|(_, wanted)| *wanted);
+        wanted.flat_map(move |(what, _)| {
+            FAMILIES.map(|family| {
+                let line = Redistribution {
+                    what,
+                    policy: LEAKED,
+                    usual: None,
+                    insists: false,
+                    through,
+                };
+                (family, line)
+            })
+        })
+    }
+
+    /// What keeps attributes from passing although FRR has all of [`Self::missing`].
+    ///
+    /// # Errors
+    /// Lines of the operator's.
+    pub fn complete(&self, running: &Running) -> Result<(), CannotLeak> {
+        let existing = running.of_vrf(&self.vrf);
+        let (Some(instance), Through::Policy) = (existing, self.through()) else {
+            return Ok(());
+        };
+        let theirs = |(family, line): (&str, Redistribution<'_>)| {
+            let line = line.theirs(existing, family)?;
+            Some(format!("'{line}' ({family})"))
+        };
+        let lines: Vec<String> = self.redistributions().filter_map(theirs).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let (asn, vrf) = (instance.asn.clone(), self.vrf.clone());
+        Err(CannotLeak::OwnRedistribution { asn, vrf, lines })
+    }
+
     fn redistribution(&self, existing: Option<&Instance>, family: &str, block: &mut Block) {
+        let wanted = self.redistributions().filter(|(of, _)| *of == family);
+        for (_, line) in wanted {
+            line.difference(existing, family, block);
+        }
         let Redistribute { connected, kernel } = self.redistribute;
         for (what, wanted) in [("connected", connected), ("kernel", kernel)] {
             let line = format!("redistribute {what}");
-            match existing.is_some_and(|i| i.has(family, &line)) {
-                false if wanted => block.in_family(family, line),
-                true if !wanted => block.in_family(family, format!("no {line}")),
-                _ => {}
+            if !wanted && existing.is_some_and(|i| i.has(family, &line)) {
+                block.in_family(family, format!("no {line}"));
             }
         }
     }
@@ -148,13 +228,15 @@ pub(super) fn removal(running: &Running, vrf: &str) -> Vec<String> {
             commands.extend(block.commands());
         }
     }
+    commands.extend(attributed::removal(LEAKED, running));
     commands
 }
 
 fn is_ours_alone(instance: &Instance) -> bool {
     let redistribution = |line: &String| {
+        let map = format!(" route-map {LEAKED}");
         matches!(
-            line.as_str(),
+            line.strip_suffix(&map).unwrap_or(line),
             "redistribute connected" | "redistribute kernel"
         )
     };
@@ -229,6 +311,7 @@ mod tests {
             asn: 64999,
             vrf: "bgp-vrf".into(),
             redistribute: Redistribute { connected, kernel },
+            attributes: None,
         }
     }
 
@@ -289,6 +372,96 @@ mod tests {
         let back = missing(STRETCHED, &leaking(true, false));
         let gone = |l: &&String| *l == "no redistribute kernel";
         assert_eq!(back.iter().filter(gone).count(), 2, "{back:?}");
+    }
+
+    const LINE: &str = "redistribute connected route-map ovn-bgp-agent-policy";
+
+    /// [`PYTHON`] with something else in the place of the lines of our VRF.
+    fn redistributing(lines: &str) -> String {
+        let (before, ours) = PYTHON.split_once("router bgp 64999 vrf bgp-vrf").unwrap();
+        let ours = ours.replace("redistribute connected", lines);
+        format!("{before}router bgp 64999 vrf bgp-vrf{ours}")
+    }
+
+    fn attributing(attributed: Attributed) -> Leaking {
+        Leaking {
+            attributes: Some(Arc::new(attributed)),
+            ..leaking(true, false)
+        }
+    }
+
+    fn med() -> Attributed {
+        let mut attributed = Attributed::default();
+        let attributes = crate::exposure::Attributes {
+            med: Some(50),
+            ..Default::default()
+        };
+        attributed.add("172.24.4.10/32".parse().unwrap(), &attributes);
+        attributed
+    }
+
+    #[test]
+    fn without_policies_nothing_is_said_of_them() {
+        let nothing = attributing(Attributed::default());
+        assert!(missing(PYTHON, &nothing).is_empty());
+        let anew = missing("router bgp 64999\nexit\n", &nothing);
+        assert!(!anew.iter().any(|line| line.contains("map")), "{anew:?}");
+    }
+
+    #[test]
+    fn the_map_is_there_before_it_is_used_and_after() {
+        let commands = missing(PYTHON, &attributing(med()));
+        let at = |line: &str| commands.iter().position(|c| c == line).unwrap();
+        assert_eq!(
+            commands[0],
+            "ip prefix-list ovn-bgp-agent-policy-1 seq 1 permit 172.24.4.10/32"
+        );
+        assert!(at("route-map ovn-bgp-agent-policy permit 65535") < at(LINE));
+        let lines = commands.iter().filter(|line| *line == LINE);
+        assert_eq!(lines.count(), 2, "{commands:?}");
+
+        let running = redistributing(LINE)
+            + "route-map ovn-bgp-agent-policy permit 1\n match ip address prefix-list \
+            ovn-bgp-agent-policy-1\n set metric 50\nexit\nroute-map ovn-bgp-agent-policy permit 65535\nexit\n\
+            ip prefix-list ovn-bgp-agent-policy-1 seq 1 permit 172.24.4.10/32\n";
+        assert!(missing(&running, &attributing(med())).is_empty());
+        assert!(
+            missing(&running, &leaking(true, false)).is_empty(),
+            "nothing is known yet"
+        );
+
+        let gone = missing(&running, &attributing(Attributed::default()));
+        let of = |line: &str| gone.iter().filter(|command| *command == line).count();
+        assert_eq!(of("no redistribute connected"), 2);
+        assert_eq!(of("redistribute connected"), 2);
+        let last = [
+            "exit",
+            "no route-map ovn-bgp-agent-policy",
+            "no ip prefix-list ovn-bgp-agent-policy-1",
+        ];
+        assert_eq!(gone[gone.len() - 3..], last);
+        let removed = removal(&Running::parse(&running), "bgp-vrf");
+        let last = [
+            "no router bgp 64999 vrf bgp-vrf",
+            "no route-map ovn-bgp-agent-policy",
+            "no ip prefix-list ovn-bgp-agent-policy-1",
+        ];
+        assert_eq!(removed[removed.len() - 3..], last);
+    }
+
+    #[test]
+    fn where_the_operator_has_a_route_map_attributes_do_not_pass_and_that_is_said() {
+        let theirs = redistributing("redistribute connected route-map tag");
+        let wanted = attributing(med());
+        assert!(missing(&theirs, &wanted).is_empty());
+        let said = wanted.complete(&Running::parse(&theirs)).unwrap_err();
+        let said = said.to_string();
+        assert!(
+            said.contains("'redistribute connected route-map tag' (ipv4 unicast)"),
+            "{said}"
+        );
+        let nothing = attributing(Attributed::default());
+        assert_eq!(nothing.complete(&Running::parse(&theirs)), Ok(()));
     }
 
     #[test]
