@@ -107,6 +107,11 @@ impl Lab {
         Frr::start_daemons(&self.place, &self.frr_dir(), config, daemons).unwrap()
     }
 
+    /// With a VRF that is a namespace: this kernel has no other.
+    pub(crate) fn start_in_vrf(&self, config: &str, vrf: (&str, &Namespace)) -> Frr {
+        Frr::start_with_namespaces(&self.place, &self.frr_dir(), config, &[vrf]).unwrap()
+    }
+
     /// The generation's vtysh, which first notes its arguments.
     fn write_vtysh(&self) {
         let command = self.place.command("vtysh").unwrap();
