@@ -57,7 +57,7 @@ impl Agent {
         let mut leaked = Attributed::default();
         let mut tenants: BTreeMap<Vni, Attributed> = BTreeMap::new();
         let exposures = self.core.exposures();
-        for exposure in exposures.filter(|exposure| exposure.attributes.shown().is_some()) {
+        for exposure in exposures.filter(|exposure| exposure.attributes.are_special()) {
             let destination = exposure.destination();
             // What the speaker would be told: of several exposures those of one count.
             let Some(chosen) = self.core.wiring().chosen(destination) else {
@@ -88,7 +88,7 @@ impl Agent {
         let Step::Advertise { announcement, .. } = step else {
             return false;
         };
-        announcement.attributes.shown().is_some()
+        announcement.attributes.are_special()
             && self.frr.as_ref().is_some_and(|frr| !frr.has_tried())
     }
 

@@ -33,7 +33,7 @@ impl Untold {
     /// Why some of these attributes are told to nobody, if that is so.
     pub(super) fn concerns(self, attributes: &Attributes, layer: Layer) -> Option<&'static str> {
         match self {
-            Self::InFrr if layer == Layer::Bridged => attributes.shown().is_some().then_some(
+            Self::InFrr if layer == Layer::Bridged => attributes.are_special().then_some(
                 "FRR finds the hosts of stretched networks by itself (bgp_backend = frr), and gives them no attributes; \
                  use another bgp_backend",
             ),

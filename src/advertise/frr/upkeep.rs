@@ -323,7 +323,7 @@ async fn look(settings: &Settings) -> Result<Status, UpkeepError> {
 async fn look_at_rest(settings: &Settings, running: &Running) -> Result<(), UpkeepError> {
     let router_id = router_id(settings, running).await?;
     let commands = settings.wanted.commands(running, router_id)?;
-    let headline = || settings.wanted.headline();
+    let headline = || settings.wanted.headline(&commands);
     send(settings, With::Bgpd, &commands, headline).await?;
     Ok(settings.wanted.complete(running)?)
 }

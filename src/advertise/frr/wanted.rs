@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::attributed::Attributed;
+use super::attributed::{self, Attributed};
 use super::leaking::{self, CannotLeak, Leaking, Redistribute, default_instance};
 use super::peering::{self, Peering};
 use super::running::Running;
@@ -120,8 +120,11 @@ impl Wanted {
     }
 
     /// What the log says before commands are sent: the Python agent's line, where it has one.
-    pub fn headline(&self) -> String {
+    pub fn headline(&self, commands: &[String]) -> String {
         match self {
+            Self::Leak(_) if attributed::is_about(commands) => {
+                "FRR is told what policies say of routes".to_owned()
+            }
             Self::Leak(Leaking { asn, vrf, .. }) => {
                 format!("Add VRF leak for VRF {vrf} on router bgp {asn}")
             }

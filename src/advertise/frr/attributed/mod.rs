@@ -150,6 +150,14 @@ pub(super) fn difference(
     commands
 }
 
+/// Whether nothing else is changed by these commands.
+pub(super) fn is_about(commands: &[String]) -> bool {
+    let within = ["match ", "set ", "router bgp ", "address-family ", "exit"];
+    let about =
+        |line: &String| line.contains(LEAKED) || within.iter().any(|words| line.starts_with(words));
+    commands.iter().all(about)
+}
+
 /// What takes the map and its lists away.
 pub(super) fn removal(name: &str, running: &Running) -> Vec<String> {
     let map = Map::of(name, running);

@@ -74,7 +74,7 @@ exit
     assert_eq!(shown(&commands.before), expected);
     assert_eq!(commands.after, [""; 0]);
     // An agent that starts again finds it so.
-    let again = super::difference(LEAKED, &wished, &[vec![]], &Running::parse(expected));
+    let again = difference(LEAKED, &wished, &[vec![]], &Running::parse(expected));
     assert_eq!(again, Commands::default());
 }
 

@@ -234,7 +234,13 @@ pub(super) fn headline(commands: &[String]) -> String {
         .iter()
         .filter_map(|command| command.strip_prefix("interface "));
     let devices = devices.map(|device| format!("IPv6 ND of {device}"));
-    let about: Vec<String> = about.chain(devices).collect();
+    let policies = commands.iter().filter_map(|command| {
+        let (_, rest) = command.split_once(attributed::LEAKED)?;
+        let vni = rest.strip_prefix("-vni-")?.split(['-', ' ']).next()?;
+        Some(format!("policies of VNI {vni}"))
+    });
+    let policies: BTreeSet<String> = policies.collect();
+    let about: Vec<String> = about.chain(devices).chain(policies).collect();
     format!("FRR reconfiguration ({})", about.join(", "))
 }
 
