@@ -166,6 +166,8 @@ start_ours frr
 wait_for 60 "a word of FRR" grep -q 'FRR is configured as it should be' /share/ours-$starts.log
 cp /share/ours-$starts.log /share/policy-again.log
 capture_leak /share/policy
+say_of_vm_c "$two"
+wait_for 60 "the leaf to forget 172.30.0.183" leaf_lacks 172.30.0.183/32 ipv4
 
 step "another backend"
 stop_ours

@@ -56,7 +56,7 @@ const GOLD: &str = "65000:100 no-export 65000:1:2 soo:65000:7";
 
 /// As the leaf reads [`GOLD`], with MED 50 and local preference 300.
 const GOLD_AT_LEAF: &str = "50 300 65000:100 no-export 65000:1:2";
-const PLAIN_AT_LEAF: &str = "0 100   ";
+const PLAIN_AT_LEAF: &str = "0 100";
 
 fn attributes(communities: &str, med: u32) -> Attributes {
     let mut settings = RouteSettings::default();
@@ -90,23 +90,16 @@ fn heard(leaf: &Frr, prefix: &str) -> String {
     };
     let path = &route["paths"][0];
     let text = |of: &str| path[of]["string"].as_str().unwrap_or_default().to_owned();
-    match path["metric"].as_u64() {
-        Some(med) => format!(
-            "{med} {} {} {}",
-            path["locPrf"],
-            text("community"),
-            text("largeCommunity")
-        )
-        .trim_end_matches(|c| c == '\n')
-        .to_owned(),
-        None => String::new(),
-    }
+    let Some(med) = path["metric"].as_u64() else {
+        return String::new();
+    };
+    let (communities, large) = (text("community"), text("largeCommunity"));
+    let heard = format!("{med} {} {communities} {large}", path["locPrf"]);
+    heard.trim_end().to_owned()
 }
 
 fn hears(leaf: &Frr, prefix: &str, expected: &str) {
-    eventually_within(DEADLINE, expected.trim_end().to_owned(), || {
-        heard(leaf, prefix).trim_end().to_owned()
-    });
+    eventually_within(DEADLINE, expected.to_owned(), || heard(leaf, prefix));
 }
 
 /// The first that the leaf hears of a prefix.
@@ -117,7 +110,7 @@ fn first_heard(leaf: &Frr, prefix: &str) -> String {
         !first.is_empty()
     })
     .unwrap();
-    first.trim_end().to_owned()
+    first
 }
 
 fn change(lab: &Lab, upkeep: &mut Upkeep, wanted: Wanted) {

@@ -57,11 +57,11 @@ impl Redistributed {
     }
 
     /// Lines of others that stay where policies say something of routes.
-    pub(super) fn theirs<'a>(
+    pub(super) fn theirs(
         self,
         vni: u32,
-        existing: Option<&'a Instance>,
-    ) -> impl Iterator<Item = (&'static str, &'a String)> {
+        existing: Option<&Instance>,
+    ) -> impl Iterator<Item = (&'static str, &String)> {
         let policy = attributed::of_vni(vni);
         FAMILIES.into_iter().flat_map(move |family| {
             let lines = self.lines(&policy, Through::Policy);
