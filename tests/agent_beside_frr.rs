@@ -173,29 +173,53 @@ fn frr_passes_on_communities_and_med_and_the_agent_says_what_it_is_not_told() {
 }
 
 #[test]
-fn with_frr_as_backend_what_is_withheld_is_not_wired_and_attributes_are_said_to_be_lost() {
+fn with_frr_as_backend_policies_are_frrs_route_map_and_what_is_withheld_is_not_wired() {
+    const MAP: &str = "ovn-bgp-agent-policy";
     let Some((nb, mut node)) = beside("frr") else {
         return;
     };
-    let policy = node.dir.path().join("policy.conf");
-    std::fs::write(&policy, "[expose x]\nkind = fip\nmed = 7\n").unwrap();
-    node.configure(&format!("exposure_policy_file = {}", policy.display()));
+    let frr = start_frr(&node);
     nb.transact(&cloud::boot(Vm(10))).unwrap();
     nb.transact(&cloud::boot(Vm(11))).unwrap();
     say(&nb, Vm(10), &ALL_SAID);
     node.start_agent();
     node.expect_wired("to 172.24.4.10 lookup", true);
-    let line = "not all of what policies say of 172.24.4.10/32 is told";
-    node.wait_for_log(line);
-    assert!(
-        node.log()
-            .contains("[expose x] sets med, which bgp_backend = frr does not carry"),
-        "{}",
-        node.log()
-    );
-    say(&nb, Vm(11), &[("bgp:advertise", "false")]);
+    wait(&node, "the route map", || {
+        let text = running(&frr);
+        [
+            "permit 172.24.4.10/32",
+            "set community 65000:7",
+            "set large-community 65000:1:2",
+            "set metric 5",
+            "set local-preference 200",
+            "redistribute connected route-map ovn-bgp-agent-policy",
+        ]
+        .iter()
+        .all(|line| text.contains(line))
+    });
+    assert!(!node.log().contains("is told ("), "{}", node.log());
+    // An agent that starts again does not know for a while, and leaves it.
+    node.kill_agent();
+    let before = running(&frr);
+    node.start_agent();
+    wait(&node, "a word of FRR", || {
+        node.json(&["show", "summary"])["frr"] == "configured as it should be"
+    });
+    assert_eq!(running(&frr), before);
+
+    say(&nb, Vm(11), &[("bgp:advertise", "false"), ("bgp:med", "7")]);
     node.expect_wired("to 172.24.4.11 lookup", false);
-    assert_eq!(node.log().matches(line).count(), 1);
+    assert!(!running(&frr).contains("172.24.4.11"));
+    // FRR keeps a route with this community to itself.
+    say(&nb, Vm(11), &[("bgp:communities", "no-advertise")]);
+    nb.transact(&serde_json::json!(["OVN_Northbound", {
+        "op": "mutate", "table": "Logical_Switch_Port", "where": [["name", "==", Vm(11).name()]],
+        "mutations": [["external_ids", "delete", ["set", ["bgp:advertise"]]]]}]))
+        .unwrap();
+    node.wait_for_log("not all of what policies say of 172.24.4.11/32 is told");
+    nb.transact(&cloud::delete(Vm(11))).unwrap();
+    nb.transact(&cloud::delete(Vm(10))).unwrap();
+    wait(&node, "its end", || !running(&frr).contains(MAP));
 }
 
 #[test]

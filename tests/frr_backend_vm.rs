@@ -22,7 +22,7 @@ impl Played {
         let command = "sh /share/frr_backend.sh";
         let outcome = vm::boot(&root, dir.path(), command, Duration::from_secs(900)).unwrap();
         let played = Self(dir);
-        let logs: Vec<String> = (1..7)
+        let logs: Vec<String> = (1..8)
             .map(|n| played.tail(&format!("ours-{n}.log")))
             .collect();
         assert_eq!(outcome.status, 0, "{}\n{}", outcome.output, logs.join("\n"));
@@ -58,6 +58,7 @@ fn vm_frr_advertises_what_is_exposed_and_another_backend_leaves_nothing() {
     b010_b011_interference_is_undone(&played);
     b018_bgpd_is_told_again(&played);
     an_exposure_that_goes_takes_its_address_along(&played);
+    what_policies_say_is_heard_at_the_leaf(&played);
     switching_leaves_nothing_and_comes_back(&played);
     b087_subnets_of_tenants_are_announced_with_the_node_as_next_hop(&played);
     b161_a_stretched_layer_2_is_what_the_golden_state_has(&played);
@@ -179,6 +180,43 @@ fn an_exposure_that_goes_takes_its_address_along(played: &Played) {
     assert!(after.is_subset(&before));
 }
 
+fn what_policies_say_is_heard_at_the_leaf(played: &Played) {
+    for of in ["policy-4", "policy-6", "policy-first"] {
+        let heard = played.text(of);
+        for words in [
+            "metric 50",
+            "Community: 65000:100",
+            "Large Community: 65000:1:2",
+        ] {
+            assert!(heard.contains(words), "{of}: {heard}");
+        }
+    }
+    let exposures = played.text("policy-exposures");
+    assert!(
+        exposures.contains("\"med\": 50") || exposures.contains("\"med\":50"),
+        "{exposures}"
+    );
+    let explained = played.text("policy-explain");
+    assert!(
+        explained.contains("MED 50") && explained.contains("advertised to FRR"),
+        "{explained}"
+    );
+    let again = played.text("policy-again.log");
+    assert!(again.contains("writes=0"), "{again}");
+    assert!(
+        !again.contains("Add VRF leak") && !again.contains("policies say"),
+        "{again}"
+    );
+    let config = played.text("policy/running-config");
+    assert_eq!(
+        leaked_families(
+            &config,
+            "redistribute connected route-map ovn-bgp-agent-policy"
+        ),
+        2
+    );
+}
+
 fn switching_leaves_nothing_and_comes_back(played: &Played) {
     assert!(played.text("embedded/leaked").is_empty());
     assert!(played.text("embedded/vrf-routes").is_empty());
@@ -188,7 +226,10 @@ fn switching_leaves_nothing_and_comes_back(played: &Played) {
         "{links}"
     );
     let config = played.text("embedded/running-config");
-    assert!(!config.contains("bgp-vrf"), "{config}");
+    assert!(
+        !config.contains("bgp-vrf") && !config.contains("ovn-bgp-agent"),
+        "{config}"
+    );
     for what in ["leaked", "vrf-routes", "running-config"] {
         let of = |stage| played.lines(&format!("{stage}/{what}"));
         assert_eq!(of("without"), of("anew"), "{what}");

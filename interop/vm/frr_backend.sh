@@ -144,6 +144,31 @@ ovn-nbctl clear logical_switch_port vm-a external_ids -- lr-nat-del $router dnat
 wait_for 60 "the leaf to forget 172.24.4.151" leaf_lacks 172.24.4.151/32 ipv4
 capture_leak /share/without
 
+# communities and MED of both addresses of a VM, and of a third one with the first word about it
+leaf_hears() { leaf_vtysh -c "show bgp $1 unicast $2" > "$3"; grep -q 'Community: 65000:100' "$3" && grep -q 'metric 50' "$3"; }
+say_of_vm_c() { # CIDRS ARGUMENT...
+  cidrs=$1; shift
+  ovn-nbctl lsp-set-addresses vm-c "fa:16:3e:0a:00:03 $(echo "$cidrs" | sed 's,/[0-9]*,,g')" \
+    -- set logical_switch_port vm-c external_ids:'"neutron:cidrs"'="\"$cidrs\"" "$@"
+}
+step "policies"
+two='172.30.0.182/24 2001:db8:200::182/64'
+say_of_vm_c "$two" external_ids:'"bgp:communities"'='"65000:100 65000:1:2"' external_ids:'"bgp:med"'=50
+wait_for 60 "the community of 172.30.0.182" leaf_hears ipv4 172.30.0.182/32 /share/policy-4
+wait_for 60 "the community of 2001:db8:200::182" leaf_hears ipv6 2001:db8:200::182/128 /share/policy-6
+say_of_vm_c "$two 172.30.0.183/24"
+wait_for 60 "172.30.0.183 at the leaf" leaf_has 172.30.0.183/32 ipv4
+leaf_vtysh -c 'show bgp ipv4 unicast 172.30.0.183/32' > /share/policy-first
+ask explain 172.30.0.183 > /share/policy-explain
+ask show exposures --json > /share/policy-exposures
+stop_ours
+start_ours frr
+wait_for 60 "a word of FRR" grep -q 'FRR is configured as it should be' /share/ours-$starts.log
+cp /share/ours-$starts.log /share/policy-again.log
+capture_leak /share/policy
+say_of_vm_c "$two"
+wait_for 60 "the leaf to forget 172.30.0.183" leaf_lacks 172.30.0.183/32 ipv4
+
 step "another backend"
 stop_ours
 start_ours embedded
@@ -151,6 +176,7 @@ wait_for 90 "the end of the device" gone bgp-nic
 wait_for 20 "the end of the VRF" gone bgp-vrf
 wait_for 120 "the end of the leaking" frr_leaks_nothing
 capture /share/embedded; capture_leak /share/embedded
+say_of_vm_c "$two" -- remove logical_switch_port vm-c external_ids '"bgp:communities"' '"bgp:med"'
 
 step "back again, from nothing"
 stop_ours

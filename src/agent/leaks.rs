@@ -1,10 +1,12 @@
 //! Adverts through FRR: steps that are objects of the kernel, and their upkeep.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::Agent;
+use super::attributed::Attributes;
 use super::steps::{Taken, report, texts};
 use crate::advertise::frr::{Settings, Status, Upkeep, Vtysh, Wanted};
 use crate::config::Backend;
@@ -15,6 +17,7 @@ impl Agent {
     pub(super) async fn leak(&mut self, steps: &[Step]) -> Vec<Result<(), String>> {
         for step in steps {
             match step {
+                step if self.waits_for_frr(step) => self.awaits_frr = true,
                 Step::Advertise { destination, .. } => {
                     destination
                         .prefix()
@@ -42,6 +45,9 @@ impl Agent {
 
     fn leaked(&self, step: &Step) -> Result<(), String> {
         match step {
+            step if self.waits_for_frr(step) => {
+                Err("FRR is told first what policies say of it".to_owned())
+            }
             // A tenant's routes are there for FRR as soon as they are in its VRF.
             Step::Advertise {
                 destination: Destination::Prefix(prefix),
@@ -174,13 +180,18 @@ impl Agent {
 
     fn frr_settings(&self) -> Settings {
         let agent = &self.config.agent;
+        let attributes = self.frr_attributes.as_ref();
+        let tenants = self.frr_tenants.as_ref();
         Settings {
-            wanted: Wanted::of(&self.config).sparing(self.leak.is_patient()),
+            wanted: Wanted::of(&self.config)
+                .sparing(self.leak.is_patient())
+                .attributing(attributes.map(Attributes::leaked)),
             vtysh: Vtysh {
                 program: agent.frr_vtysh.clone(),
                 sockets: agent.frr_vty_socket.clone(),
             },
-            tenants: self.frr_tenants.clone(),
+            tenants: tenants
+                .map(|of| attributes.map_or_else(|| Arc::clone(of), |a| a.of_tenants(of))),
             router_id: self.config.bgp.router_id,
             interval: agent.frr_reconcile_interval,
         }

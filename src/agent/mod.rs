@@ -4,6 +4,7 @@
 //! one to the other. [`plan()`] stops there; [`run()`] takes the steps and answers the operator.
 
 mod announce;
+mod attributed;
 mod conditions;
 pub mod core;
 mod database;
@@ -81,6 +82,10 @@ pub struct Agent {
     not_told: BTreeSet<(Arc<str>, NotTold)>,
     /// What FRR is to have of tenants, once decided.
     frr_tenants: Option<Arc<frr::Tenants>>,
+    /// What policies say of FRR's routes, once decided.
+    frr_attributes: Option<attributed::Attributes>,
+    /// An advert waits until FRR has been told of them.
+    awaits_frr: bool,
     /// It has been said that there is no address for tunnels.
     no_vtep_said: bool,
     /// The ports of bridges are known as they are.
@@ -127,6 +132,8 @@ impl Agent {
             routers: RouterAdvertisements::default(),
             not_told: BTreeSet::new(),
             frr_tenants: None,
+            frr_attributes: None,
+            awaits_frr: false,
             no_vtep_said: false,
             ports_are_seen: false,
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use super::attributed::tried;
 use super::conditions::Rows;
 use super::inputs::{InputError, News};
 use super::noted::Noted;
@@ -54,6 +55,8 @@ enum Wake {
     Retry,
     /// Something has waited long enough.
     Due,
+    /// FRR has been told what adverts wait for.
+    FrrTried,
     Order(Order),
 }
 
@@ -91,6 +94,7 @@ pub async fn run(config: Arc<Config>, rt_tables: PathBuf, source: Source) -> Res
             Wake::Reconcile => running.reconcile(),
             Wake::Retry => running.retry().await?,
             Wake::Due => running.agent.decide(),
+            Wake::FrrTried => running.agent.release_to_frr(),
         }
         running.proceed().await?;
     }
@@ -186,6 +190,7 @@ impl Running {
                 self.speaker.took_over();
             }
         }
+        self.agent.attribute();
         let tables = self.agent.tell_tenants(&self.speaker).await;
         if let Some(routers) = self.agent.core.take_routers() {
             self.speaker.teach(routers);
@@ -386,6 +391,7 @@ impl Wakes {
             _ = self.reconcile.tick() => Wake::Reconcile,
             _ = self.retry.tick() => Wake::Retry,
             () = wait_until(due) => Wake::Due,
+            () = tried(&mut agent.frr, agent.awaits_frr) => Wake::FrrTried,
         }
     }
 }

@@ -89,7 +89,7 @@ impl Agent {
                     self.core.reconciler_mut().succeeded(step);
                 }
                 Err(error) => {
-                    taken.failed += 1;
+                    taken.failed += u64::from(!self.waits_for_frr(step));
                     if let Some(blocked) = self.core.reconciler_mut().failed(step, &error) {
                         report(&blocked);
                     }

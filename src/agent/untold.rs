@@ -1,14 +1,15 @@
 //! What policies say of routes, and nobody is told: told to the operator in its place.
 
 use super::Agent;
+use crate::advertise::frr::lost_in_frr;
 use crate::config::{Backend, Config, RemoteAs};
-use crate::exposure::Attributes;
+use crate::exposure::{Attributes, Layer};
 
 /// What of path attributes does not get to anybody, by the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Untold {
-    /// Nothing of them.
-    Everything,
+    /// What FRR does not pass, or obeys itself.
+    InFrr,
     /// Neither: there is no internal session.
     LocalPref(&'static str),
 }
@@ -17,7 +18,7 @@ impl Untold {
     /// `None` where everything gets to somebody.
     pub(super) fn of(config: &Config) -> Option<Self> {
         match config.agent.bgp_backend {
-            Backend::Frr => Some(Self::Everything),
+            Backend::Frr => Some(Self::InFrr),
             Backend::FrrPeer => Some(Self::LocalPref(
                 "the session with FRR is an external one (bgp_backend = frr-peer), and those have no LOCAL_PREF; \
                  set it in FRR, by a community",
@@ -30,12 +31,13 @@ impl Untold {
     }
 
     /// Why some of these attributes are told to nobody, if that is so.
-    pub(super) fn concerns(self, attributes: &Attributes) -> Option<&'static str> {
+    pub(super) fn concerns(self, attributes: &Attributes, layer: Layer) -> Option<&'static str> {
         match self {
-            Self::Everything => attributes.shown().is_some().then_some(
-                "bgp_backend = frr tells FRR addresses alone, without path attributes; use another \
-                 bgp_backend, or a route-map of FRR's",
+            Self::InFrr if layer == Layer::Bridged => attributes.are_special().then_some(
+                "FRR finds the hosts of stretched networks by itself (bgp_backend = frr), and gives them no attributes; \
+                 use another bgp_backend",
             ),
+            Self::InFrr => lost_in_frr(attributes),
             Self::LocalPref(why) => attributes.local_pref.is_some().then_some(why),
         }
     }
@@ -63,7 +65,7 @@ impl Agent {
             return;
         };
         let mut concerned = self.core.exposures().filter_map(|exposure| {
-            let why = untold.concerns(&exposure.attributes)?;
+            let why = untold.concerns(&exposure.attributes, exposure.layer)?;
             Some((exposure.prefix, exposure.attributes.policy()?, why))
         });
         if let Some((prefix, policy, why)) = concerned.next() {
@@ -102,30 +104,32 @@ mod tests {
                 med: Some(1),
                 ..Attributes::default()
             };
-            assert_eq!(untold.concerns(&med), None);
+            assert_eq!(untold.concerns(&med, Layer::Routed), None);
             let local_pref = Attributes {
                 local_pref: Some(1),
                 ..Attributes::default()
             };
-            assert!(untold.concerns(&local_pref).is_some(), "{remote}");
+            assert!(
+                untold.concerns(&local_pref, Layer::Routed).is_some(),
+                "{remote}"
+            );
         }
     }
 
     #[test]
-    fn frr_as_backend_is_told_no_attributes() {
-        assert_eq!(
-            untold("[DEFAULT]\nbgp_backend = frr\n"),
-            Some(Untold::Everything)
-        );
+    fn what_frr_passes_is_not_complained_of() {
+        let frr = untold("[DEFAULT]\nbgp_backend = frr\n").unwrap();
+        assert_eq!(frr, Untold::InFrr);
+        let med = Attributes {
+            med: Some(1),
+            ..Attributes::default()
+        };
+        assert_eq!(frr.concerns(&med, Layer::Routed), None);
+        assert!(frr.concerns(&med, Layer::Bridged).is_some());
         let ruled = Attributes {
             rule: Some("[expose x] advertise".into()),
             ..Attributes::default()
         };
-        assert_eq!(Untold::Everything.concerns(&ruled), None);
-        let med = Attributes {
-            med: Some(1),
-            ..ruled
-        };
-        assert!(Untold::Everything.concerns(&med).is_some());
+        assert_eq!(frr.concerns(&ruled, Layer::Bridged), None);
     }
 }

@@ -344,7 +344,7 @@ mod tests {
         for (backend, lost) in [
             ("embedded", vec![]),
             ("frr-peer", vec!["x"]),
-            ("frr", vec!["x", "y"]),
+            ("frr", vec![]),
         ] {
             let conf = format!("bgp_backend = {backend}\n");
             let loaded = loaded(&conf, Some(policy));

@@ -30,9 +30,20 @@ impl Attributes {
         }
     }
 
+    /// Whether neighbours are told something special.
+    pub fn are_special(&self) -> bool {
+        let Self {
+            communities,
+            local_pref,
+            med,
+            rule: _,
+        } = self;
+        communities.is_some() || local_pref.is_some() || med.is_some()
+    }
+
     /// What neighbours are told, for operators and their programs; `None` where nothing is special.
     pub fn shown(&self) -> Option<Shown> {
-        if self.announced() == Self::default() {
+        if !self.are_special() {
             return None;
         }
         let communities = self.communities.as_deref();

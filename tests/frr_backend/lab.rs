@@ -36,6 +36,7 @@ pub(crate) fn leaking() -> Wanted {
             connected: true,
             kernel: false,
         },
+        attributes: None,
     })
 }
 
@@ -104,6 +105,11 @@ impl Lab {
             Generation::Trixie => &["mgmtd", "zebra", "bgpd"],
         };
         Frr::start_daemons(&self.place, &self.frr_dir(), config, daemons).unwrap()
+    }
+
+    /// With a VRF that is a namespace: this kernel has no other.
+    pub(crate) fn start_in_vrf(&self, config: &str, vrf: (&str, &Namespace)) -> Frr {
+        Frr::start_with_namespaces(&self.place, &self.frr_dir(), config, &[vrf]).unwrap()
     }
 
     /// The generation's vtysh, which first notes its arguments.

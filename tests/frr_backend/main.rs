@@ -4,6 +4,7 @@
 mod in_vm;
 mod lab;
 mod latency;
+mod policy;
 mod tenants;
 
 use std::time::{Duration, Instant};

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use interop::frr::Frr;
 use interop::{Generation, wait_until};
-use ovn_bgp_agent::advertise::frr::{Redistributed, Settings, Status, Tenant, Tenants, With};
+use ovn_bgp_agent::advertise::frr::{
+    Attributed, Redistributed, Settings, Status, Tenant, Tenants, With,
+};
 use ovn_bgp_agent::router_advertisement::{Advertisement, Assignment};
 
 use crate::lab::{HOURLY, Lab};
@@ -35,6 +37,7 @@ pub(crate) fn tenant(rd: &str, import: &[&str], export: &[&str]) -> Tenant {
         import: targets(import),
         export: targets(export),
         redistributed: Redistributed::Everything,
+        attributes: Attributed::default(),
     }
 }
 

@@ -10,11 +10,14 @@
 //!   redistribute connected|kernel
 //! ```
 //!
-//! These are the Python agent's (upstream.md 6.1). They are in no file: a restarted FRR has lost them.
+//! These are the Python agent's (upstream.md 6.1), with a route map where policies say something of routes
+//! ([`super::attributed`]). They are in no file: a restarted FRR has lost them.
 //! All else in FRR's configuration is the operator's.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::attributed::{self, Attributed, LEAKED, Redistribution, Through};
 use super::running::{Instance, Running};
 
 pub(super) const FAMILIES: [&str; 2] = ["ipv4 unicast", "ipv6 unicast"];
@@ -34,6 +37,9 @@ pub struct Leaking {
     pub asn: u32,
     pub vrf: String,
     pub redistribute: Redistribute,
+    /// What policies say of the routes; `None` while that is not known, when what an agent before this one made of it
+    /// stays.
+    pub attributes: Option<Arc<Attributed>>,
 }
 
 /// Why FRR cannot be told.
@@ -54,6 +60,15 @@ pub enum CannotLeak {
         .0.join(", ")
     )]
     NoNextHopSelf(Vec<String>),
+    #[error(
+        "communities, MED and LOCAL_PREF of policies do not pass 'router bgp {asn} vrf {vrf}', which has {} of others: it \
+         stays; take the line out of FRR, or set them there", .lines.join(", ")
+    )]
+    OwnRedistribution {
+        asn: String,
+        vrf: String,
+        lines: Vec<String>,
+    },
 }
 
 impl Leaking {
@@ -79,6 +94,10 @@ impl Leaking {
         // The Python agent, and FRR itself on `import vrf`, give the VRF's instance the default's AS.
         let existing = running.of_vrf(&self.vrf);
         let asn = existing.map_or(&default.asn, |instance| &instance.asn);
+        let attributed = self.attributed(existing);
+        let policy = attributed.map(|of| attributed::difference(LEAKED, of, &[vec![]], running));
+        let policy = policy.unwrap_or_default();
+        commands.extend(policy.before);
         let mut block = Block::new(format!("router bgp {asn} vrf {}", self.vrf));
         if existing.and_then(Instance::router_id) != Some(router_id) {
             block.line(format!("bgp router-id {router_id}"));
@@ -87,17 +106,78 @@ impl Leaking {
             self.redistribution(existing, family, &mut block);
         }
         commands.extend(block.commands());
+        commands.extend(policy.after);
         Ok(commands)
     }
 
+    /// What can be said of routes, once it is known: nothing where no line of the instance is ours.
+    fn attributed(&self, existing: Option<&Instance>) -> Option<&Attributed> {
+        const NOTHING: &Attributed = &Attributed::nothing();
+        let wanted = self.attributes.as_deref()?;
+        let mut lines = self.redistributions();
+        let passes = lines.any(|(family, line)| line.theirs(existing, family).is_none());
+        Some(if passes { wanted } else { NOTHING })
+    }
+
+    fn through(&self) -> Through<'static> {
+        match self.attributes.as_deref() {
+            None => Through::Unknown,
+            Some(attributed) if attributed.is_empty() => Through::Plain(None),
+            Some(_) => Through::Policy,
+        }
+    }
+
+    /// The lines that are wanted.
+    fn redistributions(&self) -> impl Iterator<Item = (&'static str, Redistribution<'static>)> {
+        let Redistribute { connected, kernel } = self.redistribute;
+        let through = self.through();
+        let all = [("connected", connected), ("kernel", kernel)];
+        let wanted = all.into_iter().filter(|(_, wanted)| *wanted);
+        wanted.flat_map(move |(what, _)| {
+            FAMILIES.map(|family| {
+                let line = Redistribution {
+                    what,
+                    policy: LEAKED,
+                    usual: None,
+                    insists: false,
+                    through,
+                };
+                (family, line)
+            })
+        })
+    }
+
+    /// What keeps attributes from passing although FRR has all of [`Self::missing`].
+    ///
+    /// # Errors
+    /// Lines of the operator's.
+    pub fn complete(&self, running: &Running) -> Result<(), CannotLeak> {
+        let existing = running.of_vrf(&self.vrf);
+        let (Some(instance), Through::Policy) = (existing, self.through()) else {
+            return Ok(());
+        };
+        let theirs = |(family, line): (&str, Redistribution<'_>)| {
+            let line = line.theirs(existing, family)?;
+            Some(format!("'{line}' ({family})"))
+        };
+        let lines: Vec<String> = self.redistributions().filter_map(theirs).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let (asn, vrf) = (instance.asn.clone(), self.vrf.clone());
+        Err(CannotLeak::OwnRedistribution { asn, vrf, lines })
+    }
+
     fn redistribution(&self, existing: Option<&Instance>, family: &str, block: &mut Block) {
+        let wanted = self.redistributions().filter(|(of, _)| *of == family);
+        for (_, line) in wanted {
+            line.difference(existing, family, block);
+        }
         let Redistribute { connected, kernel } = self.redistribute;
         for (what, wanted) in [("connected", connected), ("kernel", kernel)] {
             let line = format!("redistribute {what}");
-            match existing.is_some_and(|i| i.has(family, &line)) {
-                false if wanted => block.in_family(family, line),
-                true if !wanted => block.in_family(family, format!("no {line}")),
-                _ => {}
+            if !wanted && existing.is_some_and(|i| i.has(family, &line)) {
+                block.in_family(family, format!("no {line}"));
             }
         }
     }
@@ -148,13 +228,15 @@ pub(super) fn removal(running: &Running, vrf: &str) -> Vec<String> {
             commands.extend(block.commands());
         }
     }
+    commands.extend(attributed::removal(LEAKED, running));
     commands
 }
 
 fn is_ours_alone(instance: &Instance) -> bool {
     let redistribution = |line: &String| {
+        let map = format!(" route-map {LEAKED}");
         matches!(
-            line.as_str(),
+            line.strip_suffix(&map).unwrap_or(line),
             "redistribute connected" | "redistribute kernel"
         )
     };
@@ -215,138 +297,4 @@ impl Block {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// FRR 10.3 with the Python agent's lines in it.
-    const PYTHON: &str = include_str!("../../../tests/fixtures/golden/frr_leak/vtysh-run.txt");
-    const STRETCHED: &str =
-        include_str!("../../../tests/fixtures/golden/frr_leak/stretched_l2/vtysh-run.txt");
-    const ROUTER_ID: Ipv4Addr = Ipv4Addr::new(172, 30, 1, 1);
-
-    fn leaking(connected: bool, kernel: bool) -> Leaking {
-        Leaking {
-            asn: 64999,
-            vrf: "bgp-vrf".into(),
-            redistribute: Redistribute { connected, kernel },
-        }
-    }
-
-    fn missing(text: &str, leaking: &Leaking) -> Vec<String> {
-        leaking.missing(&Running::parse(text), ROUTER_ID).unwrap()
-    }
-
-    #[test]
-    fn what_the_python_agent_left_needs_nothing() {
-        assert!(missing(PYTHON, &leaking(true, false)).is_empty());
-        assert!(missing(STRETCHED, &leaking(false, true)).is_empty());
-    }
-
-    #[test]
-    fn b018_a_restarted_frr_gets_both_blocks() {
-        let restarted = "router bgp 64999\n neighbor 192.0.2.1 remote-as internal\n !\n address-family ipv4 unicast\n  redistribute connected\n exit-address-family\nexit\n";
-        let expected = [
-            "router bgp 64999",
-            "address-family ipv4 unicast",
-            "import vrf bgp-vrf",
-            "exit-address-family",
-            "address-family ipv6 unicast",
-            "import vrf bgp-vrf",
-            "exit-address-family",
-            "exit",
-            "router bgp 64999 vrf bgp-vrf",
-            "bgp router-id 172.30.1.1",
-            "address-family ipv4 unicast",
-            "redistribute connected",
-            "exit-address-family",
-            "address-family ipv6 unicast",
-            "redistribute connected",
-            "exit-address-family",
-            "exit",
-        ];
-        assert_eq!(missing(restarted, &leaking(true, false)), expected);
-    }
-
-    #[test]
-    fn only_the_line_that_is_missing_is_sent() {
-        let without = PYTHON.replacen("  import vrf bgp-vrf\n", "", 1);
-        let expected = [
-            "router bgp 64999",
-            "address-family ipv4 unicast",
-            "import vrf bgp-vrf",
-            "exit-address-family",
-            "exit",
-        ];
-        assert_eq!(missing(&without, &leaking(true, false)), expected);
-    }
-
-    #[test]
-    fn another_advertisement_method_changes_the_redistribution_and_leaves_none_behind() {
-        let subnets = missing(PYTHON, &leaking(true, true));
-        let kernel = |l: &&String| *l == "redistribute kernel";
-        assert_eq!(subnets.iter().filter(kernel).count(), 2, "{subnets:?}");
-        assert!(!subnets.iter().any(|l| l.starts_with("no ")));
-        let back = missing(STRETCHED, &leaking(true, false));
-        let gone = |l: &&String| *l == "no redistribute kernel";
-        assert_eq!(back.iter().filter(gone).count(), 2, "{back:?}");
-    }
-
-    #[test]
-    fn an_operators_route_map_on_our_line_stays() {
-        let with = PYTHON.replace(
-            "  redistribute connected\n exit-address-family\n !\n address-family ipv6 unicast\n  redistribute connected\n exit-address-family\nexit\n!\nip protocol",
-            "  redistribute connected route-map tag\n exit-address-family\n !\n address-family ipv6 unicast\n  redistribute connected\n exit-address-family\nexit\n!\nip protocol",
-        );
-        assert_ne!(with, PYTHON);
-        assert!(missing(&with, &leaking(true, false)).is_empty());
-    }
-
-    #[test]
-    fn another_as_or_no_instance_is_said_and_nothing_is_sent() {
-        let refused = |text: &str| {
-            let running = Running::parse(text);
-            leaking(true, false)
-                .missing(&running, ROUTER_ID)
-                .unwrap_err()
-        };
-        assert_eq!(
-            refused("router bgp 65001\nexit\n"),
-            CannotLeak::OtherAs {
-                asn: 64999,
-                found: "65001".into()
-            }
-        );
-        assert_eq!(refused(""), CannotLeak::NoInstance { asn: 64999 });
-    }
-
-    #[test]
-    fn the_removal_leaves_the_operators_configuration() {
-        let commands = removal(&Running::parse(PYTHON), "bgp-vrf");
-        let expected = [
-            "router bgp 64999",
-            "address-family ipv4 unicast",
-            "no import vrf bgp-vrf",
-            "exit-address-family",
-            "address-family ipv6 unicast",
-            "no import vrf bgp-vrf",
-            "exit-address-family",
-            "exit",
-            "no router bgp 64999 vrf bgp-vrf",
-        ];
-        assert_eq!(commands, expected);
-        let clean = "router bgp 64999\n address-family ipv4 unicast\n  import vrf blue\n exit-address-family\nexit\n";
-        assert!(removal(&Running::parse(clean), "bgp-vrf").is_empty());
-    }
-
-    #[test]
-    fn a_vrf_instance_with_neighbours_of_the_operators_stays() {
-        let shared = PYTHON.replace(
-            "router bgp 64999 vrf bgp-vrf\n",
-            "router bgp 64999 vrf bgp-vrf\n neighbor 192.0.2.7 remote-as 65007\n",
-        );
-        let commands = removal(&Running::parse(&shared), "bgp-vrf");
-        assert!(!commands.iter().any(|c| c.starts_with("no router")));
-        let gone = |c: &&String| *c == "no redistribute connected";
-        assert_eq!(commands.iter().filter(gone).count(), 2, "{commands:?}");
-    }
-}
+mod tests;

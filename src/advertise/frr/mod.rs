@@ -4,6 +4,7 @@
 //! [`Upkeep`] is what FRR's running configuration needs to find it (text compared with text, sent through
 //! vtysh): for leaking, and for [`Tenants`]. With another backend both take away what this one has left.
 
+mod attributed;
 mod leak;
 mod leaking;
 mod peering;
@@ -13,6 +14,7 @@ mod upkeep;
 mod vtysh;
 mod wanted;
 
+pub use attributed::{Attributed, lost_in_frr};
 pub use leak::Leak;
 pub use leaking::{CannotLeak, Leaking, Redistribute};
 pub use peering::Peering;

@@ -99,6 +99,11 @@ impl Running {
         self.prefix_lists.contains(line)
     }
 
+    /// The lines of all prefix lists.
+    pub fn prefix_lists(&self) -> impl Iterator<Item = &str> {
+        self.prefix_lists.iter().map(String::as_str)
+    }
+
     /// The VRFs that are configured, and the lines of each.
     pub fn vrfs(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.vrfs
@@ -133,6 +138,13 @@ impl Running {
     /// The lines of an entry of a route map, by `name permit|deny number`.
     pub fn route_map(&self, entry: &str) -> Option<&[String]> {
         self.route_maps.get(entry).map(Vec::as_slice)
+    }
+
+    /// By `name permit|deny number`, the lines of each entry of all route maps.
+    pub fn route_maps(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.route_maps
+            .iter()
+            .map(|(entry, lines)| (entry.as_str(), lines.as_slice()))
     }
 
     /// The instance of the default VRF.

@@ -81,6 +81,8 @@ pub struct Upkeep {
     task: JoinHandle<()>,
     settings: watch::Sender<Arc<Settings>>,
     status: watch::Receiver<Status>,
+    /// With what FRR has been looked at last, whatever came of it.
+    tried: watch::Receiver<Option<Arc<Settings>>>,
 }
 
 impl Upkeep {
@@ -88,11 +90,17 @@ impl Upkeep {
     pub fn spawn(settings: Settings) -> Self {
         let (settings, of) = watch::channel(Arc::new(settings));
         let (news, status) = watch::channel(Status::Unknown);
-        let task = tokio::spawn(Keeper { settings: of, news }.run());
+        let (tell, tried) = watch::channel(None);
+        let keeper = Keeper {
+            settings: of,
+            news,
+            tried: tell,
+        };
         Self {
-            task,
+            task: tokio::spawn(keeper.run()),
             settings,
             status,
+            tried,
         }
     }
 
@@ -105,6 +113,24 @@ impl Upkeep {
             }
             differs
         });
+    }
+
+    /// True once FRR has been told what is wanted now, or could not be.
+    pub fn has_tried(&self) -> bool {
+        let wanted = self.settings.borrow();
+        let tried = self.tried.borrow();
+        tried
+            .as_ref()
+            .is_some_and(|tried| Arc::ptr_eq(tried, &wanted))
+    }
+
+    /// Returns once [`Self::has_tried`].
+    pub async fn tried(&mut self) {
+        while !self.has_tried() {
+            if self.tried.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// How FRR stands.
@@ -122,6 +148,7 @@ impl Drop for Upkeep {
 struct Keeper {
     settings: watch::Receiver<Arc<Settings>>,
     news: watch::Sender<Status>,
+    tried: watch::Sender<Option<Arc<Settings>>>,
 }
 
 /// What is watched of FRR.
@@ -177,11 +204,11 @@ impl Keeper {
                 }
                 // What we put into it has gone with it.
                 Err(_) if settings.is_nothing() => {
-                    self.tell(Ok(Status::Clean));
+                    self.tell(&settings, Ok(Status::Clean));
                     self.idle().await;
                 }
                 Err(error) => {
-                    self.tell(Err(error));
+                    self.tell(&settings, Err(error));
                     sleep(SOON).await;
                 }
             }
@@ -189,14 +216,14 @@ impl Keeper {
     }
 
     /// As long as these daemons live and the same is wanted. True if there is nothing more to look for.
-    async fn serve(&mut self, daemons: &Daemons, settings: &Settings) -> bool {
+    async fn serve(&mut self, daemons: &Daemons, settings: &Arc<Settings>) -> bool {
         let came = Instant::now();
         loop {
             let done = look(settings).await;
             let settled = done.is_ok() || came.elapsed() > SETTLING;
             let again = Instant::now() + if settled { settings.interval } else { SOON };
             let clean = done == Ok(Status::Clean);
-            self.tell(done);
+            self.tell(settings, done);
             if clean {
                 return true;
             }
@@ -219,7 +246,8 @@ impl Keeper {
     }
 
     /// Says what is news, once.
-    fn tell(&self, done: Result<Status, UpkeepError>) {
+    fn tell(&self, settings: &Arc<Settings>, done: Result<Status, UpkeepError>) {
+        self.tried.send_replace(Some(Arc::clone(settings)));
         let status = done.unwrap_or_else(|error| Status::Problem(error.to_string()));
         let news = self.news.send_if_modified(|current| {
             let differs = *current != status;
@@ -295,7 +323,7 @@ async fn look(settings: &Settings) -> Result<Status, UpkeepError> {
 async fn look_at_rest(settings: &Settings, running: &Running) -> Result<(), UpkeepError> {
     let router_id = router_id(settings, running).await?;
     let commands = settings.wanted.commands(running, router_id)?;
-    let headline = || settings.wanted.headline();
+    let headline = || settings.wanted.headline(&commands);
     send(settings, With::Bgpd, &commands, headline).await?;
     Ok(settings.wanted.complete(running)?)
 }

@@ -70,7 +70,7 @@ impl Vtysh {
         Err(VtyshError::Failed(said.words()))
     }
 
-    /// Sends configuration commands in one conversation, as typed after `configure terminal`. What FRR
+    /// Sends configuration commands, as typed after `configure terminal`, in one conversation unless they are many. What FRR
     /// refuses is left out and the rest sent again. Answers the refused ones.
     ///
     /// # Errors
@@ -84,13 +84,15 @@ impl Vtysh {
         let mut rejected = Vec::new();
         while !left.is_empty() {
             let mut arguments = vec!["-E".to_owned()];
-            let all = std::iter::once("configure terminal").chain(left.iter().map(String::as_str));
+            let now = left.get(..conversation(&left)).unwrap_or(&left);
+            let all = std::iter::once("configure terminal").chain(now.iter().map(String::as_str));
             arguments.extend(all.flat_map(|command| ["-c".to_owned(), command.to_owned()]));
             let said = self.run(with, &arguments).await?;
-            let answers = answers(&said.out, &left);
+            let answers = answers(&said.out, now);
             let Some((at, answer)) = answers else {
                 if said.succeeded {
-                    break;
+                    left.drain(..now.len());
+                    continue;
                 }
                 return Err(VtyshError::Failed(said.words()));
             };
@@ -189,6 +191,20 @@ fn without(commands: &[String], at: usize) -> (String, Vec<String>) {
     }
     let left = leading.into_iter().chain(rest).cloned().collect();
     (refused, left)
+}
+
+/// How many of the commands go into one conversation, which ends where no block is open: FRR 8.4 takes up to 30 ms for a
+/// line of a prefix list of thousands.
+fn conversation(commands: &[String]) -> usize {
+    const AT_MOST: usize = 200;
+    let mut open = false;
+    for (at, command) in commands.iter().enumerate() {
+        open = is_header(command) || (open && command != "exit");
+        if !open && at + 1 >= AT_MOST {
+            return at + 1;
+        }
+    }
+    commands.len()
 }
 
 /// Begins lines that end with `exit`.
@@ -296,6 +312,25 @@ mod tests {
         assert_eq!(left, ["vrf vrf-8", "exit"]);
         let (_, left) = without(&sent, 9);
         assert_eq!(left, ["vrf vrf-8"]);
+    }
+
+    #[test]
+    fn many_commands_are_several_conversations_and_no_block_is_cut() {
+        let mut all = vec!["ip prefix-list x seq 1 permit 192.0.2.1/32".to_owned(); 198];
+        assert_eq!(conversation(&all), 198);
+        all.extend(commands(&[
+            "route-map x permit 1",
+            "match y",
+            "set z",
+            "exit",
+        ]));
+        assert_eq!(conversation(&all), 202);
+        all.extend(commands(&[
+            "no route-map x permit 2",
+            "no route-map y permit 2",
+        ]));
+        assert_eq!(conversation(&all), 202);
+        assert_eq!(conversation(&all[202..]), 2);
     }
 
     #[tokio::test]

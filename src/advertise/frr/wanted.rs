@@ -1,7 +1,9 @@
 //! Pure: what FRR's running configuration should have of ours, per backend.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use super::attributed::{self, Attributed};
 use super::leaking::{self, CannotLeak, Leaking, Redistribute, default_instance};
 use super::peering::{self, Peering};
 use super::running::Running;
@@ -34,6 +36,7 @@ impl Wanted {
                 asn: config.bgp.asn,
                 vrf,
                 redistribute: redistribute(agent),
+                attributes: None,
             }),
             Backend::FrrPeer => Self::Peer {
                 peering: Peering {
@@ -43,6 +46,18 @@ impl Wanted {
                 vrf: Some(vrf),
             },
             Backend::Embedded => Self::Nothing { vrf },
+        }
+    }
+
+    /// The same with what policies say of routes, once that is known.
+    #[must_use]
+    pub fn attributing(self, attributes: Option<Arc<Attributed>>) -> Self {
+        match self {
+            Self::Leak(leaking) => Self::Leak(Leaking {
+                attributes,
+                ..leaking
+            }),
+            other => other,
         }
     }
 
@@ -88,8 +103,10 @@ impl Wanted {
     /// # Errors
     /// The operator's part of FRR's configuration.
     pub fn complete(&self, running: &Running) -> Result<(), CannotLeak> {
-        let Self::Peer { peering, .. } = self else {
-            return Ok(());
+        let peering = match self {
+            Self::Leak(leaking) => return leaking.complete(running),
+            Self::Peer { peering, .. } => peering,
+            Self::Nothing { .. } => return Ok(()),
         };
         match peering.without_next_hop_self(running) {
             lacking if lacking.is_empty() => Ok(()),
@@ -103,8 +120,11 @@ impl Wanted {
     }
 
     /// What the log says before commands are sent: the Python agent's line, where it has one.
-    pub fn headline(&self) -> String {
+    pub fn headline(&self, commands: &[String]) -> String {
         match self {
+            Self::Leak(_) if attributed::is_about(commands) => {
+                "FRR is told what policies say of routes".to_owned()
+            }
             Self::Leak(Leaking { asn, vrf, .. }) => {
                 format!("Add VRF leak for VRF {vrf} on router bgp {asn}")
             }

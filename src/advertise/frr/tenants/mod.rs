@@ -6,7 +6,7 @@
 //!  vni VNI
 //! router bgp AS vrf vrf-VNI
 //!  address-family ipv4|ipv6 unicast
-//!   redistribute connected|kernel [route-map …]
+//!   redistribute connected|kernel [route-map …]            with what policies say: [`super::attributed`]
 //!  address-family l2vpn evpn
 //!   advertise ipv4|ipv6 unicast
 //!   rd RD
@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
 
+use super::attributed::{self, Attributed};
 use super::leaking::{CannotLeak, default_instance};
 use super::running::Running;
 use crate::exposure::{self, Entry};
@@ -71,6 +72,8 @@ pub struct Tenant {
     pub export: BTreeSet<RouteTarget>,
     /// Which routes of the VRF are advertised.
     pub redistributed: Redistributed,
+    /// What policies say of its routes.
+    pub attributes: Attributed,
 }
 
 /// Why FRR cannot route for tenants, or for one.
@@ -123,6 +126,7 @@ impl Tenant {
                 Entry::PerNetwork => Redistributed::Everything,
                 Entry::PerGateway => Redistributed::Hosts,
             },
+            attributes: Attributed::default(),
         }
     }
 }
@@ -163,10 +167,25 @@ impl Tenants {
                 .commands
                 .extend(redistribution::unused_filter(running));
         }
+        // After the instances that used them.
+        let maps = attributed::running_vnis(running).into_iter();
+        let unused = maps.filter(|vni| !self.tenants.contains_key(vni));
+        let unused = unused.flat_map(|vni| attributed::removal(&attributed::of_vni(vni), running));
+        difference.commands.extend(unused);
         difference.commands.extend(self.bridged_difference(running));
         let commands = advertising::difference(&self.advertisements, running);
         difference.commands.extend(commands);
         Ok(difference)
+    }
+
+    /// The same with what policies say of the routes of each VNI.
+    #[must_use]
+    pub fn attributing(&self, attributes: impl Fn(u32) -> Option<Attributed>) -> Self {
+        let mut this = self.clone();
+        for (vni, tenant) in &mut this.tenants {
+            tenant.attributes = attributes(*vni).unwrap_or_default();
+        }
+        this
     }
 
     fn has_any(&self) -> bool {
@@ -188,11 +207,14 @@ impl Tenants {
         let Some(default) = running.default_instance() else {
             return Ok(());
         };
-        if !self.has_any() || default.has(vrf::EVPN, "advertise-all-vni") {
-            return Ok(());
+        if self.has_any() && !default.has(vrf::EVPN, "advertise-all-vni") {
+            let asn = default.asn.clone();
+            return Err(CannotHost::NoVnis { asn });
         }
-        let asn = default.asn.clone();
-        Err(CannotHost::NoVnis { asn })
+        for (vni, tenant) in &self.tenants {
+            tenant.complete(*vni, running)?;
+        }
+        Ok(())
     }
 }
 
@@ -212,7 +234,13 @@ pub(super) fn headline(commands: &[String]) -> String {
         .iter()
         .filter_map(|command| command.strip_prefix("interface "));
     let devices = devices.map(|device| format!("IPv6 ND of {device}"));
-    let about: Vec<String> = about.chain(devices).collect();
+    let policies = commands.iter().filter_map(|command| {
+        let (_, rest) = command.split_once(attributed::LEAKED)?;
+        let vni = rest.strip_prefix("-vni-")?.split(['-', ' ']).next()?;
+        Some(format!("policies of VNI {vni}"))
+    });
+    let policies: BTreeSet<String> = policies.collect();
+    let about: Vec<String> = about.chain(devices).chain(policies).collect();
     format!("FRR reconfiguration ({})", about.join(", "))
 }
 

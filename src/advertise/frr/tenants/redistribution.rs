@@ -12,7 +12,8 @@
 //! route-map ovn-bgp-agent-hosts permit 20                      the same of IPv6
 //! ```
 
-use crate::advertise::frr::leaking::Block;
+use crate::advertise::frr::attributed::{self, Attributed, Redistribution, Through};
+use crate::advertise::frr::leaking::{Block, FAMILIES};
 use crate::advertise::frr::running::{Instance, Running};
 
 const HOSTS: &str = "ovn-bgp-agent-hosts";
@@ -33,37 +34,83 @@ pub enum Redistributed {
 
 impl Redistributed {
     /// The lines of an address family that are missing or too many. A route map of the operator's stays.
-    pub(super) fn difference(self, existing: Option<&Instance>, family: &str, block: &mut Block) {
-        let has = |line: &str| existing.is_some_and(|instance| instance.has(family, line));
-        let filtered = filtered_line();
+    pub(super) fn difference(
+        self,
+        vni: u32,
+        attributes: &Attributed,
+        existing: Option<&Instance>,
+        family: &str,
+        block: &mut Block,
+    ) {
+        let policy = attributed::of_vni(vni);
+        let through = match attributes.is_empty() {
+            true => Through::Plain((self == Self::Hosts).then_some(HOSTS)),
+            false => Through::Policy,
+        };
+        for line in self.lines(&policy, through) {
+            line.difference(existing, family, block);
+        }
+        let unwanted = self == Self::Hosts;
+        if unwanted && existing.is_some_and(|instance| instance.has(family, CONNECTED)) {
+            block.in_family(family, format!("no {CONNECTED}"));
+        }
+    }
+
+    /// Lines of others that stay where policies say something of routes.
+    pub(super) fn theirs(
+        self,
+        vni: u32,
+        existing: Option<&Instance>,
+    ) -> impl Iterator<Item = (&'static str, &String)> {
+        let policy = attributed::of_vni(vni);
+        FAMILIES.into_iter().flat_map(move |family| {
+            let lines = self.lines(&policy, Through::Policy);
+            let theirs = lines
+                .iter()
+                .filter_map(|line| line.theirs(existing, family));
+            theirs.map(|line| (family, line)).collect::<Vec<_>>()
+        })
+    }
+
+    fn lines<'a>(self, policy: &'a str, through: Through<'a>) -> Vec<Redistribution<'a>> {
+        let line = |what| Redistribution {
+            what,
+            policy,
+            usual: Some(HOSTS),
+            insists: self == Self::Hosts,
+            through,
+        };
         match self {
-            Self::Everything => {
-                if !has(CONNECTED) {
-                    block.in_family(family, CONNECTED.to_owned());
-                }
-                // FRR keeps the route map of a line that comes again without one.
-                if has(&filtered) {
-                    block.in_family(family, format!("no {KERNEL}"));
-                }
-                if has(&filtered) || !has(KERNEL) {
-                    block.in_family(family, KERNEL.to_owned());
-                }
-            }
-            Self::Hosts => {
-                if !has(&filtered) {
-                    block.in_family(family, filtered);
-                }
-                if has(CONNECTED) {
-                    block.in_family(family, format!("no {CONNECTED}"));
-                }
-            }
+            Self::Everything => vec![line("connected"), line("kernel")],
+            Self::Hosts => vec![line("kernel")],
+        }
+    }
+
+    /// How many lines are wanted, in both families.
+    pub(super) fn count(self) -> usize {
+        self.lines("", Through::Policy).len() * FAMILIES.len()
+    }
+
+    /// The last entries of the map of a table with policies: what passes without one.
+    pub(super) fn rest(self) -> Vec<Vec<String>> {
+        match self {
+            Self::Everything => vec![Vec::new()],
+            Self::Hosts => entries().map(|(_, lines)| lines.to_vec()).to_vec(),
         }
     }
 }
 
 /// True for what [`Redistributed::difference`] writes.
 pub(super) fn is_our_line(line: &str) -> bool {
-    line == CONNECTED || line == KERNEL || line == filtered_line()
+    let map = line.split_once(" route-map ").map(|(_, map)| map);
+    let of_policy = map.is_some_and(|map| map.starts_with(attributed::LEAKED));
+    let plain = if of_policy {
+        line.split(" route-map ").next()
+    } else {
+        None
+    };
+    let plain = plain.unwrap_or(line);
+    plain == CONNECTED || plain == KERNEL || line == filtered_line()
 }
 
 /// The commands that make the route map, as far as they are missing.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bgp::wire::evpn::{RouteDistinguisher, RouteTarget};
 
 use super::{CannotHost, Tenant, redistribution};
-use crate::advertise::frr::leaking::{Block, FAMILIES};
+use crate::advertise::frr::attributed::{self, Attributed};
+use crate::advertise::frr::leaking::{Block, CannotLeak, FAMILIES};
 use crate::advertise::frr::running::{Instance, Running};
 
 pub(super) const EVPN: &str = "l2vpn evpn";
@@ -31,9 +32,13 @@ impl Tenant {
             commands.extend(block(format!("vrf {vrf}"), [format!("vni {vni}")]));
         }
         let asn = existing.map_or_else(|| self.asn.to_string(), |instance| instance.asn.clone());
+        let policy = self.policy(vni, existing, running);
+        commands.extend(policy.before);
         let mut block = Block::new(format!("router bgp {asn} vrf {vrf}"));
         for family in FAMILIES {
-            self.redistributed.difference(existing, family, &mut block);
+            let attributes = &self.attributes;
+            let lines = self.redistributed;
+            lines.difference(vni, attributes, existing, family, &mut block);
         }
         for line in ADVERTISED {
             if !existing.is_some_and(|instance| instance.has(EVPN, line)) {
@@ -45,7 +50,39 @@ impl Tenant {
             block.in_family(EVPN, line);
         }
         commands.extend(block.commands());
+        commands.extend(policy.after);
         Ok(commands)
+    }
+
+    /// The route map of the table, where a line can have it.
+    fn policy(
+        &self,
+        vni: u32,
+        existing: Option<&Instance>,
+        running: &Running,
+    ) -> attributed::Commands {
+        let rest = self.redistributed.rest();
+        let lines = self.redistributed.count();
+        let passes = self.redistributed.theirs(vni, existing).count() < lines;
+        let nothing = Attributed::nothing();
+        let wanted = if passes { &self.attributes } else { &nothing };
+        attributed::difference(&attributed::of_vni(vni), wanted, &rest, running)
+    }
+
+    /// Lines of others, for which attributes do not pass.
+    pub(super) fn complete(&self, vni: u32, running: &Running) -> Result<(), CannotLeak> {
+        let vrf = name(vni);
+        let Some(instance) = running.of_vrf(&vrf).filter(|_| !self.attributes.is_empty()) else {
+            return Ok(());
+        };
+        let theirs = self.redistributed.theirs(vni, Some(instance));
+        let theirs = theirs.map(|(family, line)| format!("'{line}' ({family})"));
+        let lines: Vec<String> = theirs.collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let asn = instance.asn.clone();
+        Err(CannotLeak::OwnRedistribution { asn, vrf, lines })
     }
 
     /// The instance to build on. One of another AS has to go first, and its VNI before it: FRR refuses otherwise.

@@ -19,6 +19,7 @@ fn tenant(rd: Option<&str>, import: &[&str], export: &[&str]) -> Tenant {
         import: targets(import),
         export: targets(export),
         redistributed: Redistributed::Everything,
+        attributes: Attributed::default(),
     }
 }
 
