@@ -114,6 +114,7 @@ fn evpn() -> Desired {
     let public = ProviderNetwork {
         localnet: uuid::Uuid::nil(),
         attachment: attachment.clone(),
+        mtu: None,
         routers: BTreeSet::new(),
         advertisements: BTreeSet::new(),
         stations: BTreeSet::new(),

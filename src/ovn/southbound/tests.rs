@@ -129,6 +129,7 @@ fn each_type_has_what_is_its_own() {
     let expected = Localnet {
         physical_network: Some("physnet1".into()),
         vlan: Some(100),
+        mtu: crate::ovn::Mtu::default(),
     };
     assert_eq!(
         sb.binding_named("port").unwrap().kind,
