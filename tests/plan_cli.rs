@@ -334,7 +334,7 @@ fn serve(dir: &Path, name: &str, scratch: &Path) -> OvsdbServer {
 fn unpacked(file: &Path) -> Vec<u8> {
     let mut content = Vec::new();
     let file = std::fs::File::open(file).unwrap();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut content).unwrap();
+    Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut content).unwrap();
     content
 }
 

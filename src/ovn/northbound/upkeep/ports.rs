@@ -198,7 +198,7 @@ impl Northbound {
         let said = |row: &Switch| {
             let (annotations, vpn) = (row.annotations.clone(), row.vpn.clone());
             // How large packets are matters for the devices of a VNI alone.
-            let mtu = vpn.vni().and(row.mtu.octets());
+            let mtu = vpn.vni().and_then(|_| row.mtu.octets());
             (row.name.clone(), annotations, vpn, mtu)
         };
         let other = old.as_deref().map(said) != new.as_ref().map(said);
