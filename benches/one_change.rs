@@ -40,6 +40,7 @@ impl Bench {
             ports: (0..=ports).map(|n| Uuid::from_u128(n.into())).collect(),
             annotations: Annotations::default(),
             vpn: ovn_bgp_agent::ovn::Vpn::default(),
+            mtu: ovn_bgp_agent::ovn::Mtu::default(),
         };
         nb.replace(
             Table::Switch,

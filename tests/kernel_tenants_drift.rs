@@ -11,6 +11,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 const VNI: u32 = 1001;
+const MTU: u32 = 9000;
 const VTEPS: &[&str] = &["10.255.0.1", "10.255.0.2"];
 
 /// Of `ip`, and of `bridge` where they begin with its objects.
@@ -23,6 +24,10 @@ const HARM: &[&str] = &[
     "link set vrfb4113ba2-78 nomaster",
     "link set vrfb4113ba2-78 address 02:00:00:00:00:99",
     "link set br-1001 address 02:00:00:00:00:98",
+    "link set br-1001 mtu 1500",
+    "link set vxlan-1001 mtu 1400",
+    "link set vrfb4113ba2-78 mtu 1500",
+    "link set ovsb4113ba2-78 mtu 1500",
     "link set vxlan-1001 type vxlan learning",
     "link set vxlan-1001 type bridge_slave learning on neigh_suppress off",
     "BRIDGE link set dev vxlan-1001 learning on",
@@ -54,7 +59,7 @@ fn harm(command: &str) -> bool {
 
 fn wish() -> Vec<(Holder, Vec<(Key, ovn_bgp_agent::reconcile::Value)>)> {
     vec![
-        (Holder::Tenant(VNI), devices(VNI)),
+        (Holder::Tenant(VNI), devices_of(VNI, MTU)),
         (Holder::Base, taught_but_routes(VNI, VTEPS)),
     ]
 }
@@ -108,6 +113,7 @@ fn shown() -> Vec<String> {
             "link/ether 02:0a:00:00:03:e9",
             "link/ether 02:00:03:e9:00:00",
             ",UP",
+            "mtu 9000 ",
         ] {
             if text.contains(part) {
                 lines.push(format!("{device}: {part}"));

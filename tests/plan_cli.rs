@@ -8,8 +8,13 @@
 mod snapshot;
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use interop::ovsdb::{OvsdbServer, Schema};
 use interop::{Namespace, Need, Place, require};
@@ -55,6 +60,66 @@ fn an_unreachable_northbound_is_named() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("cannot reach OVN_Northbound"), "{error}");
     assert!(error.contains("unix:/nowhere/nb.sock"), "{error}");
+}
+
+/// The time for reaching a database is not the time that it may take to send a large cloud.
+#[test]
+fn a_database_that_is_slow_to_send_its_rows_is_waited_for() {
+    require!(Need::Root, Need::Program("ovsdb-server"));
+    let scratch = interop::scratch().unwrap();
+    let node = Node::with_ids(scratch.path(), "external-ids:system-id=chassis-1");
+    let nb = OvsdbServer::from_schema(&Place::host(), scratch.path(), Schema::Northbound).unwrap();
+    let listener = UnixListener::bind(scratch.path().join("slow.sock")).unwrap();
+    let server = nb.unix().trim_start_matches("unix:").to_owned();
+    std::thread::spawn(move || slow(&listener, &server));
+    let remote = format!("unix:{}", scratch.path().join("slow.sock").display());
+    let config = node.config(&remote);
+    let text = std::fs::read_to_string(&config).unwrap();
+    let short = text.replace("[ovn]", "[ovn]\novsdb_connection_timeout = 1");
+    std::fs::write(&config, short).unwrap();
+    let began = Instant::now();
+    let output = run(node.command(&config, &["plan", "--json"]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(began.elapsed() > SLOWNESS, "it was not slow");
+}
+
+/// How long a slow server takes to send rows: longer than the time for reaching it.
+const SLOWNESS: Duration = Duration::from_millis(2500);
+
+/// Passes everything on, but what follows the question for rows of OVN_Northbound late.
+fn slow(listener: &UnixListener, server: &str) {
+    for client in listener.incoming() {
+        let (client, server) = (client.unwrap(), UnixStream::connect(server).unwrap());
+        let asked = Arc::new(AtomicBool::new(false));
+        let (to_server, from_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let noted = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            pass(from_client, to_server, |bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                let rows = text.contains("\"monitor_cond") && text.contains("Logical_Switch");
+                noted.fetch_or(rows, Ordering::SeqCst);
+            });
+        });
+        std::thread::spawn(move || {
+            let mut late = false;
+            pass(server, client, |_| {
+                if asked.load(Ordering::SeqCst) && !std::mem::replace(&mut late, true) {
+                    std::thread::sleep(SLOWNESS);
+                }
+            });
+        });
+    }
+}
+
+fn pass(mut from: UnixStream, mut to: UnixStream, mut before: impl FnMut(&[u8])) {
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        before(&buffer[..length]);
+        if to.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+    }
 }
 
 #[test]
@@ -269,7 +334,7 @@ fn serve(dir: &Path, name: &str, scratch: &Path) -> OvsdbServer {
 fn unpacked(file: &Path) -> Vec<u8> {
     let mut content = Vec::new();
     let file = std::fs::File::open(file).unwrap();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut content).unwrap();
+    Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut content).unwrap();
     content
 }
 

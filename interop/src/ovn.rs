@@ -240,6 +240,13 @@ impl Chassis {
         })
     }
 
+    /// Makes a VM and its port larger or smaller. Where the kernel has the datapath alone: elsewhere Open vSwitch insists.
+    pub fn set_mtu(&self, chassis: &Namespace, vm: &Vm, mtu: u32) -> Result<()> {
+        chassis.ip(&format!("link set {} mtu {mtu}", vm.port))?;
+        vm.namespace.ip(&format!("link set eth0 mtu {mtu}"))?;
+        Ok(())
+    }
+
     /// Unplugs a VM.
     pub fn unplug(&self, vm: Vm) -> Result<()> {
         self.switch

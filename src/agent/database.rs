@@ -127,6 +127,11 @@ impl Database {
         self.asked.is_delivered()
     }
 
+    /// True while a server is connected that holds the database. One that is silent for too long is not.
+    pub(super) fn is_connected(&self) -> bool {
+        self.handle.status().connected.is_some()
+    }
+
     /// In words, for `show summary`.
     pub(super) fn state(&self) -> String {
         let status = self.handle.status();

@@ -38,6 +38,7 @@ pub use self::inputs::InputError;
 use self::inputs::{Inputs, News};
 pub use self::plan::{PlanError, explain_beyond, explain_without_agent, plan};
 pub use self::run::{RunError, run};
+pub(crate) use self::tenants::own_addresses;
 use crate::advertise::frr::{self, Leak, Upkeep};
 use crate::config::{self, Backend, Config, frr_peer};
 use crate::exposure::{Options, Policy};

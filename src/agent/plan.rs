@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::conditions::Rows;
+use super::database::Database;
 use super::explain::explain;
 use super::inputs::{InputError, News};
-use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE};
+use super::{Agent, FLOWS_PATIENCE, SOUTHBOUND_PATIENCE, driver};
 use crate::cli::plan::{Change, Op, Plan};
 use crate::config::Config;
 use crate::control::Explanation;
@@ -19,8 +20,9 @@ use crate::ovsdb::Event;
 use crate::reconcile::{Desired, Observed, Step, diff};
 use crate::wiring;
 
-/// How long inputs may take, if `ovsdb_connection_timeout` is not shorter: longer than the first
-/// attempts at every remote.
+/// How long an input may be out of reach, if `ovsdb_connection_timeout` is not shorter: longer than the first attempts at
+/// every remote. One that is reached may take its time: a large cloud is sent in one message, and the client gives up
+/// whoever is silent.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why there is no plan.
@@ -114,10 +116,11 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
     let patience = config.ovn.ovsdb_connection_timeout.min(PATIENCE);
     let mut agent = Agent::open(config, rt_tables, Rows::All)?;
     agent.leak.sweep();
-    let deadline = Instant::now() + patience;
-    let mut last = None;
+    let mut deadline = Instant::now() + patience;
+    let (mut awaited, mut last) = (agent.awaited(), None);
     while !agent.is_ready() {
-        match tokio::time::timeout_at(due(&agent, deadline), agent.inputs.next()).await {
+        let due = due(&agent, deadline);
+        match tokio::time::timeout_at(due, agent.inputs.next()).await {
             Ok(news) => {
                 last = failure(&news).or(last);
                 if let News::Kernel(Err(error)) = news {
@@ -125,8 +128,15 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
                 }
                 agent.take(news).await?;
             }
-            Err(_) if agent.read_at.is_some() && Instant::now() < deadline => {}
+            // What can be done without is done without from now on.
+            Err(_) if due < deadline => agent.decide(),
+            Err(_) if agent.hears(awaited) => deadline = Instant::now() + patience,
             Err(_) => return Err(unreachable_input(&agent, patience, last)),
+        }
+        let now_awaited = agent.awaited();
+        if std::mem::replace(&mut awaited, now_awaited) != now_awaited {
+            // Each has its own time: where the next one is may have to be read first.
+            deadline = Instant::now() + patience;
         }
         if agent.seen.vswitch && agent.core.node().is_none() {
             let ids = agent.core.vswitch().node_ids();
@@ -138,18 +148,50 @@ async fn read_all(config: Arc<Config>, rt_tables: PathBuf) -> Result<Agent, Plan
     Ok(agent)
 }
 
-/// When to look again, news or none.
+/// When to look again, news or none: after `deadline` at the latest.
 fn due(agent: &Agent, deadline: Instant) -> Instant {
-    let Some(read_at) = agent.read_at else {
-        return deadline;
-    };
-    let patience = [FLOWS_PATIENCE, SOUTHBOUND_PATIENCE].map(|patience| read_at + patience);
     let now = Instant::now();
-    patience
+    let patience = [FLOWS_PATIENCE, SOUTHBOUND_PATIENCE];
+    let ends = patience
         .into_iter()
-        .filter(|at| *at > now)
+        .filter_map(|patience| Some(agent.read_at? + patience));
+    ends.filter(|at| *at > now)
         .min()
-        .unwrap_or(now)
+        .map_or(deadline, |at| at.min(deadline))
+}
+
+/// What has to be read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    Vswitch,
+    Ovn,
+    Kernel,
+}
+
+impl Agent {
+    fn awaited(&self) -> Awaited {
+        if !self.seen.vswitch {
+            Awaited::Vswitch
+        } else if !self.ovn_is_read() {
+            Awaited::Ovn
+        } else {
+            Awaited::Kernel
+        }
+    }
+
+    /// Whether it is reached, so that it is but slow.
+    fn hears(&self, awaited: Awaited) -> bool {
+        let connected = |database: Option<&Database>| database.is_some_and(Database::is_connected);
+        match awaited {
+            Awaited::Vswitch => self.inputs.vswitch.is_connected(),
+            Awaited::Ovn if driver::needs_northbound(self.config.agent.driver) => {
+                connected(self.inputs.northbound.as_ref())
+            }
+            Awaited::Ovn => connected(self.inputs.southbound.as_ref()),
+            // It says itself when it does not answer.
+            Awaited::Kernel => false,
+        }
+    }
 }
 
 fn failure(news: &News) -> Option<String> {
@@ -164,12 +206,10 @@ fn failure(news: &News) -> Option<String> {
 }
 
 fn unreachable_input(agent: &Agent, patience: Duration, last: Option<String>) -> PlanError {
-    let what = if !agent.seen.vswitch {
-        "Open_vSwitch"
-    } else if !agent.ovn_is_read() {
-        agent.ovn_name()
-    } else {
-        "the kernel"
+    let what = match agent.awaited() {
+        Awaited::Vswitch => "Open_vSwitch",
+        Awaited::Ovn => agent.ovn_name(),
+        Awaited::Kernel => "the kernel",
     };
     PlanError::Unreachable {
         what,

@@ -56,8 +56,14 @@ impl Agent {
                 known.vtep
             }
         };
+        let tables = router_id.filter(|_| agent.bgp_backend != Backend::Frr);
+        let tables = tables.map(|router_id| {
+            let tables = self.config.evpn_vnis.iter();
+            tables.map(move |table| (table.rd(router_id), table.vni))
+        });
         self.core.set_tenancy(Tenancy {
             vtep,
+            distinguishers: tables.into_iter().flatten().collect(),
             udp_port: agent.evpn_udp_dstport,
             asn: self.config.bgp.asn,
             router_id,
@@ -170,7 +176,7 @@ fn identifier<'a>(
 }
 
 /// The node's addresses by device, in the kernel's order.
-fn own_addresses() -> Vec<(String, IpNet)> {
+pub(crate) fn own_addresses() -> Vec<(String, IpNet)> {
     let all = match nix::ifaddrs::getifaddrs() {
         Ok(all) => all,
         Err(error) => {

@@ -148,6 +148,7 @@ fn settled() -> Core {
         kind: crate::reconcile::object::LinkKind::Foreign,
         up: true,
         mac: None,
+        mtu: None,
     });
     let bridge = [(
         Key::Link {

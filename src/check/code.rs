@@ -118,11 +118,11 @@ codes! {
     BridgeDown "bridge-down" "warning" "a mapped bridge is down; the agent sets it up" "set it up at boot"
     BridgeMtu "bridge-mtu" "warning" "a bridge's MTU is below that of a network on it" "raise it: large packets are dropped"
 
-    VtepMissing "vtep-missing" "error" "there is no address for VXLAN tunnels" "`evpn_local_ip`, or `evpn_nic`"
+    VtepMissing "vtep-missing" "error, info" "there is no address for VXLAN tunnels (with `ovn_native` an error once a router has a VNI)" "`evpn_local_ip`, or `evpn_nic`"
     VtepForeign "vtep-foreign" "error" "no device of this node has the address of the VTEP" "correct `evpn_local_ip`, or give the address to `lo`"
     VxlanPortTaken "vxlan-port-taken" "error" "somebody else has the UDP port of VXLAN" "another `evpn_udp_dstport` on all nodes, or Geneve instead of VXLAN in OVN"
     VniTaken "vni-taken" "warning" "a VXLAN device that is not the agent's has a VNI on the same UDP port" "remove it, or do not give that VNI to a network"
-    UnderlayMtu "underlay-mtu" "warning" "packets of a tenant do not fit through the fabric with the VXLAN header around them" "raise the MTU of the device to the fabric, or lower that of the networks"
+    UnderlayMtu "underlay-mtu" "warning" "packets of a network of a VNI do not fit through a device to the fabric with the VXLAN header (50 octets, 70 where the VTEP is an IPv6 address) around them" "raise the MTU of that device and of the fabric, or lower `neutron:mtu` of the network"
 
     AddressScopeUnknown "address-scope-unknown" "warning" "no router port of OVN has an address scope that is configured" "compare with `openstack address scope list`, character by character"
     OverlappingSubnets "overlapping-subnets" "warning" "tenant subnets that are exposed here overlap" "`address_scopes`, or a policy ([policy.md](policy.md))"

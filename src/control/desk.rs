@@ -242,15 +242,13 @@ impl Desk {
             None => fib::Snapshot::default(),
         };
         loop {
-            let rest = left.routes.split_off(left.routes.len().min(PART));
-            let more = !rest.is_empty();
-            let fib = std::mem::take(&mut left);
+            let fib = left.take_part(PART);
+            let more = !left.is_told();
             let part = Reply::Fib(Fib { fib, more });
             if !more {
                 return Ok(part);
             }
             lines.send(&part).await?;
-            left.routes = rest;
         }
     }
 

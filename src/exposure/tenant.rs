@@ -58,6 +58,8 @@ pub struct ProviderNetwork {
     /// Row of its localnet port, which names its devices.
     pub localnet: Uuid,
     pub attachment: Attachment,
+    /// Octets of its largest packet, where OVN says so: 68–65535.
+    pub mtu: Option<u32>,
     /// What its ports are told is their router (`DHCP_Options.options:router`): the kernel is it.
     pub routers: BTreeSet<IpAddr>,
     /// What IPv6 routers say on it.

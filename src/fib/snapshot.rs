@@ -134,6 +134,47 @@ impl Snapshot {
         }
     }
 
+    /// Takes off a part with so many routes, of the node's own table and of routers' ones; the first has all the rest.
+    pub fn take_part(&mut self, most: usize) -> Self {
+        let mut part = std::mem::take(self);
+        self.routes = part.routes.split_off(part.routes.len().min(most));
+        let mut room = most - part.routes.len();
+        for mut router in std::mem::take(&mut part.routers) {
+            if room == 0 {
+                self.routers.push(router);
+                continue;
+            }
+            let left = router.routes.split_off(router.routes.len().min(room));
+            // One without routes takes its line all the same.
+            room -= router.routes.len().max(1);
+            if !left.is_empty() {
+                self.routers.push(RouterSnapshot {
+                    table: router.table,
+                    router: router.router.clone(),
+                    routes: left,
+                });
+            }
+            part.routers.push(router);
+        }
+        part
+    }
+
+    /// Whether nothing is left to take off.
+    pub fn is_told(&self) -> bool {
+        self.routes.is_empty() && self.routers.is_empty()
+    }
+
+    /// Puts the next part behind those before it.
+    pub fn join(&mut self, part: Self) {
+        self.routes.extend(part.routes);
+        for router in part.routers {
+            match self.routers.last_mut() {
+                Some(last) if last.table == router.table => last.routes.extend(router.routes),
+                _ => self.routers.push(router),
+            }
+        }
+    }
+
     /// How many prefixes are in which state.
     pub fn counts(&self) -> Counts {
         Counts::of(&self.routes)
@@ -273,5 +314,64 @@ pub(super) fn words(why: Withheld) -> String {
              give ours another metric",
             RouteProtocol::from(protocol)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(count: u8) -> Vec<RouteSnapshot> {
+        let route = |n: u8| RouteSnapshot {
+            prefix: IpNet::from(IpAddr::from([10, 0, 0, n])),
+            state: RouteState::Installed,
+            reason: None,
+            next_hops: Vec::new(),
+            source: None,
+            unused: Vec::new(),
+        };
+        (0..count).map(route).collect()
+    }
+
+    fn snapshot(own: u8, routers: &[u8]) -> Snapshot {
+        let router = |(n, count): (usize, &u8)| RouterSnapshot {
+            table: 1000 + n as u32,
+            router: Some(format!("r{n}")),
+            routes: routes(*count),
+        };
+        Snapshot {
+            table: 254,
+            writes: 7,
+            routes: routes(own),
+            routers: routers.iter().enumerate().map(router).collect(),
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn no_part_has_more_routes_than_it_may_and_together_they_are_the_whole() {
+        for (own, routers) in [
+            (0, vec![]),
+            (3, vec![]),
+            (2, vec![9, 0, 1]),
+            (0, vec![0, 0, 0, 0, 4]),
+            (4, vec![4, 4]),
+        ] {
+            let whole = snapshot(own, &routers);
+            let mut left = whole.clone();
+            let mut joined = left.take_part(4);
+            let mut parts = vec![joined.clone()];
+            while !left.is_told() {
+                let part = left.take_part(4);
+                parts.push(part.clone());
+                joined.join(part);
+            }
+            assert_eq!(joined, whole, "{own} {routers:?}");
+            for part in parts {
+                let of_routers = part.routers.iter().map(|r| r.routes.len());
+                let count = part.routes.len() + of_routers.sum::<usize>();
+                assert!(count <= 4 && part.routers.len() <= 4, "{part:?}");
+            }
+        }
     }
 }

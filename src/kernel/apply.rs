@@ -1,6 +1,8 @@
 //! Taking steps: requests in batches where the kernel allows, one by one where later steps need
 //! the outcome.
 
+mod making;
+
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
 
+use self::making::Making;
 use super::connection::{Reader, Refusal, Request};
 use super::message::{LinkFacts, RouteId};
 use super::rt_tables::{self, RtTablesError};
@@ -50,6 +53,8 @@ enum Action {
     Requests(Vec<Request>),
     /// Later steps depend on it: it is taken, and what became of these interfaces looked at, before they are.
     Link(Vec<Request>, Vec<Arc<str>>),
+    /// The same, of an interface that is to be made first.
+    Make(Box<Making>, Vec<Arc<str>>),
     Sysctl(Arc<str>, Arc<str>),
     TableName(Arc<str>, u32),
 }
@@ -100,6 +105,11 @@ impl Kernel {
                     {
                         answer = self.change(step, request).await;
                     }
+                    if let (Step::Remove { key, .. }, Ok(())) = (step, &answer)
+                        && let Key::Fdb { dev, mac } = key
+                    {
+                        self.state.forget_fdb(dev, *mac);
+                    }
                     answers.push(answer);
                 }
             }
@@ -137,10 +147,11 @@ impl Kernel {
                 for request in requests {
                     self.change(step, request).await?;
                 }
-                for name in names {
-                    self.learn_link(&name).await?;
-                }
-                Ok(())
+                self.learn_links(&names).await
+            }
+            Action::Make(making, names) => {
+                self.make(step, *making).await?;
+                self.learn_links(&names).await
             }
             Action::Sysctl(path, value) => {
                 self.watched.insert(Arc::clone(&path));
@@ -170,6 +181,13 @@ impl Kernel {
         let replies = self.changes.request(vec![request]).await;
         let replies = replies.map_err(Arc::new)?;
         replies.into_iter().try_for_each(|reply| judge(step, reply))
+    }
+
+    async fn learn_links(&mut self, names: &[Arc<str>]) -> Result<(), ApplyError> {
+        for name in names {
+            self.learn_link(name).await?;
+        }
+        Ok(())
     }
 
     /// Later steps of the same batch need the index of a new interface.
@@ -276,21 +294,16 @@ impl Kernel {
                         requests
                     }
                     (_, found) => {
-                        let before = found.map(|found| request::remove_link(found.index));
-                        let mut requests: Vec<Request> = before.into_iter().collect();
-                        requests.push(request::add_link(create, link.mac));
-                        requests.push(request::mark_and_set_up(name));
                         if let LinkKind::Veth { peer } = &link.kind {
-                            requests.push(request::set_up_by_name(peer));
-                            names.push(Arc::clone(peer));
+                            // A pair's ends are told apart by each other's names: the other end is learned first.
+                            names.insert(0, Arc::clone(peer));
                         }
-                        requests
+                        let making = Making::of(name, link, create, found);
+                        return Ok(Action::Make(Box::new(making), names));
                     }
                 }
             }
         };
-        // A pair's ends are told apart by each other's names.
-        names.reverse();
         Ok(Action::Link(requests, names))
     }
 
@@ -379,7 +392,10 @@ impl Kernel {
 fn corrections(found: &LinkFacts, link: &Link) -> Vec<Request> {
     let mac = link.mac.filter(|mac| found.mac != Some(*mac));
     let mac = mac.map(|mac| request::set_mac(found.index, mac));
+    let mtu = link.mtu.filter(|mtu| found.mtu != *mtu);
+    let mtu = mtu.map(|mtu| request::set_mtu(found.index, mtu));
     mac.into_iter()
+        .chain(mtu)
         .chain([request::set_up(found.index)])
         .collect()
 }

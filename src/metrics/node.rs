@@ -3,7 +3,7 @@
 use super::exposition::{Exposition, Kind};
 use crate::bfd::{self, SessionSnapshot};
 use crate::control::AgentSummary;
-use crate::fib::{self, RouteState};
+use crate::fib::{self, RouteSnapshot, RouteState};
 
 pub(super) fn write_agent(text: &mut Exposition, agent: &AgentSummary) {
     text.single(
@@ -54,21 +54,19 @@ pub(super) fn write_agent(text: &mut Exposition, agent: &AgentSummary) {
 }
 
 pub(super) fn write_fib(text: &mut Exposition, fib: &fib::Snapshot) {
-    let mut routes = text.family(
+    let of_routers = fib.routers.iter().flat_map(|router| &router.routes);
+    write_states(
+        text,
         "ovn_bgp_agent_fib_routes",
-        Kind::Gauge,
         "Learned prefixes by what has become of them in the kernel.",
+        fib.routes.iter(),
     );
-    for (name, state) in [
-        ("installed", RouteState::Installed),
-        ("pending", RouteState::Pending),
-        ("held", RouteState::Held),
-        ("withheld", RouteState::Withheld),
-        ("refused", RouteState::Refused),
-    ] {
-        let in_it = fib.routes.iter().filter(|route| route.state == state);
-        routes.sample(&[("state", name)], in_it.count());
-    }
+    write_states(
+        text,
+        "ovn_bgp_agent_fib_router_routes",
+        "The same in the tables of OVN's routers, all together.",
+        of_routers,
+    );
     text.single(
         "ovn_bgp_agent_fib_writes_total",
         Kind::Counter,
@@ -81,6 +79,25 @@ pub(super) fn write_fib(text: &mut Exposition, fib: &fib::Snapshot) {
         "What is wrong with it as a whole; 'show fib' says what.",
         fib.problems.len(),
     );
+}
+
+fn write_states<'a>(
+    text: &mut Exposition,
+    name: &'static str,
+    help: &str,
+    routes: impl Iterator<Item = &'a RouteSnapshot> + Clone,
+) {
+    let mut family = text.family(name, Kind::Gauge, help);
+    for (name, state) in [
+        ("installed", RouteState::Installed),
+        ("pending", RouteState::Pending),
+        ("held", RouteState::Held),
+        ("withheld", RouteState::Withheld),
+        ("refused", RouteState::Refused),
+    ] {
+        let in_it = routes.clone().filter(|route| route.state == state);
+        family.sample(&[("state", name)], in_it.count());
+    }
 }
 
 pub(super) fn write_bfd(text: &mut Exposition, bfd: &bfd::Snapshot) {
@@ -131,4 +148,46 @@ pub(super) fn write_bfd(text: &mut Exposition, bfd: &bfd::Snapshot) {
         "Of a hundred wake-ups of the thread, one was later than this.",
         bfd.wakeup_delay_p99 as f64 / 1_000_000.0,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fib::RouterSnapshot;
+
+    #[test]
+    fn routes_in_the_tables_of_routers_are_counted_apart() {
+        let route = |state| RouteSnapshot {
+            prefix: "10.0.0.0/24".parse().unwrap(),
+            state,
+            reason: None,
+            next_hops: Vec::new(),
+            source: None,
+            unused: Vec::new(),
+        };
+        let router = |table, states: &[RouteState]| RouterSnapshot {
+            table,
+            router: None,
+            routes: states.iter().map(|state| route(*state)).collect(),
+        };
+        let snapshot = fib::Snapshot {
+            routes: vec![route(RouteState::Held)],
+            routers: vec![
+                router(1000, &[RouteState::Installed, RouteState::Refused]),
+                router(1001, &[RouteState::Installed]),
+            ],
+            ..fib::Snapshot::default()
+        };
+        let mut text = Exposition::default();
+        write_fib(&mut text, &snapshot);
+        let text = text.into_text();
+        for line in [
+            "ovn_bgp_agent_fib_routes{state=\"held\"} 1",
+            "ovn_bgp_agent_fib_routes{state=\"installed\"} 0",
+            "ovn_bgp_agent_fib_router_routes{state=\"installed\"} 2",
+            "ovn_bgp_agent_fib_router_routes{state=\"refused\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod annotations;
 mod index;
 pub mod interest;
 mod mappings;
+mod mtu;
 pub mod northbound;
 mod row;
 mod scopes;
@@ -17,6 +18,7 @@ pub mod vswitch;
 
 pub use annotations::Annotations;
 pub use mappings::{BridgeMapping, BridgeMappings, InvalidMapping};
+pub use mtu::Mtu;
 pub use northbound::Northbound;
 pub use row::{LeftOut, RowProblem};
 pub use scopes::AddressScopes;

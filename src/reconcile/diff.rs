@@ -174,6 +174,7 @@ pub(super) fn satisfies(found: &Value, wish: &Value) -> bool {
             (wish.kind == LinkKind::Foreign || found.kind == wish.kind)
                 && (found.up || !wish.up)
                 && (wish.mac.is_none() || found.mac == wish.mac)
+                && (wish.mtu.is_none() || found.mtu == wish.mtu)
         }
         _ => found == wish,
     }
@@ -203,7 +204,10 @@ fn replace(key: &Key, wish: &Value, found: &Found) -> Verdict {
         (Key::Link { .. }, Value::Link(wish), Value::Link(link))
             if wish.kind == LinkKind::Foreign || wish.kind == link.kind =>
         {
-            found.owned || wish.mac.is_none() || wish.mac == link.mac
+            let mac = wish.mac.is_none() || wish.mac == link.mac;
+            let mtu = wish.mtu.is_none() || wish.mtu == link.mtu;
+            // The other end of a pair is nobody's to remove, and ours to size: the wish has no kind for it.
+            found.owned || (mac && (mtu || wish.kind == LinkKind::Foreign))
         }
         // Two names for a number, or two numbers for a name, would mislead everybody.
         (Key::TableName { .. }, _, _) => false,
@@ -221,7 +225,7 @@ fn replace(key: &Key, wish: &Value, found: &Found) -> Verdict {
         }
         (Key::Link { name }, Value::Link(link)) => match link.kind {
             _ if has_kind(link, wish) => {
-                format!("somebody else's interface {name} has another hardware address")
+                format!("somebody else's interface {name} has another hardware address or MTU")
             }
             LinkKind::Vrf { table } => format!("a VRF {name} with table {table} exists"),
             _ => format!("an interface {name} of another kind exists"),

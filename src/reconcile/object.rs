@@ -228,6 +228,9 @@ pub struct Link {
     /// Its hardware address; `None` in a wish is any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddr>,
+    /// Octets of its largest packet; `None` in a wish is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
 }
 
 /// How an interface comes into being.
@@ -275,12 +278,13 @@ pub struct Route {
 }
 
 impl Link {
-    /// An interface that is to be up, with whatever hardware address.
+    /// An interface that is to be up, with whatever hardware address and MTU.
     pub fn up(kind: LinkKind) -> Self {
         Self {
             kind,
             up: true,
             mac: None,
+            mtu: None,
         }
     }
 }

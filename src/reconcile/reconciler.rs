@@ -1,13 +1,15 @@
 //! The diff, kept up to date: a change costs what it touches, however much is there.
 
 mod phases;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bgp::{AddressMap, AddressSet};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
+use self::waiting::Waiting;
 use super::diff::{link_key, satisfies};
 use super::holder::{Domain, Holder};
 use super::object::{Key, LinkKind, Value};
@@ -36,7 +38,7 @@ pub struct Reconciler {
     failed_adverts: BTreeSet<Destination>,
     blocked: BTreeMap<Key, BlockReason>,
     /// Blocked objects by the interface whose change could help.
-    awaiting_link: FxHashMap<Arc<str>, AddressSet<Key>>,
+    awaiting_link: Waiting,
     /// Adverts not out yet, by the first object found missing.
     awaiting_object: AddressMap<Key, BTreeSet<Destination>>,
     /// [`Self::full`] has found nothing, and nothing has changed since.
@@ -355,10 +357,8 @@ impl Reconciler {
 
     /// Marks what was blocked for want of an interface.
     fn wake_objects_on(&mut self, key: &Key) {
-        if let Key::Link { name } = key
-            && let Some(keys) = self.awaiting_link.remove(name)
-        {
-            self.dirty.extend(keys);
+        if let Key::Link { name } = key {
+            self.dirty.extend(self.awaiting_link.take(name));
         }
     }
 
@@ -376,6 +376,7 @@ impl Reconciler {
                 let mut link = found.clone();
                 link.up |= wish.up;
                 link.mac = wish.mac.or(link.mac);
+                link.mtu = wish.mtu.or(link.mtu);
                 Found {
                     value: Value::Link(link),
                     owned: before.is_some_and(|f| f.owned),
@@ -392,8 +393,7 @@ impl Reconciler {
         device: Option<Arc<str>>,
     ) -> Option<Blocked> {
         if let Some(device) = device {
-            let waiting = self.awaiting_link.entry(device).or_default();
-            waiting.insert(key.clone());
+            self.awaiting_link.insert(device, key.clone());
         }
         if self.blocked.get(key) == Some(&reason) {
             return None;
@@ -407,6 +407,13 @@ impl Reconciler {
 
     fn unblock(&mut self, key: &Key) {
         self.blocked.remove(key);
+        self.awaiting_link.remove(key);
+    }
+
+    /// How many objects wait for an interface.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.awaiting_link.len()
     }
 }
 

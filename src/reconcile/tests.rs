@@ -35,6 +35,7 @@ fn link_wish(name: &str) -> Value {
         },
         up: true,
         mac: None,
+        mtu: None,
     })
 }
 
@@ -177,6 +178,7 @@ fn observed() -> impl Strategy<Value = Observed> {
                     kind,
                     up,
                     mac: None,
+                    mtu: None,
                 });
                 state.objects.insert(link_key(name), Found { value, owned });
             }
@@ -244,6 +246,7 @@ fn put(state: &mut Observed, key: &Key, value: &Value) {
                 kind,
                 up: true,
                 mac: None,
+                mtu: None,
             });
             Found { value, owned }
         }

@@ -237,6 +237,11 @@ impl Advertiser {
         self.send_due(now);
     }
 
+    /// What [`Output::Send`] said has been sent: whoever sends it knows.
+    pub(crate) fn handle_sent(&mut self) {
+        self.counters.advertisements += 1;
+    }
+
     /// The next thing to do; [`Output::Timeout`] when there is nothing more.
     pub(crate) fn poll_output(&mut self) -> Output {
         let next = self.outputs.pop_front();
@@ -329,7 +334,6 @@ impl Advertiser {
                 octets,
             });
         }
-        self.counters.advertisements += 1;
         self.sent = Some(now);
         if self.ceasing {
             self.schedule = None;

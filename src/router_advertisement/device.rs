@@ -300,11 +300,14 @@ impl Task {
         loop {
             match self.advertiser.poll_output() {
                 Output::Send { to, octets } => {
-                    if let Some(socket) = &self.socket
-                        && let Err(error) = socket.send(to, &octets)
-                    {
+                    let sent = self.socket.as_ref().map(|socket| socket.send(to, &octets));
+                    match sent {
+                        Some(Ok(())) => self.advertiser.handle_sent(),
                         // The device may be going; the next interval tries again.
-                        debug!(device = %self.name, %error, "router advertisement not sent");
+                        Some(Err(error)) => {
+                            debug!(device = %self.name, %error, "router advertisement not sent");
+                        }
+                        None => {}
                     }
                 }
                 Output::Inconsistent {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bgp::evpn::Vni;
+use bgp::wire::evpn::RouteDistinguisher;
 
 use super::tenants::names;
 use crate::mac::MacAddr;
@@ -58,6 +59,9 @@ pub struct Tenancy {
     pub ports: BTreeMap<Arc<str>, u32>,
     /// Routing tables with another purpose here, a bridge's or FRR's: no tenant can have one.
     pub taken: BTreeSet<TableId>,
+    /// The route distinguishers of the configuration's tables (`[evpn_vni NAME]`), each with the VNI of its table: no
+    /// tenant with another VNI can have one, or peers would take the routes of the two for the same.
+    pub distinguishers: BTreeMap<RouteDistinguisher, Vni>,
 }
 
 impl Default for Tenancy {
@@ -72,6 +76,7 @@ impl Default for Tenancy {
             vrfs: BTreeSet::new(),
             ports: BTreeMap::new(),
             taken: BTreeSet::new(),
+            distinguishers: BTreeMap::new(),
         }
     }
 }
@@ -83,6 +88,13 @@ impl Tenancy {
             IpAddr::V4(vtep) => Some(vtep),
             IpAddr::V6(_) => self.router_id,
         }
+    }
+
+    /// The VNI of the configuration's table that has this route distinguisher, which a tenant with `vni` therefore cannot
+    /// have.
+    pub(super) fn distinguished(&self, rd: RouteDistinguisher, vni: Vni) -> Option<Vni> {
+        let by = self.distinguishers.get(&rd).copied();
+        by.filter(|by| *by != vni)
     }
 
     /// Takes over `macs` and `vrfs` from what there is: [`crate::reconcile::Reconciler::all_observed`], or what of it can

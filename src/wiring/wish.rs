@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bgp::evpn::Vni;
+use bgp::wire::evpn::RouteDistinguisher;
 use ipnet::IpNet;
 
 use crate::reconcile::{Advert, Holder, Key, Reconciler, Value};
@@ -67,6 +68,13 @@ pub enum Pending {
     NoVtep { vni: Vni },
     /// The routing table of that number has another purpose here.
     TableTaken { vni: Vni },
+    /// A table of the configuration tells its routes apart by the same route distinguisher.
+    DistinguisherTaken {
+        vni: Vni,
+        rd: RouteDistinguisher,
+        /// The VNI of that table.
+        by: Vni,
+    },
     /// Its provider network is not the tenant's, or another of the tenant's has the entrance.
     NoEntrance { vni: Vni, network: Arc<str> },
     /// Open vSwitch has not made the port that leads into the tenant's table, or has given it no number.
@@ -102,6 +110,11 @@ impl fmt::Display for Pending {
                 f,
                 "VNI {vni} needs routing table {vni}, which a bridge has (rt_tables), or bgp_vrf (bgp_vrf_table_id): give \
                  the network another VNI, or that another table"
+            ),
+            Self::DistinguisherTaken { vni, rd, by } => write!(
+                f,
+                "VNI {vni} needs route distinguisher {rd}, which the table of VNI {by} has ([evpn_vni]): give that table \
+                 another rd, or the network another VNI or neutron_bgpvpn:rd"
             ),
             Self::NoEntrance { vni, network } => write!(
                 f,

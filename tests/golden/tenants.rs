@@ -115,6 +115,7 @@ fn evpn() -> Desired {
     let public = ProviderNetwork {
         localnet: uuid::Uuid::nil(),
         attachment: attachment.clone(),
+        mtu: None,
         routers: BTreeSet::new(),
         advertisements: BTreeSet::new(),
         stations: BTreeSet::new(),

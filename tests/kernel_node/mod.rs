@@ -93,6 +93,7 @@ pub fn link(name: &str, kind: LinkKind) -> (Key, Value) {
             kind,
             up: true,
             mac: None,
+            mtu: None,
         }),
     )
 }

@@ -40,6 +40,7 @@ fn link(name: &str, kind: LinkKind, mac: Option<[u8; 6]>) -> (Key, Value) {
         kind,
         up: true,
         mac,
+        mtu: None,
     };
     (Key::Link { name: name.into() }, Value::Link(link))
 }
@@ -77,6 +78,17 @@ pub fn devices(vni: u32) -> Vec<(Key, Value)> {
         master(ENTRY, &bridge),
         (port, flags),
     ]
+}
+
+/// The same, all of one MTU.
+pub fn devices_of(vni: u32, mtu: u32) -> Vec<(Key, Value)> {
+    let sized = |(key, mut value)| {
+        if let Value::Link(link) = &mut value {
+            link.mtu = Some(mtu);
+        }
+        (key, value)
+    };
+    devices(vni).into_iter().map(sized).collect()
 }
 
 /// What is taught of these VTEPs: two prefixes of each family, their routers, and where to flood.

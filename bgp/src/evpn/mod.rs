@@ -14,6 +14,7 @@
 //! order, and an instance that goes and comes again finds its own.
 
 mod event;
+mod imports;
 mod instance;
 mod learned;
 mod local;
@@ -29,6 +30,7 @@ use std::time::Instant;
 use ipnet::IpNet;
 
 pub use event::{EvpnEvent, RemoteHost, Way};
+use imports::Importers;
 pub use instance::{Import, Instance, Kind, Vni};
 pub(crate) use learned::Learned;
 use local::Here;
@@ -179,13 +181,37 @@ impl Evpn {
         })
     }
 
+    /// The keys of what [`Self::routes_of`] has of every instance, in one pass over all routes.
+    pub fn keys_by_instance(&self) -> BTreeMap<Vni, Vec<EvpnRoute>> {
+        let importers = Importers::of(self.instances());
+        let mut keys: BTreeMap<Vni, Vec<EvpnRoute>> = BTreeMap::new();
+        for (key, path) in self.learned.iter() {
+            for vni in importers.taking(path.targets()) {
+                keys.entry(vni).or_default().push(*key);
+            }
+        }
+        keys
+    }
+
+    /// Those of [`Self::routes_of`] that have these keys and are still there.
+    pub fn routes_with<'a>(
+        &'a self,
+        vni: Vni,
+        keys: &'a [EvpnRoute],
+    ) -> impl Iterator<Item = (&'a EvpnPath, Result<(), Unused>)> {
+        let tenant = self.instances.get(&vni).into_iter();
+        tenant.flat_map(move |tenant| {
+            let paths = keys.iter().filter_map(|key| self.learned.best(key));
+            let judged = paths.map(move |path| (path, judge(vni, &tenant.instance, path)));
+            judged.filter(|(_, verdict)| *verdict != Err(Unused::OtherTarget))
+        })
+    }
+
     /// Routes that peers teach and whose targets no instance imports.
     pub fn routes_of_nobody(&self) -> impl Iterator<Item = &EvpnPath> {
+        let importers = Importers::of(self.instances());
         let paths = self.learned.iter().map(|(_, path)| path);
-        paths.filter(|path| {
-            let mut tenants = self.instances.values();
-            !tenants.any(|tenant| tenant.instance.takes(path.targets()))
-        })
+        paths.filter(move |path| importers.taking(path.targets()).is_empty())
     }
 
     /// Routes that peers teach without a path that can be used: it has a loop, or an import filter keeps it out.

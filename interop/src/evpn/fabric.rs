@@ -9,6 +9,9 @@ use crate::gobgp::Gobgp;
 use crate::netns::connect;
 use crate::{Generation, Namespace, PATIENCE, Place, wait_until};
 
+/// Of the underlay: a network of 9000 octets, and VXLAN around it.
+const MTU: u32 = 9100;
+
 /// Where the route reflector is.
 pub const SPINE: &str = "198.18.0.254";
 /// The AS of everybody.
@@ -85,10 +88,10 @@ impl Fabric {
         let port = format!("site{number}");
         connect((&namespace, "eth0"), (&self.namespace, &port))?;
         self.namespace
-            .ip(&format!("link set {port} mtu 1600 master bridge0"))?;
+            .ip(&format!("link set {port} mtu {MTU} master bridge0"))?;
         let site = Site { number, namespace };
         site.namespace.ip_lines(&[
-            "link set eth0 mtu 1600".to_owned(),
+            format!("link set eth0 mtu {MTU}"),
             format!("address add {}/24 dev eth0", site.underlay()),
             format!("address add {}/32 dev lo", site.vtep()),
             // as every node has: the kernel answers ARP for what it has a route to

@@ -166,6 +166,24 @@ impl Node {
         self.chassis.unplug(vm)
     }
 
+    /// Makes a VM and its port larger or smaller.
+    pub fn set_mtu(&self, guest: &Guest, mtu: u32) -> Result<()> {
+        self.chassis.set_mtu(&self.site.namespace, &guest.vm, mtu)
+    }
+
+    /// Waits until these devices have this MTU.
+    pub fn wait_mtu(&self, names: &[&str], mtu: u32) -> Result<()> {
+        let mut last = String::new();
+        let word = format!(" mtu {mtu} ");
+        wait_until(PATIENCE, "an MTU", || {
+            let show = |name: &&str| self.site.namespace.ip(&format!("-o link show {name}"));
+            last = names.iter().filter_map(|name| show(name).ok()).collect();
+            let fitting = last.lines().filter(|line| line.contains(&word)).count();
+            fitting == names.len()
+        })
+        .with_context(|| format!("{}: {mtu} for {names:?}: {last}", self.host()))
+    }
+
     /// The names of its devices.
     pub fn devices(&self) -> Result<Vec<String>> {
         let shown = self.site.namespace.ip("-br link")?;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use interop::cloud::objects::{Network, Port};
 use interop::evpn::probe::{Stream, comes_to, is_silent, reaches};
 use interop::evpn::{Guest, Host, Scene};
+use interop::{PATIENCE, output, wait_until};
 
 use crate::stage::{Steps, play};
 
@@ -51,6 +52,9 @@ fn scene(steps: &mut Steps) -> Result<()> {
         each_its_way(&lans)
     })?;
     steps.step("and in no other way", || in_no_other_way(&lans))?;
+    steps.step("packets of 8000 octets pass networks of 9000", || {
+        large_packets(&lans)
+    })?;
     steps.step(
         "l3 becomes l2 under traffic of the others: nothing of theirs is lost",
         || becomes_stretched(&lans),
@@ -175,6 +179,36 @@ fn in_no_other_way(lans: &Lans) -> Result<()> {
     )
 }
 
+/// Devices are made for 1500 octets, and grow with the network.
+fn large_packets(lans: &Lans) -> Result<()> {
+    const MTU: u32 = 9000;
+    let scene = &lans.scene;
+    for (lan, vni) in [(&lans.routed, ROUTED), (&lans.stretched, STRETCHED)] {
+        let row = scene.neutron.localnet_row(&lan.network)?;
+        let [entry, port] = ["vrf", "ovs"].map(|end| format!("{end}{}", &row[..11]));
+        let names = [format!("br-{vni}"), format!("vxlan-{vni}"), entry, port];
+        let names = names.each_ref().map(String::as_str);
+        for node in &scene.nodes {
+            node.wait_mtu(&names, 1500)?;
+        }
+        scene.neutron.set_mtu(&lan.network, MTU)?;
+        for (node, guest) in scene.nodes.iter().zip(&lan.guests) {
+            node.wait_mtu(&names, MTU)?;
+            node.set_mtu(guest, MTU)?;
+        }
+        let [one, two] = &lan.guests;
+        for (from, to) in [(one, &two.port.v4()), (two, &one.port.v4())] {
+            // Not to be fragmented; the first packet may be lost while the neighbour is looked for.
+            let mut ping = from.namespace().command("ping");
+            ping.args(["-n", "-M", "do", "-s", "8000", "-c", "3", "-W", "10", to]);
+            let said =
+                output(&mut ping).with_context(|| format!("{} to {to}, 8000 octets", from.name))?;
+            ensure!(said.contains("8008 bytes from"), "{said}");
+        }
+    }
+    Ok(())
+}
+
 fn becomes_stretched(lans: &Lans) -> Result<()> {
     let Lans {
         scene,
@@ -222,5 +256,21 @@ fn becomes_stretched(lans: &Lans) -> Result<()> {
         println!("  {loss}");
         loss.expect_none(&[name])?;
     }
+    let settled = || {
+        scene.nodes.iter().all(|node| {
+            node.say(&["plan", "--json"])
+                .is_ok_and(|plan| changes_nothing(&plan))
+        })
+    };
+    wait_until(PATIENCE, "nothing left to change", settled)?;
+    for node in &scene.nodes {
+        let plan = node.say(&["plan", "--json"])?;
+        ensure!(changes_nothing(&plan), "{}: {plan}", node.host());
+    }
     Ok(())
+}
+
+fn changes_nothing(plan: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(plan)
+        .is_ok_and(|plan| plan["changes"].as_array().is_some_and(Vec::is_empty))
 }

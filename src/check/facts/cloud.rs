@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use bgp::evpn::Vni;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::agent::{Core, southbound_scope};
@@ -27,6 +28,10 @@ pub struct Cloud {
     pub scopes: BTreeSet<String>,
     /// Physical networks of localnet ports, each with the largest MTU of a network on it, where Neutron says.
     pub physical_networks: BTreeMap<String, Option<u32>>,
+    /// The VNIs that ports of routers have, anywhere (SB).
+    pub vnis: BTreeSet<Vni>,
+    /// The provider networks of VNIs that are mapped here, by name.
+    pub vni_networks: BTreeMap<String, VniNetwork>,
     /// Physical networks with a network on a VLAN.
     pub vlans: BTreeSet<String>,
     /// NB: nothing says whether floating IPs are distributed.
@@ -35,6 +40,14 @@ pub struct Cloud {
     pub exposed: Vec<Exposed>,
     /// Rows that cannot be read, each in words.
     pub unreadable: Vec<String>,
+}
+
+/// A provider network of a VNI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VniNetwork {
+    pub vni: Vni,
+    /// Octets of its largest packet, where OVN says so.
+    pub mtu: Option<u32>,
 }
 
 /// An exposure, as far as it can get in the way of another.
@@ -118,6 +131,9 @@ impl Cloud {
         sb.apply(changes);
         for binding in sb.bindings() {
             self.scopes(binding.patch().map(|patch| &patch.scopes));
+            if let Ok(Some((vni, _))) = binding.bgpvpn.vni() {
+                self.vnis.insert(vni);
+            }
         }
         for localnet in sb.all_localnets() {
             self.physical(localnet.physical_network.as_ref(), None, localnet.vlan);
@@ -161,6 +177,19 @@ impl Cloud {
         });
         self.unreadable = problems.iter().map(ToString::to_string).collect();
         let decision = core.decision().unwrap_or_default();
+        let networks = decision.tenants.iter().flat_map(|(vni, tenant)| {
+            let networks = tenant.networks.iter();
+            networks.map(|(name, n)| {
+                (
+                    name.to_string(),
+                    VniNetwork {
+                        vni: *vni,
+                        mtu: n.mtu,
+                    },
+                )
+            })
+        });
+        self.vni_networks = networks.collect();
         self.exposed = decision.exposures.iter().map(|e| Exposed::of(e)).collect();
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::path::Path;
 
 use super::{Device, Machine, Modules, Program, Tunnel, listening};
+use crate::agent::own_addresses;
 use crate::kernel;
 
 impl Machine {
@@ -15,9 +15,10 @@ impl Machine {
         let root = Path::new("/");
         let mut machine = Self::of(root);
         machine.capabilities = capabilities();
-        for (device, address) in addresses() {
+        for (device, net) in own_addresses() {
             if let Some(device) = machine.devices.get_mut(&device) {
-                device.addresses.push(address);
+                device.addresses.push(net.addr());
+                device.networks.push(net.trunc());
             }
         }
         machine
@@ -113,17 +114,6 @@ fn capabilities() -> BTreeSet<String> {
     effective.iter().map(ToString::to_string).collect()
 }
 
-fn addresses() -> Vec<(String, IpAddr)> {
-    let addresses = nix::ifaddrs::getifaddrs().into_iter().flatten();
-    let address = |a: nix::ifaddrs::InterfaceAddress| {
-        let socket = a.address?;
-        let v4 = socket.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
-        let ip = v4.or_else(|| socket.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))?;
-        Some((a.interface_name, ip))
-    };
-    addresses.filter_map(address).collect()
-}
-
 fn devices(root: &Path) -> BTreeMap<String, Device> {
     let all = root.join("sys/class/net");
     let managed = root.join("run/NetworkManager/devices");
@@ -145,6 +135,7 @@ fn devices(root: &Path) -> BTreeMap<String, Device> {
             kind: kind.map(str::to_owned),
             mtu: number("mtu").unwrap_or_default(),
             addresses: Vec::new(),
+            networks: Vec::new(),
             managed: note.is_some_and(|text| is_managed(&text)),
             tunnel: None,
         };

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bgp::evpn::Vni;
+use ipnet::IpNet;
 
-pub use cloud::{Cloud, Exposed, Rows};
+pub use cloud::{Cloud, Exposed, Rows, VniNetwork};
 pub use databases::gather;
 pub use permission::{Denial, Owner};
 
@@ -94,6 +95,8 @@ pub struct Device {
     /// In bytes.
     pub mtu: u32,
     pub addresses: Vec<IpAddr>,
+    /// The networks of these, masked.
+    pub networks: Vec<IpNet>,
     /// Whether NetworkManager manages it.
     pub managed: bool,
     /// Of a VXLAN device.

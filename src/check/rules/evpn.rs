@@ -1,13 +1,14 @@
 //! Tunnels: where they begin, who else has their port or a VNI, and what fits through them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::{Findings, uplinks};
 use crate::check::Code;
-use crate::check::facts::{Machine, NodeFacts};
-use crate::config::{self, Config};
+use crate::check::facts::{Device, Machine, NodeFacts};
+use crate::config::{self, Config, Driver, Endpoint, Neighbour};
 
 /// What VXLAN puts before a tenant's IP packet: Ethernet, VXLAN, UDP (RFC 7348 §5) and IP.
 const HEADERS_V4: u32 = 14 + 8 + 8 + 20;
@@ -18,7 +19,7 @@ pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
         return;
     }
     let machine = &facts.machine;
-    let vtep = vtep(machine, config, found);
+    let vtep = vtep(facts, config, found);
     port(machine, config, found);
     vnis(machine, config, found);
     if let Some(vtep) = vtep {
@@ -26,8 +27,10 @@ pub(super) fn judge(facts: &NodeFacts, config: &Config, found: &mut Findings) {
     }
 }
 
-/// Where tunnels begin.
-fn vtep(machine: &Machine, config: &Config, found: &mut Findings) -> Option<IpAddr> {
+/// Where tunnels begin. With OVN's own routing only routers with a VNI need one.
+fn vtep(facts: &NodeFacts, config: &Config, found: &mut Findings) -> Option<IpAddr> {
+    let machine = &facts.machine;
+    let native = config.agent.driver == Driver::Native;
     let devices = machine.devices.iter();
     let addresses = devices.flat_map(|(name, device)| {
         // Which of `lo` is a host prefix is not told here; what is routable there is one.
@@ -36,7 +39,7 @@ fn vtep(machine: &Machine, config: &Config, found: &mut Findings) -> Option<IpAd
     });
     match config::vtep(&config.agent, addresses) {
         Ok(vtep) => {
-            let here = |device: &crate::check::facts::Device| device.addresses.contains(&vtep);
+            let here = |device: &Device| device.addresses.contains(&vtep);
             if !machine.devices.values().any(here) {
                 found.error(
                     Code::VtepForeign,
@@ -52,12 +55,21 @@ fn vtep(machine: &Machine, config: &Config, found: &mut Findings) -> Option<IpAd
             Some(vtep)
         }
         Err(error) => {
-            found.error(
-                Code::VtepMissing,
-                "evpn_local_ip",
-                error.to_string(),
-                "the address that the other VTEPs reach this node by, as a rule that of lo",
-            );
+            let remedy =
+                "the address that the other VTEPs reach this node by, as a rule that of lo";
+            let (code, place) = (Code::VtepMissing, "evpn_local_ip");
+            match facts.cloud.vnis.first() {
+                _ if !native => found.error(code, place, error.to_string(), remedy),
+                Some(vni) => {
+                    let problem =
+                        format!("{error}; VNI {vni}, which a router's port has, needs one");
+                    found.error(code, place, problem, remedy);
+                }
+                None => {
+                    let problem = format!("{error}; no router has a VNI, so none is needed yet");
+                    found.info(code, place, problem, remedy);
+                }
+            }
             None
         }
     }
@@ -119,16 +131,14 @@ fn mtu(facts: &NodeFacts, config: &Config, vtep: IpAddr, found: &mut Findings) {
     } else {
         HEADERS_V6
     };
-    let mapped = facts.mappings();
-    let networks = facts.cloud.physical_networks.iter();
+    let networks = facts.cloud.vni_networks.iter();
     let largest = networks
-        .filter(|(name, _)| mapped.find(name).is_some())
-        .filter_map(|(name, mtu)| Some(((*mtu)?, name)))
+        .filter_map(|(name, network)| Some((network.mtu?, name, network.vni)))
         .max();
-    let Some((mtu, network)) = largest else {
+    let Some((mtu, network, vni)) = largest else {
         return;
     };
-    for name in uplinks(config) {
+    for name in underlay(facts, config, vtep) {
         let device = facts.machine.devices.get(name);
         let Some(device) = device.filter(|device| device.mtu > 0) else {
             continue;
@@ -139,12 +149,38 @@ fn mtu(facts: &NodeFacts, config: &Config, vtep: IpAddr, found: &mut Findings) {
                 Code::UnderlayMtu,
                 &format!("device {name}"),
                 format!(
-                    "its MTU is {}, and a network on {network} has {mtu}: with {headers} octets of VXLAN around them its \
-                     largest packets are dropped",
+                    "its MTU is {}, and network {network} of VNI {vni} has {mtu}: with {headers} octets of VXLAN around \
+                     them its largest packets are dropped",
                     device.mtu
                 ),
-                format!("an MTU of {needed} there and in the fabric, or networks with one of {}", device.mtu.saturating_sub(headers)),
+                format!(
+                    "an MTU of {needed} there and in the fabric, or networks with one of {}",
+                    device.mtu.saturating_sub(headers)
+                ),
             );
         }
+    }
+}
+
+/// The devices that tunnels' packets leave by: those to neighbours, by their names or by the networks on them, and the
+/// one that has the VTEP's address. That of `lo` says nothing: what leaves with it leaves by another.
+fn underlay<'a>(facts: &'a NodeFacts, config: &'a Config, vtep: IpAddr) -> BTreeSet<&'a str> {
+    let addresses: Vec<IpAddr> = config.neighbours.iter().filter_map(address).collect();
+    let leads = |device: &Device| {
+        let has = |net: &IpNet| addresses.iter().any(|address| net.contains(address));
+        device.addresses.contains(&vtep) || device.networks.iter().any(has)
+    };
+    let devices = facts.machine.devices.iter();
+    let devices = devices.filter(|(name, device)| *name != "lo" && leads(device));
+    let named = uplinks(config).into_iter();
+    named
+        .chain(devices.map(|(name, _)| name.as_str()))
+        .collect()
+}
+
+fn address(neighbour: &Neighbour) -> Option<IpAddr> {
+    match neighbour.endpoint {
+        Endpoint::Address(address) => Some(address),
+        Endpoint::Interface(_) | Endpoint::LinkLocal(..) => None,
     }
 }

@@ -157,7 +157,7 @@ fn join(reply: &mut Reply, part: Option<Reply>) -> bool {
             std::mem::replace(&mut whole.more, part.more)
         }
         (Reply::Fib(whole), Some(Reply::Fib(part))) => {
-            whole.fib.routes.extend(part.fib.routes);
+            whole.fib.join(part.fib);
             std::mem::replace(&mut whole.more, part.more)
         }
         _ => false,

@@ -123,7 +123,7 @@ const DEFAULT: &[Row<Draft>] = &[
         &At(Seconds(1, DAY), |d: &mut Draft| {
             &mut d.config.ovn.ovsdb_connection_timeout
         }),
-        "time for a connection attempt (10 s at most), a transaction, and what plan reads (15 s at most)",
+        "time for a connection attempt (10 s at most), a transaction, and how long plan waits for a database that it does not reach (15 s at most)",
     ),
     row(
         "control_socket",

@@ -1,11 +1,11 @@
 //! Tenants' tables in words: copied on the speaker's thread a table at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use bgp::RouteAttributes;
-use bgp::evpn::{Evpn, EvpnEvent, EvpnPath, Import, Instance, Kind, RemoteHost, Vni};
+use bgp::evpn::{Evpn, EvpnEvent, EvpnPath, Import, Instance, Kind, RemoteHost, Unused, Vni};
 use bgp::wire::ExtendedCommunity;
 use bgp::wire::evpn::{EvpnCommunity, EvpnRoute, Mac};
 
@@ -21,6 +21,9 @@ pub(crate) struct TenantTables {
     left: VecDeque<Vni>,
     speaker: Option<Handle>,
     routes: bool,
+    /// What belongs into which table, found in one pass over all routes; `None` for a table alone, or where no routes are
+    /// asked for. Routes that come later may be missing, as in every answer in parts.
+    keys: Option<BTreeMap<Vni, Vec<EvpnRoute>>>,
     /// What belongs into no table is still to be told.
     elsewhere: bool,
 }
@@ -55,8 +58,17 @@ impl TenantTables {
                 return Err(NoTenants::NoTable { asked, known });
             }
         };
+        let several = query.routes && left.len() > 1;
+        let keys = match &live.speaker {
+            Some(speaker) if several => {
+                let keys = speaker.look(|view| view.speaker.evpn().keys_by_instance());
+                Some(keys.await?)
+            }
+            _ => None,
+        };
         Ok(Self {
             left,
+            keys,
             speaker: live.speaker.clone(),
             routes: query.routes,
             elsewhere: query.routes && query.vni.is_none(),
@@ -70,8 +82,12 @@ impl TenantTables {
             return Ok(part);
         };
         if let Some(vni) = self.left.pop_front() {
-            let with_routes = self.routes;
-            let table = speaker.look(move |view| table(view.speaker.evpn(), vni, with_routes));
+            let wanted = match &mut self.keys {
+                _ if !self.routes => Wanted::Nothing,
+                Some(keys) => Wanted::With(keys.remove(&vni).unwrap_or_default()),
+                None => Wanted::All,
+            };
+            let table = speaker.look(move |view| table(view.speaker.evpn(), vni, &wanted));
             // A table may have gone meanwhile.
             part.tables.extend(table.await?);
         } else if std::mem::take(&mut self.elsewhere) {
@@ -83,7 +99,15 @@ impl TenantTables {
     }
 }
 
-fn table(evpn: &Evpn, vni: Vni, with_routes: bool) -> Option<EvpnTable> {
+/// Which routes of a table.
+enum Wanted {
+    Nothing,
+    All,
+    /// Those of peers that have these keys.
+    With(Vec<EvpnRoute>),
+}
+
+fn table(evpn: &Evpn, vni: Vni, wanted: &Wanted) -> Option<EvpnTable> {
     let (_, instance) = evpn.instances().find(|(of, _)| *of == vni)?;
     let mut table = empty(vni, instance);
     let mut vteps = BTreeSet::new();
@@ -118,9 +142,11 @@ fn table(evpn: &Evpn, vni: Vni, with_routes: bool) -> Option<EvpnTable> {
     mark_ours(evpn, vni, &duplicates, &mut table.macs);
     table.moves = evpn.moves(vni);
     table.originated = evpn.originated(vni).count();
-    if with_routes {
-        table.routes = routes(evpn, vni);
-    }
+    table.routes = match wanted {
+        Wanted::Nothing => Vec::new(),
+        Wanted::All => routes(evpn, vni, evpn.routes_of(vni)),
+        Wanted::With(keys) => routes(evpn, vni, evpn.routes_with(vni, keys)),
+    };
     Some(table)
 }
 
@@ -189,9 +215,12 @@ fn mark_ours(evpn: &Evpn, vni: Vni, duplicates: &BTreeSet<Mac>, lines: &mut Vec<
     lines.sort_unstable_by(|a, b| a.mac.cmp(&b.mac));
 }
 
-fn routes(evpn: &Evpn, vni: Vni) -> Vec<EvpnRouteLine> {
+fn routes<'a>(
+    evpn: &Evpn,
+    vni: Vni,
+    theirs: impl Iterator<Item = (&'a EvpnPath, Result<(), Unused>)>,
+) -> Vec<EvpnRouteLine> {
     let ours = evpn.originated(vni).map(|(route, told)| own(route, told));
-    let theirs = evpn.routes_of(vni);
     let theirs =
         theirs.map(|(path, verdict)| learned(path, verdict.err().map(|why| why.to_string())));
     let mut all: Vec<_> = ours.chain(theirs).collect();

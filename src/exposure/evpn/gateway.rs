@@ -23,14 +23,16 @@ pub(super) fn member(inputs: Inputs<'_>, uuid: Uuid) -> Option<Member> {
     let gateway = sb.gateway(redirect)?;
     let (host, membership) = hosted(inputs, &gateway).ok()?;
     let described = describe(inputs, &gateway, &host, membership)?;
+    let localnet = sb.binding_named(&host.attachment.localnet)?;
     Some(Member {
         lrp: gateway.lrp.clone(),
         vni: membership.vni,
         asn: Some(membership.asn),
         network: host.network,
         provider: ProviderNetwork {
-            localnet: sb.binding_named(&host.attachment.localnet)?.uuid,
+            localnet: localnet.uuid,
             attachment: host.attachment,
+            mtu: sb.mtu_at(localnet),
             routers: BTreeSet::new(),
             advertisements: BTreeSet::new(),
             stations: BTreeSet::new(),

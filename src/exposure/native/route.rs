@@ -150,6 +150,7 @@ fn member_of(
         provider: ProviderNetwork {
             localnet: localnet.uuid,
             attachment: tenancy.attachment.clone(),
+            mtu: inputs.southbound.mtu_at(localnet),
             routers: BTreeSet::new(),
             advertisements: BTreeSet::new(),
             stations: BTreeSet::new(),

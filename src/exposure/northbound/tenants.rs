@@ -53,6 +53,7 @@ pub(super) fn of_vni(
             let mut network = ProviderNetwork {
                 localnet: localnet.uuid,
                 attachment,
+                mtu: inputs.northbound.mtu_of(name),
                 routers: BTreeSet::new(),
                 advertisements: BTreeSet::new(),
                 gateways: BTreeMap::new(),

@@ -17,7 +17,7 @@ use crate::mac::MacAddr;
 use crate::reconcile::object::TableId;
 use crate::reconcile::ownership::LINK_ALIAS;
 
-/// An 802.1Q device, down, as all that are made here; [`mark_and_set_up`] follows.
+/// An 802.1Q device, down, as all that are made here; [`mark`] and [`set_up_by_name`] follow.
 pub(in crate::kernel) fn vlan(name: &str, parent: u32, id: u16) -> LinkMessage {
     LinkVlan::new(name, parent, id).build()
 }
@@ -78,17 +78,24 @@ pub(in crate::kernel) fn add_link(mut device: LinkMessage, mac: Option<MacAddr>)
 }
 
 pub(in crate::kernel) fn remove_link(index: u32) -> Request {
-    let link = LinkUnspec::new_with_index(index);
+    remove(LinkUnspec::new_with_index(index))
+}
+
+pub(in crate::kernel) fn remove_link_by_name(name: &str) -> Request {
+    remove(LinkUnspec::new_with_name(name))
+}
+
+fn remove(link: LinkMessageBuilder<LinkUnspec>) -> Request {
     Request {
         message: RouteNetlinkMessage::DelLink(link.build()),
         flags: 0,
     }
 }
 
-/// Our alias on a new device, then up. The kernel takes no alias while it makes a device (rtnetlink.c,
-/// `rtnl_create_link`, ignores `IFLA_IFALIAS`).
-pub(in crate::kernel) fn mark_and_set_up(name: &str) -> Request {
-    set(LinkUnspec::new_with_name(name).alias(LINK_ALIAS).up())
+/// Our alias on a new device. The kernel takes no alias while it makes a device (rtnetlink.c, `rtnl_create_link`, ignores
+/// `IFLA_IFALIAS`).
+pub(in crate::kernel) fn mark(name: &str) -> Request {
+    set(LinkUnspec::new_with_name(name).alias(LINK_ALIAS))
 }
 
 pub(in crate::kernel) fn set_up(index: u32) -> Request {
@@ -101,6 +108,16 @@ pub(in crate::kernel) fn set_up_by_name(name: &str) -> Request {
 
 pub(in crate::kernel) fn set_mac(index: u32, mac: MacAddr) -> Request {
     set(LinkUnspec::new_with_index(index).address(mac.0.to_vec()))
+}
+
+/// Of a bridge, this also ends that it follows the smallest of its ports (net/bridge/br_device.c, `br_change_mtu`), which
+/// an MTU given while it is made does not.
+pub(in crate::kernel) fn set_mtu(index: u32, mtu: u32) -> Request {
+    set(LinkUnspec::new_with_index(index).mtu(mtu))
+}
+
+pub(in crate::kernel) fn set_mtu_by_name(name: &str, mtu: u32) -> Request {
+    set(LinkUnspec::new_with_name(name).mtu(mtu))
 }
 
 /// Enslaves a device; to nothing when `master` is `None`.

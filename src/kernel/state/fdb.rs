@@ -78,6 +78,14 @@ impl State {
         }
     }
 
+    /// An address was taken off a device, of both tables. Each is announced by itself: after the first the other half
+    /// would look like somebody else's.
+    pub(in crate::kernel) fn forget_fdb(&mut self, dev: &str, mac: MacAddr) {
+        if let Some(index) = self.links.index(dev) {
+            self.forwarding.entries.remove(&(index, mac));
+        }
+    }
+
     pub(super) fn found_fdb(&self, dev: &str, mac: MacAddr) -> Option<Found> {
         let link = self.links.named(dev)?;
         let entry = self.forwarding.entries.get(&(link.index, mac))?;

@@ -134,6 +134,7 @@ impl State {
             kind,
             up: link.up,
             mac: link.mac,
+            mtu: Some(link.mtu).filter(|mtu| *mtu != 0),
         });
         Some(Found { value, owned })
     }

@@ -113,7 +113,7 @@ impl Northbound {
                 let new = annotations.filter(|new| known != Some(*new));
                 let problems = new.map(|new| new.problems(table.name(), uuid));
                 let mut problems = problems.unwrap_or_default();
-                problems.extend(self.vpn_problem(uuid, row.as_ref()));
+                problems.extend(self.switch_problems(uuid, row.as_ref()));
                 (row, problems)
             }
             Some(Err(error)) => (None, vec![error.of(table.name(), uuid)]),
@@ -123,14 +123,17 @@ impl Northbound {
         problems
     }
 
-    /// What a network's row has begun to say of its VPN that cannot be read.
-    fn vpn_problem(&self, uuid: Uuid, row: Option<&Row>) -> Option<RowProblem> {
+    /// What a network's row has begun to say of its VPN and its MTU that cannot be read.
+    fn switch_problems(&self, uuid: Uuid, row: Option<&Row>) -> Vec<RowProblem> {
         let Some(Row::Switch(new)) = row else {
-            return None;
+            return Vec::new();
         };
-        let known = self.switches.get(&uuid).map(|row| &row.vpn);
-        let new = Some(&new.vpn).filter(|new| known != Some(*new));
-        new?.problem(Table::Switch.name(), uuid)
+        let (known, table) = (self.switches.get(&uuid), Table::Switch.name());
+        let vpn = known.is_none_or(|known| known.vpn != new.vpn);
+        let mtu = known.is_none_or(|known| known.mtu != new.mtu);
+        let vpn = vpn.then(|| new.vpn.problem(table, uuid)).flatten();
+        let mtu = mtu.then(|| new.mtu.problem(table, uuid)).flatten();
+        vpn.into_iter().chain(mtu).collect()
     }
 
     /// What a row that is there says of routes.

@@ -173,6 +173,11 @@ impl Northbound {
         self.switches.values()
     }
 
+    /// Octets of a network's largest packet, where its row says so.
+    pub fn mtu_of(&self, network: &str) -> Option<u32> {
+        self.switch_named(network)?.mtu.octets()
+    }
+
     /// What the row of this name says of the VPN that the network belongs to.
     pub fn vpn_of(&self, network: &str) -> Option<&Vpn> {
         self.switch_named(network).map(|switch| &switch.vpn)

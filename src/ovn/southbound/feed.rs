@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::Table;
 use super::{
-    AdvertisedRoute, Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row, Scope,
-    Southbound,
+    AdvertisedRoute, BindingKind, Chassis, Datapath, DatapathGroup, LoadBalancer, PortBinding, Row,
+    Scope, Southbound,
 };
 use crate::ovn::row::{ColumnError, Reader, RowProblem};
 use crate::ovsdb::{self, Change, Condition, Monitor};
@@ -100,8 +100,15 @@ impl Southbound {
 
     /// What of a row's annotations cannot be read, unless it has been told.
     fn new_problems(&self, table: Table, uuid: Uuid, row: &Row) -> Vec<RowProblem> {
-        let Row::PortBinding(new) = row else {
-            return Vec::new();
+        let new = match row {
+            Row::PortBinding(new) => new,
+            Row::Datapath(new) => {
+                let known = self.datapaths.get(&uuid);
+                let is_new = known.is_none_or(|known| known.mtu != new.mtu);
+                let problem = is_new.then(|| new.mtu.problem(table.name(), uuid));
+                return problem.flatten().into_iter().collect();
+            }
+            _ => return Vec::new(),
         };
         let known = self.bindings.get(&uuid);
         let mut problems = Vec::new();
@@ -110,6 +117,11 @@ impl Southbound {
         }
         if known.is_none_or(|known| known.bgpvpn != new.bgpvpn) {
             problems.extend(new.bgpvpn.problems(table.name(), uuid));
+        }
+        if let BindingKind::Localnet(localnet) = &new.kind
+            && known.is_none_or(|known| known.kind != new.kind)
+        {
+            problems.extend(localnet.mtu.problem(table.name(), uuid));
         }
         problems
     }

@@ -165,6 +165,16 @@ impl Southbound {
         Some(&self.chassis.get(&binding.chassis?)?.name)
     }
 
+    /// Octets of the largest packet of a localnet port's network, where the port's row or the network's says so. northd
+    /// copies `external_ids` of ports; of a network it copies no size.
+    pub fn mtu_at(&self, localnet: &PortBinding) -> Option<u32> {
+        let BindingKind::Localnet(port) = &localnet.kind else {
+            return None;
+        };
+        let network = || self.datapath(localnet.datapath?)?.mtu.octets();
+        port.mtu.octets().or_else(network)
+    }
+
     /// A datapath by row id.
     pub fn datapath(&self, uuid: Uuid) -> Option<&Arc<Datapath>> {
         self.datapaths.get(&uuid)

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Bgpvpn, DynamicRouting};
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
-use crate::ovn::{AddressScopes, Annotations, Vip};
+use crate::ovn::{AddressScopes, Annotations, Mtu, Vip};
 
 /// `Port_Binding`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct Localnet {
     pub physical_network: Option<Arc<str>>,
     /// `tag`: its VLAN, 1–4094.
     pub vlan: Option<u16>,
+    /// `external_ids:neutron:mtu`.
+    pub mtu: Mtu,
 }
 
 /// What either end of a link between a switch and a router has.
@@ -208,6 +210,7 @@ impl BindingKind {
             "localnet" => Self::Localnet(Localnet {
                 physical_network: non_empty(row.entry("options", "network_name")?),
                 vlan: row.optional_integer("tag")?.filter(|tag| *tag != 0),
+                mtu: Mtu::read(row)?,
             }),
             "patch" => Self::Patch(Patch {
                 peer: non_empty(row.entry("options", "peer")?),
@@ -237,6 +240,8 @@ pub struct Datapath {
     /// The routing table in which OVN's dynamic routing exchanges a router's routes:
     /// `external_ids:dynamic-routing-vrf-id`, else `tunnel_key`. Zero unless that is read.
     pub table: u32,
+    /// `external_ids:neutron:mtu` of a network.
+    pub mtu: Mtu,
 }
 
 impl Datapath {
@@ -256,6 +261,7 @@ impl Datapath {
             },
             name: name.unwrap_or_else(|| uuid.to_string().into()),
             table: table(row)?,
+            mtu: Mtu::read(row)?,
         })
     }
 }

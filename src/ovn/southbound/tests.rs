@@ -129,6 +129,7 @@ fn each_type_has_what_is_its_own() {
     let expected = Localnet {
         physical_network: Some("physnet1".into()),
         vlan: Some(100),
+        mtu: crate::ovn::Mtu::default(),
     };
     assert_eq!(
         sb.binding_named("port").unwrap().kind,
@@ -272,4 +273,22 @@ proptest! {
         let problems = sb.apply([&row]);
         prop_assert_eq!(problems.len() + sb.bindings().count(), 1);
     }
+}
+
+#[test]
+fn the_mtu_of_a_localnet_ports_network_is_its_own_word_or_the_datapaths() {
+    let mtu_of = |of_port: &str, of_network: &str| {
+        let ids = |mtu: &str| Datum::map([("neutron:mtu", mtu), ("name", "neutron-1")]);
+        let datapath = Datum::from(Uuid::from_u128(7));
+        let columns = [("external_ids", ids(of_port)), ("datapath", datapath)];
+        let network = row(Table::Datapath, 7, &[("external_ids", ids(of_network))]);
+        let mut sb = applied(&port("localnet", &columns));
+        let problems = sb.apply([&network]);
+        let localnet = sb.binding_named("port").unwrap();
+        (sb.mtu_at(localnet), problems.len())
+    };
+    assert_eq!(mtu_of("", ""), (None, 0), "as Neutron and northd leave it");
+    assert_eq!(mtu_of("", "9000"), (Some(9000), 0));
+    assert_eq!(mtu_of("1450", "9000"), (Some(1450), 0));
+    assert_eq!(mtu_of("", "jumbo"), (None, 1), "told as unreadable");
 }

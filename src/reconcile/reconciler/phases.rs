@@ -60,7 +60,7 @@ impl Reconciler {
                 plan.steps.push(step);
             }
             Verdict::Awaited(device) => {
-                self.awaiting_link.entry(device).or_default().insert(key);
+                self.awaiting_link.insert(device, key);
             }
             Verdict::Blocked(reason) => {
                 let device = match &reason {

@@ -8,6 +8,7 @@ fn link(name: &str, kind: LinkKind, mac: Option<u8>) -> (Key, Value) {
         kind,
         up: true,
         mac,
+        mtu: None,
     };
     (link_key(name), Value::Link(link))
 }
@@ -182,4 +183,83 @@ fn rule_to(last: u8) -> (Key, Value) {
         table: 7,
     };
     (key, Value::Rule {})
+}
+
+/// Takes what steps there are, whatever is blocked.
+fn settle(reconciler: &mut Reconciler) -> Vec<Step> {
+    let mut taken = Vec::new();
+    loop {
+        let steps = reconciler.next_steps().steps;
+        if steps.is_empty() {
+            return taken;
+        }
+        for step in steps {
+            reconciler.succeeded(&step);
+            taken.push(step);
+        }
+    }
+}
+
+/// A node on which ports come and go for years must not remember each.
+#[test]
+fn what_waits_for_an_interface_is_forgotten_when_nobody_wishes_it_any_more() {
+    let mut reconciler = Reconciler::new();
+    for round in 0..100 {
+        let objects = vec![
+            master(&format!("dev-{round}"), "vrf-7"),
+            link(&format!("dev-{round}"), LinkKind::Foreign, None),
+        ];
+        reconciler.hold(Holder::Base, objects);
+        settle(&mut reconciler);
+        assert_eq!(reconciler.waiting(), 2, "{round}");
+    }
+    reconciler.hold(Holder::Base, Vec::new());
+    settle(&mut reconciler);
+    assert_eq!(reconciler.waiting(), 0);
+}
+
+/// It waits for one interface after the other.
+#[test]
+fn what_waits_is_looked_at_again_with_each_interface_that_comes() {
+    let mut reconciler = Reconciler::new();
+    reconciler.hold(Holder::Base, vec![master("dev", "vrf-7")]);
+    settle(&mut reconciler);
+    for (name, waiting) in [("dev", 1), ("vrf-7", 0)] {
+        let (key, value) = link(name, LinkKind::Foreign, None);
+        reconciler.observe(key, Some(Found::foreign(value)));
+        let steps = settle(&mut reconciler);
+        assert_eq!(steps.len(), 1 - waiting, "{name}");
+        assert_eq!(reconciler.waiting(), waiting, "{name}");
+    }
+}
+
+#[test]
+fn an_mtu_is_set_where_it_differs_and_of_somebody_elses_device_it_is_left() {
+    let sized = |mtu| {
+        let (key, mut value) = link("vxlan-7", LinkKind::Bridge, None);
+        if let Value::Link(link) = &mut value {
+            link.mtu = mtu;
+        }
+        (key, value)
+    };
+    let mut reconciler = Reconciler::new();
+    let (key, found) = sized(Some(1500));
+    reconciler.observe(key.clone(), Some(Found::owned(found.clone())));
+    reconciler.hold(Holder::Base, vec![sized(None)]);
+    assert_eq!(take(&mut reconciler), [], "nothing is said of it");
+    let value = sized(Some(9000)).1;
+    reconciler.hold(Holder::Base, vec![sized(Some(9000))]);
+    let step = Step::Replace {
+        key: key.clone(),
+        value,
+    };
+    assert_eq!(take(&mut reconciler), [step]);
+
+    reconciler.observe(key, Some(Found::foreign(found)));
+    assert_eq!(reconciler.next_steps().steps, []);
+    let reasons: Vec<_> = reconciler
+        .blocked()
+        .map(|(_, why)| why.to_string())
+        .collect();
+    assert!(reasons[0].contains("MTU"), "{reasons:?}");
 }

@@ -54,6 +54,7 @@ fn a_missing_bridge_is_reported_once_and_its_wiring_made_when_it_appears() {
         kind: LinkKind::Foreign,
         up: false,
         mac: None,
+        mtu: None,
     }));
     reconciler.observe(link_key("br-ex"), Some(found.clone()));
     let mut state = Observed::default();

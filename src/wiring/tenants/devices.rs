@@ -10,17 +10,18 @@ use std::sync::Arc;
 use bgp::evpn::Vni;
 
 use super::entrance::{link, sysctl};
-use super::names;
-use crate::exposure::Layer;
+use super::{mtu, names};
+use crate::exposure::{Layer, Tenant};
 use crate::reconcile::object::LinkKind;
 use crate::reconcile::ownership::default_prefix;
 use crate::reconcile::{Key, Value};
 use crate::wiring::Facts;
 
 /// The devices and what belongs to them.
-pub(super) fn objects(vni: Vni, layer: Layer, vtep: IpAddr, facts: &Facts) -> Vec<(Key, Value)> {
+pub(super) fn objects(tenant: &Tenant, vtep: IpAddr, facts: &Facts) -> Vec<(Key, Value)> {
+    let Tenant { vni, layer, .. } = *tenant;
     let bridge = names::bridge(vni);
-    let mut objects = chain(vni, vtep, facts);
+    let mut objects = chain(vni, vtep, mtu::of_vni(tenant), facts);
     objects.push(bridge_port(&names::vxlan(vni), true));
     for v6 in [false, true] {
         let key = Key::Unreachable {
@@ -41,12 +42,13 @@ pub(super) fn objects(vni: Vni, layer: Layer, vtep: IpAddr, facts: &Facts) -> Ve
 
 /// What must be in place before anything of the table is advertised.
 pub(super) fn requires(vni: Vni, vtep: IpAddr, facts: &Facts) -> impl Iterator<Item = Key> {
-    chain(vni, vtep, facts).into_iter().map(|(key, _)| key)
+    let chain = chain(vni, vtep, None, facts);
+    chain.into_iter().map(|(key, _)| key)
 }
 
 /// The VRF alone, which `delete_vrf_on_disconnect = false` leaves behind.
 pub(super) fn vrf(vni: Vni) -> (Key, Value) {
-    link(&names::vrf(vni), LinkKind::Vrf { table: vni }, None)
+    link(&names::vrf(vni), LinkKind::Vrf { table: vni }, None, None)
 }
 
 /// How a bridge treats a port of a tenant's: it learns nothing, because OVN and the peers say where hosts are.
@@ -59,7 +61,7 @@ pub(super) fn bridge_port(dev: &Arc<str>, neigh_suppress: bool) -> (Key, Value) 
     (Key::BridgePort { dev }, value)
 }
 
-fn chain(vni: Vni, vtep: IpAddr, facts: &Facts) -> Vec<(Key, Value)> {
+fn chain(vni: Vni, vtep: IpAddr, mtu: Option<u32>, facts: &Facts) -> Vec<(Key, Value)> {
     let tenancy = &facts.tenancy;
     let (vrf_name, bridge, vxlan) = (names::vrf(vni), names::bridge(vni), names::vxlan(vni));
     // A bridge that is there keeps its address: peers send to it.
@@ -76,8 +78,8 @@ fn chain(vni: Vni, vtep: IpAddr, facts: &Facts) -> Vec<(Key, Value)> {
     };
     vec![
         vrf(vni),
-        link(&bridge, LinkKind::Bridge, Some(mac)),
-        link(&vxlan, kind, None),
+        link(&bridge, LinkKind::Bridge, Some(mac), mtu),
+        link(&vxlan, kind, None, mtu),
         member(&bridge, &vrf_name),
         member(&vxlan, &bridge),
     ]

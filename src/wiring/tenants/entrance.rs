@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{devices, names};
+use super::{devices, mtu, names};
 use crate::exposure::{Entry, Layer, ProviderNetwork, Tenant, TenantGateway};
 use crate::mac::MacAddr;
 use crate::reconcile::object::{EtherType, Flow, FlowOutput, FlowSource, Link, LinkKind, Route};
@@ -166,11 +166,14 @@ impl<'a> Entrance<'a> {
         let (dev, port) = (&self.dev, &self.port);
         let mut objects = Vec::new();
         if self.is_internal() {
-            objects.push(link(dev, LinkKind::Foreign, None));
+            // Open vSwitch gives its own devices the MTU of the smallest port of the bridge, and insists.
+            objects.push(link(dev, LinkKind::Foreign, None, None));
         } else {
+            let mtu = mtu::of_device(self.network);
             let peer = Arc::clone(port);
-            objects.push(link(dev, LinkKind::Veth { peer }, self.mac));
-            objects.push(link(port, LinkKind::Foreign, None));
+            objects.push(link(dev, LinkKind::Veth { peer }, self.mac, mtu));
+            let mtu = mtu::of_port(self.network);
+            objects.push(link(port, LinkKind::Foreign, None, mtu));
         }
         let master = match self.tenant.layer {
             Layer::Routed => names::vrf(self.tenant.vni),
@@ -339,10 +342,16 @@ impl<'a> Entrance<'a> {
 }
 
 /// A device that is to be up.
-pub(super) fn link(name: &Arc<str>, kind: LinkKind, mac: Option<MacAddr>) -> (Key, Value) {
+pub(super) fn link(
+    name: &Arc<str>,
+    kind: LinkKind,
+    mac: Option<MacAddr>,
+    mtu: Option<u32>,
+) -> (Key, Value) {
     let name = Arc::clone(name);
     let link = Link {
         mac,
+        mtu,
         ..Link::up(kind)
     };
     (Key::Link { name }, Value::Link(link))

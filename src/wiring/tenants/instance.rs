@@ -60,11 +60,26 @@ pub(super) fn instance(
     })
 }
 
+/// The route distinguisher of a tenant that a table of the configuration has, and that table's VNI. Of a derived one with
+/// a VNI of more than 16 bits [`numbers`] takes another.
+pub(super) fn clash(tenant: &Tenant, tenancy: &Tenancy) -> Option<(RouteDistinguisher, Vni)> {
+    let derived = || {
+        let number = u16::try_from(tenant.vni).ok()?;
+        Some(RouteDistinguisher::of_address(
+            tenancy.distinguisher()?,
+            number,
+        ))
+    };
+    let rd = tenant.rd.or_else(derived)?;
+    Some((rd, tenancy.distinguished(rd, tenant.vni)?))
+}
+
 /// The number in the distinguisher of each VNI on this node: its own, as far as it fits into 16 bits (RFC 4364 §4.2). The
-/// others get what is left, beginning with their lower 16 bits.
-pub(super) fn numbers(vnis: impl Iterator<Item = Vni>) -> BTreeMap<Vni, u16> {
+/// others get what neither these nor the configuration's tables have, beginning with their lower 16 bits.
+pub(super) fn numbers(vnis: impl Iterator<Item = Vni>, tenancy: &Tenancy) -> BTreeMap<Vni, u16> {
     let (mut numbers, mut large) = (BTreeMap::new(), Vec::new());
     let mut taken = std::collections::BTreeSet::new();
+    let address = tenancy.distinguisher();
     for vni in vnis {
         match u16::try_from(vni) {
             Ok(number) => {
@@ -79,7 +94,12 @@ pub(super) fn numbers(vnis: impl Iterator<Item = Vni>) -> BTreeMap<Vni, u16> {
         let first = u16::from_be_bytes([high, low]);
         let candidates = (0..=u16::MAX).map(|step| first.wrapping_add(step));
         // 65536 tenants on one node leave no number; what has none is not told.
-        if let Some(free) = candidates.into_iter().find(|number| taken.insert(*number)) {
+        let of_configuration = |number: u16| {
+            let rd = address.map(|address| RouteDistinguisher::of_address(address, number));
+            rd.is_some_and(|rd| tenancy.distinguished(rd, vni).is_some())
+        };
+        let mut candidates = candidates.filter(|number| !of_configuration(*number));
+        if let Some(free) = candidates.find(|number| taken.insert(*number)) {
             numbers.insert(vni, free);
         }
     }

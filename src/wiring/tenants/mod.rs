@@ -9,6 +9,7 @@ mod devices;
 mod entrance;
 mod inherited;
 mod instance;
+mod mtu;
 pub mod names;
 mod stations;
 mod taught;
@@ -189,7 +190,9 @@ impl Tenants {
             let (keeps, taken) = (tenancy.keeps_vrf(vni), tenancy.taken.contains(&vni));
             (tenancy.vtep, tenancy.udp_port, keeps, taken)
         };
-        if general(old) != general(new) {
+        let tenant = self.tables.get(&vni).and_then(|t| t.tenant.as_deref());
+        let clash = |facts: &Facts| tenant.and_then(|t| instance::clash(t, &facts.tenancy));
+        if general(old) != general(new) || clash(old) != clash(new) {
             return true;
         }
         let (inner, outer) = names::pair_of_gateways(vni);
@@ -226,8 +229,12 @@ impl Tenants {
     fn site<'a>(&'a self, vni: Vni, facts: &'a Facts) -> Option<Site<'a>> {
         let table = self.tables.get(&vni);
         let table = table.filter(|_| !facts.tenancy.taken.contains(&vni))?;
+        let tenant = table.tenant.as_deref()?;
+        if instance::clash(tenant, &facts.tenancy).is_some() {
+            return None;
+        }
         let site = Site {
-            tenant: table.tenant.as_deref()?,
+            tenant,
             table,
             facts,
             vtep: facts.tenancy.vtep?,
@@ -276,6 +283,10 @@ impl Tenants {
         }
         if facts.tenancy.taken.contains(&vni) {
             return Some(Pending::TableTaken { vni });
+        }
+        let tenant = self.tables.get(&vni).and_then(|t| t.tenant.as_deref());
+        if let Some((rd, by)) = tenant.and_then(|t| instance::clash(t, &facts.tenancy)) {
+            return Some(Pending::DistinguisherTaken { vni, rd, by });
         }
         let site = self.site(vni, facts);
         let entrance = site
@@ -367,7 +378,7 @@ impl Tenants {
             .tables
             .iter()
             .filter(|(_, table)| table.tenant.is_some());
-        let numbers = instance::numbers(known.map(|(vni, _)| *vni));
+        let numbers = instance::numbers(known.map(|(vni, _)| *vni), &facts.tenancy);
         let tenancy = &facts.tenancy;
         let instance = |(vni, number): (Vni, u16)| {
             let site = self.site(vni, facts)?;
@@ -422,8 +433,7 @@ impl<'a> Site<'a> {
     }
 
     fn objects(&self, occupied: impl Fn(IpAddr) -> bool) -> Vec<(Key, Value)> {
-        let Tenant { vni, layer, .. } = *self.tenant;
-        let mut objects = devices::objects(vni, layer, self.vtep, self.facts);
+        let mut objects = devices::objects(self.tenant, self.vtep, self.facts);
         for (_, network) in self.networks() {
             let entrance = Entrance::new(self.tenant, network, self.facts);
             objects.extend(entrance.objects(&occupied));

@@ -24,6 +24,7 @@ impl Node {
             kind: LinkKind::Foreign,
             up: true,
             mac: None,
+            mtu: None,
         };
         let name = Arc::from("br-ex");
         let found = Found::foreign(Value::Link(bridge));

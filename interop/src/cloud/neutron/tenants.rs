@@ -18,6 +18,13 @@ impl Neutron {
         self.set_keys(SWITCH, &network.name(), "external_ids", &pairs)
     }
 
+    /// Says how large the packets of a network are, as `openstack network set --mtu` does.
+    pub fn set_mtu(&self, network: &Network, mtu: u32) -> Result<()> {
+        let mtu = mtu.to_string();
+        let pairs = [("neutron:mtu", mtu.as_str())];
+        self.set_keys(SWITCH, &network.name(), "external_ids", &pairs)
+    }
+
     /// Takes annotations away, all in one transaction.
     pub fn unannotate(&self, network: &Network, keys: &[&str]) -> Result<()> {
         let keys: Vec<String> = keys.iter().map(|key| annotation(key)).collect();

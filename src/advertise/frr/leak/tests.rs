@@ -255,6 +255,7 @@ fn a_neighbour_on_this_node_is_two_addresses_on_the_loopback_device() {
         kind: LinkKind::Foreign,
         up: true,
         mac: None,
+        mtu: None,
     };
     let key = Key::Link { name: "lo".into() };
     assert!(leak.takes(&key));

@@ -71,6 +71,7 @@ impl Cloud {
             ports,
             annotations: Annotations::default(),
             vpn: Vpn::default(),
+            mtu: crate::ovn::Mtu::default(),
         });
     }
 

@@ -86,6 +86,7 @@ impl Cloud {
             is_router,
             name: name.into(),
             table: 7,
+            mtu: crate::ovn::Mtu::default(),
         });
         self.sb.replace(Table::Datapath, uuid, Some(row));
     }
@@ -334,6 +335,7 @@ pub(in crate::exposure) fn localnet(
     let kind = BindingKind::Localnet(Localnet {
         physical_network: Some(physical_network.into()),
         vlan,
+        mtu: crate::ovn::Mtu::default(),
     });
     binding(&format!("{physical_network} of {network}"), network, kind)
 }

@@ -7,7 +7,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{
     InfoData, InfoVxlan, LinkAttribute, LinkInfo, LinkMessage, LinkProtoInfoBridge,
 };
-use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage};
 use netlink_packet_route::route::RouteAttribute;
 use rtnetlink::LinkBridge;
 
@@ -173,6 +173,22 @@ fn a_port_that_leaves_its_bridge_is_still_an_interface() {
     assert!(found(&state, "vxlan-1001").is_some());
 }
 
+/// An entry towards a VTEP as the kernel tells it: one message for each table, that of the VXLAN device first.
+fn halves(mac: MacAddr, vtep: IpAddr) -> [NeighbourMessage; 2] {
+    let added = request::add_fdb(VXLAN, mac, Some(vtep)).message;
+    let RouteNetlinkMessage::NewNeighbour(both) = added else {
+        panic!("an entry is added by another message");
+    };
+    let mut own = both.clone();
+    own.header.flags = NeighbourFlags::Own | NeighbourFlags::ExtLearned;
+    let mut in_bridge = both;
+    in_bridge.header.flags = NeighbourFlags::ExtLearned;
+    let attributes = &mut in_bridge.attributes;
+    attributes.retain(|a| !matches!(a, NeighbourAttribute::Destination(_)));
+    attributes.push(NeighbourAttribute::Controller(TENANT_BRIDGE));
+    [own, in_bridge]
+}
+
 #[test]
 fn an_entry_towards_a_vtep_is_whole_in_both_tables() {
     let mut state = tenants();
@@ -182,22 +198,11 @@ fn an_entry_towards_a_vtep_is_whole_in_both_tables() {
         dev: "vxlan-1001".into(),
         mac,
     };
-    // As the kernel tells it: one message for each table.
-    let added = request::add_fdb(VXLAN, mac, Some(vtep)).message;
-    let RouteNetlinkMessage::NewNeighbour(both) = added else {
-        panic!("an entry is added by another message");
-    };
-    let mut own = both.clone();
-    own.header.flags = NeighbourFlags::Own | NeighbourFlags::ExtLearned;
+    let [own, in_bridge] = halves(mac, vtep);
     seen(&mut state, RouteNetlinkMessage::NewNeighbour(own));
     let half = state.found(&key).map(|found| found.value);
     assert!(matches!(half, Some(Value::Stray { .. })), "{half:?}");
 
-    let mut in_bridge = both;
-    in_bridge.header.flags = NeighbourFlags::ExtLearned;
-    let attributes = &mut in_bridge.attributes;
-    attributes.retain(|a| !matches!(a, NeighbourAttribute::Destination(_)));
-    attributes.push(NeighbourAttribute::Controller(TENANT_BRIDGE));
     seen(&mut state, RouteNetlinkMessage::NewNeighbour(in_bridge));
     let whole = state.found(&key).map(|found| (found.value, found.owned));
     assert_eq!(whole, Some((Value::Fdb { vtep: Some(vtep) }, true)));
@@ -285,5 +290,27 @@ fn what_an_frr_was_taught_is_seen_where_our_own_speaker_takes_over_and_is_not_ou
     let mut state = tenants();
     state.scope.tenants = Some(TenantScope::default());
     seen(&mut state, zebras_route(TENANT_BRIDGE));
+    assert_eq!(state.found(&key), None);
+}
+
+/// The kernel announces of each table by itself. What was taken out of both is not to be taken out again for it.
+#[test]
+fn of_an_address_that_was_taken_off_a_device_no_half_is_left_over() {
+    let mut state = tenants();
+    let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+    let key = Key::Fdb {
+        dev: "vxlan-1001".into(),
+        mac,
+    };
+    let both = halves(mac, "10.255.0.1".parse().unwrap());
+    for half in both.clone() {
+        seen(&mut state, RouteNetlinkMessage::NewNeighbour(half));
+    }
+    assert!(state.found(&key).is_some());
+    state.forget_fdb("vxlan-1001", mac);
+    for half in both {
+        assert_eq!(state.found(&key), None);
+        seen(&mut state, RouteNetlinkMessage::DelNeighbour(half));
+    }
     assert_eq!(state.found(&key), None);
 }

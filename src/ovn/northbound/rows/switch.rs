@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{list, non_empty, parse, router_id};
 use crate::mac::MacAddr;
 use crate::ovn::row::{ColumnError, Reader};
-use crate::ovn::{AddressScopes, Annotations, Vpn};
+use crate::ovn::{AddressScopes, Annotations, Mtu, Vpn};
 
 /// `neutron:device_owner` of the ports by which a router is the gateway of a network. Its own gateway is
 /// `network:router_gateway`.
@@ -206,6 +206,8 @@ pub struct Switch {
     pub annotations: Annotations,
     /// What `external_ids` says of the VPN it belongs to.
     pub vpn: Vpn,
+    /// `external_ids:neutron:mtu`.
+    pub mtu: Mtu,
 }
 
 impl Switch {
@@ -220,6 +222,7 @@ impl Switch {
             ports: row.uuids("ports")?,
             annotations: Annotations::read(row)?,
             vpn: Vpn::read(row)?,
+            mtu: Mtu::read(row)?,
         })
     }
 }

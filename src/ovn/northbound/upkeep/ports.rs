@@ -197,7 +197,9 @@ impl Northbound {
         self.relist(&gone, |nb, port| nb.switches_of_port.remove(&port, uuid));
         let said = |row: &Switch| {
             let (annotations, vpn) = (row.annotations.clone(), row.vpn.clone());
-            (row.name.clone(), annotations, vpn)
+            // How large packets are matters for the devices of a VNI alone.
+            let mtu = vpn.vni().and_then(|_| row.mtu.octets());
+            (row.name.clone(), annotations, vpn, mtu)
         };
         let other = old.as_deref().map(said) != new.as_ref().map(said);
         if let Some(old) = &old {

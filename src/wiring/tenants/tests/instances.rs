@@ -109,7 +109,10 @@ fn a_bridged_tenant_needs_no_routers_mac() {
 
 #[test]
 fn large_vnis_are_told_apart_by_16_bits() {
-    let numbers = super::super::instance::numbers([7, 8, 65543, 131_079, 70_000].into_iter());
+    let numbers = super::super::instance::numbers(
+        [7, 8, 65543, 131_079, 70_000].into_iter(),
+        &Tenancy::default(),
+    );
     assert_eq!(numbers[&7], 7);
     assert_eq!(numbers[&8], 8);
     assert_eq!(numbers[&70_000], 4464);
@@ -149,4 +152,55 @@ fn b120_routers_speak_on_the_networks_that_are_wired() {
     let router = &routers["vrf11111111-11"];
     assert_eq!(router.source, Some("fe80::200:3e9:0".parse().unwrap()));
     assert_eq!(router.advertisements, [word]);
+}
+
+/// A table of the configuration with VNI 66537, whose low 16 bits are 1001.
+fn beside_a_table(rd: &str) -> Facts {
+    let mut facts = seen(&[1001, 66_537, 132_073]);
+    facts.tenancy.distinguishers = BTreeMap::from([(rd.parse().unwrap(), 66_537)]);
+    facts
+}
+
+#[test]
+fn a_vni_whose_distinguisher_a_table_of_the_configuration_has_waits_and_says_so() {
+    let mut node = Node::new(beside_a_table("172.30.1.1:1001"));
+    node.tenant(tenant(1001));
+    let exposed = exposure(1001, "172.24.4.10/32");
+    assert_eq!(advertises(&node.add(exposed.clone())), 0);
+    assert_eq!(node.objects(), BTreeSet::new());
+    assert!(node.wiring.instances().is_empty());
+    let pending = node.wiring.pending_for(exposed.destination()).unwrap();
+    let said = pending.to_string();
+    for part in ["VNI 1001", "172.30.1.1:1001", "VNI 66537", "rd"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    // The table is given another.
+    assert_eq!(advertises(&node.facts(beside_a_table("65001:9"))), 1);
+    assert_eq!(node.wiring.instances().len(), 1);
+    // And the network's own annotation clashes as well.
+    let annotated = Tenant {
+        rd: Some("65001:9".parse().unwrap()),
+        ..tenant(1001)
+    };
+    node.tenant(annotated);
+    assert!(node.wiring.instances().is_empty());
+}
+
+#[test]
+fn a_vni_of_more_than_16_bits_takes_a_number_that_no_table_of_the_configuration_has() {
+    let mut node = Node::new(beside_a_table("172.30.1.1:1001"));
+    node.tenant(tenant(132_073));
+    node.add(exposure(132_073, "172.24.4.10/32"));
+    let instance = node.wiring.instances().remove(&132_073).unwrap();
+    assert_eq!(instance.rd.to_string(), "172.30.1.1:1002");
+}
+
+/// Both are the same table: which instance counts is the origins' business.
+#[test]
+fn the_same_vni_in_the_configuration_keeps_nothing_waiting() {
+    let mut facts = seen(&[1001]);
+    facts.tenancy.distinguishers = [("172.30.1.1:1001".parse().unwrap(), 1001)].into();
+    let mut node = Node::new(facts);
+    node.tenant(tenant(1001));
+    assert_eq!(advertises(&node.add(exposure(1001, "172.24.4.10/32"))), 1);
 }

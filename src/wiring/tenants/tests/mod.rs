@@ -6,6 +6,7 @@ mod exposures;
 mod gateways;
 mod histories;
 mod instances;
+mod mtus;
 mod taught;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +73,7 @@ fn network(digit: char, localnet: &str, vlan: Option<u16>) -> ProviderNetwork {
     ProviderNetwork {
         localnet: row.parse::<Uuid>().unwrap(),
         attachment: attachment(localnet, vlan),
+        mtu: None,
         routers: BTreeSet::new(),
         advertisements: BTreeSet::new(),
         stations: BTreeSet::new(),
@@ -184,6 +186,7 @@ impl Node {
                 &dev.into(),
                 crate::reconcile::object::LinkKind::Foreign,
                 None,
+                None,
             );
             let found = crate::reconcile::Found::foreign(value);
             node.reconciler.observe(key, Some(found));
@@ -293,7 +296,9 @@ fn text(key: &Key, value: &Value) -> String {
     match (key, value) {
         (Key::Link { name }, Value::Link(link)) => {
             let mac = link.mac.map(|mac| format!(" {mac}")).unwrap_or_default();
-            format!("link {name} {:?}{mac}", link.kind)
+            let mtu = link.mtu.map(|mtu| format!(" mtu {mtu}"));
+            let mtu = mtu.unwrap_or_default();
+            format!("link {name} {:?}{mac}{mtu}", link.kind)
         }
         (Key::Master { dev }, Value::Master { master }) => format!("{dev} master {master}"),
         (
