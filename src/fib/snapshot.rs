@@ -151,6 +151,7 @@ impl Snapshot {
                 self.routers.push(RouterSnapshot {
                     table: router.table,
                     router: router.router.clone(),
+                    vni: router.vni,
                     routes: left,
                 });
             }
@@ -335,6 +336,7 @@ mod tests {
 
     fn snapshot(own: u8, routers: &[u8]) -> Snapshot {
         let router = |(n, count): (usize, &u8)| RouterSnapshot {
+            vni: None,
             table: 1000 + n as u32,
             router: Some(format!("r{n}")),
             routes: routes(*count),

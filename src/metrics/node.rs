@@ -168,6 +168,7 @@ mod tests {
         let router = |table, states: &[RouteState]| RouterSnapshot {
             table,
             router: None,
+            vni: None,
             routes: states.iter().map(|state| route(*state)).collect(),
         };
         let snapshot = fib::Snapshot {

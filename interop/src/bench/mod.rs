@@ -119,8 +119,10 @@ const BENCHMARKS: [(&str, &str, Benchmark); 9] = [
     ),
 ];
 
-/// Of the agent alone: no other daemon does what it does.
-const ALONE: [(&str, fn(&Options) -> Result<()>); 4] = [
+/// A benchmark of the agent alone: no other daemon does what it does.
+type Alone = fn(&Options) -> Result<()>;
+
+const ALONE: [(&str, Alone); 4] = [
     ("scale", |options| {
         scale::measure(&options.agent, options.snapshot.as_deref())
     }),
@@ -160,6 +162,6 @@ pub fn run(options: &Options) -> Result<()> {
         }
         println!("{table}");
     }
-    let alone = ALONE.iter().filter(|(name, _)| wanted(name));
-    alone.map(|(_, measure)| measure(options)).collect()
+    let mut alone = ALONE.iter().filter(|(name, _)| wanted(name));
+    alone.try_for_each(|(_, measure)| measure(options))
 }
