@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::PATIENCE;
 use crate::pki::Identity;
-use crate::process::{Daemon, output, succeeds, wait_for};
+use crate::process::{Daemon, output, succeeds, wait_for, wait_until};
 use crate::rootfs::Place;
 
 /// The schemas that OVN and OVS bring.
@@ -111,6 +111,7 @@ impl OvsdbServer {
         let port = free_port()?;
         self.remotes.push(format!("ptcp:{port}:127.0.0.1"));
         self.restart()?;
+        self.wait_listening(port)?;
         Ok(format!("tcp:127.0.0.1:{port}"))
     }
 
@@ -126,7 +127,23 @@ impl OvsdbServer {
         self.remotes.push(format!("pssl:{port}:127.0.0.1"));
         self.identity = Some(identity.clone());
         self.restart()?;
+        self.wait_listening(port)?;
         Ok(format!("ssl:127.0.0.1:{port}"))
+    }
+
+    /// Its unix socket answers before its ports do.
+    fn wait_listening(&self, port: u16) -> Result<()> {
+        const LISTEN: &str = "0A";
+        let sockets = format!("/proc/{}/net/tcp", self.pid().unwrap_or_default());
+        let address = format!("0100007F:{port:04X}");
+        wait_until(PATIENCE, "the port to listen on", || {
+            let text = std::fs::read_to_string(&sockets).unwrap_or_default();
+            text.lines().any(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                let (local, _, state) = (words.next(), words.next(), words.next());
+                local == Some(address.as_str()) && state == Some(LISTEN)
+            })
+        })
     }
 
     /// The remote of its unix socket, `unix:<path>`.

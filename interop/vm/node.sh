@@ -201,7 +201,8 @@ X
 }
 
 stop_frr() {
-  for d in bgpd staticd zebra mgmtd; do kill -9 "$(cat /run/frr/$d.pid)"; done
+  # one may end by itself when another has
+  for d in bgpd staticd zebra mgmtd; do kill -9 "$(cat /run/frr/$d.pid)" || true; done
 }
 
 leaf_has() { # PREFIX FAMILY

@@ -332,6 +332,7 @@ mod tests {
     use super::super::message::RouteId;
     use super::super::request;
     use super::*;
+    use crate::kernel::isolated::isolated;
 
     #[test]
     fn the_kernels_text_is_found_among_attributes() {
@@ -348,18 +349,7 @@ mod tests {
     /// The kernel drops announcements that do not fit the buffer, and says so once.
     #[test]
     fn announcements_that_were_lost_are_noticed() {
-        let in_a_namespace = || {
-            if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
-                interop::requirement::skip(&format!("no network namespace of one's own: {error}"));
-                return;
-            }
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(lose_announcements());
-        };
-        std::thread::spawn(in_a_namespace).join().unwrap();
+        isolated(lose_announcements);
     }
 
     async fn lose_announcements() {

@@ -18,6 +18,8 @@ mod apply;
 mod clear;
 pub(crate) mod connection;
 mod dump;
+#[cfg(test)]
+mod isolated;
 pub(crate) mod message;
 mod reading;
 pub(crate) mod request;

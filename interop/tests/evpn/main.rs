@@ -7,5 +7,6 @@ mod dynamic;
 mod frr;
 mod native;
 mod routed;
+mod routers;
 mod southbound;
 mod stage;

@@ -1,17 +1,16 @@
 //! `ovn_native` with VNIs: OVN's own dynamic routing (25.03) in the tables of tenants. What an FRR beside nothing of ours teaches
-//! in a VNI becomes `Learned_Route` of that tenant's router, and OVN goes by it: the routers have no static route. Red's gateway is
-//! on a flat provider network, blue's in a VLAN; their networks have the same addresses, and so have the hosts behind the VTEP.
+//! in a VNI becomes `Learned_Route` of that tenant's router, and OVN goes by it: the routers have no static route.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use interop::cloud::HOSTS;
-use interop::cloud::objects::{Gateway, Network, Port, Router};
+use interop::evpn::Scene;
 use interop::evpn::fabric::AS;
-use interop::evpn::probe::{Stream, becomes_silent, is_silent, reaches};
-use interop::evpn::{Guest, Host, Scene};
+use interop::evpn::probe::{Stream, becomes_silent, reaches};
 use interop::{PATIENCE, wait_until};
 
+use crate::routers::{Bare, Tenant, each_reaches_its_own, nobody_reaches_the_other, two_tenants};
 use crate::stage::{Steps, play};
 
 const NAME: &str = "native::vm_routers_with_a_vni_learn_what_their_tenant_is_taught_and_go_by_it";
@@ -26,18 +25,10 @@ fn vm_routers_with_a_vni_learn_what_their_tenant_is_taught_and_go_by_it() {
     play(NAME, scene);
 }
 
-struct Tenant {
-    name: &'static str,
-    vni: u32,
-    public: Network,
-    inside: Network,
-    router: Router,
-    host: Host,
-    guest: Guest,
-}
-
 fn scene(steps: &mut Steps) -> Result<()> {
-    let (mut scene, tenants) = steps.step("two routers without a route", build)?;
+    let (mut scene, tenants) = steps.step("two routers without a route", || {
+        two_tenants(OPTIONS, route)
+    })?;
     steps.step("what the VTEP tells is Learned_Route of both", || {
         tenants
             .iter()
@@ -65,65 +56,21 @@ fn scene(steps: &mut Steps) -> Result<()> {
     })
 }
 
-fn build() -> Result<(Scene, [Tenant; 2])> {
-    let mut scene = Scene::build()?;
-    let red = Network::provider(1, "physnet1");
-    let blue = Network::provider(2, "physnet1").tagged(100).addressed_as(1);
-    let same = Network::tenant(9).addressed_as(8);
-    let tenants = [
-        tenant(&scene, "red", 1001, red, Network::tenant(8), 1)?,
-        tenant(&scene, "blue", 1002, blue, same, 2)?,
-    ];
-    scene.start_agents(OPTIONS)?;
-    Ok((scene, tenants))
-}
-
-/// The VM at the first node, the gateway at the second. The router's only way out is what it learns.
-fn tenant(
-    scene: &Scene,
-    name: &'static str,
-    vni: u32,
-    public: Network,
-    inside: Network,
-    number: u8,
-) -> Result<Tenant> {
-    let neutron = &scene.neutron;
-    let router = Router::new(number);
-    let gateway = Gateway {
-        network: public.clone(),
-        host: 40,
-        chassis: vec![HOSTS[1].1.to_owned(), HOSTS[0].1.to_owned()],
-        snat: false,
-    };
-    neutron.create_network(&public)?;
-    neutron.create_network(&inside)?;
-    neutron.create_router(&router)?;
-    neutron.attach(&router, &inside, None)?;
-    neutron.set_gateway(&router, &gateway, &[&inside])?;
-    let central = &neutron.central;
-    let of = router.name();
-    central.nbctl(&["clear", "Logical_Router", &of, "static_routes"])?;
+/// OVN's own dynamic routing. The router's only way out is what it learns.
+fn route(scene: &Scene, of: &Bare<'_>) -> Result<()> {
+    let central = &scene.neutron.central;
+    let name = of.router.name();
+    central.nbctl(&["clear", "Logical_Router", &name, "static_routes"])?;
     let options = [
         "options:dynamic-routing=true",
         "options:dynamic-routing-redistribute=connected",
     ];
-    central.nbctl(&["set", "Logical_Router", &of, options[0], options[1]])?;
-    let vni_text = vni.to_string();
-    neutron.annotate_router(&router, &[&public], &[("vni", &vni_text)])?;
-    let outside = ["198.51.100.", "2001:db8:ffff::"];
-    let host = scene
-        .vtep
-        .add_routed(vni, &format!("{name}-host"), outside)?;
-    let guest = scene.boot(&Port::new(&inside, 20), 0, &format!("{name}-vm"))?;
-    Ok(Tenant {
-        name,
-        vni,
-        public,
-        inside,
-        router,
-        host,
-        guest,
-    })
+    central.nbctl(&["set", "Logical_Router", &name, options[0], options[1]])?;
+    let vni = of.vni.to_string();
+    let keys = [("vni", vni.as_str())];
+    scene
+        .neutron
+        .annotate_router(of.router, &[of.public], &keys)
 }
 
 /// The rows of a router: prefix, next hop and row, sorted.
@@ -184,18 +131,6 @@ fn learns(scene: &Scene, tenant: &Tenant, prefixes: &[&str]) -> Result<()> {
     })
 }
 
-fn each_reaches_its_own(tenants: &[Tenant; 2]) -> Result<()> {
-    for Tenant { host, guest, .. } in tenants {
-        for to in &host.addresses {
-            reaches(guest.namespace(), to, &host.name)?;
-        }
-        for to in [guest.port.v4(), guest.port.v6()] {
-            reaches(&host.namespace, &to, &guest.name)?;
-        }
-    }
-    Ok(())
-}
-
 fn one_is_taught(scene: &Scene, [red, blue]: &[Tenant; 2]) -> Result<()> {
     let vtep = &scene.vtep.site.namespace;
     let before = rows(scene, blue)?;
@@ -222,17 +157,6 @@ fn reaches_address(tenant: &Tenant, to: &str, answers: bool) -> Result<()> {
     }
     ensure!(!pings(), "{} reaches {to}", tenant.name);
     Ok(())
-}
-
-fn nobody_reaches_the_other(scene: &Scene, [red, blue]: &[Tenant; 2]) -> Result<()> {
-    let only = scene.boot(&Port::new(&blue.inside, 21), 0, "blue-only")?;
-    for to in [only.port.v4(), only.port.v6()] {
-        reaches(&blue.host.namespace, &to, "blue-only")?;
-        let witness = red.guest.port.v4();
-        is_silent(&red.host.namespace, &to, (&witness, "red-vm"))?;
-    }
-    scene.neutron.delete_port(&only.port)?;
-    scene.nodes[0].unplug(only)
 }
 
 fn restart(scene: &mut Scene, tenants: &[Tenant; 2]) -> Result<()> {

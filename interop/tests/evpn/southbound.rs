@@ -1,13 +1,12 @@
-//! `ovn_evpn_driver`: what is behind a router whose ports are annotated. Red's gateway is on a flat provider network, blue's in a VLAN; the
-//! networks behind them have the same addresses.
+//! `ovn_evpn_driver`: what is behind a router whose ports are annotated.
 
 use anyhow::{Context, Result};
 use interop::cloud::HOSTS;
-use interop::cloud::objects::{Gateway, Network, Port, Router};
-use interop::evpn::probe::{Stream, is_silent, reaches};
-use interop::evpn::{Guest, Host, Scene};
+use interop::evpn::Scene;
+use interop::evpn::probe::{Stream, reaches};
 use std::time::Duration;
 
+use crate::routers::{Bare, Tenant, each_reaches_its_own, nobody_reaches_the_other, two_tenants};
 use crate::stage::{Steps, play};
 
 const OPTIONS: &str = "driver = ovn_evpn_driver";
@@ -20,27 +19,10 @@ fn vm_routers_of_two_tenants_reach_their_own_by_the_southbound_driver() {
     );
 }
 
-struct Tenant {
-    name: &'static str,
-    vni: u32,
-    public: Network,
-    inside: Network,
-    router: Router,
-    gateway: Gateway,
-    host: Host,
-    guest: Guest,
-}
-
-impl Tenant {
-    fn networks(&self) -> [&Network; 2] {
-        [&self.public, &self.inside]
-    }
-}
-
 fn scene(steps: &mut Steps) -> Result<()> {
-    let (mut scene, tenants) = steps.step("two routers", build)?;
+    let (mut scene, tenants) = steps.step("two routers", || two_tenants(OPTIONS, annotate))?;
     steps.step("b153 b157 b156 each reaches its own", || {
-        each_reaches_its_own(&scene, &tenants)
+        each_has_its_entrance(&scene, &tenants)
     })?;
     steps.step("nobody reaches the other tenant", || {
         nobody_reaches_the_other(&scene, &tenants)
@@ -57,77 +39,15 @@ fn scene(steps: &mut Steps) -> Result<()> {
     )
 }
 
-fn build() -> Result<(Scene, [Tenant; 2])> {
-    let mut scene = Scene::build()?;
-    let red = Network::provider(1, "physnet1");
-    let blue = Network::provider(2, "physnet1").tagged(100).addressed_as(1);
-    let tenants = [
-        tenant(&scene, "red", 1001, red, Network::tenant(8), 1)?,
-        tenant(
-            &scene,
-            "blue",
-            1002,
-            blue,
-            Network::tenant(9).addressed_as(8),
-            2,
-        )?,
-    ];
-    scene.start_agents(OPTIONS)?;
-    Ok((scene, tenants))
-}
-
-/// The VM at the first node, the gateway at the second.
-fn tenant(
-    scene: &Scene,
-    name: &'static str,
-    vni: u32,
-    public: Network,
-    inside: Network,
-    number: u8,
-) -> Result<Tenant> {
-    let neutron = &scene.neutron;
-    let router = Router::new(number);
-    let gateway = Gateway {
-        network: public.clone(),
-        host: 40,
-        chassis: vec![HOSTS[1].1.to_owned(), HOSTS[0].1.to_owned()],
-        snat: false,
-    };
-    neutron.create_network(&public)?;
-    neutron.create_network(&inside)?;
-    neutron.create_router(&router)?;
-    neutron.attach(&router, &inside, None)?;
-    neutron.set_gateway(&router, &gateway, &[&inside])?;
-    let keys = [("vni", vni.to_string()), ("as", "64999".to_owned())];
+fn annotate(scene: &Scene, of: &Bare<'_>) -> Result<()> {
+    let keys = [("vni", of.vni.to_string()), ("as", "64999".to_owned())];
     let keys = keys.each_ref().map(|(key, value)| (*key, value.as_str()));
-    neutron.annotate_router(&router, &[&public, &inside], &keys)?;
-    let outside = ["198.51.100.", "2001:db8:ffff::"];
-    let host = scene
-        .vtep
-        .add_routed(vni, &format!("{name}-host"), outside)?;
-    let guest = scene.boot(&Port::new(&inside, 20), 0, &format!("{name}-vm"))?;
-    Ok(Tenant {
-        name,
-        vni,
-        public,
-        inside,
-        router,
-        gateway,
-        host,
-        guest,
-    })
+    let networks = [of.public, of.inside];
+    scene.neutron.annotate_router(of.router, &networks, &keys)
 }
 
-fn each_reaches_its_own(scene: &Scene, tenants: &[Tenant; 2]) -> Result<()> {
-    for tenant in tenants {
-        let Tenant { host, guest, .. } = tenant;
-        for to in [guest.port.v4(), guest.port.v6()] {
-            reaches(&host.namespace, &to, &guest.name)?;
-        }
-        for to in &host.addresses {
-            reaches(guest.namespace(), to, &host.name)?;
-        }
-    }
+fn each_has_its_entrance(scene: &Scene, tenants: &[Tenant; 2]) -> Result<()> {
+    each_reaches_its_own(tenants)?;
     let entrances = [
         ("veth-vrf-1001", true),
         ("veth-ovs-1001", true),
@@ -139,17 +59,6 @@ fn each_reaches_its_own(scene: &Scene, tenants: &[Tenant; 2]) -> Result<()> {
     }
     // no gateway, no devices
     scene.nodes[0].wait_devices(&["vrf-1001", "vrf-1002", "br-1001", "br-1002"], false)
-}
-
-fn nobody_reaches_the_other(scene: &Scene, [red, blue]: &[Tenant; 2]) -> Result<()> {
-    let only = scene.boot(&Port::new(&blue.inside, 21), 0, "blue-only")?;
-    for to in [only.port.v4(), only.port.v6()] {
-        reaches(&blue.host.namespace, &to, "blue-only")?;
-        let witness = red.guest.port.v4();
-        is_silent(&red.host.namespace, &to, (&witness, "red-vm"))?;
-    }
-    scene.neutron.delete_port(&only.port)?;
-    scene.nodes[0].unplug(only)
 }
 
 fn restart(scene: &mut Scene, tenants: &[Tenant; 2]) -> Result<()> {

@@ -88,6 +88,7 @@ mod tests {
     use netlink_packet_route::link::LinkAttribute;
 
     use super::*;
+    use crate::kernel::isolated::isolated;
     use crate::kernel::rt_tables;
     use crate::reconcile::object::{Key, Value};
 
@@ -105,18 +106,7 @@ mod tests {
 
     #[test]
     fn an_interface_that_cannot_be_marked_does_not_stay() {
-        let in_a_namespace = || {
-            if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
-                interop::requirement::skip(&format!("no network namespace of one's own: {error}"));
-                return;
-            }
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(cannot_be_marked());
-        };
-        std::thread::spawn(in_a_namespace).join().unwrap();
+        isolated(cannot_be_marked);
     }
 
     async fn cannot_be_marked() {
