@@ -112,22 +112,38 @@ impl Lab {
         Frr::start_with_namespaces(&self.place, &self.frr_dir(), config, &[vrf]).unwrap()
     }
 
-    /// The generation's vtysh, which first notes its arguments.
+    /// The generation's vtysh, which first notes its arguments, and once leaves out a command ([`Self::forget`]).
     fn write_vtysh(&self) {
         let command = self.place.command("vtysh").unwrap();
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let quoted: Vec<String> = words
             .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', r"'\''")))
             .collect();
-        let asked = self.dir.path().join("asked");
         let text = format!(
-            "#!/bin/sh\necho \"$*\" >> {}\nexec {} \"$@\"\n",
-            asked.display(),
+            r#"#!/bin/bash
+cd {}
+echo "$*" >> asked
+if [ -e forget ]; then
+  forgotten=$(cat forget) words=()
+  for word in "$@"; do
+    # with the -c before it
+    if [ "$word" = "$forgotten" ]; then unset 'words[-1]'; rm -f forget; else words+=("$word"); fi
+  done
+  set -- "${{words[@]}}"
+fi
+exec {} "$@"
+"#,
+            self.dir.path().display(),
             quoted.join(" ")
         );
         let program = self.dir.path().join("vtysh");
         std::fs::write(&program, text).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    /// The next conversation that has this command is without it, and nobody is told.
+    pub(crate) fn forget(&self, command: &str) {
+        std::fs::write(self.dir.path().join("forget"), command).unwrap();
     }
 
     /// A file that is no program.

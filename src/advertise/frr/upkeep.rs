@@ -28,6 +28,9 @@ const SOON: Duration = Duration::from_millis(200);
 /// How long a bgpd is looked at so often after it has come.
 const SETTLING: Duration = Duration::from_secs(30);
 
+/// How often the same is said to a FRR that takes it and does not have it, before that is told.
+const TIMES: usize = 3;
+
 /// How FRR stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
@@ -60,6 +63,8 @@ enum UpkeepError {
     CannotHost(#[from] CannotHost),
     #[error("FRR refuses '{command}': {answer}")]
     Rejected { command: String, answer: String },
+    #[error("FRR takes '{command}' without a word and does not have it")]
+    Unheeded { command: String },
 }
 
 /// What to keep, where, how often.
@@ -308,7 +313,7 @@ async fn look(settings: &Settings) -> Result<Status, UpkeepError> {
         Some(_) => With::All,
         None => With::Bgpd,
     };
-    let running = Running::parse(&settings.vtysh.show(with, "show running-config").await?);
+    let running = read(settings, with).await?;
     // Tenants do not wait for what keeps the rest, nor the rest for them.
     let tenants = look_at_tenants(settings, &running).await;
     let rest = look_at_rest(settings, &running).await;
@@ -328,21 +333,53 @@ async fn look_at_rest(settings: &Settings, running: &Running) -> Result<(), Upke
     Ok(settings.wanted.complete(running)?)
 }
 
+/// What runs.
+async fn read(settings: &Settings, with: With) -> Result<Running, UpkeepError> {
+    let text = settings.vtysh.show(with, "show running-config").await?;
+    Ok(Running::parse(&text))
+}
+
+/// What is sent is looked for afterwards, and said again where it is not there: of lines that mgmtd passes on (FRR 10) one is
+/// lost now and then, on a busy machine, and nobody is told.
 async fn look_at_tenants(settings: &Settings, running: &Running) -> Result<(), UpkeepError> {
     let Some(wanted) = &settings.tenants else {
         return Ok(());
     };
-    let active = match wanted.asks_for_vrfs(running) {
-        true => tenants::active(&settings.vtysh.show(With::All, "show vrf").await?),
-        false => BTreeSet::new(),
-    };
-    let difference = wanted.difference(running, &active)?;
-    let headline = || tenants::headline(&difference.commands);
-    send(settings, With::All, &difference.commands, headline).await?;
+    let mut difference = compare(settings, wanted, running).await?;
+    let mut unheeded = None;
+    for _ in 0..TIMES {
+        let commands = std::mem::take(&mut difference.commands);
+        if commands.is_empty() {
+            break;
+        }
+        send(settings, With::All, &commands, || {
+            tenants::headline(&commands)
+        })
+        .await?;
+        let running = read(settings, With::All).await?;
+        difference = compare(settings, wanted, &running).await?;
+        let is_lost = |command: &&String| difference.commands.contains(*command);
+        unheeded = commands.iter().find(is_lost).cloned();
+    }
+    if let Some(command) = unheeded {
+        return Err(UpkeepError::Unheeded { command });
+    }
     if let Some(problem) = difference.problems.into_iter().next() {
         return Err(problem.into());
     }
     Ok(wanted.complete(running)?)
+}
+
+async fn compare(
+    settings: &Settings,
+    wanted: &Tenants,
+    running: &Running,
+) -> Result<tenants::Difference, UpkeepError> {
+    let active = match wanted.asks_for_vrfs(running) {
+        true => tenants::active(&settings.vtysh.show(With::All, "show vrf").await?),
+        false => BTreeSet::new(),
+    };
+    Ok(wanted.difference(running, &active)?)
 }
 
 /// Sends what is missing, if anything is.
