@@ -26,15 +26,30 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Plan {
         }
     }
     present.clear();
-    for (key, found) in observed.objects.iter().rev() {
-        if !desired.objects.contains_key(key) && found.owned {
-            plan.steps.push(Step::Remove {
-                key: key.clone(),
-                value: found.value.clone(),
-            });
+    let unwanted = |key: &Key| {
+        let found = observed.objects.get(key);
+        found.filter(|found| found.owned && !desired.objects.contains_key(key))
+    };
+    let mut gone = BTreeSet::new();
+    for key in observed.objects.keys().rev() {
+        let link = with_it(key).filter(|link| unwanted(link).is_some());
+        for key in link.into_iter().chain([key.clone()]) {
+            if let Some(found) = unwanted(&key).filter(|_| gone.insert(key.clone())) {
+                let value = found.value.clone();
+                plan.steps.push(Step::Remove { key, value });
+            }
         }
     }
     plan
+}
+
+/// The interface that goes before it is taken out of its VRF or bridge, if it goes at all. Else it is in the default VRF for a
+/// moment, and its addresses in the local table, which is asked before any VRF's: packets of others end here.
+pub(super) fn with_it(key: &Key) -> Option<Key> {
+    match key {
+        Key::Master { dev } => Some(link_key(dev)),
+        _ => None,
+    }
 }
 
 /// Adds what is missing; returns the desired objects that are then there.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Reconciler;
-use crate::reconcile::diff::{Made, Verdict, brings, judge, link_key, master};
+use crate::reconcile::diff::{Made, Verdict, brings, judge, link_key, master, with_it};
 use crate::reconcile::object::{Key, LinkKind, Value};
 use crate::reconcile::{BlockReason, Destination, Plan, Step};
 
@@ -119,12 +119,15 @@ impl Reconciler {
 
     pub(super) fn remove(&mut self, plan: &mut Plan) {
         while let Some(key) = self.dirty.pop_last() {
-            self.unblock(&key);
-            if let Some(found) = self.observed.get(&key).filter(|f| f.owned) {
-                plan.steps.push(Step::Remove {
-                    key,
-                    value: found.value.clone(),
-                });
+            let link = with_it(&key).filter(|link| self.dirty.remove(link));
+            for key in link.into_iter().chain([key]) {
+                self.unblock(&key);
+                if let Some(found) = self.observed.get(&key).filter(|f| f.owned) {
+                    plan.steps.push(Step::Remove {
+                        key,
+                        value: found.value.clone(),
+                    });
+                }
             }
         }
     }

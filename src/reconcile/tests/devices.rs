@@ -263,3 +263,24 @@ fn an_mtu_is_set_where_it_differs_and_of_somebody_elses_device_it_is_left() {
         .collect();
     assert!(reasons[0].contains("MTU"), "{reasons:?}");
 }
+
+/// Outside its VRF its addresses are in the local table, and what is for them ends here.
+#[test]
+fn a_device_that_goes_is_not_taken_out_of_its_vrf_before() {
+    let there = [
+        link("lo-1001", LinkKind::Dummy, None),
+        master("lo-1001", "vrf-1001"),
+        master("veth-vrf-1001", "vrf-1001"),
+    ];
+    let mut reconciler = Reconciler::new();
+    let mut observed = Observed::default();
+    for (key, value) in there.clone() {
+        let found = Found::owned(value);
+        observed.objects.insert(key.clone(), found.clone());
+        reconciler.observe(key, Some(found));
+    }
+    let [loopback, of_loopback, other] = there.map(|(key, value)| Step::Remove { key, value });
+    let expected = [other, loopback, of_loopback];
+    assert_eq!(take(&mut reconciler), expected);
+    assert_eq!(diff(&Desired::default(), &observed).steps, expected);
+}
