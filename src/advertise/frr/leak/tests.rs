@@ -224,9 +224,9 @@ fn another_backend_leaves_nothing_of_it_behind() {
     let swept = obey(&mut leak);
     let expected = [
         "remove address 172.24.4.10/32 dev bgp-nic",
+        "remove link bgp-nic",
         "remove master of bgp-nic",
         "remove link bgp-vrf",
-        "remove link bgp-nic",
     ];
     assert_eq!(swept, expected);
     assert_eq!(obey(&mut leak), [""; 0]);

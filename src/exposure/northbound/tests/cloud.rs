@@ -33,8 +33,8 @@ pub(super) struct Cloud {
     said: BTreeMap<Uuid, Annotations>,
     /// What rows of networks say of their VPN, likewise.
     vpns: BTreeMap<Uuid, Vpn>,
-    /// What the standing exposures were decided with.
-    decided_by: Option<(Node, Options)>,
+    /// What the standing exposures were decided with; OVN_Southbound or not.
+    decided_by: Option<(Node, Options, bool)>,
 }
 
 impl Cloud {
@@ -325,7 +325,8 @@ impl Cloud {
     /// The change since the last call, checked against the whole decision.
     pub(super) fn delta(&mut self) -> Delta {
         let mut affected = self.nb.take_affected();
-        let deciders = Some((self.node.clone(), self.options.clone()));
+        // Which database says where ports are is one of them.
+        let deciders = Some((self.node.clone(), self.options.clone(), self.sb.is_some()));
         affected.everything |= self.decided_by != deciders;
         self.decided_by = deciders;
         let inputs = Inputs {
