@@ -450,7 +450,21 @@ async fn flows_of_who_asks_as_ovs_ofctl_shows_them() {
         };
         (key, value)
     };
+    // Whoever asks for whatever by a group asks that address's group.
+    let grouped = Key::Flow {
+        bridge: "br-ex".into(),
+        priority: 900,
+        in_port: 2,
+        ether_type: EtherType::Nd,
+        source: None,
+    };
+    let to_groups = Value::Flow(Flow {
+        cookie: 0x3e7,
+        set_eth_dst: MacAddr([0x33, 0x33, 0xff, 0, 0, 0]),
+        output: None,
+    });
     let wish = vec![
+        (grouped, to_groups),
         asking(EtherType::Arp, "172.24.4.0/32", output(3, true)),
         asking(EtherType::Nd, "fe80::e74:de6b:dd5/128", output(3, true)),
         asking(EtherType::Nd, "fe80::e74:de6b:dd6/128", output(4, false)),
@@ -463,6 +477,7 @@ async fn flows_of_who_asks_as_ovs_ofctl_shows_them() {
         "cookie=0x3e6, priority=1000,arp,in_port=2,dl_src=fa:16:3e:94:ec:e8,arp_tpa=172.24.4.0 actions=set_field:fa:cb:a5:da:f9:d8->eth_dst,set_field:0->vlan_tci,output:3",
         "cookie=0x3e6, priority=1000,icmp6,in_port=2,dl_src=fa:16:3e:94:ec:e8,icmp_type=135,nd_target=fe80::e74:de6b:dd5 actions=set_field:fa:cb:a5:da:f9:d8->eth_dst,set_field:fe80::e74:de6b:dd5->ipv6_dst,set_field:0->vlan_tci,output:3",
         "cookie=0x3e6, priority=1000,icmp6,in_port=2,dl_src=fa:16:3e:94:ec:e8,icmp_type=135,nd_target=fe80::e74:de6b:dd6 actions=set_field:fa:cb:a5:da:f9:d8->eth_dst,set_field:fe80::e74:de6b:dd6->ipv6_dst,output:4",
+        "cookie=0x3e7, priority=900,icmp6,in_port=2,dl_dst=33:33:ff:00:00:00/ff:ff:ff:00:00:00,icmp_type=135 actions=set_field:33:33:ff:00:00:00->eth_dst,set_field:ff02::1:ff00:0->ipv6_dst,move:NXM_NX_ND_TARGET[0..23]->NXM_NX_IPV6_DST[0..23],move:NXM_NX_ND_TARGET[0..23]->NXM_OF_ETH_DST[0..23],NORMAL",
     ];
     assert_eq!(flows, expected);
     lab.restart_agent().await;

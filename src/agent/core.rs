@@ -367,6 +367,7 @@ impl Core {
         tenancy.taken = self.reserved.iter().chain(of_bridges).copied().collect();
         Facts {
             role: self.role(),
+            routers_learn: self.driver == Driver::Native,
             tenancy,
             localnets: self.ovn.localnets(),
             bridges: mappings.iter().map(|m| bridge(&m.bridge)).collect(),

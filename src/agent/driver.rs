@@ -217,13 +217,14 @@ impl Ovn {
         }
     }
 
-    /// True when traffic enters OVN through this node, so that its bridges are wired.
+    /// True when traffic enters or leaves OVN through this node in ways that its bridges are wired for.
     pub(super) fn is_wired(&self) -> bool {
         match &self.standing {
             Standing::StretchedL2(_) => false,
-            // OVN leads out by itself what is in no VNI.
-            Standing::Native(standing) => !standing.tenants().is_empty(),
-            Standing::Northbound(_) | Standing::Southbound(_) | Standing::Evpn(_) => true,
+            Standing::Northbound(_)
+            | Standing::Southbound(_)
+            | Standing::Evpn(_)
+            | Standing::Native(_) => true,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Pure: the shapes of flow that we make, `in_port, eth_type[, eth_src, ip_src, arp_tpa or nd_target] → set eth_dst, [set
-//! ipv6_dst,] [pop_vlan,] output`, and
-//! what it takes to tell them from others. Sections as in [`super::wire`].
+//! ipv6_dst,] [pop_vlan,] output`, and what it takes to tell them from others. Solicitations that no target is named of go to
+//! the group of their target (RFC 4291 §2.7.1), whose last 24 bits are the target's: those are moved. Sections as in
+//! [`super::wire`].
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -27,6 +28,7 @@ pub(super) const OUR_COOKIES: CookieMask = CookieMask {
 /// §7.2.3.2: class OFPXMC_OPENFLOW_BASIC, field, mask or not, length: the headers of our fields.
 const OXM_IN_PORT: u32 = oxm_header(0, 4);
 const OXM_ETH_DST: u32 = oxm_header(3, 6);
+const OXM_ETH_DST_MASKED: u32 = oxm_masked(3, 6);
 const OXM_ETH_SRC: u32 = oxm_header(4, 6);
 const OXM_ETH_TYPE: u32 = oxm_header(5, 2);
 const OXM_IPV4_SRC: u32 = oxm_header(11, 4);
@@ -39,9 +41,18 @@ const OXM_IP_PROTO: u32 = oxm_header(10, 1);
 const OXM_IPV6_DST: u32 = oxm_header(27, 16);
 const OXM_ICMPV6_TYPE: u32 = oxm_header(29, 1);
 const OXM_IPV6_ND_TARGET: u32 = oxm_header(31, 16);
+/// Solicited-node groups, as IPv6 addresses (RFC 4291 §2.7.1) and as hardware addresses (RFC 2464 §7); the mask of the latter.
+const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0);
+const GROUP_MAC: [u8; 6] = [0x33, 0x33, 0xff, 0, 0, 0];
+const GROUP_MAC_MASK: [u8; 6] = [0xff, 0xff, 0xff, 0, 0, 0];
 /// IANA's ICMPv6, and its neighbour solicitation (RFC 4861 §4.3).
 const ICMPV6: u8 = 58;
 const SOLICITATION: u8 = 135;
+/// They, as a match.
+const SOLICITATIONS: [u8; 10] = {
+    let ([a, b, c, d], [e, f, g, h]) = (OXM_IP_PROTO.to_be_bytes(), OXM_ICMPV6_TYPE.to_be_bytes());
+    [a, b, c, d, ICMPV6, e, f, g, h, SOLICITATION]
+};
 /// Open vSwitch's NXM_OF_VLAN_TCI (ovs-fields(7)): class 0, field 4, two octets.
 const NXM_VLAN_TCI: u32 = 4 << 9 | 2;
 
@@ -51,6 +62,18 @@ const INSTRUCTION_APPLY_ACTIONS: u16 = 4;
 const ACTION_OUTPUT: u16 = 0;
 const ACTION_POP_VLAN: u16 = 18;
 const ACTION_SET_FIELD: u16 = 25;
+/// Open vSwitch shows the fields of moves as its own (ovs-fields(7)), OpenFlow's or not: NXM_OF_ETH_DST, NXM_NX_IPV6_DST,
+/// NXM_NX_ND_TARGET.
+const MOVED: [u32; 3] = [1 << 9 | 6, 1 << 16 | 20 << 9 | 16, 1 << 16 | 23 << 9 | 16];
+/// `move:NXM_NX_ND_TARGET[0..23]->DESTINATION[0..23]` of ovs-actions(7), NXAST_REG_MOVE, up to the destination: vendor, subtype,
+/// number of bits, first bit here and there, source.
+const MOVE_GROUP: [u8; 20] = {
+    let [_, _, target] = MOVED;
+    let [a, b, c, d] = target.to_be_bytes();
+    [
+        0xff, 0xff, 0, 24, 0, 0, 0x23, 0x20, 0, 6, 0, 24, 0, 0, 0, 0, a, b, c, d,
+    ]
+};
 
 const fn oxm_header(field: u32, length: u32) -> u32 {
     0x8000 << 16 | field << 9 | length
@@ -82,6 +105,8 @@ struct Actions {
     mac: MacAddr,
     /// `ipv6_dst`
     to: Option<Ipv6Addr>,
+    /// Both end in what `nd_target` ends in.
+    grouped: bool,
     output: Option<FlowOutput>,
 }
 
@@ -109,11 +134,15 @@ pub fn object(bridge: &Arc<str>, entry: &FlowEntry) -> (Key, Found) {
     let timeless = entry.idle_timeout == 0 && entry.hard_timeout == 0;
     let actions = parse_instructions(&entry.instructions).filter(|_| timeless);
     let value = match (&key, actions) {
-        (Key::Flow { .. }, Some(actions)) if actions.to == asked(&key) => Value::Flow(Flow {
-            cookie: entry.cookie,
-            set_eth_dst: actions.mac,
-            output: actions.output,
-        }),
+        (Key::Flow { .. }, Some(actions))
+            if (actions.to, actions.grouped) == (asked(&key), is_grouped(&key)) =>
+        {
+            Value::Flow(Flow {
+                cookie: entry.cookie,
+                set_eth_dst: actions.mac,
+                output: actions.output,
+            })
+        }
         _ => Value::Stray { text: text(entry) },
     };
     (key, Found::owned(value))
@@ -135,6 +164,7 @@ pub fn add(key: &Key, value: &Value) -> Option<FlowMod> {
         instructions: put_instructions(&Actions {
             mac: flow.set_eth_dst,
             to: asked(key),
+            grouped: is_grouped(key),
             output: flow.output,
         }),
     })
@@ -166,9 +196,22 @@ pub fn remove(key: &Key) -> Option<FlowMod> {
     })
 }
 
-/// The one address that solicitations of a flow are for.
+/// Whether a flow is of solicitations to groups, for any address.
+fn is_grouped(key: &Key) -> bool {
+    matches!(
+        key,
+        Key::Flow {
+            ether_type: EtherType::Nd,
+            source: None,
+            ..
+        }
+    )
+}
+
+/// The one address that solicitations of a flow are for, or what all groups begin with.
 fn asked(key: &Key) -> Option<Ipv6Addr> {
     match key {
+        key if is_grouped(key) => Some(GROUP),
         Key::Flow {
             ether_type: EtherType::Nd,
             source: Some(source),
@@ -209,6 +252,11 @@ fn put_match(matched: &Match) -> Option<Vec<u8>> {
         oxm.put_u32(OXM_ETH_SRC);
         oxm.put_slice(&source.mac.0);
     }
+    if (matched.ether_type, matched.source) == (EtherType::Nd, None) {
+        oxm.put_u32(OXM_ETH_DST_MASKED);
+        oxm.put_slice(&GROUP_MAC);
+        oxm.put_slice(&GROUP_MAC_MASK);
+    }
     oxm.put_u32(OXM_ETH_TYPE);
     oxm.put_u16(match matched.ether_type {
         EtherType::Ipv4 => 0x0800,
@@ -219,15 +267,13 @@ fn put_match(matched: &Match) -> Option<Vec<u8>> {
         matched.ether_type,
         matched.source.map(|s| s.network.trunc()),
     ) {
+        (EtherType::Nd, None) => oxm.put_slice(&SOLICITATIONS),
         (EtherType::Nd, Some(IpNet::V6(net))) if net.prefix_len() == 128 => {
-            oxm.put_u32(OXM_IP_PROTO);
-            oxm.put_u8(ICMPV6);
-            oxm.put_u32(OXM_ICMPV6_TYPE);
-            oxm.put_u8(SOLICITATION);
+            oxm.put_slice(&SOLICITATIONS);
             oxm.put_u32(OXM_IPV6_ND_TARGET);
             oxm.put_slice(&net.addr().octets());
         }
-        (EtherType::Nd, _) => return None,
+        (EtherType::Nd, Some(_)) => return None,
         (_, None) => {}
         (EtherType::Ipv4, Some(IpNet::V4(net))) => put_masked(
             &mut oxm,
@@ -268,10 +314,14 @@ fn put_masked(oxm: &mut Vec<u8>, (exact, masked): (u32, u32), value: &[u8], mask
 /// Exactly our fields, in any order.
 fn parse_match(mut oxm: &[u8]) -> Option<Match> {
     let (mut in_port, mut ether_type, mut mac, mut named) = (None, None, None, None);
-    let (mut protocol, mut icmp) = (None, None);
+    let (mut protocol, mut icmp, mut group) = (None, None, None);
     while !oxm.is_empty() {
         match oxm.try_get_u32().ok()? {
             OXM_IN_PORT if in_port.is_none() => in_port = Some(oxm.try_get_u32().ok()?),
+            OXM_ETH_DST_MASKED if group.is_none() => {
+                let group = group.insert((take(&mut oxm)?, take(&mut oxm)?));
+                (*group == (GROUP_MAC, GROUP_MAC_MASK)).then_some(())?;
+            }
             OXM_ETH_SRC if mac.is_none() => mac = Some(MacAddr(take(&mut oxm)?)),
             OXM_ETH_TYPE if ether_type.is_none() => {
                 ether_type = Some(match oxm.try_get_u16().ok()? {
@@ -292,11 +342,11 @@ fn parse_match(mut oxm: &[u8]) -> Option<Match> {
         (ether_type, None, None) => ether_type,
         _ => return None,
     };
-    let network = match named {
-        Some((of, network)) if of == ether_type => Some(network),
-        Some(_) => return None,
-        None if ether_type == EtherType::Nd => return None,
-        None => None,
+    let network = match (named, group) {
+        (Some((of, network)), None) if of == ether_type => Some(network),
+        (None, None) if ether_type != EtherType::Nd => None,
+        (None, Some(_)) if ether_type == EtherType::Nd && mac.is_none() => None,
+        _ => return None,
     };
     let everything = match ether_type {
         EtherType::Ipv4 | EtherType::Arp => IpNet::new(Ipv4Addr::UNSPECIFIED.into(), 0),
@@ -350,11 +400,17 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 /// Apply: set eth_dst, then output. ovs-ofctl's `mod_dl_dst` reads the same. A tag is stripped by setting it to 0: POP_VLAN is
 /// refused for packets that the match does not say are tagged (§7.2.5), and its match is that of the Python agent.
 fn put_instructions(actions: &Actions) -> Vec<u8> {
-    let Actions { mac, to, output } = *actions;
+    let Actions {
+        mac,
+        to,
+        grouped,
+        output,
+    } = *actions;
     let strips = output.is_some_and(|output| output.strip_vlan);
-    let mut out = Vec::with_capacity(80);
+    let more = |octets: u16, there: bool| if there { octets } else { 0 };
+    let mut out = Vec::with_capacity(120);
     out.put_u16(INSTRUCTION_APPLY_ACTIONS);
-    out.put_u16(40 + if strips { 16 } else { 0 } + if to.is_some() { 24 } else { 0 });
+    out.put_u16(40 + more(24, to.is_some()) + more(48, grouped) + more(16, strips));
     out.put_bytes(0, 4);
     out.put_u16(ACTION_SET_FIELD);
     out.put_u16(16);
@@ -366,6 +422,9 @@ fn put_instructions(actions: &Actions) -> Vec<u8> {
         out.put_u16(24);
         out.put_u32(OXM_IPV6_DST);
         out.put_slice(&to.octets());
+    }
+    if grouped {
+        out.put_slice(&moves());
     }
     if strips {
         out.put_u16(ACTION_SET_FIELD);
@@ -379,6 +438,12 @@ fn put_instructions(actions: &Actions) -> Vec<u8> {
     out.put_u16(0);
     out.put_bytes(0, 6);
     out
+}
+
+/// The target's last bits become those of both groups.
+fn moves() -> Vec<u8> {
+    let [mac, address, _] = MOVED.map(u32::to_be_bytes);
+    [&MOVE_GROUP[..], &address, &MOVE_GROUP, &mac].concat()
 }
 
 /// What instructions do that do what ours do. `max_len` of OUTPUT has a meaning for the controller port only.
@@ -401,6 +466,9 @@ fn parse_instructions(mut bytes: &[u8]) -> Option<Actions> {
         }
         None => None,
     };
+    let moved = bytes.strip_prefix(moves().as_slice());
+    let grouped = moved.is_some();
+    bytes = moved.unwrap_or(bytes);
     let (mut kind, mut length) = (bytes.try_get_u16().ok()?, bytes.try_get_u16().ok()?);
     // As ovs-ofctl's `strip_vlan` reads, and as ours.
     let stripped = match (kind, length) {
@@ -423,7 +491,12 @@ fn parse_instructions(mut bytes: &[u8]) -> Option<Actions> {
         PORT_NORMAL => None,
         port => Some(FlowOutput { port, strip_vlan }),
     };
-    Some(Actions { mac, to, output })
+    Some(Actions {
+        mac,
+        to,
+        grouped,
+        output,
+    })
 }
 
 /// For people: what a flow is that is not like ours.

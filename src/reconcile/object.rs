@@ -315,7 +315,8 @@ pub enum EtherType {
     Ipv4,
     Ipv6,
     Arp,
-    /// They are always for one address, and are sent on to that address itself, whatever group they came to.
+    /// Those for one address are sent on to that address itself, whatever group they came to. Those for any, as long as they
+    /// are to a solicited-node group, are sent on to the group of the address that they are for.
     Nd,
 }
 

@@ -51,6 +51,9 @@ impl fmt::Display for Key {
                         let FlowSource { mac, network: of } = source;
                         write!(f, ",dl_src={mac},{network}={of}")
                     }
+                    None if network == "nd_target" => {
+                        f.write_str(",dl_dst=33:33:ff:00:00:00/ff:ff:ff:00:00:00")
+                    }
                     None => Ok(()),
                 }
             }

@@ -18,6 +18,8 @@ use crate::reconcile::{Found, Key, Value};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     pub role: BridgeRole,
+    /// OVN's routers go by what they learn (`ovn_native`).
+    pub routers_learn: bool,
     pub tenancy: Tenancy,
     pub mappings: BridgeMappings,
     /// The localnet ports of all provider networks, sorted.

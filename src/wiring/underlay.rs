@@ -33,6 +33,11 @@ const NO_PORT: u32 = 0;
 pub(super) fn base(facts: &Facts, claimed: &BTreeSet<&Attachment>) -> Vec<(Key, Value)> {
     let mut objects = Vec::new();
     for mapping in facts.mappings.entries() {
+        if facts.routers_learn
+            && let Some(bridge) = facts.bridges.get(&mapping.bridge)
+        {
+            objects.extend(bridge.patch_ports.iter().map(|p| solicitations(mapping, p)));
+        }
         if facts.role == BridgeRole::Nothing {
             continue;
         }
@@ -293,6 +298,24 @@ fn routing_bridge(
             objects.push((key, Value::Flow(flow)));
         }
     }
+}
+
+/// ovn-controller (25.03) asks for the next router of what it has learned at the group of the packet's destination (its
+/// `nd_ns` of an address known at run time alone), where that router does not listen. What is right already stays as it is.
+fn solicitations(mapping: &BridgeMapping, port: &PatchPort) -> (Key, Value) {
+    let key = Key::Flow {
+        bridge: Arc::clone(&mapping.bridge),
+        priority: FLOW_PRIORITY,
+        in_port: port.ofport,
+        ether_type: EtherType::Nd,
+        source: None,
+    };
+    let flow = Flow {
+        cookie: FLOW_COOKIE,
+        set_eth_dst: MacAddr([0x33, 0x33, 0xff, 0, 0, 0]),
+        output: None,
+    };
+    (key, Value::Flow(flow))
 }
 
 fn vlan_device(mapping: &BridgeMapping, vlan: u16, objects: &mut Vec<(Key, Value)>) {

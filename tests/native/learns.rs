@@ -71,13 +71,17 @@ impl Lab {
         node.address("eth1", "10.9.0.2/24").unwrap();
         leaf.address("eth1", "10.9.0.1/24").unwrap();
         leaf.address("lo", "203.0.113.1/32").unwrap();
+        leaf.address("lo", "2001:db8:9::99/128").unwrap();
         central.nbctl_line("lsp-add tenant vm").unwrap();
-        let addresses = format!("{VM_MAC} 10.0.0.5");
+        let addresses = format!("{VM_MAC} 10.0.0.5 fd00::5");
         let addresses = ["lsp-set-addresses", "vm", &addresses];
         central.nbctl(&addresses).unwrap();
         let vm = chassis.plug(&node, "vm", VM_MAC).unwrap();
         vm.namespace.ip("address add 10.0.0.5/24 dev eth0").unwrap();
         vm.namespace.ip("route add default via 10.0.0.1").unwrap();
+        let v6 = "address add fd00::5/64 dev eth0 nodad";
+        vm.namespace.ip(v6).unwrap();
+        vm.namespace.ip("route add default via fd00::1").unwrap();
         central.sync().unwrap();
         let frr = Frr::start(&Place::inside(&leaf), &dir.path().join("frr"), LEAF).unwrap();
         let config = dir.path().join("bgp-agent.conf");
@@ -191,6 +195,11 @@ fn what_the_fabric_teaches_ovn_learns_and_goes_by_until_it_is_withdrawn() {
     };
     wait_until(PATIENCE, "10.0.0.0/24 at the leaf", back).unwrap();
     wait_until(PATIENCE, "ping", || lab.vm_reaches("203.0.113.1")).unwrap();
+    // OVN 25.03 asks for 2001:db8:4::1 at the group of ::99.
+    let v6 = || lab.vm_reaches("2001:db8:9::99");
+    wait_until(PATIENCE, "ping over IPv6", v6).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&lab.says(&["plan", "--json"])).unwrap();
+    assert_eq!(plan["changes"], serde_json::json!([]));
     let shown = lab.says(&["show", "fib"]);
     assert!(
         shown.contains("router") && shown.contains(FABRIC),

@@ -64,11 +64,11 @@ fn family() -> impl Strategy<Value = (EtherType, Option<FlowSource>)> {
         let ether_type = families[index];
         let asks = ether_type == EtherType::Nd;
         let source = source(asks || ether_type == EtherType::Ipv6);
-        // Solicitations are of one address.
+        // Solicitations are of one address, or of any.
         let source = (proptest::option::of(source.clone()), source);
-        let source = source.prop_map(move |(any, mut some)| {
+        let source = source.prop_map(move |(any, mut some): (Option<FlowSource>, FlowSource)| {
             some.network = IpNet::from(some.network.addr());
-            if asks { Some(some) } else { any }
+            any.map(|any| if asks { some } else { any })
         });
         (Just(ether_type), source)
     })
@@ -192,5 +192,28 @@ fn a_solicitation_is_sent_on_to_the_one_address_that_it_is_for() {
     assert_eq!(read, of(target));
     assert!(matches!(found.value, Value::Stray { .. }), "{found:?}");
     assert_eq!(add(&of("fe80::/64".parse().unwrap()), &wanted), None);
-    assert_eq!(add(&key(1000, 1, EtherType::Nd, None), &wanted), None);
+}
+
+#[test]
+fn solicitations_that_no_target_is_named_of_go_to_the_group_of_their_target() {
+    let any = key(900, 1, EtherType::Nd, None);
+    let wanted = value(FLOW_COOKIE, [0x33, 0x33, 0xff, 0, 0, 0], None);
+    let added = add(&any, &wanted).unwrap();
+    let entry = entry(&added);
+    let read = |entry: &FlowEntry| object(&Arc::from("br-ex"), entry);
+    assert_eq!(read(&entry), (any.clone(), Found::owned(wanted)));
+    // Without the move, to another group, or of packets to another one, it is not ours.
+    for at in (0..4).chain(8..16).chain(24..96) {
+        let mut other = entry.clone();
+        other.instructions[at] ^= 1;
+        let (key, found) = read(&other);
+        assert!(
+            key == any && matches!(found.value, Value::Stray { .. }),
+            "{at}: {found:?}"
+        );
+    }
+    let mut other = entry.clone();
+    let mask = other.oxm.len() - 13 - 1;
+    other.oxm[mask] ^= 1;
+    assert!(matches!(read(&other).0, Key::StrayFlow { .. }));
 }

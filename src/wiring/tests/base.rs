@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::{BridgeFacts, Facts, underlay};
+use super::super::{BridgeFacts, BridgeRole, Facts, underlay};
 use super::{BRIDGE_MAC, TABLE, facts, localnet, patch_port, texts};
 use crate::mac::MacAddr;
 use crate::ovn::BridgeMappings;
@@ -149,6 +149,22 @@ fn b028_a_patch_port_has_a_flow_per_family() {
             "br-ex: cookie=0x3e7, priority=900, Ipv6, in_port=5, mod_dl_dst:52:00:00:00:00:01",
         ],
     );
+}
+
+#[test]
+fn where_routers_learn_solicitations_go_to_the_group_of_their_target_and_nothing_else_is_wired() {
+    let native = Facts {
+        role: BridgeRole::Nothing,
+        routers_learn: true,
+        ..facts()
+    };
+    let flow = "br-ex: cookie=0x3e7, priority=900, Nd, in_port=5, mod_dl_dst:33:33:ff:00:00:00";
+    assert_eq!(base(&native), BTreeSet::from([flow.to_owned()]));
+    let other = Facts {
+        routers_learn: false,
+        ..native
+    };
+    assert_eq!(base(&other), BTreeSet::new());
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn facts(node: &Node) -> Facts {
         }],
     };
     Facts {
+        routers_learn: true,
         role: BridgeRole::Answers,
         tenancy: Tenancy {
             vtep: "172.30.1.1".parse().ok(),

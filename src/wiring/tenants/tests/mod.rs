@@ -47,6 +47,7 @@ fn facts() -> Facts {
         patch_ports: vec![patch_port("provnet", 5), patch_port("provnet-2", 6)],
     };
     Facts {
+        routers_learn: false,
         role: BridgeRole::Nothing,
         tenancy: Tenancy {
             vtep: Some(ip(VTEP)),
