@@ -165,6 +165,13 @@ impl Lab {
         }
     }
 
+    /// What is there is what is wished.
+    fn nothing_is_to_do(&self) {
+        let plan: serde_json::Value =
+            serde_json::from_str(&self.says(&["plan", "--json"])).unwrap();
+        assert_eq!(plan["changes"], serde_json::json!([]));
+    }
+
     /// Whether the VM gets an answer from the fabric.
     fn vm_reaches(&self, to: &str) -> bool {
         let to: IpAddr = to.parse().unwrap();
@@ -198,8 +205,7 @@ fn what_the_fabric_teaches_ovn_learns_and_goes_by_until_it_is_withdrawn() {
     // OVN 25.03 asks for 2001:db8:4::1 at the group of ::99.
     let v6 = || lab.vm_reaches("2001:db8:9::99");
     wait_until(PATIENCE, "ping over IPv6", v6).unwrap();
-    let plan: serde_json::Value = serde_json::from_str(&lab.says(&["plan", "--json"])).unwrap();
-    assert_eq!(plan["changes"], serde_json::json!([]));
+    lab.nothing_is_to_do();
     let shown = lab.says(&["show", "fib"]);
     assert!(
         shown.contains("router") && shown.contains(FABRIC),

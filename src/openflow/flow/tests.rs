@@ -1,6 +1,11 @@
+use std::net::Ipv4Addr;
+
+use ipnet::IpNet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mac::MacAddr;
+use crate::reconcile::object::{FlowOutput, FlowSource};
 
 fn entry(flow: &FlowMod) -> FlowEntry {
     FlowEntry {
