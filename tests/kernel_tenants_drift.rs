@@ -191,13 +191,14 @@ fn the_state_of_an_entry_is_repaired_though_its_vtep_is_right() {
     });
 }
 
-/// Zebra's entry of a MAC address that does not move (RFC 7432 §15): no entry of ours looks like it, and it does the same.
+/// Zebra's entry of a MAC address that does not move (RFC 7432 §15.2), which iproute2 calls `sticky static`: no entry of ours looks
+/// like it, and it does the same.
 #[test]
 fn a_sticky_entry_of_zebras_is_taken_over_as_it_is() {
     in_namespace(|| async {
         let mut node = wired().await;
         let before = node.taken.len();
-        let entry = "fdb add 02:00:00:00:00:03 dev vxlan-1001 dst 10.255.0.3 master self sticky static dynamic";
+        let entry = "fdb add 02:00:00:00:00:03 dev vxlan-1001 dst 10.255.0.3 master self sticky static";
         assert!(try_bridge(entry), "{entry}");
         let (dev, vtep) = ("vxlan-1001".into(), "10.255.0.3".parse().unwrap());
         let mac = ovn_bgp_agent::mac::MacAddr([2, 0, 0, 0, 0, 3]);
