@@ -198,7 +198,8 @@ fn a_sticky_entry_of_zebras_is_taken_over_as_it_is() {
     in_namespace(|| async {
         let mut node = wired().await;
         let before = node.taken.len();
-        let entry = "fdb add 02:00:00:00:00:03 dev vxlan-1001 dst 10.255.0.3 master self sticky static";
+        let entry =
+            "fdb add 02:00:00:00:00:03 dev vxlan-1001 dst 10.255.0.3 master self sticky static";
         assert!(try_bridge(entry), "{entry}");
         let (dev, vtep) = ("vxlan-1001".into(), "10.255.0.3".parse().unwrap());
         let mac = ovn_bgp_agent::mac::MacAddr([2, 0, 0, 0, 0, 3]);
