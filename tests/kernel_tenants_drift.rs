@@ -80,6 +80,8 @@ async fn wired() -> Node {
         node.reconciler.hold(holder, objects);
     }
     node.settle().await;
+    // The other end of a pair is told later.
+    node.until(is_as_wished).await;
     node.drain().await;
     assert_eq!(node.reported, Vec::<String>::new());
     node
@@ -165,6 +167,8 @@ async fn ends_as_wished(node: &mut Node, history: &[(&str, bool)], before: &[Str
     // What failed because something else was missing by then is tried again, as the agent does.
     node.reconciler.retry();
     node.act().await;
+    eprintln!("{history:#?}");
+    node.until(is_as_wished).await;
     node.drain().await;
     assert_eq!(shown(), before, "{history:#?}");
     assert!(is_as_wished(node), "{history:#?}");
