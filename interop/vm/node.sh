@@ -200,8 +200,9 @@ X
   vtysh -b
 }
 
-# At once, as a node does not choose how it ends. None ends because another has (FRR 10.3, each order tried): one that is not there
-# any more has crashed, or the kernel took its memory, and what is known of that is shown. The scene goes on: FRR's part is over.
+# At once, as a node does not choose how it ends. None ends because another has (FRR 10.3, whatever the order): one that is not there
+# any more has crashed, or the kernel needed its memory. That was seen once, and not why; its log has the backtrace. The scene
+# goes on: FRR's part in it is over.
 stop_frr() {
   for d in bgpd staticd zebra mgmtd; do
     pid=$(cat /run/frr/$d.pid || echo none)
@@ -211,8 +212,7 @@ stop_frr() {
 
 how_ended() { # DAEMON PID
   echo "FRR's $1 (pid $2) had ended by itself:"
-  cat "/var/tmp/frr/$1.$2/crashlog" || true
-  tail -n 20 "/run/frr/$1.log" || true
+  tail -n 40 "/run/frr/$1.log" || true
   dmesg | grep -i 'killed process\|segfault\|traps:' || true
 }
 
