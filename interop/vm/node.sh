@@ -194,15 +194,26 @@ X
   for d in mgmtd zebra bgpd staticd; do
     file='-f /dev/null'
     case $d in mgmtd | staticd) file= ;; esac # they have no file of their own
-    /usr/lib/frr/$d -d -A 127.0.0.1 $file
+    /usr/lib/frr/$d -d -A 127.0.0.1 --log "file:/run/frr/$d.log" $file
     wait_for 60 "$d" test -S /run/frr/$d.vty
   done
   vtysh -b
 }
 
+# At once, as a node does not choose how it ends. None ends because another has (FRR 10.3, whatever the order): one that is not there
+# any more has crashed, or the kernel needed its memory. That was seen once, and not why; its log has the backtrace. The scene
+# goes on: FRR's part in it is over.
 stop_frr() {
-  # one may end by itself when another has
-  for d in bgpd staticd zebra mgmtd; do kill -9 "$(cat /run/frr/$d.pid)" || true; done
+  for d in bgpd staticd zebra mgmtd; do
+    pid=$(cat /run/frr/$d.pid || echo none)
+    kill -9 "$pid" || how_ended "$d" "$pid"
+  done
+}
+
+how_ended() { # DAEMON PID
+  echo "FRR's $1 (pid $2) had ended by itself:"
+  tail -n 40 "/run/frr/$1.log" || true
+  dmesg | grep -i 'killed process\|segfault\|traps:' || true
 }
 
 leaf_has() { # PREFIX FAMILY

@@ -14,7 +14,7 @@ use self::making::Making;
 use super::connection::{Reader, Refusal, Request};
 use super::message::{LinkFacts, RouteId};
 use super::rt_tables::{self, RtTablesError};
-use super::state::Touched;
+use super::state::{InTheWay, Touched};
 use super::{Kernel, KernelError, request, sysctl};
 use crate::mac::MacAddr;
 use crate::reconcile::Step;
@@ -249,7 +249,7 @@ impl Kernel {
                 },
             ) => request::set_port(self.index(dev)?, *learning, *neigh_suppress),
             (Key::Fdb { dev, mac }, Value::Fdb { vtep }) => {
-                return self.put_fdb(dev, *mac, *vtep, exists).map(Action::Requests);
+                return self.put_fdb(dev, *mac, *vtep).map(Action::Requests);
             }
             (Key::Flood { dev, vtep }, _) => request::add_flood(self.index(dev)?, *vtep),
             (Key::Neighbour { dev, address }, Value::Neighbour { mac }) => {
@@ -359,18 +359,22 @@ impl Kernel {
         Ok(vec![request])
     }
 
-    /// The kernel keeps of an entry of a bridge that it was taught, though it is made static: that one goes first.
+    /// What the kernel would keep of the entry that is there goes first.
     fn put_fdb(
         &self,
         dev: &Arc<str>,
         mac: MacAddr,
         vtep: Option<IpAddr>,
-        exists: bool,
     ) -> Result<Vec<Request>, ApplyError> {
         let index = self.index(dev)?;
-        let before = (exists && vtep.is_none()).then(|| request::remove_from_bridge(index, mac));
-        let add = request::add_fdb(index, mac, vtep);
-        Ok(before.into_iter().chain([add]).collect())
+        let InTheWay {
+            of_bridge,
+            of_vxlan,
+        } = self.state.in_the_way(index, mac, vtep);
+        let of_bridge = of_bridge.then(|| request::remove_from_bridge(index, mac));
+        let of_vxlan = of_vxlan.then(|| request::remove_from_vxlan(index, mac));
+        let before = of_bridge.into_iter().chain(of_vxlan);
+        Ok(before.chain([request::add_fdb(index, mac, vtep)]).collect())
     }
 
     /// From both tables that it may be in: asked for at once, the kernel gives up after the first that lacks it.

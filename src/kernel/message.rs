@@ -13,7 +13,7 @@ use netlink_packet_route::neighbour::{
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 
-pub(super) use self::fdb::{BridgeEntry, FdbEntry, FdbFacts, fdb};
+pub(super) use self::fdb::{BridgeEntry, FdbEntry, FdbFacts, Stays, VxlanEntry, fdb};
 pub(super) use self::link::bridge_port;
 pub(crate) use self::link::link;
 pub use self::link::{Device, LinkFacts, PortFacts, VxlanFacts};

@@ -24,6 +24,7 @@ use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use fdb::Forwarding;
+pub(super) use fdb::InTheWay;
 use links::Links;
 pub(super) use rules::RuleId;
 use rules::Rules;

@@ -20,6 +20,6 @@ pub use leaking::{CannotLeak, Leaking, Redistribute};
 pub use peering::Peering;
 pub use running::{Instance, Running};
 pub use tenants::{CannotHost, Difference, Redistributed, Tenant, Tenants};
-pub use upkeep::{Settings, Status, Upkeep};
+pub use upkeep::{Settings, Status, TIMES, Upkeep};
 pub use vtysh::{Rejection, Vtysh, VtyshError, With};
 pub use wanted::{Wanted, leaks};

@@ -29,7 +29,7 @@ const SOON: Duration = Duration::from_millis(200);
 const SETTLING: Duration = Duration::from_secs(30);
 
 /// How often the same is said to a FRR that takes it and does not have it, before that is told.
-const TIMES: usize = 3;
+pub const TIMES: usize = 3;
 
 /// How FRR stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

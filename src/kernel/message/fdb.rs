@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::neighbour::{
-    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourHeader, NeighbourMessage,
+    NeighbourState,
 };
 
 use super::mac;
@@ -26,20 +27,44 @@ pub(in crate::kernel) struct FdbFacts {
 pub(in crate::kernel) enum FdbEntry {
     /// In the table of the bridge that the device is a port of.
     Bridge(BridgeEntry),
-    /// In a VXLAN device's own; `None` is no single VTEP with the device's own port and VNI.
-    Vxlan(Option<IpAddr>),
+    /// In a VXLAN device's own.
+    Vxlan(VxlanEntry),
 }
 
-/// How an entry came into a bridge's table.
+/// What an entry of a bridge's table is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kernel) enum BridgeEntry {
-    /// By somebody who speaks EVPN (`extern_learn`).
+    /// Of somebody who speaks EVPN (`extern_learn`).
     Taught,
-    /// By hand (`static`).
+    /// Made by hand (`static`).
     Static,
+    /// Of the bridge itself (`permanent`), which takes the frames; as a rule the port's own address.
+    Local { taught: bool },
+    /// Learned from frames: it ages.
+    Learned,
 }
 
-/// `None` for what is not one, or has no place in ours: learned from frames, the port's own address, of one VLAN.
+/// An entry of a VXLAN device's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kernel) struct VxlanEntry {
+    /// `None` is no single VTEP with the device's own port and VNI.
+    pub(in crate::kernel) vtep: Option<IpAddr>,
+    pub(in crate::kernel) stays: Stays,
+}
+
+/// How long an entry of a VXLAN device stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kernel) enum Stays {
+    /// As long as the device is up: of who speaks EVPN. Zebra's of addresses that do not move are not `extern_learn`,
+    /// and do not age for being `static`.
+    Taught,
+    /// Also when the device goes down (`permanent`).
+    Always,
+    /// Until it has not been used for a while.
+    Ageing,
+}
+
+/// `None` for what is not one, or has no place in ours: of one VLAN, the VXLAN device's own address.
 pub(in crate::kernel) fn fdb(message: &NeighbourMessage) -> Option<FdbFacts> {
     let header = &message.header;
     if header.family != AddressFamily::Bridge {
@@ -65,9 +90,12 @@ pub(in crate::kernel) fn fdb(message: &NeighbourMessage) -> Option<FdbFacts> {
         }
     }
     let entry = if of_bridge {
-        FdbEntry::Bridge(bridge_entry(message)?)
+        FdbEntry::Bridge(bridge_entry(header))
     } else if header.flags.contains(NeighbourFlags::Own) && (vtep.is_some() || !plain) {
-        FdbEntry::Vxlan(vtep.filter(|_| plain))
+        FdbEntry::Vxlan(VxlanEntry {
+            vtep: vtep.filter(|_| plain),
+            stays: stays(header),
+        })
     } else {
         return None;
     };
@@ -78,12 +106,29 @@ pub(in crate::kernel) fn fdb(message: &NeighbourMessage) -> Option<FdbFacts> {
     })
 }
 
-fn bridge_entry(message: &NeighbourMessage) -> Option<BridgeEntry> {
-    let header = &message.header;
-    if header.flags.contains(NeighbourFlags::ExtLearned) {
-        return Some(BridgeEntry::Taught);
+/// The kernel tells one of these states of an entry of a bridge.
+fn bridge_entry(header: &NeighbourHeader) -> BridgeEntry {
+    let taught = header.flags.contains(NeighbourFlags::ExtLearned);
+    match header.state {
+        NeighbourState::Permanent => BridgeEntry::Local { taught },
+        _ if taught => BridgeEntry::Taught,
+        NeighbourState::Noarp => BridgeEntry::Static,
+        _ => BridgeEntry::Learned,
     }
-    (header.state == NeighbourState::Noarp).then_some(BridgeEntry::Static)
+}
+
+/// Of an entry of a VXLAN device the kernel tells the states that it was made with.
+fn stays(header: &NeighbourHeader) -> Stays {
+    let state = u16::from(header.state);
+    let is = |one: NeighbourState| state & u16::from(one) != 0;
+    let taught = header.flags.contains(NeighbourFlags::ExtLearned);
+    if is(NeighbourState::Permanent) {
+        Stays::Always
+    } else if taught || is(NeighbourState::Noarp) {
+        Stays::Taught
+    } else {
+        Stays::Ageing
+    }
 }
 
 /// The family of the message says nothing of that of the VTEP; the length does.

@@ -287,14 +287,15 @@ impl Southbound {
         }
     }
 
-    /// A load balancer itself, and the floating IPs of its routers' gateways: some are its VIPs'.
+    /// A load balancer itself, and the floating IPs for which its routers' gateways answer: some are its VIPs'. As a rule they
+    /// are on the gateway's own network; while that changes another patch port may still name it.
     fn note_balancer(&mut self, balancer: &LoadBalancer) {
         self.affected.balancers.insert(balancer.name.clone());
         let datapaths: Vec<_> = self.datapaths_of(balancer).collect();
         for datapath in datapaths {
             let gateways = self.gateways(datapath);
             let answering: Vec<_> = gateways
-                .filter_map(|gateway| Some(gateway.switch_port?.uuid))
+                .flat_map(|gateway| self.answering_for(&gateway.redirect.logical_port))
                 .collect();
             self.affected.bindings.extend(answering);
         }

@@ -11,6 +11,7 @@ mod inherited;
 mod instance;
 mod mtu;
 pub mod names;
+mod outline;
 mod stations;
 mod taught;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 use self::entrance::{Entrance, neighbour};
 pub use self::inherited::taught_before;
 pub use self::instance::AdvertisedRouter;
+pub(super) use self::outline::{Extent, Outline};
 use self::taught::Teaching;
 use super::wish::Needs;
 use super::{Facts, Pending, Wish};
@@ -55,51 +57,6 @@ struct Site<'a> {
     table: &'a Table,
     facts: &'a Facts,
     vtep: IpAddr,
-}
-
-/// What the wishes of a tenant depend on, but its exposures themselves.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Outline {
-    tenant: Option<Arc<Tenant>>,
-    /// The provider networks that have an entrance; `None` without devices.
-    networks: Option<Vec<Arc<str>>>,
-}
-
-/// What must be told again of a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Extent {
-    Devices,
-    /// And every exposure, and everything that peers teach.
-    All,
-}
-
-impl Outline {
-    /// What must be told again after it has become `now`.
-    pub(super) fn extent(&self, now: &Self) -> Option<Extent> {
-        if self == now {
-            return None;
-        }
-        let ways = |outline: &Self| {
-            let tenant = outline.tenant.as_deref()?;
-            outline.networks.as_ref()?;
-            let networks = tenant.networks.iter();
-            let networks: Vec<_> = networks
-                .map(|(name, n)| {
-                    (
-                        name.clone(),
-                        n.localnet,
-                        n.attachment.clone(),
-                        n.routers.clone(),
-                    )
-                })
-                .collect();
-            // Gateways of a shared network have one entrance; which it is depends on what there is.
-            let shared = (tenant.entry == Entry::PerGateway).then(|| outline.networks.clone());
-            Some((tenant.layer, tenant.entry, networks, shared))
-        };
-        let all = ways(self) != ways(now);
-        Some(if all { Extent::All } else { Extent::Devices })
-    }
 }
 
 impl Tenants {
@@ -171,49 +128,6 @@ impl Tenants {
 
     pub(super) fn vnis(&self) -> impl Iterator<Item = Vni> + '_ {
         self.tables.keys().copied()
-    }
-
-    pub(super) fn outline(&self, vni: Vni, facts: &Facts) -> Outline {
-        let tenant = self.tables.get(&vni).and_then(|table| table.tenant.clone());
-        let site = self.site(vni, facts);
-        let names = |site: Site<'_>| site.networks().map(|(name, _)| Arc::clone(name)).collect();
-        Outline {
-            tenant,
-            networks: site.map(names),
-        }
-    }
-
-    /// True when what depends on the facts is not the same with these as with those.
-    pub(super) fn differs(&self, vni: Vni, old: &Facts, new: &Facts) -> bool {
-        let general = |facts: &Facts| {
-            let tenancy = &facts.tenancy;
-            let (keeps, taken) = (tenancy.keeps_vrf(vni), tenancy.taken.contains(&vni));
-            (tenancy.vtep, tenancy.udp_port, keeps, taken)
-        };
-        let tenant = self.tables.get(&vni).and_then(|t| t.tenant.as_deref());
-        let clash = |facts: &Facts| tenant.and_then(|t| instance::clash(t, &facts.tenancy));
-        if general(old) != general(new) || clash(old) != clash(new) {
-            return true;
-        }
-        let (inner, outer) = names::pair_of_gateways(vni);
-        let vlan = names::vlan_port(vni);
-        let macs = [&names::bridge(vni), &inner, &vlan];
-        let mac = |facts: &Facts, dev: &Arc<str>| facts.tenancy.macs.get(dev).copied();
-        let port = |facts: &Facts, name: &Arc<str>| facts.tenancy.ports.get(name).copied();
-        macs.iter().any(|dev| mac(old, dev) != mac(new, dev))
-            || [&outer, &vlan]
-                .iter()
-                .any(|name| port(old, name) != port(new, name))
-            || self.attachments(vni).any(|attachment| {
-                let bridge = &attachment.bridge;
-                old.bridges.get(bridge) != new.bridges.get(bridge)
-            })
-    }
-
-    fn attachments(&self, vni: Vni) -> impl Iterator<Item = &Attachment> {
-        let tenant = self.tables.get(&vni).and_then(|t| t.tenant.as_deref());
-        let networks = tenant.into_iter().flat_map(|t| t.networks.values());
-        networks.map(|network| &network.attachment)
     }
 
     /// The attachments of all provider networks that are a tenant's own: the kernel's interface of the bridge has no part

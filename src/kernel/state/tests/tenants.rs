@@ -208,6 +208,141 @@ fn an_entry_towards_a_vtep_is_whole_in_both_tables() {
     assert_eq!(whole, Some((Value::Fdb { vtep: Some(vtep) }, true)));
 }
 
+/// The flags and states that the two tables tell of an entry towards a VTEP.
+fn told_as(own: (NeighbourFlags, u16), in_bridge: (NeighbourFlags, u16)) -> State {
+    let mut state = tenants();
+    let halves = halves(TOLD, "10.255.0.1".parse().unwrap());
+    for (mut half, (flags, told)) in halves.into_iter().zip([own, in_bridge]) {
+        half.header.flags = flags;
+        half.header.state = told.into();
+        seen(&mut state, RouteNetlinkMessage::NewNeighbour(half));
+    }
+    state
+}
+
+const TOLD: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const OWN: NeighbourFlags = NeighbourFlags::Own;
+const TAUGHT: NeighbourFlags = NeighbourFlags::ExtLearned;
+/// neighbour.h: `NUD_REACHABLE`, `NUD_NOARP`, `NUD_PERMANENT`.
+const REACHABLE: u16 = 0x02;
+const NOARP: u16 = 0x40;
+const PERMANENT: u16 = 0x80;
+
+/// Whether it is as wished, and of which tables it goes before it is.
+fn judged(state: &State) -> (bool, bool, bool) {
+    let key = Key::Fdb {
+        dev: "vxlan-1001".into(),
+        mac: TOLD,
+    };
+    let vtep = Some("10.255.0.1".parse().unwrap());
+    let found = state.found(&key).map(|found| found.value);
+    let way = state.in_the_way(VXLAN, TOLD, vtep);
+    let as_wished = found == Some(Value::Fdb { vtep });
+    (as_wished, way.of_bridge, way.of_vxlan)
+}
+
+#[test]
+fn an_entry_is_as_wished_if_it_stays_as_long_as_its_device_is_up() {
+    let ours = (OWN | TAUGHT, REACHABLE);
+    let in_bridge = (TAUGHT, REACHABLE);
+    let as_wished = (true, false, false);
+    for (own, in_bridge, expected) in [
+        (ours, in_bridge, as_wished),
+        // Zebra's of an address that does not move.
+        (
+            (OWN, REACHABLE | NOARP),
+            (NeighbourFlags::Sticky, NOARP),
+            as_wished,
+        ),
+        (ours, (TAUGHT, NOARP), as_wished),
+        ((OWN | TAUGHT, PERMANENT), in_bridge, (false, false, true)),
+        (
+            (OWN | TAUGHT, PERMANENT | NOARP),
+            in_bridge,
+            (false, false, true),
+        ),
+        ((OWN, PERMANENT), in_bridge, (false, false, true)),
+        ((OWN, REACHABLE), in_bridge, (false, false, true)),
+        (ours, (TAUGHT, PERMANENT), (false, true, false)),
+        (
+            ours,
+            (NeighbourFlags::empty(), PERMANENT),
+            (false, true, false),
+        ),
+        (
+            ours,
+            (NeighbourFlags::empty(), REACHABLE),
+            (false, false, false),
+        ),
+    ] {
+        let judged = judged(&told_as(own, in_bridge));
+        assert_eq!(judged, expected, "{own:?} {in_bridge:?}");
+    }
+}
+
+#[test]
+fn what_frames_teach_and_ports_own_addresses_are_no_entries() {
+    for told in [REACHABLE, PERMANENT] {
+        let mut state = tenants();
+        let [_, mut in_bridge] = halves(TOLD, local());
+        in_bridge.header.flags = NeighbourFlags::empty();
+        in_bridge.header.state = told.into();
+        let mut touched = Touched::default();
+        state.handle(&RouteNetlinkMessage::NewNeighbour(in_bridge), &mut touched);
+        assert_eq!(touched, Touched::default(), "{told}");
+        let entries = state.objects().into_iter();
+        let entries = entries.filter(|(key, _)| matches!(key, Key::Fdb { .. }));
+        assert_eq!(entries.count(), 0, "{told}");
+    }
+}
+
+/// The kernel has one state for all that an address leads to, and tells it with the first.
+#[test]
+fn that_floods_age_is_seen_of_all_when_it_is_told_of_one() {
+    let mut state = tenants();
+    let vteps: [IpAddr; 2] = ["10.255.0.1", "10.255.0.2"].map(|v| v.parse().unwrap());
+    let keys = vteps.map(|vtep| Key::Flood {
+        dev: "vxlan-1001".into(),
+        vtep,
+    });
+    let flood = |vtep: IpAddr| {
+        let added = request::add_flood(VXLAN, vtep).message;
+        let RouteNetlinkMessage::NewNeighbour(message) = added else {
+            panic!("a flood is added by another message");
+        };
+        message
+    };
+    let values = |state: &State| -> Vec<Option<Value>> {
+        let values = keys.iter().map(|key| state.found(key));
+        values.map(|found| Some(found?.value)).collect()
+    };
+    let [first, second] = vteps.map(flood);
+    for message in [&first, &second] {
+        seen(
+            &mut state,
+            RouteNetlinkMessage::NewNeighbour(message.clone()),
+        );
+    }
+    let as_wished = [Some(Value::Flood {}), Some(Value::Flood {})];
+    assert_eq!(values(&state), as_wished);
+
+    let mut ages = first.clone();
+    ages.header.state = REACHABLE.into();
+    let mut touched = Touched::default();
+    state.handle(&RouteNetlinkMessage::NewNeighbour(ages), &mut touched);
+    let strays = |values: Vec<Option<Value>>| {
+        let is = |value: &Option<Value>| matches!(value, Some(Value::Stray { .. }));
+        values.iter().filter(|value| is(value)).count()
+    };
+    assert_eq!(strays(values(&state)), 2);
+    assert!(keys.iter().all(|key| touched.keys.contains(key)));
+
+    let mut touched = Touched::default();
+    state.handle(&RouteNetlinkMessage::NewNeighbour(first), &mut touched);
+    assert_eq!(values(&state), as_wished);
+    assert!(keys.iter().all(|key| touched.keys.contains(key)));
+}
+
 #[test]
 fn next_hops_are_compared_whatever_their_order() {
     let prefix = "198.51.100.0/24".parse().unwrap();
