@@ -21,7 +21,8 @@ demo: setup
 test: setup
 	./.ci/test
 
-# Our speaker beside BIRD, FRR and GoBGP, by one tester; from a row in OVN to an UPDATE at a peer; then the parts (criterion).
+# Our speaker beside BIRD, FRR and GoBGP, by one tester; from a row in OVN to an UPDATE at a peer, also of type 5 (in a virtual machine where the
+# kernel has no VRF); then the parts (criterion).
 # SNAPSHOT is a directory with nb.db.gz and sb.db.gz of a large cloud; without it one is made.
 SOAK ?= 60
 SNAPSHOT ?=
@@ -29,6 +30,7 @@ bench: setup
 	$(CARGO) build --release --bin ovn-bgp-agent
 	$(CARGO) run --release --quiet -p interop --bin lab -- bench --agent target/release/ovn-bgp-agent --soak $(SOAK) $(if $(SNAPSHOT),--snapshot $(SNAPSHOT))
 	$(CARGO) run --quiet -p interop --bin lab -- latency --agent target/release/ovn-bgp-agent
+	$(CARGO) run --release --quiet -p interop --bin lab -- latency tenants --agent target/release/ovn-bgp-agent
 	$(CARGO) bench --workspace
 
 # So many random changes on a living OVN with three agents and two leaves; the same ones for the same seed.

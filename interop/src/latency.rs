@@ -3,23 +3,26 @@
 //!
 //! The clock of one change starts before the transaction is sent ("sent") or when its answer, the
 //! commit, has been read ("committed"); it stops when the neutral [`Collector`] has read the UPDATE.
+//!
+//! [`tenants`] has the same of a network in a VNI: an UPDATE of type 5.
 
+mod connection;
 mod rows;
+pub mod tenants;
 
 use std::fmt::Write as _;
-use std::io::{Read, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::net::UnixStream;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::connection::Connection;
 use self::rows::{fill, fip_change, networks, port_change};
-
-use crate::collector::{Collector, Event};
+use self::tenants::{tenant_prefix, told_rightly};
+use crate::collector::{Collector, Event, Table};
 use crate::netns::connect;
 use crate::ovs::Vswitch;
 use crate::ovsdb::{OvsdbServer, Schema};
@@ -30,6 +33,8 @@ const PEER: &str = "10.255.0.1";
 const HOST: &str = "host-1";
 const PROVIDER: &str = "neutron-11111111-0000-4000-8000-000000000001";
 const TENANT: &str = "neutron-22222222-0000-4000-8000-000000000002";
+/// The AS of both.
+const AS: u32 = 64999;
 const ROUTER: &str = "neutron-33333333-0000-4000-8000-000000000003";
 /// Changes per kind and size.
 const CHANGES: u32 = 100;
@@ -52,7 +57,7 @@ pub fn measure(agent: &Path, sizes: &[u32]) -> Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for size in sizes {
-        let mut stage = Stage::build(&agent, *size)?;
+        let mut stage = Stage::build(&agent, *size, Way::Underlay)?;
         let (start, start_cpu) = stage.start_agent()?;
         for kind in [Kind::Port, Kind::FloatingIp] {
             let row = stage.measure(kind)?;
@@ -74,6 +79,20 @@ enum Kind {
     FloatingIp,
 }
 
+impl Kind {
+    /// Number `n` of its changes, and the prefix that comes or goes with it.
+    fn change(self, n: u32, present: bool) -> (Value, IpNet) {
+        match self {
+            Self::Port => port_change(n, present),
+            Self::FloatingIp => fip_change(n, present),
+        }
+    }
+
+    fn prefix(self, n: u32) -> IpNet {
+        self.change(n, false).1
+    }
+}
+
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -83,7 +102,26 @@ impl std::fmt::Display for Kind {
     }
 }
 
+/// Where the provider network's prefixes are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// In IPv4 unicast.
+    Underlay,
+    /// In the table of this VNI, as routes of type 5: `exposing_method = vrf`.
+    Vni(u32),
+}
+
+/// How long a change took.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    /// From before its transaction was sent.
+    sent: Duration,
+    /// From when its answer had been read.
+    committed: Duration,
+}
+
 struct Stage {
+    way: Way,
     agent: Option<Daemon>,
     program: PathBuf,
     config: PathBuf,
@@ -93,12 +131,13 @@ struct Stage {
     size: u32,
     _northbound: OvsdbServer,
     _switch: Vswitch,
-    _namespaces: [Namespace; 2],
+    node: Namespace,
+    _peer: Namespace,
     dir: tempfile::TempDir,
 }
 
 impl Stage {
-    fn build(program: &Path, size: u32) -> Result<Self> {
+    fn build(program: &Path, size: u32, way: Way) -> Result<Self> {
         let dir = crate::scratch()?;
         let (node, peer) = (Namespace::new("bench")?, Namespace::new("peer")?);
         connect((&node, "up0"), (&peer, "down0"))?;
@@ -118,15 +157,20 @@ impl Stage {
         ))?;
         let northbound = OvsdbServer::from_schema(&place, dir.path(), Schema::Northbound)?;
         let mut database = Connection::open(&northbound.socket())?;
-        database.commit(networks())?;
+        database.commit(networks(way))?;
         for first in (0..size).step_by(CHUNK as usize) {
             database.commit(fill(first, CHUNK.min(size - first)))?;
         }
         let listener = peer.inside(|| TcpListener::bind((PEER, 179)))??;
-        let collector = Collector::start(listener, 64999, Ipv4Addr::new(10, 255, 0, 1), false)?;
+        let id = PEER.parse()?;
+        let collector = match way {
+            Way::Underlay => Collector::start(listener, AS, id, false)?,
+            Way::Vni(_) => Collector::start_evpn(listener, AS, id, false)?,
+        };
         let config = dir.path().join("bgp-agent.conf");
-        std::fs::write(&config, agent_config(dir.path(), &switch, &northbound))?;
+        std::fs::write(&config, agent_config(dir.path(), &switch, &northbound, way))?;
         Ok(Self {
+            way,
             agent: None,
             program: program.to_owned(),
             config,
@@ -136,7 +180,8 @@ impl Stage {
             size,
             _northbound: northbound,
             _switch: switch,
-            _namespaces: [node, peer],
+            node,
+            _peer: peer,
             dir,
         })
     }
@@ -148,11 +193,12 @@ impl Stage {
         let start = Instant::now();
         let agent = Daemon::spawn("agent", self.dir.path(), &mut command)?;
         let size = self.size as usize;
+        let way = self.way;
         let all = self
             .collector
-            .wait(PATIENCE, |table| (table.routes.len() == size).then_some(()));
+            .wait(PATIENCE, |table| (way.count(table) == size).then_some(()));
         if all.is_none() {
-            let got = self.collector.with(|table| table.routes.len());
+            let got = self.collector.with(|table| way.count(table));
             bail!("{got} of {size} routes at the peer\n{}", agent.log_tail());
         }
         let took = start.elapsed();
@@ -161,19 +207,19 @@ impl Stage {
         Ok((took, cpu))
     }
 
+    fn pid(&self) -> Result<u32> {
+        self.agent.as_ref().map(Daemon::pid).context("no agent")
+    }
+
     fn measure(&mut self, kind: Kind) -> Result<String> {
-        let pid = self.agent.as_ref().map(Daemon::pid).context("no agent")?;
+        let pid = self.pid()?;
         let before = cpu_seconds(pid)?;
         let (mut committed, mut sent) = (Vec::new(), Vec::new());
         for n in 0..CHANGES / 2 {
             for present in [true, false] {
-                let (transaction, prefix) = match kind {
-                    Kind::Port => port_change(n, present),
-                    Kind::FloatingIp => fip_change(n, present),
-                };
-                let (from_sent, from_commit) = self.change(transaction, prefix, present)?;
-                sent.push(from_sent);
-                committed.push(from_commit);
+                let took = self.change(kind, n, present)?;
+                sent.push(took.sent);
+                committed.push(took.committed);
             }
         }
         let cpu = cpu_seconds(pid)? - before;
@@ -195,87 +241,62 @@ impl Stage {
         Ok(row)
     }
 
-    fn change(
-        &mut self,
-        transaction: Value,
-        prefix: IpNet,
-        present: bool,
-    ) -> Result<(Duration, Duration)> {
+    /// Makes a change, and waits until the peer has been told. What it was told of a tenant is looked at.
+    fn change(&mut self, kind: Kind, n: u32, present: bool) -> Result<Took> {
+        let (transaction, prefix) = kind.change(n, present);
+        let wanted = self.way.event(prefix, present);
         self.collector.forget();
         let start = Instant::now();
         self.database.commit(transaction)?;
         let commit = Instant::now();
-        let wanted = if present {
-            Event::Announced(prefix)
-        } else {
-            Event::Withdrawn(prefix)
-        };
         let seen = self.collector.wait(PATIENCE, |table| {
-            table
-                .history
-                .iter()
-                .find(|(_, event)| *event == wanted)
-                .map(|(at, _)| *at)
+            let told = table.history.iter().find(|(_, event)| *event == wanted);
+            told.map(|(at, _)| *at)
         });
-        let seen = seen.with_context(|| format!("{prefix} did not reach the peer"))?;
-        Ok((seen - start, seen.saturating_duration_since(commit)))
+        let seen = seen.with_context(|| {
+            let table = self.collector.with(|table| format!("{:?}", table.history));
+            let log = self.agent.as_ref().map(Daemon::log_tail);
+            let log = log.unwrap_or_default();
+            format!("{wanted:?} did not reach the peer, but {table}\n{log}")
+        })?;
+        if let Way::Vni(vni) = self.way {
+            let told = |table: &Table| told_rightly(table, vni, prefix, present);
+            self.collector.with(told)?;
+        }
+        Ok(Took {
+            sent: seen - start,
+            committed: seen.saturating_duration_since(commit),
+        })
     }
 }
 
-/// A JSON-RPC connection of our own: `ovsdb-client` takes longer to start than a change takes.
-struct Connection {
-    stream: UnixStream,
-    id: u64,
-}
-
-impl Connection {
-    fn open(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, id: 0 })
+impl Way {
+    /// How many prefixes the peer has been told of.
+    fn count(self, table: &Table) -> usize {
+        match self {
+            Self::Underlay => table.routes.len(),
+            Self::Vni(_) => table.tenants.len(),
+        }
     }
 
-    fn commit(&mut self, transaction: Value) -> Result<()> {
-        self.id += 1;
-        let request = json!({"method": "transact", "params": transaction, "id": self.id});
-        self.stream
-            .write_all(serde_json::to_string(&request)?.as_bytes())?;
-        let reply = self.reply()?;
-        let text = reply.to_string();
-        ensure!(
-            !text.contains("\"error\":\"") && !text.contains("\"error\":{"),
-            "{text}"
-        );
-        Ok(())
-    }
-
-    fn reply(&mut self) -> Result<Value> {
-        let mut text = Vec::new();
-        let mut chunk = [0; 65536];
-        loop {
-            let read = self.stream.read(&mut chunk)?;
-            ensure!(read > 0, "the database closed the connection");
-            text.extend_from_slice(chunk.get(..read).unwrap_or_default());
-            let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<Value>();
-            while let Some(Ok(value)) = values.next() {
-                if value["method"] == "echo" {
-                    let answer =
-                        json!({"result": value["params"], "error": null, "id": value["id"]});
-                    self.stream.write_all(answer.to_string().as_bytes())?;
-                    text = Vec::new();
-                    break;
-                }
-                if value["id"] == self.id {
-                    return Ok(value);
-                }
-            }
+    /// What the peer is told of a prefix that comes or goes.
+    fn event(self, prefix: IpNet, present: bool) -> Event {
+        match (self, present) {
+            (Self::Underlay, true) => Event::Announced(prefix),
+            (Self::Underlay, false) => Event::Withdrawn(prefix),
+            (Self::Vni(vni), true) => Event::TenantAnnounced(tenant_prefix(vni, prefix)),
+            (Self::Vni(vni), false) => Event::TenantWithdrawn(tenant_prefix(vni, prefix)),
         }
     }
 }
 
-fn agent_config(dir: &Path, switch: &Vswitch, northbound: &OvsdbServer) -> String {
+fn agent_config(dir: &Path, switch: &Vswitch, northbound: &OvsdbServer, way: Way) -> String {
+    let method = match way {
+        Way::Underlay => String::new(),
+        Way::Vni(_) => format!("exposing_method = vrf\nevpn_local_ip = {NODE}\n"),
+    };
     format!(
-        "[DEFAULT]\ndriver = nb_ovn_bgp_driver\novsdb_connection = {}\nbgp_AS = 64999\nbgp_router_id = {NODE}\n\
+        "[DEFAULT]\ndriver = nb_ovn_bgp_driver\n{method}ovsdb_connection = {}\nbgp_AS = {AS}\nbgp_router_id = {NODE}\n\
          control_socket = {}\n[ovn]\novn_nb_connection = {}\n[bgp_neighbor peer]\naddress = {PEER}\nremote_as = internal\n",
         switch.remote(),
         dir.join("control.sock").display(),

@@ -27,6 +27,9 @@ lab run [--vm] [--agent BINARY] [--until TEXT] F.clab.yml NODE COMMAND...
                                           plays, runs the command (again and again until its output has TEXT), ends
 lab demo --agent BINARY                   from a row in OVN to a route in a leaf's table, and back
 lab latency --agent BINARY                row in OVN to UPDATE at a peer: p50, p99, CPU, RSS
+lab latency tenants --agent BINARY [--changes N]
+                                          the same to an UPDATE of type 5, beside unicast; needs a kernel with VRF,
+                                          and boots a virtual machine where this one has none
 lab bench --agent BINARY [--runs N] [--soak SECONDS] [--daemon NAME]... [--snapshot DIR] [BENCHMARK...]
                                           our speaker, BIRD, FRR and GoBGP, by one tester in one run; the agent on
                                           a node of a large cloud (of DIR's nb.db.gz and sb.db.gz, or one made here)
@@ -70,6 +73,13 @@ fn dispatch(words: &[String]) -> Result<()> {
                 .as_deref()
                 .context("latency needs --agent BINARY")?,
             &[100, 1000, 5000],
+        ),
+        ["latency", "tenants"] => latency_of_tenants(
+            options
+                .agent
+                .as_deref()
+                .context("latency needs --agent BINARY")?,
+            options.changes.unwrap_or(100),
         ),
         ["bench", only @ ..] => interop::bench::run(&interop::bench::Options {
             agent: options
@@ -182,6 +192,29 @@ fn chaos(options: &Options) -> Result<()> {
         seed: options.seed.unwrap_or(1),
     })?;
     println!("{told}");
+    Ok(())
+}
+
+/// Here if this kernel can, else in a machine whose kernel can.
+fn latency_of_tenants(agent: &Path, changes: usize) -> Result<()> {
+    if interop::latency::tenants::kernel_has_vrfs()? {
+        return interop::latency::tenants::measure(agent, u32::try_from(changes)?);
+    }
+    ensure!(agent.exists(), "no agent at {}", agent.display());
+    println!("This kernel has no VRF. In the virtual machine, whose processor is emulated:");
+    let changes = changes.to_string();
+    let words = [
+        "latency",
+        "tenants",
+        "--agent",
+        vm::AGENT_INSIDE,
+        "--changes",
+        &changes,
+    ];
+    let outcome = vm::play(agent, &words, Duration::from_secs(1800))?;
+    print!("{}", outcome.output);
+    let status = outcome.status;
+    ensure!(status == 0, "status {status} in the machine");
     Ok(())
 }
 

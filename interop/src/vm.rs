@@ -75,25 +75,11 @@ pub fn is_here() -> bool {
     std::env::var_os(IN_VM).is_some()
 }
 
-/// Plays the test of this name (its path, as `--exact` takes it) inside the machine: the running program goes in, and the agent beside
-/// it, and finds [`is_here`]. What it said; an error with that if it failed. Daemons' logs are in `logs` of the shared directory then.
+/// Plays the test of this name (its path, as `--exact` takes it) inside the machine, where it finds [`is_here`]. What it said; an error
+/// with that if it failed.
 pub fn play_test(name: &str, limit: Duration) -> Result<String> {
-    let share = crate::scratch()?;
-    let program = share.path().join("test");
-    std::fs::copy(std::env::current_exe()?, &program)?;
-    let agent = crate::agent_binary();
-    if agent.exists() {
-        std::fs::copy(&agent, share.path().join("ovn-bgp-agent"))?;
-    }
-    // not run from the shared directory, which is slow at pages; LAB_KEEP, so that logs are there at the end
-    let command = format!(
-        "modprobe -a {MACHINE_MODULES}\nmkdir /run/play; cp /share/test /share/ovn-bgp-agent /run/play\n\
-         LAB_KEEP=1 {IN_VM}=1 CI=true RUST_BACKTRACE=0 /run/play/test --exact '{name}' --nocapture --test-threads=1\nstatus=$?\n\
-         [ $status = 0 ] || for f in /tmp/lab-*/*.log /tmp/lab-*/*/*.log; do\n\
-           to=/share/logs/$(echo \"${{f#/tmp/}}\" | tr / _); mkdir -p /share/logs; cp \"$f\" \"$to\" 2> /dev/null\ndone\nexit $status"
-    );
-    let root = crate::Generation::Trixie.root()?;
-    let outcome = boot(&root, share.path(), &command, limit)?;
+    let words = ["--exact", name, "--nocapture", "--test-threads=1"];
+    let outcome = play(&crate::agent_binary(), &words, limit)?;
     let output = outcome.output;
     ensure!(
         outcome.status == 0 && output.contains("1 passed"),
@@ -101,6 +87,31 @@ pub fn play_test(name: &str, limit: Duration) -> Result<String> {
         outcome.status
     );
     Ok(output)
+}
+
+/// Where the agent is that [`play`] brought in.
+pub const AGENT_INSIDE: &str = "/run/play/ovn-bgp-agent";
+
+/// Runs the program that runs here inside the machine, with other words: it goes in, and this agent beside it, as [`AGENT_INSIDE`].
+/// Where it fails, daemons' logs are in `logs` of the shared directory then.
+pub fn play(agent: &Path, words: &[&str], limit: Duration) -> Result<Outcome> {
+    let share = crate::scratch()?;
+    let program = share.path().join("program");
+    std::fs::copy(std::env::current_exe()?, &program)?;
+    if agent.exists() {
+        std::fs::copy(agent, share.path().join("ovn-bgp-agent"))?;
+    }
+    let quoted = words.iter().map(|word| format!("'{word}'"));
+    let words = quoted.collect::<Vec<_>>().join(" ");
+    // not run from the shared directory, which is slow at pages; LAB_KEEP, so that logs are there at the end
+    let command = format!(
+        "modprobe -a {MACHINE_MODULES}\nmkdir /run/play; cp /share/program /share/ovn-bgp-agent /run/play\n\
+         LAB_KEEP=1 {IN_VM}=1 CI=true RUST_BACKTRACE=0 /run/play/program {words}\nstatus=$?\n\
+         [ $status = 0 ] || for f in /tmp/lab-*/*.log /tmp/lab-*/*/*.log; do\n\
+           to=/share/logs/$(echo \"${{f#/tmp/}}\" | tr / _); mkdir -p /share/logs; cp \"$f\" \"$to\" 2> /dev/null\ndone\nexit $status"
+    );
+    let root = crate::Generation::Trixie.root()?;
+    boot(&root, share.path(), &command, limit)
 }
 
 /// What labs in the machine use, beyond what mounts its root.

@@ -35,6 +35,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 pub use dut::Kind;
+pub(crate) use stage::on_core;
 use table::Table;
 
 /// How long anything may take before a benchmark gives up.

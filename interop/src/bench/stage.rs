@@ -94,7 +94,8 @@ impl Cost {
     }
 }
 
-fn on_core(pid: u32) -> Duration {
+/// How long all threads of a process have been on a core.
+pub(crate) fn on_core(pid: u32) -> Duration {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
     let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(|task| {
         let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;

@@ -2,6 +2,7 @@
 //! notes when each prefix came. It shares no code with the speaker under test, so that a mistake
 //! in our codec cannot hide behind itself.
 
+mod tenants;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
+pub use tenants::{TenantPrefix, TenantRoute};
 use wire::{message_of, next_message, open, take};
 
 /// What the peer announced for a prefix.
@@ -33,7 +35,10 @@ pub enum Event {
     Up,
     Announced(IpNet),
     Withdrawn(IpNet),
-    /// AFI (1 IPv4, 2 IPv6) of an End-of-RIB marker, RFC 4724 §2.
+    /// A route of type 5.
+    TenantAnnounced(TenantPrefix),
+    TenantWithdrawn(TenantPrefix),
+    /// AFI (1 IPv4, 2 IPv6, 25 EVPN) of an End-of-RIB marker, RFC 4724 §2.
     EndOfRib(u16),
     /// NOTIFICATION code and subcode the peer sent.
     Notified(u8, u8),
@@ -45,6 +50,8 @@ pub enum Event {
 pub struct Table {
     pub up: bool,
     pub routes: BTreeMap<IpNet, Route>,
+    /// Routes of type 5, of all tenants.
+    pub tenants: BTreeMap<TenantPrefix, TenantRoute>,
     /// Everything so far, with its time; grows until [`Collector::forget`].
     pub history: Vec<(Instant, Event)>,
 }
@@ -55,7 +62,16 @@ impl Table {
     }
 }
 
+/// What the collector lets itself be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Families {
+    /// IPv4 and IPv6.
+    Unicast,
+    UnicastAndEvpn,
+}
+
 struct Shared {
+    families: Families,
     table: Mutex<Table>,
     changed: Condvar,
     stop: AtomicBool,
@@ -80,9 +96,30 @@ impl Collector {
     /// Serves `listener` (make it in the network namespace it belongs to) as router `id` of `asn`.
     /// `keep` routes across session losses, as a graceful-restart helper does.
     pub fn start(listener: TcpListener, asn: u32, id: Ipv4Addr, keep: bool) -> io::Result<Self> {
+        Self::start_with(listener, asn, id, keep, Families::Unicast)
+    }
+
+    /// The same with EVPN besides, of which it reads routes of type 5.
+    pub fn start_evpn(
+        listener: TcpListener,
+        asn: u32,
+        id: Ipv4Addr,
+        keep: bool,
+    ) -> io::Result<Self> {
+        Self::start_with(listener, asn, id, keep, Families::UnicastAndEvpn)
+    }
+
+    fn start_with(
+        listener: TcpListener,
+        asn: u32,
+        id: Ipv4Addr,
+        keep: bool,
+        families: Families,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let shared = Arc::new(Shared {
+            families,
             table: Mutex::default(),
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
@@ -168,6 +205,7 @@ fn serve(listener: &TcpListener, asn: u32, id: Ipv4Addr, shared: &Shared) {
                 }
                 if !shared.keep {
                     table.routes.clear();
+                    table.tenants.clear();
                 }
                 shared.changed.notify_all();
             }
@@ -199,7 +237,7 @@ fn session(
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_millis(100)))?;
-    stream.write_all(&open(asn, id))?;
+    stream.write_all(&open(asn, id, shared.families))?;
     let mut buffer = Vec::new();
     let mut chunk = vec![0; 65536];
     let mut keepalive = Instant::now();

@@ -8,9 +8,12 @@ use std::time::Instant;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{Event, Route, Table};
+use super::tenants::{self, TenantPrefix, TenantRoute};
+use super::{Event, Families, Route, Table};
 
 const HEADER: usize = 19;
+/// AFI of L2VPN; its only SAFI here is EVPN, 70 (RFC 7432 §7).
+const EVPN: u16 = 25;
 
 pub(super) fn message_of(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(HEADER + body.len()).unwrap_or(u16::MAX);
@@ -21,9 +24,12 @@ pub(super) fn message_of(kind: u8, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// OPEN with IPv4 and IPv6 unicast, 4-octet AS, route refresh and graceful restart (helper only).
-pub(super) fn open(asn: u32, id: Ipv4Addr) -> Vec<u8> {
+/// OPEN with IPv4 and IPv6 unicast, and EVPN where it is wanted, 4-octet AS, route refresh and graceful restart (helper only).
+pub(super) fn open(asn: u32, id: Ipv4Addr, families: Families) -> Vec<u8> {
     let mut capabilities = vec![1, 4, 0, 1, 0, 1, 1, 4, 0, 2, 0, 1, 2, 0, 65, 4];
+    if families == Families::UnicastAndEvpn {
+        capabilities.splice(..0, [1, 4, 0, 25, 0, 70]);
+    }
     capabilities.extend(asn.to_be_bytes());
     capabilities.extend([64, 2, 0, 120]);
     let short = u16::try_from(asn).unwrap_or(23456);
@@ -53,7 +59,7 @@ pub(super) fn next_message(buffer: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> 
     Ok(Some(message))
 }
 
-fn short() -> io::Error {
+pub(super) fn short() -> io::Error {
     io::Error::other("truncated BGP message")
 }
 
@@ -81,16 +87,16 @@ pub(super) fn take(message: &[u8], at: Instant, table: &mut Table) -> io::Result
     }
 }
 
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    fn take(&mut self, n: usize) -> io::Result<&'a [u8]> {
+    pub(super) fn take(&mut self, n: usize) -> io::Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(n).ok_or_else(short)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn octet(&mut self) -> io::Result<u8> {
+    pub(super) fn octet(&mut self) -> io::Result<u8> {
         self.take(1)?.first().copied().ok_or_else(short)
     }
 
@@ -111,7 +117,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-fn prefix(octets: &[u8], length: u8, six: bool) -> Option<IpNet> {
+pub(super) fn prefix(octets: &[u8], length: u8, six: bool) -> Option<IpNet> {
     let mut full = [0; 16];
     full.get_mut(..octets.len())?.copy_from_slice(octets);
     if six {
@@ -137,7 +143,7 @@ fn update(body: &[u8], at: Instant, table: &mut Table) -> io::Result<()> {
     }
     withdraw(withdrawn, at, table);
     let (mut next_hop, mut as_path) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), Vec::new());
-    let mut reach: Option<(IpAddr, Vec<IpNet>)> = None;
+    let mut reach: Option<(IpAddr, Reached)> = None;
     let mut others = BTreeMap::new();
     while !attributes.0.is_empty() {
         let (flags, code) = (attributes.octet()?, attributes.octet()?);
@@ -157,7 +163,14 @@ fn update(body: &[u8], at: Instant, table: &mut Table) -> io::Result<()> {
                 if value.0.is_empty() {
                     table.note(at, Event::EndOfRib(afi));
                 }
-                withdraw(value.prefixes(afi == 2)?, at, table);
+                if afi == EVPN {
+                    for (prefix, _) in tenants::prefixes(&mut value)? {
+                        table.tenants.remove(&prefix);
+                        table.note(at, Event::TenantWithdrawn(prefix));
+                    }
+                } else {
+                    withdraw(value.prefixes(afi == 2)?, at, table);
+                }
             }
             4 | 5 | 8 | 16 | 32 => drop(others.insert(code, value.0.to_vec())),
             _ => {}
@@ -170,13 +183,35 @@ fn update(body: &[u8], at: Instant, table: &mut Table) -> io::Result<()> {
         at,
     };
     announce(announced, &route(next_hop), table);
-    if let Some((next_hop, prefixes)) = reach {
-        announce(prefixes, &route(next_hop), table);
+    match reach {
+        Some((next_hop, Reached::Prefixes(prefixes))) => {
+            announce(prefixes, &route(next_hop), table);
+        }
+        Some((next_hop, Reached::Tenants(prefixes))) => {
+            for (prefix, (gateway, vni)) in prefixes {
+                let route = route(next_hop);
+                let route = TenantRoute {
+                    gateway,
+                    vni,
+                    route,
+                };
+                table.tenants.insert(prefix.clone(), route);
+                table.note(at, Event::TenantAnnounced(prefix));
+            }
+        }
+        None => {}
     }
     Ok(())
 }
 
-fn mp_reach(value: &mut Bytes<'_>) -> io::Result<(IpAddr, Vec<IpNet>)> {
+/// What MP_REACH_NLRI lists.
+enum Reached {
+    Prefixes(Vec<IpNet>),
+    /// With gateway and VNI.
+    Tenants(Vec<(TenantPrefix, (IpAddr, u32))>),
+}
+
+fn mp_reach(value: &mut Bytes<'_>) -> io::Result<(IpAddr, Reached)> {
     let afi = value.short()?;
     value.octet()?;
     let length = value.octet()?;
@@ -190,7 +225,12 @@ fn mp_reach(value: &mut Bytes<'_>) -> io::Result<(IpAddr, Vec<IpNet>)> {
         (_, Some(Ok(six))) => IpAddr::V6(six.into()),
         _ => return Err(short()),
     };
-    Ok((next_hop, value.prefixes(afi == 2)?))
+    let reached = if afi == EVPN {
+        Reached::Tenants(tenants::prefixes(value)?)
+    } else {
+        Reached::Prefixes(value.prefixes(afi == 2)?)
+    };
+    Ok((next_hop, reached))
 }
 
 fn path(value: &mut Bytes<'_>) -> io::Result<Vec<u32>> {

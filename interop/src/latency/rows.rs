@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::{HOST, PROVIDER, ROUTER, TENANT, VMS};
+use super::{HOST, PROVIDER, ROUTER, TENANT, VMS, Way};
 
 fn transaction(operations: Vec<Value>) -> Value {
     let mut all = vec![json!("OVN_Northbound")];
@@ -51,8 +51,15 @@ fn mutate(table: &str, name: &str, column: &str, op: &str, uuids: &Value) -> Val
     json!({"op": "mutate", "table": table, "where": [["name", "==", name]], "mutations": [[column, op, uuids]]})
 }
 
-/// A provider network, a tenant network with VMs, a router, and Neutron's mode of floating IPs.
-pub(super) fn networks() -> Value {
+/// A provider network (in a VNI, or not), a tenant network with VMs, a router, and Neutron's mode of floating IPs.
+pub(super) fn networks(way: Way) -> Value {
+    let vpn = match way {
+        Way::Underlay => map(&[]),
+        Way::Vni(vni) => map(&[
+            ("neutron_bgpvpn:type", "l3"),
+            ("neutron_bgpvpn:vni", &vni.to_string()),
+        ]),
+    };
     let localnet = json!({
         "name": "provnet-1", "type": "localnet", "addresses": "unknown",
         "options": map(&[("network_name", "physnet1")]),
@@ -63,7 +70,7 @@ pub(super) fn networks() -> Value {
         insert(
             "Logical_Switch",
             "provider",
-            &json!({"name": PROVIDER, "ports": ["named-uuid", "localnet"]}),
+            &json!({"name": PROVIDER, "ports": ["named-uuid", "localnet"], "external_ids": vpn}),
         ),
         insert("Logical_Router", "router", &json!({"name": ROUTER})),
     ];

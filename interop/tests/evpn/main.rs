@@ -5,6 +5,7 @@ mod adopted;
 mod bridged;
 mod dynamic;
 mod frr;
+mod measured;
 mod native;
 mod routed;
 mod routers;
