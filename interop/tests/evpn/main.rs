@@ -2,9 +2,11 @@
 //! kernel has VRF), and plays itself in it.
 
 mod adopted;
+mod adopted_southbound;
 mod bridged;
 mod dynamic;
 mod frr;
+mod left;
 mod native;
 mod routed;
 mod routers;
