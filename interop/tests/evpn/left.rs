@@ -106,7 +106,7 @@ impl Left {
             format!("route add {v6}/64 {}", bgp(&mapped)),
         ])?;
         ns.sh(&format!(
-            "bridge fdb add {mac} dev vxlan-{VNI} dst {vtep} self master extern_learn"
+            "bridge fdb add {mac} dev vxlan-{VNI} dst {vtep} self master extern_learn dynamic"
         ))?;
         Ok(())
     }
@@ -336,7 +336,8 @@ fn remove_all(left: &Left) -> Result<()> {
     Ok(())
 }
 
-/// Devices, addresses, routes, rules, neighbours, sysctls, ports and flows of the tenant, without what differs by how they came to be.
+/// Devices, addresses, routes, rules, neighbours, forwarding entries, sysctls, ports and flows of the tenant, without what differs by how they
+/// came to be.
 fn shown(left: &Left) -> Result<Vec<String>> {
     let Driver { entry, port, .. } = &left.driver;
     let node = left.node();
@@ -367,6 +368,9 @@ fn shown(left: &Left) -> Result<Vec<String>> {
             lines.push(format!("{path} = {}", ns.sysctl_value(&path)?));
         }
     }
+    let forwarding = ns.sh(&format!("bridge fdb show dev vxlan-{VNI}"))?;
+    let taught = forwarding.lines().filter(|l| l.contains("extern_learn"));
+    lines.extend(taught.map(|line| line.trim_end().to_owned()));
     let ports = node.ports("br-ex")?;
     lines.extend(ports.into_iter().filter(|name| name == port));
     lines.extend(flows(left)?);
