@@ -12,6 +12,8 @@ use interop::evpn::{Guest, Host, Node, Scene};
 use interop::{PATIENCE, wait_until};
 use serde_json::Value;
 
+use crate::monitor::Monitor;
+
 pub(crate) const VNI: u32 = 1001;
 /// The bridge's hardware address at the node, and at the VTEP.
 const NODE_MAC: &str = "7e:0b:6f:ad:0d:7b";
@@ -242,12 +244,15 @@ pub(crate) fn takes_over(left: &mut Left) -> Result<()> {
     let useless = left.driver.useless;
     ensure!(before.len() == 5 + useless.len(), "{before:#?}");
     let streams = left.streams()?;
+    let monitor = Monitor::start(left.node())?;
     let node = &mut left.scene.nodes[0];
     node.configure(left.driver.options)?;
     node.start_agent()?;
     left.settled()?;
     left.node().wait_devices(useless, false)?;
     it_works(left)?;
+    let guest = &left.guest.port;
+    monitor.expect_never_local(left.node(), &[guest.v4(), guest.v6()])?;
     nothing_is_lost(streams)?;
     let after = left.devices()?;
     before.retain(|name, _| !useless.contains(&name.as_str()));

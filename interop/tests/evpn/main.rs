@@ -7,6 +7,7 @@ mod bridged;
 mod dynamic;
 mod frr;
 mod left;
+mod monitor;
 mod native;
 mod routed;
 mod routers;
