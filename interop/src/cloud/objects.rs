@@ -208,8 +208,8 @@ impl Router {
         format!("lrp-{}", id(kind, number))
     }
 
-    /// The MAC of that port.
-    pub(super) fn mac(&self, network: &Network, family: &str) -> String {
+    /// The MAC of its port on a network for one family, `v4` or `v6`; a gateway port has one for both, that of `v4`.
+    pub fn mac(&self, network: &Network, family: &str) -> String {
         let kind = match (network.reach, family) {
             (Reach::Flat(_) | Reach::Vlan(..), _) => 1,
             (Reach::Tunnelled, "v4") => 2,

@@ -2,10 +2,13 @@
 //! kernel has VRF), and plays itself in it.
 
 mod adopted;
+mod adopted_southbound;
 mod bridged;
 mod dynamic;
 mod frr;
+mod left;
 mod measured;
+mod monitor;
 mod native;
 mod routed;
 mod routers;
