@@ -59,7 +59,7 @@ pub struct Northbound {
     balancers_by_router: Index<Arc<str>>,
     /// By the switch port that holds the VIP.
     balancers_by_port: Index<Arc<str>>,
-    /// Those without router, by the addresses of their members.
+    /// By the addresses of their members, but for port forwardings of a router.
     balancers_by_member: Index<IpAddr>,
     /// Next hops of IPv6 default routes, with the routes that use them.
     ipv6_gateways: Index<Ipv6Addr>,

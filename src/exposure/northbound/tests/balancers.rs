@@ -353,3 +353,21 @@ fn bugs_b23_members_are_counted_over_all_rows() {
     let mut cloud = switched([&[], &[]]);
     assert_eq!(cloud.exposed(), ["172.24.4.10/32"]);
 }
+
+/// The one member is in one row, and decides about the other too.
+#[test]
+fn what_a_member_does_counts_for_every_row_of_the_vip() {
+    let mut cloud = switched([&["172.24.4.10"], &[]]);
+    assert_eq!(cloud.exposed(), ["172.24.4.10/32", VIP, VIP]);
+    cloud.port(vm("member", "provider", &["172.24.4.12"]));
+    assert_eq!(cloud.exposed(), ["172.24.4.12/32"]);
+    cloud.port(vm("member", "provider", &["172.24.4.10"]));
+    assert_eq!(cloud.exposed(), ["172.24.4.10/32", VIP, VIP]);
+    // Also if a router serves the row with the member.
+    let mut row = balancer("tcp", &[("172.24.4.50", &["172.24.4.10"])]);
+    octavia(&mut row).router = Some("r".into());
+    cloud.balancer(row);
+    assert_eq!(cloud.exposed(), ["172.24.4.10/32", VIP]);
+    cloud.port(vm("member", "provider", &["172.24.4.12"]));
+    assert_eq!(cloud.exposed(), ["172.24.4.12/32"]);
+}

@@ -122,9 +122,9 @@ impl Northbound {
     }
 }
 
-/// Without a router, a VIP is where its one member is.
+/// Without a router, a VIP is where its one member is; another of its rows may have a router.
 fn members_that_matter(balancer: &Balancer) -> impl Iterator<Item = IpAddr> {
-    let without_router = balancer.router().is_none().then_some(&balancer.vips);
-    let vips = without_router.into_iter().flatten();
+    let is_alone = balancer.octavia().is_none() && balancer.router().is_some();
+    let vips = balancer.vips.iter().filter(move |_| !is_alone);
     vips.flat_map(|vip| vip.members.iter().copied())
 }

@@ -94,9 +94,17 @@ impl Northbound {
         affected.nats.extend(self.nats_by_port.get(&port.name));
         let balancers = self.balancers_by_port.get(&port.name);
         affected.balancers.extend(balancers);
-        if !self.balancers_by_member.is_empty() {
-            for (ip, _) in port.ips() {
-                affected.balancers.extend(self.balancers_by_member.get(&ip));
+        if self.balancers_by_member.is_empty() {
+            return;
+        }
+        for (ip, _) in port.ips() {
+            let rows = self.balancers_by_member.get(&ip).iter();
+            for row in rows.filter_map(|uuid| self.balancers.get(uuid)) {
+                affected.balancers.insert(row.uuid);
+                // Of the rows with one VIP each goes by the members of all.
+                let port = row.octavia().map(|octavia| &octavia.port);
+                let same = port.map(|port| self.balancers_by_port.get(port));
+                affected.balancers.extend(same.unwrap_or_default());
             }
         }
     }
