@@ -1,6 +1,7 @@
 //! Routes of EVPN: drawings, exact lengths, captures, properties, and what tshark makes of ours.
 
 mod drawings;
+mod netgauze_capture;
 mod properties;
 mod recorded;
 mod third_codec;

@@ -202,14 +202,14 @@ fn any_community() -> impl Strategy<Value = EvpnCommunity> {
 
 /// What of an UPDATE both codecs are asked for.
 #[derive(Debug, Default, PartialEq)]
-struct Reading {
-    announced: Vec<EvpnRoute>,
-    withdrawn: Vec<EvpnRoute>,
-    next_hop: Option<IpAddr>,
+pub(super) struct Reading {
+    pub(super) announced: Vec<EvpnRoute>,
+    pub(super) withdrawn: Vec<EvpnRoute>,
+    pub(super) next_hop: Option<IpAddr>,
 }
 
 impl Reading {
-    fn take(&mut self, message: &BgpMessage) {
+    pub(super) fn take(&mut self, message: &BgpMessage) {
         let BgpMessage::Update(update) = message else {
             panic!("not an UPDATE")
         };
@@ -230,14 +230,14 @@ impl Reading {
 }
 
 /// EVPN has no link-local address beside the next hop.
-fn one_address(next_hop: NextHop) -> (NextHop, IpAddr) {
+pub(super) fn one_address(next_hop: NextHop) -> (NextHop, IpAddr) {
     match next_hop {
         NextHop::V4(address) => (next_hop, address.into()),
         NextHop::V6 { address, .. } => (address.into(), address.into()),
     }
 }
 
-fn read_by_them(octets: &[u8]) -> Vec<BgpMessage> {
+pub(super) fn read_by_them(octets: &[u8]) -> Vec<BgpMessage> {
     use netgauze_parse_utils::reader::SliceReader;
     use netgauze_parse_utils::traits::ParseFromWithOneInput;
     let none = HashMap::new;
@@ -251,7 +251,7 @@ fn read_by_them(octets: &[u8]) -> Vec<BgpMessage> {
     messages
 }
 
-fn written_by_them(messages: &[BgpMessage]) -> Vec<u8> {
+pub(super) fn written_by_them(messages: &[BgpMessage]) -> Vec<u8> {
     use netgauze_parse_utils::WritablePdu;
     let mut octets = Vec::new();
     for message in messages {
