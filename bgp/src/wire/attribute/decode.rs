@@ -301,7 +301,7 @@ impl<'a> Raw<'a> {
     }
 
     /// Attributes that this peer has no business sending are dropped before anything else about them is
-    /// looked at (RFC 7606 §7.5, 7.9, 7.10; RFC 6793 §6; RFC 8669 §6).
+    /// looked at (RFC 7606 §7.5, 7.9, 7.10; RFC 6793 §6; RFC 8669 §4).
     fn check_believed(&self, options: &CodecOptions) -> Result<(), Fault> {
         match self.code {
             code::LOCAL_PREF | code::ORIGINATOR_ID | code::CLUSTER_LIST

@@ -10,6 +10,7 @@ use theirs::update::BgpUpdateMessage;
 
 use super::super::super::attribute::attribute_code as code;
 use super::super::super::evpn::{EvpnCommunity, RouteTarget};
+use super::super::dissector;
 use super::third_codec::{Reading, one_address, read_by_them, written_by_them};
 use super::*;
 
@@ -243,7 +244,7 @@ fn evpn_routes_of_the_capture_are_those_of_a_virtual_wire() {
             let path = attributes.as_path.to_string();
             routes.push((route, next_hop.to_string(), path));
             assert_eq!(attributes.extended_communities, [layer_2, target.into()]);
-            // RFC 8669 §6: not from an external peer; and nothing of it stays with the route.
+            // RFC 8669 §4: segments end where the segment routing domain ends; nothing of them stays with the route.
             assert!(!value_of(&octets, code::PREFIX_SID).is_empty());
             let errors = ours.errors.iter();
             let dropped = errors.map(|error| (error.code, error.disposition));
@@ -351,4 +352,28 @@ fn routes_of_the_other_families_of_the_capture_stay_octets() {
     }
     assert_eq!((announcing, withdrawing), (5, 1));
     assert_eq!(ends, [vpn(1), vpn(2)]);
+}
+
+/// A third opinion on the octets: NetGauze wrote them, tshark finds in them what NetGauze had read.
+#[test]
+fn tshark_reads_the_capture_of_netgauze() {
+    let octets: Vec<u8> = capture()
+        .into_iter()
+        .flat_map(|(octets, ..)| octets)
+        .collect();
+    dissector::assert_dissects(
+        &octets,
+        &[
+            ("bgp.cap.4as", "65543,65000"),
+            ("bgp.evpn.nlri.rt", "1,1"),
+            ("bgp.evpn.nlri.len", "25,25"),
+            ("bgp.evpn.nlri.rd", "0001c633649a0201,0001c633642c0201"),
+            ("bgp.evpn.nlri.etag", "513,513"),
+            // The upper 20 of the 24 bits.
+            ("bgp.evpn.nlri.mpls_ls1", "917504,917504"),
+            ("bgp.ext_com_evpn.l2attr.l2_mtu", "0,0"),
+            // Of VPNv4, EVPN, VPNv4, VPNv6, EVPN: SRv6 services of layer 3 (5) and 2 (6).
+            ("bgp.prefix_sid.type", "5,6,5,5,6"),
+        ],
+    );
 }
