@@ -308,8 +308,8 @@ fn evpn_routes_of_the_capture_are_written_again_in_the_same_octets() {
     assert_eq!(packed_routes, 2);
 }
 
-/// The same session carries VPNv4 and VPNv6, which we do not speak. Among them is VPNv4 whose next hop is an IPv6
-/// address cut to four octets: a fault of the router that told of it. It costs nobody anything.
+/// The same session carries VPNv4 and VPNv6, which we do not speak. Among them is VPNv4 whose next hop, 252.186.190.0,
+/// is the first four octets of the neighbour's IPv6 address: some router's fault, it seems. It costs nobody anything.
 #[test]
 fn routes_of_the_other_families_of_the_capture_stay_octets() {
     let vpn = |afi| Family { afi, safi: 128 };
