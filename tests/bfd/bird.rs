@@ -86,8 +86,8 @@ fn follows(generation: Generation) {
     let bird = start(&lab, generation, &config(OURS_V4));
     ours.wait_up();
     eventually(300, || ours.session().detection_time);
-    let cut = Instant::now();
     lab.cut();
+    let cut = Instant::now();
     let change = ours.next_change(|change| change.from == State::Up);
     assert!(change.is_path_failure());
     assert_within(&change, cut, Duration::from_millis(300));

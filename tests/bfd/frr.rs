@@ -100,8 +100,8 @@ fn a_silent_path_is_found_within_the_detection_time() {
     let frr = start(&lab, Generation::Bookworm, &peer(OURS_V4, ""));
     ours.wait_up();
     eventually(300, || ours.session().detection_time);
-    let cut = Instant::now();
     lab.cut();
+    let cut = Instant::now();
     let change = ours.next_change(|change| change.from == State::Up);
     assert_eq!(change.to, State::Down);
     assert_eq!(change.diagnostic, Diagnostic::DETECTION_TIME_EXPIRED);
@@ -122,8 +122,8 @@ fn a_killed_peer_is_found_within_the_detection_time() {
     let mut frr = start(&lab, Generation::Bookworm, &peer(OURS_V6, ""));
     ours.wait_up();
     eventually(300, || ours.session().detection_time);
-    let killed = Instant::now();
     frr.kill("bfdd");
+    let killed = Instant::now();
     let change = ours.next_change(|change| change.from == State::Up);
     assert!(change.is_path_failure());
     assert!(

@@ -166,10 +166,9 @@ pub(crate) fn single_hop(remote: &str) -> SessionKey {
     SessionKey::single_hop(remote.parse().unwrap())
 }
 
-/// `since` was just before the failure: the change must have come within the detection time, and not before the
-/// first packet could be missing.
+/// `since` was just after the failure, which took processes a moment to make: the detection time began before.
 pub(crate) fn assert_within(change: &Change, since: Instant, detection: Duration) {
     let took = change.at.saturating_duration_since(since);
-    // The failure itself took a moment to happen (processes were run to make it).
+    // What the kernel may take to wake a thread on a busy machine is no fault of the protocol's.
     assert!(took < detection + Duration::from_millis(150), "{took:?}");
 }
