@@ -3,6 +3,8 @@
 
 mod agent_node;
 
+use std::time::{Duration, Instant};
+
 use agent_node::cloud::{self, Vm};
 use agent_node::*;
 use interop::collector::Event;
@@ -260,6 +262,52 @@ fn an_agent_that_starts_without_a_northbound_advertises_what_was_wired() {
     assert_eq!(node.announced(), [host("172.24.4.12")]);
     node.expect_wired("172.24.4.10", false);
     node.expect_wired("to 172.24.4.11 lookup", true);
+}
+
+/// As at the boot of a busy host. A session that began with nothing to say would end with it what neighbours have kept.
+#[test]
+fn an_agent_whose_switch_answers_late_advertises_what_was_wired() {
+    if !can_run() {
+        return;
+    }
+    let (mut nb, mut node) = lab_with_two_vms();
+    let wiring = node.wiring();
+    nb.stop();
+    start_before_the_switch(&mut node);
+    node.wait_for_log("OVN_Northbound cannot be reached: advertising");
+    node.expect(&["172.24.4.10", "172.24.4.11", "2001:db8:100::11"]);
+    node.expect_end_of_rib(1);
+    everything_again_before_end_of_rib(&node);
+    assert_eq!(node.wiring(), wiring);
+}
+
+/// Where OVN's database is was not known before: it has its time from then on.
+#[test]
+fn a_northbound_that_is_there_is_waited_for_although_the_switch_answered_late() {
+    if !can_run() {
+        return;
+    }
+    let (_nb, mut node) = lab_with_two_vms();
+    start_before_the_switch(&mut node);
+    node.wait_for_log("BGP Agent Started...");
+    assert_eq!(node.started("writes"), 0, "{}", node.log());
+    node.expect_end_of_rib(1);
+    everything_again_before_end_of_rib(&node);
+    let log = node.log();
+    assert!(!log.contains("cannot be reached"), "{log}");
+}
+
+/// The agent is killed, and starts so long before Open vSwitch's database that it would have given up OVN's.
+fn start_before_the_switch(node: &mut Node) {
+    node.kill_agent();
+    node.stop_peer();
+    node.start_peer();
+    node.switch.database().stop();
+    node.launch_agent();
+    let launched = Instant::now();
+    let long_ago = || launched.elapsed() > Duration::from_secs(6);
+    wait_until(DEADLINE, "the agent has waited", long_ago).unwrap();
+    node.switch.database().start().unwrap();
 }
 
 #[test]

@@ -245,6 +245,8 @@ impl Agent {
             Err(error) => tracing::error!(%error, "no bridge can be wired"),
         }
         self.follow_bridges();
+        // What was read of the kernel before is nothing of these bridges.
+        self.watch();
     }
 
     fn take_taught(&mut self, news: &TenantNews) {

@@ -23,8 +23,8 @@ use crate::metrics::Histogram;
 use crate::peering::Ended;
 use crate::reload::Source;
 
-/// How long OVN's database may keep a restarted agent from its neighbours. Then what the
-/// agent before it wired is advertised as it is.
+/// How long OVN's database may keep a restarted agent from its neighbours, from when the node has been read:
+/// Open vSwitch tells where it is. Then what the agent before it wired is advertised as it is.
 const ADOPT_AFTER: Duration = Duration::from_secs(5);
 
 /// What a former backend had FRR advertise is left alone for so long while no session comes up.
@@ -124,6 +124,8 @@ struct Running {
     front: Front,
     noted: Noted,
     started_at: Instant,
+    /// When all but OVN's databases had been read.
+    node_read_at: Option<Instant>,
     /// What the speaker originates is complete: its sessions may start.
     speakable: bool,
     /// The first pass is done.
@@ -153,6 +155,7 @@ impl Running {
             news_at: None,
             front,
             started_at: Instant::now(),
+            node_read_at: None,
             speakable: false,
             started: false,
         })
@@ -167,16 +170,24 @@ impl Running {
         let now = Instant::now();
         agent.note_reading(now);
         agent.doubt_southbound(now);
+        if agent.node_is_read() {
+            self.node_read_at.get_or_insert(now);
+        }
         if agent.is_ready() {
             self.pass().await?;
         } else if !self.speakable
             && agent.node_is_read()
             && !agent.ovn_is_read()
-            && self.started_at + ADOPT_AFTER <= now
+            && self.adopts_at().is_some_and(|at| at <= now)
         {
             self.adopt()?;
         }
         Ok(())
+    }
+
+    /// When OVN's database has kept the agent waiting for long enough.
+    fn adopts_at(&self) -> Option<Instant> {
+        Some(self.node_read_at? + ADOPT_AFTER)
     }
 
     async fn pass(&mut self) -> Result<(), RunError> {
@@ -335,7 +346,7 @@ impl Running {
     fn due(&self) -> Option<Instant> {
         let now = Instant::now();
         let agent = &self.agent;
-        let adopt = (!self.speakable).then_some(self.started_at + ADOPT_AFTER);
+        let adopt = self.adopts_at().filter(|_| !self.speakable);
         let patience = |patience| {
             let read_at = agent.read_at.filter(|_| !self.started);
             read_at.map(|at| at + patience)
