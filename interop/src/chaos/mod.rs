@@ -52,8 +52,13 @@ const BURST: usize = 6;
 
 /// Runs, and says how it went; an error says which changes led to what.
 pub fn run(settings: &Settings) -> Result<String> {
-    let start = Instant::now();
     let mut stage = Stage::set(&settings.agent, settings.driver, settings.tenants)?;
+    let told = play(&mut stage, settings);
+    told.map_err(|error| error.context(stage.preserve()))
+}
+
+fn play(stage: &mut Stage, settings: &Settings) -> Result<String> {
+    let start = Instant::now();
     let mut rng = Rng::with_seed(settings.seed);
     let mut left = settings.changes;
     while left > 0 {

@@ -1,6 +1,7 @@
 //! A cloud on which changes are made, and the world that it should be.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
@@ -9,12 +10,15 @@ use super::Tenants;
 use super::audit;
 use super::change::Change;
 use super::hands::{EXPOSED_SCOPES, Hands};
-use super::world::{Rules, World};
+use super::world::{Placed, Rules, World};
 use crate::cloud::objects::{Balancer, Fip, Gateway, Network, Port, Router};
 use crate::cloud::{Cloud, Driver, HOSTS, Plan};
 use crate::{Generation, PATIENCE, wait_until};
 
 const NODES: usize = 3;
+
+/// Where gateways and virtual ports were, and since when.
+type Places = Vec<(Instant, Placed)>;
 
 /// Three nodes with their agents, two leaves, and a provider network.
 pub struct Stage {
@@ -95,21 +99,41 @@ impl Stage {
 
     /// Fails with the first thing that does not agree now.
     pub fn audit(&mut self) -> Result<()> {
+        self.audit_noting(&mut Places::new())
+    }
+
+    fn audit_noting(&mut self, places: &mut Places) -> Result<()> {
         self.hands.follow_virtuals(&self.world)?;
         let placed = self.hands.placed(&self.world)?;
+        if places.last().is_none_or(|(_, last)| *last != placed) {
+            places.push((Instant::now(), placed.clone()));
+        }
         audit::audit(&self.hands.cloud, &self.world, &placed)
     }
 
     /// Waits until all agree.
     pub fn settle(&mut self) -> Result<()> {
         self.hands.give_back(&self.world)?;
-        let mut last = Ok(());
+        let (mut last, mut places) = (Ok(()), Places::new());
         let agreed = wait_until(PATIENCE, "all agree", || {
-            last = self.audit();
+            last = self.audit_noting(&mut places);
             last.is_ok()
         });
         self.quiet += 1;
-        agreed.or(last)
+        agreed.or_else(|_| last.with_context(|| moves(&places)))
+    }
+
+    /// Leaves everything where it was, and says where: logs of daemons, databases, routes of nodes.
+    pub(super) fn preserve(&mut self) -> String {
+        let cloud = &mut self.hands.cloud;
+        let dir = cloud.keep();
+        let facts = cloud.nodes.iter().map(|node| {
+            let summary = node.say(&["show", "summary"]);
+            let summary = summary.unwrap_or_else(|error| format!("{error:#}\n"));
+            format!("{}:\n{summary}", node.host())
+        });
+        let facts: String = facts.collect();
+        format!("everything is kept in {}\n{facts}", dir.display())
     }
 
     /// Takes everything down, and fails if something is left.
@@ -159,6 +183,17 @@ impl Stage {
         change.apply(&mut self.world);
         Ok(())
     }
+}
+
+/// What OVN did while all were to agree: one place for each, or a quarrel of chassis.
+fn moves(places: &Places) -> String {
+    let first = places.first().map(|(at, _)| *at);
+    let line = |(at, placed): &(Instant, Placed)| {
+        let after = first.map(|first| at.duration_since(first).as_secs_f64());
+        format!("after {:.1} s: {placed:?}", after.unwrap_or_default())
+    };
+    let lines: Vec<String> = places.iter().map(line).collect();
+    format!("placed by OVN: {}", lines.join("; "))
 }
 
 /// Lines for the agents' `[DEFAULT]`.

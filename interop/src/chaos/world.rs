@@ -66,7 +66,7 @@ pub(super) struct Rules {
 }
 
 /// Where OVN has put what it places by itself: the numbers of nodes, by the ids of routers and of virtual ports.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Placed {
     pub(super) gateways: BTreeMap<String, usize>,
     pub(super) virtuals: BTreeMap<String, usize>,

@@ -81,7 +81,7 @@ pub struct Cloud {
     /// The routers.
     pub leaves: Vec<Leaf>,
     _underlay: Namespace,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// What most clouds have: a provider network, a tenant network, and a router between them.
@@ -144,12 +144,18 @@ impl Cloud {
             neutron,
             leaves,
             _underlay: underlay,
-            _dir: dir,
+            dir,
         };
         for node in &mut cloud.nodes {
             node.wait_peers(&cloud.leaves)?;
         }
         Ok(cloud)
+    }
+
+    /// Leaves configurations, databases and logs where they are when this is dropped: there.
+    pub fn keep(&mut self) -> PathBuf {
+        self.dir.disable_cleanup(true);
+        self.dir.path().to_owned()
     }
 
     /// A provider network, a tenant network and a router between them, whose gateway is on one of these nodes, the first preferred.
