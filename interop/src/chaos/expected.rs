@@ -229,7 +229,7 @@ mod tests {
     fn gateway_on(node: usize) -> Placed {
         Placed {
             gateways: BTreeMap::from([(Router::new(1).id, node)]),
-            virtuals: BTreeMap::new(),
+            ..Placed::default()
         }
     }
 

@@ -334,9 +334,13 @@ impl Hands {
     pub(super) fn placed(&self, world: &World) -> Result<Placed> {
         let (neutron, mut placed) = (&self.cloud.neutron, Placed::default());
         for joint in world.joints.iter().filter(|joint| joint.gateway.is_some()) {
-            let chassis = neutron.hosting_chassis(&joint.router, &world.public)?;
-            if let Some(node) = number(&chassis) {
-                placed.gateways.insert(joint.router.id.clone(), node);
+            let (router, public) = (&joint.router, &world.public);
+            let claimed = neutron.claimed_by(router, public)?;
+            if let Some(node) = claimed.and_then(|chassis| number(&chassis)) {
+                placed.gateways.insert(router.id.clone(), node);
+            }
+            if let Some(node) = number(&neutron.hosting_chassis(router, public)?) {
+                placed.copied.insert(router.id.clone(), node);
             }
         }
         for shared in &world.virtuals {

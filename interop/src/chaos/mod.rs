@@ -74,12 +74,14 @@ fn play(stage: &mut Stage, settings: &Settings) -> Result<String> {
     }
     stage.clear()?;
     Ok(format!(
-        "{:?}, {:?}, seed {}: {} changes, {} quiet moments in which all agreed, nothing left; {} s",
+        "{:?}, {:?}, seed {}: {} changes, {} quiet moments in which all agreed (northd's copy of a gateway's place outdated in {}), \
+         nothing left; {} s",
         settings.driver,
         settings.tenants,
         settings.seed,
         settings.changes,
         stage.quiet,
+        stage.outdated,
         start.elapsed().as_secs()
     ))
 }

@@ -29,6 +29,8 @@ pub struct Stage {
     /// Since the last quiet moment.
     recent: Vec<String>,
     pub(super) quiet: usize,
+    /// Quiet moments in which northd's copy of a gateway's place was not the place.
+    pub(super) outdated: usize,
 }
 
 impl Stage {
@@ -53,6 +55,7 @@ impl Stage {
             empty: Vec::new(),
             recent: Vec::new(),
             quiet: 0,
+            outdated: 0,
         };
         stage.settle()?;
         stage.empty = audit::footprints(stage.cloud())?;
@@ -120,6 +123,8 @@ impl Stage {
             last.is_ok()
         });
         self.quiet += 1;
+        let is_old = |(_, placed): &(_, Placed)| placed.copied != placed.gateways;
+        self.outdated += usize::from(places.last().is_some_and(is_old));
         agreed.or_else(|_| last.with_context(|| moves(&places)))
     }
 

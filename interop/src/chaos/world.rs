@@ -69,6 +69,8 @@ pub(super) struct Rules {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Placed {
     pub(super) gateways: BTreeMap<String, usize>,
+    /// The same, as northd copied it to Northbound.
+    pub(super) copied: BTreeMap<String, usize>,
     pub(super) virtuals: BTreeMap<String, usize>,
 }
 

@@ -69,18 +69,22 @@ impl Neutron {
 
     /// The port that has a virtual port, and the system id of its chassis, as ovn-controller says.
     pub fn holder(&self, port: &Port) -> Result<Option<(String, String)>> {
-        let found = self.central.southbound.transact(&json!(["OVN_Southbound",
-            {"op": "select", "table": "Port_Binding", "where": [["logical_port", "==", port.id]], "columns": ["virtual_parent", "chassis", "up"]},
+        let (binding, chassis) = self.bound(&port.id)?;
+        let parent = binding["virtual_parent"].as_str().map(str::to_owned);
+        let up = binding["up"] == true;
+        Ok(parent.zip(chassis).filter(|_| up))
+    }
+
+    /// The row that binds a logical port, and the chassis (system id) that has claimed it.
+    pub(super) fn bound(&self, logical_port: &str) -> Result<(Value, Option<String>)> {
+        let mut found = self.central.southbound.transact(&json!(["OVN_Southbound",
+            {"op": "select", "table": "Port_Binding", "where": [["logical_port", "==", logical_port]], "columns": ["virtual_parent", "chassis", "up"]},
             {"op": "select", "table": "Chassis", "where": [], "columns": ["_uuid", "name"]}]))?;
-        let binding = &found[0]["rows"][0];
+        let binding = found[0]["rows"][0].take();
         let mut chassis = found[1]["rows"].as_array().into_iter().flatten();
         let own = chassis.find(|row| row["_uuid"] == binding["chassis"]);
-        let parent = binding["virtual_parent"].as_str();
-        let both = parent.zip(own.and_then(|row| row["name"].as_str()));
-        let up = binding["up"] == true;
-        Ok(both
-            .filter(|_| up)
-            .map(|(parent, chassis)| (parent.to_owned(), chassis.to_owned())))
+        let name = own.and_then(|row| row["name"].as_str()).map(str::to_owned);
+        Ok((binding, name))
     }
 
     /// Neutron follows the binding of a virtual port: the host of whoever has it, or none.

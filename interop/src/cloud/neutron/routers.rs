@@ -99,6 +99,12 @@ impl Neutron {
         self.transact(operations.collect())
     }
 
+    /// The chassis (system id) that has claimed a router's gateway port; what northd tells follows it.
+    pub fn claimed_by(&self, router: &Router, public: &Network) -> Result<Option<String>> {
+        let (_, chassis) = self.bound(&format!("cr-{}", router.port(public, "v4")))?;
+        Ok(chassis)
+    }
+
     /// The chassis (system id) that hosts a router's gateway port, as northd tells.
     pub fn hosting_chassis(&self, router: &Router, public: &Network) -> Result<String> {
         let row = self.row("Logical_Router_Port", "name", &router.port(public, "v4"))?;
