@@ -46,10 +46,10 @@ const SAME_MOMENT: Duration = Duration::from_millis(500);
 /// What the agents read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Driver {
-    /// `nb_ovn_bgp_driver` with OVN_Northbound alone.
+    /// `nb_ovn_bgp_driver`, told of OVN_Northbound alone: it finds OVN_Southbound by `external_ids:ovn-remote`.
     #[default]
     Northbound,
-    /// `nb_ovn_bgp_driver`, with OVN_Southbound beside it.
+    /// `nb_ovn_bgp_driver`, with `ovn_sb_connection`.
     NorthboundAndSouthbound,
     /// `ovn_bgp_driver`.
     Southbound,
