@@ -3,6 +3,7 @@
 
 mod agent_node;
 
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use agent_node::cloud::{self, Vm};
@@ -304,10 +305,42 @@ fn start_before_the_switch(node: &mut Node) {
     node.start_peer();
     node.switch.database().stop();
     node.launch_agent();
-    let launched = Instant::now();
-    let long_ago = || launched.elapsed() > Duration::from_secs(6);
-    wait_until(DEADLINE, "the agent has waited", long_ago).unwrap();
+    wait_long(Duration::from_secs(6));
     node.switch.database().start().unwrap();
+}
+
+/// Nothing tells that the agent does not act: it is given the time in which it would.
+fn wait_long(period: Duration) {
+    let since = Instant::now();
+    wait_until(DEADLINE, "the agent has waited", || {
+        since.elapsed() > period
+    })
+    .unwrap();
+}
+
+/// Neighbours may have more from it than what is wired as a host: FRR is told to forget it after the first pass.
+#[test]
+fn what_a_former_backend_told_frr_stays_until_ovn_has_been_read() {
+    if !can_run() {
+        return;
+    }
+    let (mut nb, mut node) = lab_with_two_vms();
+    node.kill_agent();
+    nb.stop();
+    let bgpd = UnixListener::bind(node.dir.path().join("bgpd.vty")).unwrap();
+    bgpd.set_nonblocking(true).unwrap();
+    let is_asked = || bgpd.accept().is_ok();
+    node.configure(&format!("frr_vty_socket = {}", node.dir.path().display()));
+    node.launch_agent();
+    node.wait_for_log("BGP session up");
+    node.expect(&["172.24.4.10", "172.24.4.11", "2001:db8:100::11"]);
+    // Longer than between two attempts.
+    wait_long(Duration::from_secs(11));
+    assert!(!is_asked(), "{}", node.log());
+    nb.start().unwrap();
+    node.wait_for_log("BGP Agent Started...");
+    assert_eq!(node.started("writes"), 0, "{}", node.log());
+    wait_until(DEADLINE, "FRR is asked", is_asked).unwrap();
 }
 
 #[test]

@@ -303,9 +303,10 @@ impl Running {
         Ok(())
     }
 
-    /// Once the neighbours have from us what they had through FRR, or none has come for a while.
+    /// Once the neighbours have from us what they had through FRR, or none has come for a while. Before the first pass
+    /// they have no more of it than hosts that are wired.
     async fn sweep_former_backend(&mut self) {
-        if !self.agent.leak.is_patient() || !self.speaker.is_started() {
+        if !self.started || !self.agent.leak.is_patient() || !self.speaker.is_started() {
             return;
         }
         let neighbors = self.speaker.status().await.unwrap_or_default().neighbors;

@@ -18,8 +18,8 @@ use crate::{Generation, PATIENCE, wait_until};
 const NODES: usize = 3;
 
 /// Chassis that get too little of the processor for BFD quarrel over gateways, some four times a second: a moment is quiet once they
-/// have stopped. So many times it is waited for.
-const QUARRELS: usize = 5;
+/// have stopped. So many times [`PATIENCE`] is enough for that.
+const QUARRELS: u32 = 5;
 
 /// Where gateways and virtual ports were, and since when.
 type Places = Vec<(Instant, Placed)>;
@@ -121,22 +121,17 @@ impl Stage {
     /// Waits until all agree.
     pub fn settle(&mut self) -> Result<()> {
         self.hands.give_back(&self.world)?;
-        let (mut last, mut places) = (Ok(()), Places::new());
-        let mut agreed = Ok(());
-        for _ in 0..QUARRELS {
-            let settled = places.len().max(1);
-            agreed = wait_until(PATIENCE, "all agree", || {
-                last = self.audit_noting(&mut places);
-                last.is_ok()
-            });
-            if agreed.is_ok() || places.len() == settled {
-                break;
-            }
-        }
+        let (start, mut places) = (Instant::now(), Places::new());
+        let mut last = Ok(());
+        let ended = wait_until(QUARRELS * PATIENCE, "all agree", || {
+            last = self.audit_noting(&mut places);
+            let moved = places.last().map_or(start, |(at, _)| *at);
+            last.is_ok() || moved.elapsed() > PATIENCE
+        });
         self.quiet += 1;
         let is_old = |(_, placed): &(_, Placed)| placed.copied != placed.gateways;
         self.outdated += usize::from(places.last().is_some_and(is_old));
-        agreed.or_else(|_| last.with_context(|| moves(&places)))
+        last.and(ended).with_context(|| moves(&places))
     }
 
     /// Leaves everything where it was, and says where: logs of daemons, databases, routes of nodes.
